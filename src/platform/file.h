@@ -1,0 +1,86 @@
+// The seam for every effect on the disk. Nothing above this layer makes a system call on files; tests
+// replace FileSystem to inject faults and to build crash images (tests/cpp/simulated_disk.h).
+//
+// Threads: one thread at a time works on a file; different files may be used by different threads.
+// Errors: SystemError with the errno and the path, from every call that can fail.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+
+namespace emd::platform {
+
+class File {
+ public:
+  virtual ~File() = default;
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+
+  virtual const std::string& path() const = 0;
+  virtual u64 size() = 0;
+  // Gives real blocks to [offset, offset + length), zero where nothing was, and grows the file to hold
+  // them: later writes there cannot fail for want of space.
+  virtual void allocate(u64 offset, u64 length) = 0;
+  virtual void truncate(u64 size) = 0;
+  // Reads up to `length` bytes; fewer only at the end of the file.
+  virtual u64 read(u64 offset, void* to, u64 length) = 0;
+  virtual void write(u64 offset, const void* from, u64 length) = 0;
+  // Makes the data, and what metadata they need, durable (fdatasync). What was stored through a
+  // shared mapping is covered too.
+  virtual void sync() = 0;
+  // Gives the blocks back; the bytes read as zero and the size stays.
+  virtual void punch(u64 offset, u64 length) = 0;
+  // Zeroes the bytes and keeps the blocks; shared mappings stay valid and show zeros.
+  virtual void zero(u64 offset, u64 length) = 0;
+  // Blocks on disk, in bytes.
+  virtual u64 allocated() = 0;
+
+  // Maps [offset, offset + length) at `address`, within a reservation (platform/mapping.h).
+  enum class Share { private_copy, shared, shared_read_only };
+  virtual void map(void* address, u64 offset, u64 length, Share share) = 0;
+
+ protected:
+  File() = default;
+};
+
+// A lock on the store; released when destroyed (and by a forked child, for the parent's sake never).
+class Lock {
+ public:
+  virtual ~Lock() = default;
+  // A page shared with all who open the lock file, e.g. the commit sequence counter.
+  virtual u8* shared_page() = 0;
+};
+
+// One directory of files.
+class Directory {
+ public:
+  virtual ~Directory() = default;
+  virtual const std::string& path() const = 0;
+  // Opens a file; create: make it, and fail if it exists. writable only says how it is opened.
+  enum class Open { read_only, read_write, create };
+  virtual std::unique_ptr<File> open(const std::string& name, Open how) = 0;
+  virtual bool exists(const std::string& name) = 0;
+  virtual void remove(const std::string& name) = 0;
+  virtual void rename(const std::string& from, const std::string& to) = 0;
+  virtual std::vector<std::string> list() = 0;
+  // Makes created, renamed and removed names durable.
+  virtual void sync() = 0;
+  // Takes the writer's lock through the file `name`, creating it; LockedError naming the holder if somebody
+  // else has it and `timeout_seconds` have passed. Holds within one process as well.
+  virtual std::unique_ptr<Lock> lock(const std::string& name, double timeout_seconds) = 0;
+};
+
+class FileSystem {
+ public:
+  virtual ~FileSystem() = default;
+  // Opens a directory. create: make it if missing (not its parents).
+  virtual std::unique_ptr<Directory> open_directory(const std::string& path, bool create) = 0;
+};
+
+// The real disk.
+std::shared_ptr<FileSystem> real_file_system();
+
+}  // namespace emd::platform

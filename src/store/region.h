@@ -1,0 +1,155 @@
+// Region: a growable byte array in one file, read and written in place through a window.
+//
+//  0                 committed size     + headroom              allocated        reserved end
+//  |------------------- private window -----|---- fresh window ----|...............|
+//    MAP_PRIVATE: writes stay in this         MAP_SHARED: writes go straight
+//    process until commit                     to the file, nothing refers to them yet
+//
+// What a structure must know:
+//  - Reading is a plain load through data() or, for offsets that came from disk, at().
+//  - Before changing existing bytes it calls writable(offset, length), which marks their pages.
+//  - New bytes come from extend(), and are zero. reserve() makes a later extend() unable to fail.
+//  - extend(), reserve() and rewrite() may move the window: pointers do not survive them.
+// Commit, rollback and recovery are the store's business (store/store.h).
+//
+// Threads: none of this is synchronized; one thread at a time works on a store.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/check.h"
+
+namespace emd {
+
+namespace platform {
+class File;
+}
+class Store;
+
+// The number of a region's entry in the store's region table.
+enum class RegionId : u32 {};
+// The number of a file in the store's directory; never used twice.
+enum class FileId : u64 {};
+
+// How a region is mostly read: the hint given to the kernel.
+enum class Access { random, sequential };
+
+class Region {
+ public:
+  // A new content for the region, built beside it in a file of its own and swapped in by
+  // Region::finish(). Destroying it unfinished removes the file.
+  class Rewrite;
+
+  Region(const Region&) = delete;
+  Region& operator=(const Region&) = delete;
+  ~Region();
+
+  RegionId id() const { return id_; }
+  // Bytes, uncommitted growth included.
+  u64 size() const { return size_; }
+  // The window's first byte. Invalidated by extend(), reserve(), finish(), commit, rollback.
+  const u8* data() const { return window_; }
+
+  // Reads at an offset that came from disk. Errors: DamagedError if it does not lie within size().
+  const u8* at(u64 offset, u64 length) const {
+    if (__builtin_expect(offset > size_ || length > size_ - offset, 0)) out_of_bounds(offset, length);
+    return window_ + offset;
+  }
+
+  // Says that [offset, offset + length) is about to change, and returns where.
+  // Precondition: the range lies within size(). Cost: a bit test a page; a page's first mark since
+  // the last commit costs a page fault and a copy (1.5 to 3 us) unless it is fresh.
+  u8* writable(u64 offset, u64 length) {
+    EMD_DCHECK(offset <= size_ && length <= size_ - offset);
+    if (offset < boundary_ && length != 0) mark(offset, length);
+    return window_ + offset;
+  }
+  template <class T>
+  T* writable_as(u64 offset) {
+    return reinterpret_cast<T*>(writable(offset, sizeof(T)));
+  }
+
+  // Makes extend() calls of together `bytes` unable to fail. Errors: SystemError (ENOSPC, ...); the
+  // region is as before.
+  void reserve(u64 bytes) {
+    if (__builtin_expect(bytes > ready_ - size_, 0)) grow(bytes);
+  }
+  // Adds `bytes` zero bytes at the end and returns the offset of the first. Errors: as reserve().
+  u64 extend(u64 bytes) {
+    reserve(bytes);
+    const u64 offset = size_;
+    size_ += bytes;
+    return offset;
+  }
+  // Adds these bytes at the end; large amounts go by pwrite rather than by page faults (5 GB/s
+  // against 3). Returns the offset of the first. Errors: as reserve().
+  u64 append(Bytes bytes);
+
+  // How many bytes of the range a change would have to mark and journal; the rest is fresh. Lets a
+  // structure choose between changing in place and rewrite().
+  u64 private_bytes(u64 offset, u64 length) const {
+    return offset >= boundary_ ? 0 : (offset + length < boundary_ ? length : boundary_ - offset);
+  }
+
+  // Begins a new content of `bytes` zero bytes; all of it is fresh. The old content stays readable
+  // until finish(). Errors: SystemError; the region is as before.
+  Rewrite rewrite(u64 bytes);
+  // The rewritten content becomes the region's, as one change of the running operation: rollback and
+  // recovery bring the old one back. Does not fail.
+  void finish(Rewrite&& rewrite);
+
+  // Nobody will read [offset, offset + length) again before writing it: its pages are given back to the disk
+  // at a checkpoint after the next commit. The structure must not rely on what they then hold.
+  void note_dead(u64 offset, u64 length);
+
+  void advise(Access access);
+  // Where the region lies, for messages.
+  std::string path() const;
+
+ private:
+  friend class Store;
+  friend class Committer;
+  explicit Region(Store& store, RegionId id);
+
+  void mark(u64 offset, u64 length) {
+    const u64 last = (offset + length < boundary_ ? offset + length - 1 : boundary_ - 1) >> kPageShift;
+    for (u64 page = offset >> kPageShift; page <= last; ++page) {
+      if (__builtin_expect(!(dirty_bits_[page >> 6] >> (page & 63) & 1), 0)) mark_page(page);
+    }
+  }
+  void mark_page(u64 page);
+  void grow(u64 bytes);
+  [[noreturn]] void out_of_bounds(u64 offset, u64 length) const;
+
+  // Hot: read by every operation.
+  u8* window_ = nullptr;
+  u64 size_ = 0;
+  u64 boundary_ = 0;  // private below, fresh above; a multiple of the page size
+  u64 ready_ = 0;     // extend() up to here needs no call to the kernel
+  u64* dirty_bits_ = nullptr;
+  struct State;  // the rest: store/region_state.h
+  std::unique_ptr<State> state_;
+  RegionId id_;
+};
+
+class Region::Rewrite {
+ public:
+  Rewrite(Rewrite&&) noexcept;
+  Rewrite& operator=(Rewrite&&) noexcept;
+  ~Rewrite();
+  u8* data() const;
+  u64 size() const;
+  // Writes through the file instead of the mapping: the fast way for large runs.
+  void write(u64 offset, Bytes bytes);
+
+ private:
+  friend class Region;
+  struct State;
+  explicit Rewrite(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace emd

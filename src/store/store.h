@@ -1,0 +1,193 @@
+// Store: a directory whose regions change together or not at all.
+//
+// A store holds named members (a dict, a list); each member owns a few regions. Everything changed since
+// the last commit becomes durable by commit(), or is undone by rollback() of a transaction. See
+// docs/durability.md for the promises and docs/format.md for the files.
+//
+// A mutating operation of a structure runs as
+//     Operation op(store);      // commits first, if a commit is due; refuses if the store cannot be written
+//     ... reserve and allocate (may throw: nothing has changed yet) ...
+//     ... change bytes (cannot fail) ...
+// so that a commit never sees half an operation.
+//
+// Threads: one thread at a time works on a store (the bindings see to it).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/errors.h"
+#include "store/region.h"
+
+namespace emd {
+
+namespace platform {
+class FileSystem;
+}
+
+enum class Mode {
+  append,      // "a": create, or open to write
+  read,        // "r": read only
+  read_write,  // "r+": must exist
+  exclusive,   // "x": must not exist
+};
+
+struct StoreOptions {
+  Mode mode = Mode::append;
+  // Seconds after which the next operation commits first; negative: never.
+  double commit_interval_seconds = 5.0;
+  // Seconds to wait for a writer in another process to close the store.
+  double lock_timeout_seconds = 0.0;
+  // Compare every unmarked page with the base at commit; slow; a failed comparison is a CheckError.
+  bool check_unmarked_writes =
+#ifdef NDEBUG
+      false;
+#else
+      true;
+#endif
+  // The disk; null: the real one.
+  std::shared_ptr<platform::FileSystem> file_system;
+};
+
+// What a member is. Kept on disk: values are never reused.
+enum class Kind : u32 { dict = 1, list = 2 };
+inline constexpr unsigned kMaxRegionsPerMember = 4;
+
+// A finding of verify() and of a structure's check(): something that breaks an invariant.
+struct Finding {
+  std::string where;  // "records at 4096"
+  std::string what;   // expected and found
+};
+using Findings = std::vector<Finding>;
+
+// A member's entry. Handles share it; `live` ends when the member is dropped, its creation is rolled
+// back, or the store is closed.
+struct Member {
+  std::string name;
+  Kind kind{};
+  u32 slot = 0;  // in the member table
+  // Regions in the order the structure defines; null behind region_count.
+  Region* regions[kMaxRegionsPerMember] = {};
+  unsigned region_count = 0;
+  bool live = true;
+};
+
+struct StoreStats {
+  u64 commits = 0;
+  u64 checkpoints = 0;
+  u64 journal_bytes = 0;        // in use since the last checkpoint
+  u64 journal_capacity = 0;
+  u64 dirty_bytes = 0;          // private pages changed since the last commit
+  u64 private_bytes = 0;        // anonymous memory held by private pages
+  u64 region_bytes = 0;         // committed and fresh
+  u64 disk_bytes = 0;           // blocks of all files of the store
+};
+
+class Store {
+ public:
+  // Opens or creates the store in directory `path`, and recovers it if its last writer was cut off.
+  // Cost: O(members), not O(data). Errors: SystemError (missing parent, a file in the way, no
+  // permission), FormatError, DamagedError, LockedError; nothing is changed then.
+  static std::unique_ptr<Store> open(const std::string& path, const StoreOptions& options = {});
+  // Commits nothing: a Store destroyed without close() leaves the last committed state.
+  ~Store();
+
+  const std::string& path() const;
+  bool read_only() const;
+  bool closed() const;
+  // 64 random bits chosen at creation, the seed for hashing keys.
+  u64 seed() const;
+
+  // Members. create() returns a member with `region_count` empty regions (size 0).
+  std::shared_ptr<Member> find(std::string_view name);
+  std::shared_ptr<Member> create(std::string_view name, Kind kind, unsigned region_count);
+  void drop(std::string_view name);
+  std::vector<std::shared_ptr<Member>> members();
+  // Maps the member's regions if they are not; release() unmaps what is clean when its last user has gone.
+  void acquire(Member& member);
+  void release(Member& member);
+
+  // Makes all changes durable. Errors: SystemError: nothing was committed and everything is still
+  // pending (ENOSPC), or the store must be reopened (a failed sync). StateError inside an operation or
+  // transaction.
+  void commit();
+  // commit(), then lets the journal restart and gives back dead space.
+  void checkpoint();
+  // Begins a transaction (commits first what is pending), ends it, or undoes it.
+  void begin();
+  void commit_transaction();
+  void rollback();
+  bool in_transaction() const;
+  // commit(), checkpoint(), unlock. Harmless when closed. On an error the store is closed nevertheless,
+  // unlocked, and holds its last committed state.
+  void close();
+
+  // Called after a rollback, so that a structure can forget what it had cached.
+  void on_rollback(const void* owner, std::function<void()> callback);
+  void remove_callback(const void* owner);
+
+  StoreStats stats() const;
+  // Checks superblock, tables and file sizes; structures are checked by their own check().
+  void verify(Findings& findings) const;
+
+  // Throws unless the store may be used (read: open, not forked; write: also writable, not failed).
+  void require_readable() const {
+    if (__builtin_expect(attention_ & kReadAttention, 0)) refuse_read();
+  }
+
+ private:
+  friend class Operation;
+  friend class Region;
+  friend class Committer;
+  struct State;
+
+  enum : u32 {
+    kClosed = 1,
+    kForked = 2,
+    kReadOnly = 4,
+    kFailed = 8,     // a sync failed: refuse to write
+    kCommitDue = 16, // the budget is full
+    kInOperation = 32,
+    kReadAttention = kClosed | kForked,
+    kWriteAttention = 63,
+  };
+
+  Store();
+  void begin_operation() {
+    if (__builtin_expect(attention_ & kWriteAttention, 0)) before_operation();
+    check_interval();
+    attention_ |= kInOperation;
+  }
+  void end_operation() { attention_ &= ~u32{kInOperation}; }
+  void before_operation();
+  void check_interval();
+  [[noreturn]] void refuse_read() const;
+
+  u32 attention_ = 0;
+  bool dirty_ = false;  // something changed since the last commit
+  std::unique_ptr<State> state_;
+};
+
+// The scope of one mutating operation.
+class Operation {
+ public:
+  explicit Operation(Store& store) : store_(store) { store.begin_operation(); }
+  ~Operation() { store_.end_operation(); }
+  Operation(const Operation&) = delete;
+  Operation& operator=(const Operation&) = delete;
+
+ private:
+  Store& store_;
+};
+
+// The budget of private (anonymous) pages, one for the process. Default: a quarter of what the machine or its
+// cgroup allows.
+u64 memory_budget();
+void set_memory_budget(u64 bytes);
+
+}  // namespace emd

@@ -1,0 +1,78 @@
+// Dict: byte strings to byte strings, in insertion order.
+//
+// Three regions: index (header page, directory and segments of an extendible hash table), records (the
+// log of keys and values, in insertion order) and values (a heap for values that outgrew their record).
+// docs/format.md draws them; docs/decisions/ says why they are so.
+//
+// A key has canonical bytes (hashed and compared) and, optionally, an annex: bytes that belong to the key
+// first stored (what the caller needs to give the very key back) and take no part in comparison.
+//
+// Threads: as the store's. Mutating calls run inside an Operation of the caller.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "alloc/heap.h"
+#include "base/bytes.h"
+#include "store/store.h"
+
+namespace emd {
+
+// Where a record starts in the log, in units of 8 bytes.
+enum class RecordPos : u64 {};
+
+class Dict {
+ public:
+  static constexpr unsigned kRegionCount = 3;
+  // Knobs for tests: tiny segments, and hashes cut to few bits so that they collide. Kept in the header.
+  struct Options {
+    u32 max_segment_buckets = 512;  // 64-byte buckets a segment may reach before it splits
+    u32 hash_bits = 64;
+  };
+  // A view of a record; valid until the next mutating call, commit or rollback.
+  struct Record {
+    RecordPos position;
+    Bytes key;
+    Bytes annex;
+    Bytes value;
+  };
+
+  // Opens the dict in the member's regions, or lays an empty one there if they have no bytes (inside an
+  // Operation of its own; `options` count only then). Errors: DamagedError, SystemError.
+  explicit Dict(Store& store, Member& member, const Options& options);
+  explicit Dict(Store& store, Member& member) : Dict(store, member, Options{}) {}
+
+  u64 size() const;
+  // Changes with every insertion and removal of a key (not with a new value for an old one).
+  u64 version() const;
+
+  // Cost: one directory line, one or two bucket lines, one record.
+  std::optional<Record> find(Bytes key) const;
+  // Inserts, or replaces the value of the key already there (whose key bytes and annex stay).
+  // Returns true if it was inserted. Errors: SystemError; the dict is as before.
+  bool put(Bytes key, Bytes annex, Bytes value);
+  // Replaces the value of a record found a moment ago, without another look-up.
+  void set_value(RecordPos position, Bytes value);
+  // Returns whether the key was there.
+  bool erase(Bytes key);
+  // Removes a record found or walked to a moment ago.
+  void erase(const Record& record);
+  void clear();
+
+  // Walks in insertion order. An erased or unknown position gives DamagedError at worst, never a crash.
+  std::optional<Record> first() const;
+  std::optional<Record> last() const;
+  std::optional<Record> next(RecordPos position) const;
+  std::optional<Record> previous(RecordPos position) const;
+
+  struct Stats {
+    u64 entries, index_bytes, record_bytes, live_record_bytes, value_bytes, free_value_bytes;
+    double load;  // entries over slots
+  };
+  Stats stats() const;
+  // Every invariant, commented one by one. Cost: O(n).
+  void check(Findings& findings) const;
+};
+
+}  // namespace emd
