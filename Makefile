@@ -1,0 +1,98 @@
+# Everything a working copy needs, by name. `make help` lists it.
+#
+# A fresh clone on Debian needs make, Python 3.10 or later and g++; the rest is installed when a target first wants
+# it: Debian packages by tools/prerequisites.sh, Python packages into .venv. Nothing else is touched.
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TESTS_BUILD := build/tests
+# For `make demo`: the ELF file to take apart (default: a large library of this machine), and the memory budget.
+FILE ?=
+MEMORY ?=
+# For `make test`: further arguments for pytest, e.g. PYTEST="-k dict -x".
+PYTEST ?=
+# For `make bench`: arguments for benchmarks/run.py.
+BENCH ?=
+
+SOURCES := $(shell find src python include cmake CMakeLists.txt pyproject.toml -type f \
+  -not -path '*/__pycache__/*' 2>/dev/null)
+CXX_FILES = $(shell find src include tests/cpp -name '*.h' -o -name '*.cpp')
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+
+.PHONY: help build demo test test-cpp test-python bench lint lint-fast format clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make build   the package, into $(VENV) (PYTHON=... chooses the interpreter)'
+	@echo 'make demo    disassemble an ELF file into external memory, then query it (FILE=... MEMORY=512M)'
+	@echo 'make test    C++ tests under sanitizers, pytest, doctests, stubs, layers (PYTEST="-k name")'
+	@echo 'make bench   pyrsistence beside dict, list, lmdb, rocksdict, sqlite3, shelve (BENCH="...")'
+	@echo 'make lint    ruff, clang-format, mypy'
+	@echo 'make format  let ruff and clang-format rewrite the sources'
+	@echo 'make clean   remove $(VENV) and build'
+
+# --- what is installed, each step once: a stamp a step ---
+
+# --upgrade-deps is not used: it would ask the network for nothing that is needed.
+$(VENV)/.created: tools/prerequisites.sh
+	sh tools/prerequisites.sh build "$(PYTHON)"
+	"$(PYTHON)" -m venv --clear $(VENV)
+	touch $@
+
+$(VENV)/.tools: $(VENV)/.created pyproject.toml
+	$(PIP) install $$($(BIN)/python tools/requirements.py build-system) 'cmake>=3.26' ninja
+	touch $@
+
+$(VENV)/.built: $(VENV)/.tools $(SOURCES)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(PIP) install --no-build-isolation --no-deps --force-reinstall .
+	touch $@
+
+$(VENV)/.extra-%: $(VENV)/.created pyproject.toml
+	$(PIP) install $$($(BIN)/python tools/requirements.py $*)
+	touch $@
+
+$(VENV)/.test-packages: $(VENV)/.created
+	sh tools/prerequisites.sh test "$(CURDIR)/$(BIN)/python"
+	touch $@
+
+# --- what is done with it ---
+
+build: $(VENV)/.built
+
+demo: $(VENV)/.built $(VENV)/.extra-demo
+	FILE="$(FILE)" MEMORY="$(MEMORY)" $(BIN)/python examples/disassemble.py
+
+bench: $(VENV)/.built $(VENV)/.extra-bench
+	$(BIN)/python benchmarks/run.py $(BENCH)
+
+# pytest is last, so that its closing line, with the counts, closes the output.
+test: lint-fast test-cpp test-python
+
+test-cpp: $(VENV)/.tools $(VENV)/.test-packages
+	$(BIN)/cmake -S . -B $(TESTS_BUILD) -G Ninja -DCMAKE_MAKE_PROGRAM="$(CURDIR)/$(BIN)/ninja" \
+	  -DPython_EXECUTABLE="$(CURDIR)/$(BIN)/python" -DEMD_TESTS=ON -DEMD_PYTHON=OFF \
+	  -DCMAKE_BUILD_TYPE=Debug -DEMD_SANITIZE=address,undefined --log-level=WARNING
+	$(BIN)/cmake --build $(TESTS_BUILD)
+	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 $(TESTS_BUILD)/emd_tests --gtest_brief=1
+
+test-python: $(VENV)/.built $(VENV)/.extra-test $(VENV)/.test-packages
+	$(BIN)/python -m pytest -q $(PYTEST)
+
+lint-fast: $(VENV)/.extra-test
+	$(BIN)/ruff check -q .
+	$(BIN)/ruff format -q --check .
+
+lint: lint-fast $(VENV)/.extra-lint $(VENV)/.built
+	sh tools/prerequisites.sh lint "$(CURDIR)/$(BIN)/python"
+	clang-format --dry-run --Werror $(CXX_FILES)
+	$(BIN)/mypy
+
+format: $(VENV)/.extra-test
+	sh tools/prerequisites.sh lint "$(CURDIR)/$(BIN)/python"
+	$(BIN)/ruff check -q --fix . || true
+	$(BIN)/ruff format -q .
+	clang-format -i $(CXX_FILES)
+
+clean:
+	rm -rf $(VENV) build

@@ -1,0 +1,86 @@
+#!/bin/sh
+# Installs the Debian packages that a purpose needs and the machine lacks, or names them and stops.
+#
+#   prerequisites.sh build|test|lint PYTHON
+#
+# Each need is tested by what it gives (a header, an import, a command), not by the package's name, so that nothing is
+# installed where something else provides it. Does nothing, quickly, when nothing is missing.
+set -eu
+
+purpose=$1
+python=$2
+missing=""
+
+need() { # need PACKAGE COMMAND...: the package is missing unless the command succeeds
+  package=$1
+  shift
+  "$@" >/dev/null 2>&1 || missing="$missing $package"
+}
+
+header() { # header NAME: the compiler finds it
+  echo "#include <$1>" | "${CXX:-g++}" -x c++ -std=c++20 -fsyntax-only -
+}
+
+python_header() { # Python.h beside the interpreter, wherever that came from
+  [ -f "$("$python" -c 'import sysconfig; print(sysconfig.get_paths()["include"])')/Python.h" ]
+}
+
+if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
+  echo "prerequisites: '$python' is not Python 3.10 or later; choose another with PYTHON=..." >&2
+  exit 1
+fi
+version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+# Debian splits its Python into packages; any other Python is whole or must be completed by whoever built it.
+base=$("$python" -c 'import sys; print(sys.base_prefix)')
+
+case $purpose in
+  build)
+    need g++ header concepts
+    need "python$version-venv" "$python" -c 'import ensurepip, venv'
+    need "python$version-dev" python_header
+    need libxxhash-dev header xxhash.h
+    ;;
+  test)
+    need libgtest-dev header gtest/gtest.h
+    need "libpython$version-testsuite" "$python" -c 'import test.mapping_tests, test.list_tests, test.seq_tests'
+    ;;
+  lint)
+    need clang-format clang-format --version
+    ;;
+  *)
+    echo "prerequisites: unknown purpose '$purpose'" >&2
+    exit 2
+    ;;
+esac
+[ -n "$missing" ] || exit 0
+
+for package in $missing; do
+  case $package in
+    *python*)
+      if [ "$base" != /usr ]; then
+        echo "prerequisites: the Python in $base lacks what Debian calls $package; use a complete one: PYTHON=..." >&2
+        exit 1
+      fi
+      ;;
+  esac
+done
+
+if [ "$(id -u)" = 0 ]; then
+  as_root=""
+elif sudo -n true 2>/dev/null; then
+  as_root="sudo -n"
+else
+  as_root="none"
+fi
+if [ "$as_root" = none ] || ! command -v apt-get >/dev/null; then
+  # xxhash.h alone can be done without: CMake then takes it from the source of the Python package.
+  if [ "$missing" = " libxxhash-dev" ]; then exit 0; fi
+  echo "prerequisites: please install:$missing" >&2
+  echo "  apt-get install$missing" >&2
+  exit 1
+fi
+
+echo "prerequisites: installing$missing"
+install() { $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null; }
+# shellcheck disable=SC2086  # words are packages
+install $missing 2>/dev/null || { $as_root apt-get update -qq && install $missing; }
