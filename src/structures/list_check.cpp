@@ -1,0 +1,90 @@
+// The invariants of a list, and its figures.
+#include <string>
+#include <vector>
+
+#include "structures/list.h"
+#include "structures/list_header.h"
+
+namespace emd {
+
+namespace {
+
+constexpr std::size_t kMaxFindings = 100;
+
+std::string hex(u64 value) {
+  std::string text;
+  for (int shift = 60; shift >= 0; shift -= 4) text += "0123456789abcdef"[value >> shift & 15];
+  return "0x" + text;
+}
+
+// Marks the blocks that were referred to, a bit for each 8 bytes of the heap.
+class Seen {
+ public:
+  explicit Seen(u64 heap_bytes) : bits_(heap_bytes / 8 / 64 + 1) {}
+  // Returns whether this is the first time. Precondition: the block lies in the heap.
+  bool first(HeapRef ref) {
+    u64& word = bits_[static_cast<u64>(ref) / 64];
+    const u64 bit = u64{1} << static_cast<u64>(ref) % 64;
+    const bool is_first = (word & bit) == 0;
+    word |= bit;
+    return is_first;
+  }
+
+ private:
+  std::vector<u64> bits_;
+};
+
+}  // namespace
+
+List::Stats List::stats() const { return {size(), words_.size(), heap_.live_bytes(), heap_.free_bytes()}; }
+
+void List::check(Findings& findings) const {
+  const std::size_t limit = findings.size() + kMaxFindings;
+  try {
+    // 1. The header lies in the region and is a list's; its length fits the region.
+    if (words_.size() != 0) {
+      const ListHeader header = load<ListHeader>(words_.at(0, kHeaderBytes));
+      if (header.magic != kListMagic) findings.push_back({"words at 0", "the magic number is not a list's"});
+      if (header.format != kListFormat) findings.push_back({"words at 4", "the format is not known"});
+    }
+    const std::span<const Word> all = words();
+    const u64 references = check_words(findings, limit);
+    // 4. The header's count of references is that of the words.
+    const u64 counted = all.empty() ? 0 : load<ListHeader>(words_.data()).references;
+    if (counted != references) {
+      findings.push_back({"words at 16", "the header counts " + std::to_string(counted) + " references, the words hold " +
+                                             std::to_string(references)});
+    }
+  } catch (const DamagedError& error) {
+    findings.push_back({words_.path(), error.what()});
+  }
+  // 5. The heap is sound in itself.
+  heap_.check(findings);
+}
+
+// Returns how many words refer to blocks.
+u64 List::check_words(Findings& findings, std::size_t limit) const {
+  Seen seen(heap_region_.size());
+  u64 references = 0;
+  const std::span<const Word> all = words();
+  for (u64 i = 0; i < all.size() && findings.size() < limit; ++i) {
+    const std::string where = "word " + std::to_string(i);
+    // 2. Each word has a known tag and a payload of the tag's form.
+    if (!all[i].valid()) {
+      findings.push_back({where, "no encoder writes " + hex(all[i].bits)});
+      continue;
+    }
+    if (!all[i].is_reference()) continue;
+    ++references;
+    // 3. Each reference is to a block in use, and no two are to the same.
+    try {
+      heap_.read(all[i].as_reference());
+      if (!seen.first(all[i].as_reference())) findings.push_back({where, "shares its block with another word"});
+    } catch (const DamagedError& error) {
+      findings.push_back({where, error.what()});
+    }
+  }
+  return references;
+}
+
+}  // namespace emd
