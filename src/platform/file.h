@@ -46,12 +46,15 @@ class File {
   File() = default;
 };
 
-// A lock on the store; released when destroyed (and by a forked child, for the parent's sake never).
+// A lock on the store, released when destroyed. A forked child drops its copy at once and leaves the
+// parent's alone.
 class Lock {
  public:
   virtual ~Lock() = default;
-  // A page shared with all who open the lock file, e.g. the commit sequence counter.
-  virtual u8* shared_page() = 0;
+};
+enum class LockKind {
+  writer,  // alone
+  reader,  // with other readers
 };
 
 // One directory of files.
@@ -68,9 +71,10 @@ class Directory {
   virtual std::vector<std::string> list() = 0;
   // Makes created, renamed and removed names durable.
   virtual void sync() = 0;
-  // Takes the writer's lock through the file `name`, creating it; LockedError naming the holder if somebody
-  // else has it and `timeout_seconds` have passed. Holds within one process as well.
-  virtual std::unique_ptr<Lock> lock(const std::string& name, double timeout_seconds) = 0;
+  // Takes a lock through the file `name`; a writer creates it, and names itself there. LockedError
+  // naming the holder if `timeout_seconds` have passed. Holds within one process as well. A reader gets
+  // null where there is no lock file: nobody has ever written there, or the directory is read-only.
+  virtual std::unique_ptr<Lock> lock(const std::string& name, LockKind kind, double timeout_seconds) = 0;
 };
 
 class FileSystem {

@@ -28,6 +28,7 @@ namespace platform {
 class File;
 }
 class Store;
+struct Content;
 
 // The number of a region's entry in the store's region table.
 enum class RegionId : u32 {};
@@ -75,7 +76,7 @@ class Region {
   // Makes extend() calls of together `bytes` unable to fail. Errors: SystemError (ENOSPC, ...); the
   // region is as before.
   void reserve(u64 bytes) {
-    if (__builtin_expect(bytes > ready_ - size_, 0)) grow(bytes);
+    if (__builtin_expect(bytes > ready_ - size_, 0)) grow(bytes, true);
   }
   // Adds `bytes` zero bytes at the end and returns the offset of the first. Errors: as reserve().
   u64 extend(u64 bytes) {
@@ -105,6 +106,7 @@ class Region {
   // at a checkpoint after the next commit. The structure must not rely on what they then hold.
   void note_dead(u64 offset, u64 length);
 
+  // How the region is mostly read.
   void advise(Access access);
   // Where the region lies, for messages.
   std::string path() const;
@@ -112,7 +114,9 @@ class Region {
  private:
   friend class Store;
   friend class Committer;
-  explicit Region(Store& store, RegionId id);
+  friend class Catalogue;
+  // A region over this content. Made by the store.
+  Region(Store& store, RegionId id, std::unique_ptr<Content> content);
 
   void mark(u64 offset, u64 length) {
     const u64 last = (offset + length < boundary_ ? offset + length - 1 : boundary_ - 1) >> kPageShift;
@@ -121,7 +125,11 @@ class Region {
     }
   }
   void mark_page(u64 page);
-  void grow(u64 bytes);
+  void grow(u64 bytes, bool populate);
+  void allocate_to(u64 end);
+  // The hot fields below and the content's: written back before the store looks, taken over after.
+  void save();
+  void adopt();
   [[noreturn]] void out_of_bounds(u64 offset, u64 length) const;
 
   // Hot: read by every operation.

@@ -13,6 +13,7 @@
 // Threads: one thread at a time works on a store (the bindings see to it).
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -27,6 +28,7 @@
 namespace emd {
 
 namespace platform {
+class File;
 class FileSystem;
 }
 
@@ -75,6 +77,7 @@ struct Member {
   Region* regions[kMaxRegionsPerMember] = {};
   unsigned region_count = 0;
   bool live = true;
+  unsigned users = 0;  // acquire() calls not yet released
 };
 
 struct StoreStats {
@@ -131,19 +134,22 @@ class Store {
   void on_rollback(const void* owner, std::function<void()> callback);
   void remove_callback(const void* owner);
 
+
   StoreStats stats() const;
   // Checks superblock, tables and file sizes; structures are checked by their own check().
   void verify(Findings& findings) const;
 
   // Throws unless the store may be used (read: open, not forked; write: also writable, not failed).
   void require_readable() const {
-    if (__builtin_expect(attention_ & kReadAttention, 0)) refuse_read();
+    if (__builtin_expect(attention_.load(std::memory_order_relaxed) & kReadAttention, 0)) refuse();
   }
 
  private:
   friend class Operation;
   friend class Region;
   friend class Committer;
+  friend class Opener;
+  friend class Catalogue;
   struct State;
 
   enum : u32 {
@@ -151,29 +157,31 @@ class Store {
     kForked = 2,
     kReadOnly = 4,
     kFailed = 8,     // a sync failed: refuse to write
-    kCommitDue = 16, // the budget is full
-    kInOperation = 32,
+    kCommitDue = 16,  // the budget is full, or there is much dead space to give back
     kReadAttention = kClosed | kForked,
-    kWriteAttention = 63,
   };
 
   Store();
-  void begin_operation() {
-    if (__builtin_expect(attention_ & kWriteAttention, 0)) before_operation();
-    check_interval();
-    attention_ |= kInOperation;
-  }
-  void end_operation() { attention_ &= ~u32{kInOperation}; }
-  void before_operation();
-  void check_interval();
-  [[noreturn]] void refuse_read() const;
+  void begin_operation();
+  void end_operation() { --operations_; }
+  void attend();
+  void commit_if_there_is_room();
+  [[noreturn]] void refuse() const;
+  void require_writable() const;
+  // For Region: a file of its own, created now, part of the store from the next commit on; one that
+  // nothing committed refers to; and space that has died.
+  std::unique_ptr<platform::File> create_file(FileId& id);
+  void discard_file(FileId id) noexcept;
+  void note_dead(u64 bytes);
 
-  u32 attention_ = 0;
-  bool dirty_ = false;  // something changed since the last commit
+  // What the next operation must look at first; usually nothing.
+  std::atomic<u32> attention_ = 0;
+  unsigned operations_ = 0;  // operations nest: the outermost decides
+  bool dirty_ = false;       // an operation ran since the last commit
   std::unique_ptr<State> state_;
 };
 
-// The scope of one mutating operation.
+// The scope of one mutating operation. An Operation inside another is part of it.
 class Operation {
  public:
   explicit Operation(Store& store) : store_(store) { store.begin_operation(); }

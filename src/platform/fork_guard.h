@@ -1,0 +1,40 @@
+// Tells a forked child that the handles it inherited are its parent's.
+//
+// Threads: any. Other systems: Windows does not fork; the guard is then empty.
+#pragma once
+
+#include <atomic>
+
+#include "base/bytes.h"
+
+namespace emd::platform {
+
+// While it lives, a fork sets `bits` in `flags` in the child, before the child runs anything else.
+class ForkGuard {
+ public:
+  ForkGuard(std::atomic<u32>& flags, u32 bits);
+  ~ForkGuard();
+  ForkGuard(const ForkGuard&) = delete;
+  ForkGuard& operator=(const ForkGuard&) = delete;
+
+ private:
+  std::atomic<u32>& flags_;
+};
+
+// While it lives, a forked child closes this descriptor at once. A lock of an open file description
+// is inherited with its descriptor, so a child that outlives its parent would keep the lock.
+class ChildCloses {
+ public:
+  explicit ChildCloses(int descriptor);
+  ~ChildCloses();
+  ChildCloses(const ChildCloses&) = delete;
+  ChildCloses& operator=(const ChildCloses&) = delete;
+  // False in a child: the number is no longer ours to close.
+  bool owned() const;
+
+ private:
+  int descriptor_;
+  int process_;
+};
+
+}  // namespace emd::platform

@@ -1,0 +1,347 @@
+// The real disk on Linux: files of a directory, opened by name relative to it, so that the directory may be
+// renamed while in use. Descriptors are borrowed from a small cache: a store of a thousand members
+// has thousands of files, and a descriptor is needed only for the length of a call.
+//
+// Other systems: openat, pread, pwrite and fdatasync are POSIX; fallocate with punch and zero is Linux's (macOS:
+// F_PREALLOCATE and F_PUNCHHOLE, Windows: FSCTL_SET_ZERO_DATA); locks there are flock or LockFileEx.
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <dirent.h>
+
+#include <algorithm>
+#include <array>
+#include <list>
+#include <mutex>
+
+#include "platform/file.h"
+#include "platform/linux_lock.h"
+#include "platform/system_error.h"
+
+namespace emd::platform {
+namespace {
+
+class LinuxFile;
+
+// The open descriptors of all LinuxFiles, least recently used last.
+class DescriptorCache {
+ public:
+  static DescriptorCache& instance() {
+    static auto* const cache = new DescriptorCache;
+    return *cache;
+  }
+  int acquire(LinuxFile& file);
+  void release(LinuxFile& file);
+  void forget(LinuxFile& file);
+
+ private:
+  static constexpr std::size_t kMaxOpen = 64;
+  bool evict_one();
+
+  std::mutex mutex_;
+  std::list<LinuxFile*> open_;
+};
+
+// A directory's descriptor, shared by its files.
+struct DirectoryHandle {
+  DirectoryHandle(int fd, std::string where) : descriptor(fd), path(std::move(where)) {}
+  ~DirectoryHandle() { ::close(descriptor); }
+  DirectoryHandle(const DirectoryHandle&) = delete;
+  DirectoryHandle& operator=(const DirectoryHandle&) = delete;
+  const int descriptor;
+  const std::string path;
+};
+
+class LinuxFile : public File {
+ public:
+  LinuxFile(std::shared_ptr<DirectoryHandle> directory, std::string name, bool writable)
+      : directory_(std::move(directory)),
+        name_(std::move(name)),
+        path_(directory_->path + "/" + name_),
+        writable_(writable) {}
+  ~LinuxFile() override { DescriptorCache::instance().forget(*this); }
+
+  const std::string& path() const override { return path_; }
+  u64 size() override;
+  void allocate(u64 offset, u64 length) override;
+  void truncate(u64 size) override;
+  u64 read(u64 offset, void* to, u64 length) override;
+  void write(u64 offset, const void* from, u64 length) override;
+  void sync() override;
+  void punch(u64 offset, u64 length) override;
+  void zero(u64 offset, u64 length) override;
+  u64 allocated() override;
+  void map(void* address, u64 offset, u64 length, Share share) override;
+
+  // Opens the descriptor; -1 with errno set if that fails.
+  int open_now(int extra_flags = 0) {
+    return ::openat(directory_->descriptor, name_.c_str(),
+                    (writable_ ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | extra_flags, 0666);
+  }
+
+ private:
+  friend class DescriptorCache;
+  friend class Borrowed;
+  void write_zeros(u64 offset, u64 length);
+
+  const std::shared_ptr<DirectoryHandle> directory_;
+  const std::string name_;
+  const std::string path_;
+  const bool writable_;
+  // Guarded by the cache's mutex.
+  int descriptor_ = -1;
+  int borrowers_ = 0;
+  std::list<LinuxFile*>::iterator place_;
+};
+
+// A descriptor for the length of a call.
+class Borrowed {
+ public:
+  explicit Borrowed(LinuxFile& file) : file_(file), fd_(DescriptorCache::instance().acquire(file)) {}
+  ~Borrowed() { DescriptorCache::instance().release(file_); }
+  Borrowed(const Borrowed&) = delete;
+  Borrowed& operator=(const Borrowed&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  LinuxFile& file_;
+  int fd_;
+};
+
+int DescriptorCache::acquire(LinuxFile& file) {
+  const std::lock_guard hold(mutex_);
+  if (file.descriptor_ >= 0) {
+    open_.splice(open_.begin(), open_, file.place_);
+  } else {
+    while (open_.size() >= kMaxOpen && evict_one()) {
+    }
+    int fd = file.open_now();
+    while (fd < 0 && (errno == EMFILE || errno == ENFILE) && evict_one()) fd = file.open_now();
+    if (fd < 0) throw_errno("open", file.path_);
+    file.descriptor_ = fd;
+    open_.push_front(&file);
+    file.place_ = open_.begin();
+  }
+  ++file.borrowers_;
+  return file.descriptor_;
+}
+
+void DescriptorCache::release(LinuxFile& file) {
+  const std::lock_guard hold(mutex_);
+  --file.borrowers_;
+}
+
+bool DescriptorCache::evict_one() {
+  const auto victim = std::find_if(open_.rbegin(), open_.rend(), [](LinuxFile* f) { return f->borrowers_ == 0; });
+  if (victim == open_.rend()) return false;
+  LinuxFile& file = **victim;
+  ::close(file.descriptor_);
+  file.descriptor_ = -1;
+  open_.erase(file.place_);
+  return true;
+}
+
+void DescriptorCache::forget(LinuxFile& file) {
+  const std::lock_guard hold(mutex_);
+  if (file.descriptor_ < 0) return;
+  ::close(file.descriptor_);
+  open_.erase(file.place_);
+}
+
+u64 LinuxFile::size() {
+  const Borrowed fd(*this);
+  struct stat status;
+  if (::fstat(fd.get(), &status) != 0) throw_errno("fstat", path_);
+  return static_cast<u64>(status.st_size);
+}
+
+u64 LinuxFile::allocated() {
+  const Borrowed fd(*this);
+  struct stat status;
+  if (::fstat(fd.get(), &status) != 0) throw_errno("fstat", path_);
+  return static_cast<u64>(status.st_blocks) * 512;
+}
+
+void LinuxFile::allocate(u64 offset, u64 length) {
+  {
+    const Borrowed fd(*this);
+    int result;
+    do {
+      result = ::fallocate(fd.get(), 0, static_cast<off_t>(offset), static_cast<off_t>(length));
+    } while (result != 0 && errno == EINTR);
+    if (result == 0) return;
+    if (errno != EOPNOTSUPP && errno != ENOSYS) throw_errno("fallocate", path_);
+  }
+  // No fallocate on this filesystem: zeros written are blocks given. What is there must stay.
+  const u64 present = size();
+  if (offset + length > present) {
+    const u64 from = std::max(offset, present);
+    write_zeros(from, offset + length - from);
+  }
+}
+
+void LinuxFile::truncate(u64 size) {
+  const Borrowed fd(*this);
+  int result;
+  do {
+    result = ::ftruncate(fd.get(), static_cast<off_t>(size));
+  } while (result != 0 && errno == EINTR);
+  if (result != 0) throw_errno("ftruncate", path_);
+}
+
+u64 LinuxFile::read(u64 offset, void* to, u64 length) {
+  const Borrowed fd(*this);
+  u64 done = 0;
+  while (done < length) {
+    const ssize_t n = ::pread(fd.get(), static_cast<u8*>(to) + done, length - done, static_cast<off_t>(offset + done));
+    if (n == 0) break;
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      throw_errno("read", path_);
+    }
+    done += static_cast<u64>(n);
+  }
+  return done;
+}
+
+void LinuxFile::write(u64 offset, const void* from, u64 length) {
+  const Borrowed fd(*this);
+  u64 done = 0;
+  while (done < length) {
+    const ssize_t n =
+        ::pwrite(fd.get(), static_cast<const u8*>(from) + done, length - done, static_cast<off_t>(offset + done));
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      throw_errno("write", path_);
+    }
+    if (n == 0) throw_errno("write", path_, EIO);
+    done += static_cast<u64>(n);
+  }
+}
+
+void LinuxFile::sync() {
+  const Borrowed fd(*this);
+  if (::fdatasync(fd.get()) != 0) throw_errno("fdatasync", path_);
+}
+
+void LinuxFile::punch(u64 offset, u64 length) {
+  const Borrowed fd(*this);
+  if (::fallocate(fd.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
+                  static_cast<off_t>(length)) != 0 &&
+      errno != EOPNOTSUPP) {
+    throw_errno("fallocate(FALLOC_FL_PUNCH_HOLE)", path_);
+  }
+}
+
+void LinuxFile::zero(u64 offset, u64 length) {
+  {
+    const Borrowed fd(*this);
+    if (::fallocate(fd.get(), FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
+                    static_cast<off_t>(length)) == 0) {
+      return;
+    }
+    if (errno != EOPNOTSUPP && errno != ENOSPC) throw_errno("fallocate(FALLOC_FL_ZERO_RANGE)", path_);
+  }
+  write_zeros(offset, length);  // into blocks that are there
+}
+
+void LinuxFile::write_zeros(u64 offset, u64 length) {
+  static constexpr std::array<u8, 65536> kZeros{};
+  while (length != 0) {
+    const u64 n = std::min<u64>(length, kZeros.size());
+    write(offset, kZeros.data(), n);
+    offset += n;
+    length -= n;
+  }
+}
+
+void LinuxFile::map(void* address, u64 offset, u64 length, Share share) {
+  const Borrowed fd(*this);
+  const int protection = share == Share::shared_read_only ? PROT_READ : PROT_READ | PROT_WRITE;
+  const int flags = share == Share::private_copy ? MAP_PRIVATE | MAP_NORESERVE : MAP_SHARED;
+  if (::mmap(address, length, protection, flags | MAP_FIXED, fd.get(), static_cast<off_t>(offset)) == MAP_FAILED) {
+    throw_errno("mmap", path_);
+  }
+}
+
+class LinuxDirectory : public Directory {
+ public:
+  explicit LinuxDirectory(std::shared_ptr<DirectoryHandle> handle) : handle_(std::move(handle)) {}
+
+  const std::string& path() const override { return handle_->path; }
+
+  std::unique_ptr<File> open(const std::string& name, Open how) override {
+    auto file = std::make_unique<LinuxFile>(handle_, name, how != Open::read_only);
+    if (how == Open::create) {
+      const int fd = file->open_now(O_CREAT | O_EXCL);
+      if (fd < 0) throw_errno("create", file->path());
+      ::close(fd);
+    }
+    file->size();  // opens the descriptor: a missing file or permission is told here
+    return file;
+  }
+
+  bool exists(const std::string& name) override {
+    struct stat status;
+    if (::fstatat(handle_->descriptor, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) return true;
+    if (errno != ENOENT) throw_errno("stat", path() + "/" + name);
+    return false;
+  }
+
+  void remove(const std::string& name) override {
+    if (::unlinkat(handle_->descriptor, name.c_str(), 0) != 0) throw_errno("unlink", path() + "/" + name);
+  }
+
+  void rename(const std::string& from, const std::string& to) override {
+    if (::renameat(handle_->descriptor, from.c_str(), handle_->descriptor, to.c_str()) != 0) {
+      throw_errno("rename", path() + "/" + from);
+    }
+  }
+
+  std::vector<std::string> list() override {
+    const int fd = ::openat(handle_->descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR* const stream = fd < 0 ? nullptr : ::fdopendir(fd);
+    if (stream == nullptr) throw_errno("opendir", path());
+    std::vector<std::string> names;
+    while (const dirent* entry = ::readdir(stream)) {
+      const std::string name = entry->d_name;
+      if (name != "." && name != "..") names.push_back(name);
+    }
+    ::closedir(stream);
+    return names;
+  }
+
+  void sync() override {
+    if (::fsync(handle_->descriptor) != 0) throw_errno("fsync", path());
+  }
+
+  std::unique_ptr<Lock> lock(const std::string& name, LockKind kind, double timeout_seconds) override {
+    return take_lock(handle_->descriptor, path() + "/" + name, name, kind, timeout_seconds);
+  }
+
+ private:
+  std::shared_ptr<DirectoryHandle> handle_;
+};
+
+class LinuxFileSystem : public FileSystem {
+ public:
+  std::unique_ptr<Directory> open_directory(const std::string& path, bool create) override {
+    if (create && ::mkdir(path.c_str(), 0777) != 0 && errno != EEXIST) throw_errno("mkdir", path);
+    const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) throw_errno("open directory", path);
+    return std::make_unique<LinuxDirectory>(std::make_shared<DirectoryHandle>(fd, path));
+  }
+};
+
+}  // namespace
+
+std::shared_ptr<FileSystem> real_file_system() {
+  static const auto instance = std::make_shared<LinuxFileSystem>();
+  return instance;
+}
+
+}  // namespace emd::platform

@@ -1,0 +1,72 @@
+#include "platform/fork_guard.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <mutex>
+#include <vector>
+
+namespace emd::platform {
+namespace {
+
+struct Watched {
+  std::atomic<u32>* flags;
+  u32 bits;
+};
+
+struct Registry {
+  std::mutex mutex;
+  std::vector<Watched> flags;
+  std::vector<int> descriptors;
+};
+
+void before_fork();
+void in_parent();
+void in_child();
+
+// Never destroyed: handles may outlive static destruction at the interpreter's end.
+Registry& registry() {
+  static Registry* const instance = [] {
+    pthread_atfork(before_fork, in_parent, in_child);
+    return new Registry;
+  }();
+  return *instance;
+}
+
+void before_fork() { registry().mutex.lock(); }
+void in_parent() { registry().mutex.unlock(); }
+
+void in_child() {
+  Registry& all = registry();
+  for (const Watched& one : all.flags) one.flags->fetch_or(one.bits, std::memory_order_relaxed);
+  for (const int descriptor : all.descriptors) ::close(descriptor);
+  all.descriptors.clear();
+  all.mutex.unlock();
+}
+
+}  // namespace
+
+ForkGuard::ForkGuard(std::atomic<u32>& flags, u32 bits) : flags_(flags) {
+  const std::lock_guard hold(registry().mutex);
+  registry().flags.push_back({&flags, bits});
+}
+
+ForkGuard::~ForkGuard() {
+  const std::lock_guard hold(registry().mutex);
+  std::erase_if(registry().flags, [this](const Watched& one) { return one.flags == &flags_; });
+}
+
+ChildCloses::ChildCloses(int descriptor) : descriptor_(descriptor), process_(::getpid()) {
+  const std::lock_guard hold(registry().mutex);
+  registry().descriptors.push_back(descriptor);
+}
+
+ChildCloses::~ChildCloses() {
+  const std::lock_guard hold(registry().mutex);
+  std::erase(registry().descriptors, descriptor_);
+}
+
+bool ChildCloses::owned() const { return process_ == ::getpid(); }
+
+}  // namespace emd::platform

@@ -1,0 +1,73 @@
+#include "platform/mapping.h"
+
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <string>
+
+#include "platform/system_error.h"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+namespace emd::platform {
+
+u8* reserve(u64 length) {
+  void* const address =
+      ::mmap(nullptr, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (address == MAP_FAILED) throw_errno("reserving addresses (mmap)", std::to_string(length) + " bytes");
+  return static_cast<u8*>(address);
+}
+
+void unreserve(u8* address, u64 length) { ::munmap(address, length); }
+
+void drop_private(u8* address, u64 length) {
+  if (::madvise(address, length, MADV_DONTNEED) != 0) throw_errno("madvise(MADV_DONTNEED)", "");
+}
+
+void populate_write(u8* address, u64 length) {
+  // EINVAL on kernels before 5.14, EFAULT or EHWPOISON when a page cannot be had: then the first
+  // store faults it in, or fails, as it would have without this call.
+  (void)::madvise(address, length, MADV_POPULATE_WRITE);
+}
+
+void advise(u8* address, u64 length, Pattern pattern) {
+  const int advice = pattern == Pattern::random       ? MADV_RANDOM
+                     : pattern == Pattern::sequential ? MADV_SEQUENTIAL
+                                                      : MADV_NORMAL;
+  (void)::madvise(address, length, advice);  // a hint only
+}
+
+void move(u8* from, u8* to, u64 length) {
+  if (::mremap(from, length, length, MREMAP_MAYMOVE | MREMAP_FIXED, to) == MAP_FAILED) {
+    throw_errno("mremap", std::to_string(length) + " bytes");
+  }
+}
+
+namespace {
+
+u64 read_limit(const char* file) {
+  std::ifstream in(file);
+  u64 value = 0;
+  return in >> value ? value : ~u64{0};  // "max" and a missing file are no limit
+}
+
+}  // namespace
+
+u64 memory_limit() {
+  const u64 machine = static_cast<u64>(::sysconf(_SC_PHYS_PAGES)) * static_cast<u64>(::sysconf(_SC_PAGE_SIZE));
+  return std::min({machine, read_limit("/sys/fs/cgroup/memory.max"),
+                   read_limit("/sys/fs/cgroup/memory/memory.limit_in_bytes")});
+}
+
+double coarse_seconds() {
+  timespec now;
+  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
+}  // namespace emd::platform

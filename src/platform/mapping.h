@@ -1,0 +1,31 @@
+// Ranges of addresses: reserved beforehand, filled by File::map, moved when outgrown.
+//
+// Threads: any; the calls are the kernel's. Errors: SystemError.
+// Other systems: reserve is VirtualAlloc(MEM_RESERVE) on Windows and mmap on macOS and the BSDs;
+// populate_write and move have no counterpart there: the first may do nothing, the second must map anew.
+#pragma once
+
+#include "base/bytes.h"
+
+namespace emd::platform {
+
+// Reserves addresses without memory or disk behind them.
+u8* reserve(u64 length);
+void unreserve(u8* address, u64 length);
+
+// Lets private pages go: the range shows the file again.
+void drop_private(u8* address, u64 length);
+// Faults pages in for writing, many at a time (3 GB/s, against 0.4 one by one). Does nothing where the kernel cannot.
+void populate_write(u8* address, u64 length);
+// Says how the range is going to be read.
+enum class Pattern { normal, random, sequential };
+void advise(u8* address, u64 length, Pattern pattern);
+// Moves a mapping with its private pages to another reserved place.
+void move(u8* from, u8* to, u64 length);
+
+// Bytes of memory this process may use: the machine's, or its cgroup's limit if that is less.
+u64 memory_limit();
+// Seconds on a steady clock that is cheap to read (some 5 ns) and a few milliseconds coarse.
+double coarse_seconds();
+
+}  // namespace emd::platform

@@ -1,0 +1,254 @@
+#include "store/catalogue.h"
+
+#include <algorithm>
+#include <charconv>
+#include <unordered_set>
+
+namespace emd {
+namespace {
+
+bool known_kind(u32 kind) { return kind == static_cast<u32>(Kind::dict) || kind == static_cast<u32>(Kind::list); }
+
+// The number in "region-<number>", or nothing.
+std::optional<u64> file_number(const std::string& name) {
+  constexpr std::string_view prefix = "region-";
+  if (!name.starts_with(prefix)) return std::nullopt;
+  u64 number = 0;
+  const char* const end = name.data() + name.size();
+  const auto [at, error] = std::from_chars(name.data() + prefix.size(), end, number);
+  if (error != std::errc{} || at != end) return std::nullopt;
+  return number;
+}
+
+}  // namespace
+
+void Catalogue::damaged(const std::string& what) const {
+  throw DamagedError(state_.path + ": the store's tables are damaged: " + what + "; restore the store from a backup",
+                     state_.path);
+}
+
+void Catalogue::map_table(RegionId id, FileId file_id, u64 size) {
+  const bool read_only = store_.read_only();
+  auto file = state_.directory->open(region_file_name(file_id), read_only ? platform::Directory::Open::read_only
+                                                                          : platform::Directory::Open::read_write);
+  auto content = std::make_unique<Content>(std::move(file), file_id, size, Content::Origin::existing, read_only);
+  for (const auto& [offset, bytes] : state_.overlay[static_cast<u64>(file_id)]) {
+    if (offset <= content->size && bytes.size() <= content->size - offset) {
+      std::memcpy(content->window + offset, bytes.data(), bytes.size());
+    }
+  }
+  auto region = std::unique_ptr<Region>(new Region(store_, id, std::move(content)));
+  state_.regions[static_cast<u32>(id)] = std::move(region);
+}
+
+void Catalogue::open_tables() {
+  const auto file = state_.directory->open(region_file_name(kRegionTableFile), platform::Directory::Open::read_only);
+  u8 head[sizeof(RegionTableHeader) + 2 * sizeof(RegionEntry)];
+  if (file->read(0, head, sizeof head) < sizeof head) damaged("the region table is truncated");
+  for (const auto& [offset, bytes] : state_.overlay[static_cast<u64>(kRegionTableFile)]) {
+    if (offset < sizeof head) std::memcpy(head + offset, bytes.data(), std::min(bytes.size(), sizeof head - offset));
+  }
+  if (load<RegionTableHeader>(head).magic != kTableMagic) damaged("the region table has no magic");
+  const auto table = load<RegionEntry>(head + region_entry_offset(kRegionTable));
+  const auto members = load<RegionEntry>(head + region_entry_offset(kMemberTable));
+  if (table.file != static_cast<u64>(kRegionTableFile) || members.file != static_cast<u64>(kMemberTableFile) ||
+      table.size < sizeof head || (table.size - sizeof(RegionTableHeader)) % sizeof(RegionEntry) != 0 ||
+      members.size % sizeof(MemberEntry) != 0) {
+    damaged("the region table does not describe itself");
+  }
+  map_table(kRegionTable, kRegionTableFile, table.size);
+  map_table(kMemberTable, kMemberTableFile, members.size);
+  reload();
+}
+
+void Catalogue::reload() {
+  load_free_entries();
+  load_members();
+}
+
+u64 Catalogue::region_count() const {
+  return (state_.region_table().size() - sizeof(RegionTableHeader)) / sizeof(RegionEntry);
+}
+
+RegionEntry Catalogue::region_entry(u32 id) const {
+  return load<RegionEntry>(state_.region_table().at(region_entry_offset(RegionId{id}), sizeof(RegionEntry)));
+}
+
+void Catalogue::load_free_entries() {
+  state_.free_regions.clear();
+  for (u64 id = region_count(); id-- > 2;) {
+    if (region_entry(static_cast<u32>(id)).state == 0) state_.free_regions.push_back(static_cast<u32>(id));
+  }
+  state_.free_members.clear();
+  const Region& table = state_.member_table();
+  for (u64 slot = table.size() / sizeof(MemberEntry); slot-- > 0;) {
+    const u32 used = load<u32>(table.at(slot * sizeof(MemberEntry), sizeof(MemberEntry)));
+    if (used == 0) state_.free_members.push_back(static_cast<u32>(slot));
+  }
+}
+
+// Members that are known already keep their object; those that are gone (rolled back) are dead.
+void Catalogue::load_members() {
+  const Region& table = state_.member_table();
+  std::map<std::string, std::shared_ptr<Member>, std::less<>> members;
+  for (u64 slot = table.size() / sizeof(MemberEntry); slot-- > 0;) {
+    const auto entry = load<MemberEntry>(table.at(slot * sizeof(MemberEntry), sizeof(MemberEntry)));
+    if (entry.state == 0) continue;
+    auto member = read_member(static_cast<u32>(slot), entry);
+    const auto known = state_.members.find(member->name);
+    if (known != state_.members.end() && known->second->slot == slot) member = known->second;
+    if (!members.emplace(member->name, member).second) damaged("two members are called '" + member->name + "'");
+  }
+  for (const auto& [name, member] : state_.members) {
+    const auto now = members.find(name);
+    if (now == members.end() || now->second != member) member->live = false;
+  }
+  state_.members = std::move(members);
+}
+
+std::shared_ptr<Member> Catalogue::read_member(u32 slot, const MemberEntry& entry) {
+  if (entry.state != 1 || entry.name_bytes > kMaxMemberName || entry.region_count > kMaxRegionsPerMember) {
+    damaged("member entry " + std::to_string(slot) + " is not valid");
+  }
+  auto member = std::make_shared<Member>();
+  member->name.assign(entry.name, entry.name_bytes);
+  if (!known_kind(entry.kind)) {
+    throw FormatError(state_.path + ": member '" + member->name + "' is of a kind (" + std::to_string(entry.kind) +
+                      ") that this version does not know; install a newer pyrsistence");
+  }
+  member->kind = static_cast<Kind>(entry.kind);
+  member->slot = slot;
+  member->region_count = entry.region_count;
+  for (unsigned i = 0; i < entry.region_count; ++i) {
+    if (entry.regions[i] < 2 || entry.regions[i] >= region_count() || region_entry(entry.regions[i]).state != 1) {
+      damaged("member '" + member->name + "' names a region that does not exist");
+    }
+  }
+  return member;
+}
+
+void Catalogue::remove_orphans() {
+  std::unordered_set<u64> used;
+  for (u64 id = 0; id < region_count(); ++id) {
+    const RegionEntry entry = region_entry(static_cast<u32>(id));
+    if (entry.state == 1) used.insert(entry.file);
+  }
+  for (const std::string& name : state_.directory->list()) {
+    const auto number = file_number(name);
+    if (number && !used.contains(*number)) state_.directory->remove(name);
+  }
+}
+
+Region& Catalogue::map_region(u32 id) {
+  const auto present = state_.regions.find(id);
+  if (present != state_.regions.end()) return *present->second;
+  const RegionEntry entry = region_entry(id);
+  if (entry.file == static_cast<u64>(kRegionTableFile) || entry.file == static_cast<u64>(kMemberTableFile)) {
+    damaged("region " + std::to_string(id) + " claims the file of a table");
+  }
+  const std::string name = region_file_name(FileId{entry.file});
+  if (!state_.directory->exists(name)) damaged("the file " + name + " is missing");
+  map_table(RegionId{id}, FileId{entry.file}, entry.size);
+  return *state_.regions.at(id);
+}
+
+u32 Catalogue::take_region_id() {
+  if (!state_.free_regions.empty()) {
+    const u32 id = state_.free_regions.back();
+    state_.free_regions.pop_back();
+    return id;
+  }
+  const u64 offset = state_.region_table().extend(sizeof(RegionEntry));
+  return static_cast<u32>((offset - sizeof(RegionTableHeader)) / sizeof(RegionEntry));
+}
+
+std::vector<std::unique_ptr<Content>> Catalogue::create_contents(unsigned count) {
+  std::vector<std::unique_ptr<Content>> contents;
+  FileId id{};
+  try {
+    for (unsigned i = 0; i < count; ++i) {
+      auto file = store_.create_file(id);
+      contents.push_back(std::make_unique<Content>(std::move(file), id, 0, Content::Origin::created, false));
+    }
+  } catch (...) {
+    for (const auto& content : contents) store_.discard_file(content->id);
+    throw;
+  }
+  return contents;
+}
+
+std::shared_ptr<Member> Catalogue::create(std::string_view name, Kind kind, unsigned count) {
+  EMD_CHECK(count <= kMaxRegionsPerMember);
+  if (name.size() > kMaxMemberName) {
+    throw FormatError(state_.path + ": a member's name may have " + std::to_string(kMaxMemberName) +
+                      " bytes of UTF-8, this one has " + std::to_string(name.size()));
+  }
+  const Operation operation(store_);
+  // All that can fail: files and room in the tables.
+  state_.region_table().reserve(count * sizeof(RegionEntry));
+  state_.member_table().reserve(sizeof(MemberEntry));
+  std::vector<std::unique_ptr<Content>> contents = create_contents(count);
+  MemberEntry entry{};
+  entry.state = 1;
+  entry.kind = static_cast<u32>(kind);
+  entry.region_count = count;
+  entry.name_bytes = static_cast<u32>(name.size());
+  std::copy(name.begin(), name.end(), entry.name);
+  for (unsigned i = 0; i < count; ++i) {
+    const u32 id = take_region_id();
+    entry.regions[i] = id;
+    store(state_.region_table().writable(region_entry_offset(RegionId{id}), sizeof(RegionEntry)),
+          RegionEntry{static_cast<u64>(contents[i]->id), 0, 1, 0, 0});
+    state_.regions[id] = std::unique_ptr<Region>(new Region(store_, RegionId{id}, std::move(contents[i])));
+  }
+  u32 slot;
+  if (!state_.free_members.empty()) {
+    slot = state_.free_members.back();
+    state_.free_members.pop_back();
+  } else {
+    slot = static_cast<u32>(state_.member_table().extend(sizeof entry) / sizeof entry);
+  }
+  store(state_.member_table().writable(slot * sizeof entry, sizeof entry), entry);
+  auto member = read_member(slot, entry);
+  state_.members.emplace(member->name, member);
+  return member;
+}
+
+void Catalogue::drop(std::string_view name) {
+  const auto found = state_.members.find(name);
+  if (found == state_.members.end()) throw StateError(state_.path + ": no member '" + std::string(name) + "'");
+  const Operation operation(store_);
+  const std::shared_ptr<Member> member = found->second;
+  const u64 offset = member->slot * sizeof(MemberEntry);
+  const auto entry = load<MemberEntry>(state_.member_table().at(offset, sizeof(MemberEntry)));
+  for (unsigned i = 0; i < entry.region_count; ++i) map_region(entry.regions[i]);
+  for (unsigned i = 0; i < entry.region_count; ++i) {
+    const u32 id = entry.regions[i];
+    store(state_.region_table().writable(region_entry_offset(RegionId{id}), sizeof(RegionEntry)), RegionEntry{});
+    auto node = state_.regions.extract(id);
+    state_.dropped_regions.push_back(std::move(node.mapped()));
+  }
+  store(state_.member_table().writable(offset, sizeof(MemberEntry)), MemberEntry{});
+  member->live = false;
+  for (Region*& region : member->regions) region = nullptr;
+  state_.members.erase(found);
+}
+
+void Catalogue::verify(Findings& findings) const {
+  for (u64 id = 0; id < region_count(); ++id) {
+    const RegionEntry entry = region_entry(static_cast<u32>(id));
+    if (entry.state != 1) continue;
+    const std::string name = region_file_name(FileId{entry.file});
+    if (!state_.directory->exists(name)) {
+      findings.push_back({"region table, entry " + std::to_string(id), "the file " + name + " is missing"});
+      continue;
+    }
+    const u64 present = state_.directory->open(name, platform::Directory::Open::read_only)->size();
+    if (present < entry.size) {
+      findings.push_back({name, "expected at least " + std::to_string(entry.size) + " bytes, found " +
+                                    std::to_string(present)});
+    }
+  }
+}
+
+}  // namespace emd

@@ -1,0 +1,45 @@
+// Catalogue: the store's view of its two tables: which regions and members there are, making and dropping
+// them.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "store/store_state.h"
+
+namespace emd {
+
+class Catalogue {
+ public:
+  explicit Catalogue(Store& store) : store_(store), state_(*store.state_) {}
+
+  // Maps the tables and reads them. Errors: DamagedError.
+  void open_tables();
+  // Reads the member table again, after a rollback.
+  void reload();
+  // Finds the free entries of both tables again, after a commit that dropped members.
+  void load_free_entries();
+  // Removes files that no entry refers to: left by a writer that was cut off.
+  void remove_orphans();
+
+  std::shared_ptr<Member> create(std::string_view name, Kind kind, unsigned region_count);
+  void drop(std::string_view name);
+  // Maps a region that an entry describes.
+  Region& map_region(u32 id);
+  void verify(Findings& findings) const;
+
+ private:
+  RegionEntry region_entry(u32 id) const;
+  u64 region_count() const;
+  void map_table(RegionId id, FileId file, u64 size);
+  void load_members();
+  std::shared_ptr<Member> read_member(u32 slot, const MemberEntry& entry);
+  u32 take_region_id();
+  std::vector<std::unique_ptr<Content>> create_contents(unsigned count);
+  [[noreturn]] void damaged(const std::string& what) const;
+
+  Store& store_;
+  Store::State& state_;
+};
+
+}  // namespace emd

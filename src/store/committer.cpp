@@ -1,0 +1,335 @@
+#include "store/committer.h"
+
+#include <algorithm>
+
+#include "base/errors.h"
+#include "platform/mapping.h"
+#include "store/budget.h"
+#include "store/catalogue.h"
+
+namespace emd {
+namespace {
+
+// Private room kept behind the end of a region, so that small growth needs no mapping call.
+constexpr u64 kLeastHeadroom = u64{16} << 10;
+constexpr u64 kMostHeadroom = u64{1} << 20;
+// Differences closer than this are journaled as one range: a range's head takes about as much.
+constexpr u64 kMergeGap = 16;
+// Dead space that is worth a checkpoint.
+constexpr u64 kDeadBytesDue = u64{16} << 20;
+
+// Calls f(begin, end) for the byte ranges of [0, length) in which a and b differ, in whole words.
+// Precondition: length is a multiple of 8.
+template <class F>
+bool for_each_difference(const u8* a, const u8* b, u64 length, F&& f) {
+  u64 begin = 0, end = 0;  // the range being collected; empty at first
+  for (u64 at = 0; at < length; at += 8) {
+    if (at % 64 == 0 && at + 64 <= length && std::memcmp(a + at, b + at, 64) == 0) {
+      at += 56;
+      continue;
+    }
+    if (load<u64>(a + at) == load<u64>(b + at)) continue;
+    if (end != 0 && at - end > kMergeGap) {
+      f(begin, end);
+      end = 0;
+    }
+    if (end == 0) begin = at;
+    end = at + 8;
+  }
+  if (end != 0) f(begin, end);
+  return end != 0;
+}
+
+}  // namespace
+
+std::vector<Region*> Committer::changed_regions() {
+  std::vector<Region*> changed;
+  for (const auto& [id, region] : state_.regions) {
+    region->save();
+    const Region::State& state = *region->state_;
+    if (state.content->changed() || state.content->origin == Content::Origin::created) changed.push_back(region.get());
+  }
+  // The same order in every run: crash tests replay by number of call.
+  std::sort(changed.begin(), changed.end(), [](const Region* a, const Region* b) { return a->id() < b->id(); });
+  return changed;
+}
+
+bool Committer::nothing_changed() const {
+  if (!state_.dropped_regions.empty()) return false;
+  return std::all_of(state_.regions.begin(), state_.regions.end(), [](const auto& one) {
+    one.second->save();
+    const Content& content = *one.second->state_->content;
+    return !content.changed() && content.origin == Content::Origin::existing;
+  });
+}
+
+// Entries of regions whose size or file is not what the table says.
+void Committer::update_entries() {
+  Region& table = state_.region_table();
+  for (Region* region : changed_regions()) {
+    const Content& content = *region->state_->content;
+    const u64 offset = region_entry_offset(region->id());
+    auto entry = load<RegionEntry>(table.at(offset, sizeof(RegionEntry)));
+    if (entry.size == content.size && entry.file == static_cast<u64>(content.id)) continue;
+    entry.size = content.size;
+    entry.file = static_cast<u64>(content.id);
+    store(table.writable(offset, sizeof entry), entry);
+  }
+}
+
+void Committer::sync_or_fail(platform::File& file) {
+  try {
+    file.sync();
+  } catch (...) {
+    // What the kernel could not write it may have forgotten: trying again would prove nothing.
+    store_.attention_.fetch_or(Store::kFailed, std::memory_order_relaxed);
+    throw;
+  }
+}
+
+void Committer::settle_fresh_bytes(const std::vector<Region*>& changed) {
+  for (Region* region : changed) {
+    Content& content = *region->state_->content;
+    if (content.size > content.boundary) {
+      const u64 headroom = std::clamp(page_up(content.size / 8), kLeastHeadroom, kMostHeadroom);
+      content.make_private(std::min(content.allocated, page_up(content.size) + headroom));
+      region->adopt();
+    }
+  }
+  if (state_.new_files) {
+    state_.directory->sync();
+    state_.new_files = false;
+  }
+  for (Region* region : changed) {
+    Content& content = *region->state_->content;
+    if (content.size > content.fresh_begin) sync_or_fail(*content.file);
+  }
+}
+
+void Committer::check_unmarked(const Region& region) const {
+  Content& content = *region.state_->content;
+  const u8* const base = content.base();
+  for (u64 page = 0; page < content.boundary >> kPageShift; ++page) {
+    const u64 offset = page << kPageShift;
+    if (content.dirty.contains(page) || std::memcmp(content.window + offset, base + offset, kPageSize) == 0) continue;
+    throw CheckError(region.path() + ": page " + std::to_string(page) + " was changed without writable()");
+  }
+}
+
+// Journals what of a dirty page the file does not have: below the committed size what differs from the base; beyond it,
+// in the headroom, all of it, since what the file holds there was never synced.
+bool Committer::journal_page(Content& content, u64 page) {
+  const u64 begin = page << kPageShift;
+  const u64 end = std::min(begin + kPageSize, page_up(content.size));
+  const u64 whole = begin < content.fresh_begin ? std::clamp(content.committed, begin, end) : end;
+  const u64 diff_end = round_down(whole, 8);
+  const u8* const window = content.window;
+  const u8* const base = content.base();
+  bool any = for_each_difference(window + begin, base + begin, diff_end - begin, [&](u64 from, u64 to) {
+    state_.journal->add(content.id, begin + from, {window + begin + from, to - from});
+  });
+  const u64 used_end = std::min(end, content.size);
+  if (used_end > diff_end) {
+    state_.journal->add(content.id, diff_end, {window + diff_end, used_end - diff_end});
+    any = true;
+  }
+  return any;
+}
+
+bool Committer::journal_changes(const std::vector<Region*>& changed) {
+  bool any = false;
+  for (const Region* region : changed) {
+    Content& content = *region->state_->content;
+    content.dirty.for_each_run([&](u64 first, u64 count) {
+      for (u64 page = first; page < first + count; ++page) any |= journal_page(content, page);
+    });
+  }
+  return any;
+}
+
+void Committer::commit() {
+  store_.dirty_ = false;
+  if (nothing_changed()) return;
+  store_.dirty_ = true;  // until it is done
+  update_entries();
+  const std::vector<Region*> changed = changed_regions();
+  settle_fresh_bytes(changed);
+  if (state_.options.check_unmarked_writes) {
+    for (const auto& [id, region] : state_.regions) check_unmarked(*region);
+  }
+  state_.journal->begin();
+  bool any = false;
+  try {
+    any = journal_changes(changed);
+    if (any) state_.journal->finish();
+  } catch (...) {
+    state_.journal->abandon();
+    throw;
+  }
+  if (any) {
+    try {
+      state_.journal->sync();  // the commit point
+    } catch (...) {
+      store_.attention_.fetch_or(Store::kFailed, std::memory_order_relaxed);
+      throw;
+    }
+    apply(changed);
+  }
+  for (Region* region : changed) forget_changes(*region);
+  for (const auto& region : state_.dropped_regions) state_.obsolete_files.push_back(region->state_->content->id);
+  if (!state_.dropped_regions.empty()) {
+    state_.dropped_regions.clear();
+    Catalogue(store_).load_free_entries();
+  }
+  store_.dirty_ = false;
+  ++state_.commits;
+  unmap_released();
+  if (Budget::instance().exceeded()) drop_clean_pages();
+  if (checkpoint_is_due()) checkpoint();
+}
+
+// From here on the commit is durable; if the files cannot be written, recovery will do it.
+void Committer::apply(const std::vector<Region*>& changed) {
+  try {
+    for (Region* region : changed) {
+      Content& content = *region->state_->content;
+      content.dirty.for_each_run([&](u64 first, u64 count) {
+        content.file->write(first << kPageShift, content.window + (first << kPageShift), count << kPageShift);
+      });
+      if (content.dirty.count() != 0) region->state_->unsynced = state_.unsynced = true;
+    }
+  } catch (...) {
+    store_.attention_.fetch_or(Store::kFailed, std::memory_order_relaxed);
+    throw;
+  }
+}
+
+void Committer::forget_changes(Region& region) {
+  Region::State& state = *region.state_;
+  Content& content = *state.content;
+  content.committed = content.size;
+  content.fresh_begin = content.boundary;
+  content.dirty.clear();
+  content.origin = Content::Origin::existing;
+  if (state.before != nullptr) {
+    state_.obsolete_files.push_back(state.before->id);
+    state.before.reset();
+  }
+  state.committed_dead.insert(state.committed_dead.end(), state.dead.begin(), state.dead.end());
+  state.dead.clear();
+}
+
+bool Committer::checkpoint_is_due() const {
+  const Journal& journal = *state_.journal;
+  return journal.used_bytes() > journal.capacity_bytes() / 2 || state_.dead_bytes >= kDeadBytesDue;
+}
+
+void Committer::checkpoint() {
+  for (const auto& [id, region] : state_.regions) {
+    if (!region->state_->unsynced) continue;
+    sync_or_fail(*region->state_->content->file);
+    region->state_->unsynced = false;
+  }
+  state_.unsynced = false;
+  try {
+    state_.superblock.advance(*state_.superblock_file, state_.journal->sequence());
+  } catch (...) {
+    store_.attention_.fetch_or(Store::kFailed, std::memory_order_relaxed);
+    throw;
+  }
+  state_.journal->restart(state_.superblock.generation(), state_.superblock.salt(), state_.journal->sequence());
+  ++state_.checkpoints;
+  state_.journal->resize_when_empty(false);
+  give_back_space();
+}
+
+// No frame names these ranges and files any more. A failure only keeps the space.
+void Committer::give_back_space() {
+  for (const auto& [id, region] : state_.regions) {
+    Region::State& state = *region->state_;
+    Content& content = *state.content;
+    for (const DeadRange& range : std::exchange(state.committed_dead, {})) {
+      const u64 first = range.offset >> kPageShift, end = (range.offset + range.length) >> kPageShift;
+      u64 copied = 0;
+      for (u64 page = first; page < end; ++page) {
+        copied += content.copied.contains(page);
+        content.copied.remove(page);
+      }
+      Budget::instance().remove_pages(copied);
+      if (copied != 0) platform::drop_private(content.window + range.offset, range.length);
+      try {
+        content.file->punch(range.offset, range.length);
+      } catch (const SystemError&) {
+      }
+    }
+  }
+  state_.dead_bytes = 0;
+  for (const FileId id : std::exchange(state_.obsolete_files, {})) store_.discard_file(id);
+}
+
+// Brings the region's committed state back. Returns false if it had none: it was created since.
+bool Committer::restore(Region& region) {
+  Region::State& state = *region.state_;
+  region.save();
+  if (state.content->origin == Content::Origin::created) store_.discard_file(state.content->id);
+  if (state.before != nullptr) {
+    state.content = std::move(state.before);
+  } else if (state.content->origin == Content::Origin::created) {
+    return false;
+  }
+  state.content->roll_back();
+  state.dead.clear();
+  region.adopt();
+  return true;
+}
+
+void Committer::roll_back() {
+  try {
+    std::erase_if(state_.regions, [this](const auto& one) { return !restore(*one.second); });
+    for (auto& region : std::exchange(state_.dropped_regions, {})) {
+      if (restore(*region)) state_.regions[static_cast<u32>(region->id())] = std::move(region);
+    }
+  } catch (...) {
+    store_.attention_.fetch_or(Store::kFailed, std::memory_order_relaxed);
+    throw;
+  }
+  state_.new_files = false;
+  store_.dirty_ = false;
+  Catalogue(store_).reload();
+  for (const auto& [owner, callback] : state_.rollback_callbacks) callback();
+}
+
+void Committer::drop_clean_pages() {
+  for (const auto& [id, region] : state_.regions) region->state_->content->drop_clean_pages();
+}
+
+u64 Committer::dirty_pages() const {
+  u64 pages = 0;
+  for (const auto& [id, region] : state_.regions) pages += region->state_->content->dirty.count();
+  return pages;
+}
+
+void Committer::unmap_released() {
+  for (const auto& member : std::exchange(state_.released, {})) {
+    if (member->users != 0 || !member->live) continue;
+    for (unsigned i = 0; i < member->region_count; ++i) {
+      Region* const region = std::exchange(member->regions[i], nullptr);
+      if (region == nullptr) continue;
+      Region::State& state = *region->state_;
+      if (state.unsynced) sync_or_fail(*state.content->file);
+      const u64 used = page_up(state.content->committed);
+      if (state.content->allocated > used) state.content->file->truncate(used);
+      state_.regions.erase(static_cast<u32>(region->id()));
+    }
+  }
+}
+
+void Committer::trim() {
+  for (const auto& [id, region] : state_.regions) {
+    const Content& content = *region->state_->content;
+    if (content.allocated > page_up(content.committed)) content.file->truncate(page_up(content.committed));
+  }
+  state_.journal->resize_when_empty(true);
+}
+
+}  // namespace emd

@@ -1,0 +1,49 @@
+// Committer: makes what changed since the last commit durable, lets the journal restart, or undoes.
+//
+// Commit: (1) fresh bytes become private and are synced in their files; (2) what differs between window and
+// base is journaled and the journal is synced: the commit point; (3) the pages are written to the files.
+// Checkpoint: sync the files, make a new generation durable, and only then let the journal be overwritten and
+// dead space and files go. Rollback: private pages are dropped, fresh bytes zeroed. docs/durability.md
+#pragma once
+
+#include <vector>
+
+#include "store/store_state.h"
+
+namespace emd {
+
+class Committer {
+ public:
+  explicit Committer(Store& store) : store_(store), state_(*store.state_) {}
+
+  void commit();
+  void checkpoint();
+  void roll_back();
+  // Lets go of private pages that equal their files, in all regions.
+  void drop_clean_pages();
+  // Unmaps members that nobody uses and that have no changes.
+  void unmap_released();
+  // At close, after a checkpoint: files end where their content does.
+  void trim();
+  bool nothing_changed() const;
+  u64 dirty_pages() const;
+
+ private:
+  std::vector<Region*> changed_regions();
+  void update_entries();
+  void settle_fresh_bytes(const std::vector<Region*>& changed);
+  void check_unmarked(const Region& region) const;
+  bool journal_changes(const std::vector<Region*>& changed);
+  bool journal_page(Content& content, u64 page);
+  void sync_or_fail(platform::File& file);
+  void apply(const std::vector<Region*>& changed);
+  void forget_changes(Region& region);
+  bool checkpoint_is_due() const;
+  void give_back_space();
+  bool restore(Region& region);
+
+  Store& store_;
+  Store::State& state_;
+};
+
+}  // namespace emd

@@ -1,0 +1,156 @@
+#include "store/content.h"
+
+#include <algorithm>
+#include <array>
+#include <new>
+
+#include "base/errors.h"
+#include "platform/mapping.h"
+#include "store/budget.h"
+
+namespace emd {
+namespace {
+
+// Reservations by size class: small enough that thousands of regions share 128 TiB, large enough that
+// a region moves three times in its life.
+constexpr std::array<u64, 5> kReservations = {u64{64} << 20, u64{4} << 30, u64{256} << 30, u64{16} << 40,
+                                              u64{64} << 40};
+
+u64 reservation_for(u64 bytes) {
+  const auto fit = std::find_if(kReservations.begin(), kReservations.end(), [&](u64 r) { return r >= bytes; });
+  if (fit == kReservations.end()) {
+    throw SystemError(EFBIG, "a region of " + std::to_string(bytes) + " bytes exceeds the largest reservation", "");
+  }
+  return *fit;
+}
+
+}  // namespace
+
+Content::Content(std::unique_ptr<platform::File> the_file, FileId the_id, u64 the_size, Origin the_origin,
+                 bool is_read_only)
+    : file(std::move(the_file)), id(the_id), origin(the_origin), read_only(is_read_only) {
+  size = committed = the_size;
+  const u64 present = file->size();
+  if (present < size) {
+    throw DamagedError(file->path() + ": the file is truncated: expected at least " + std::to_string(size) +
+                           " bytes, found " + std::to_string(present) + "; restore the store from a backup",
+                       file->path());
+  }
+  allocated = page_up(size);
+  if (present > allocated && !read_only) file->truncate(allocated);
+  if (present < allocated && !read_only) file->allocate(present, allocated - present);
+  boundary = fresh_begin = populated = allocated;
+  reserved = reservation_for(allocated);
+  window = platform::reserve(reserved);
+  try {
+    dirty.resize(reserved >> kPageShift);
+    copied.resize(reserved >> kPageShift);
+    if (boundary != 0) file->map(window, 0, boundary, platform::File::Share::private_copy);
+    private_pieces.push_back(0);
+    if (!read_only) file->map(window + boundary, boundary, reserved - boundary, platform::File::Share::shared);
+  } catch (...) {
+    platform::unreserve(window, reserved);
+    throw;
+  }
+}
+
+Content::~Content() {
+  Budget::instance().remove_pages(copied.count());
+  platform::unreserve(window, reserved);
+  if (base_ != nullptr) platform::unreserve(base_, base_reserved_);
+}
+
+void Content::allocate(u64 end, u64 generous_end) {
+  if (generous_end > reserved) relocate(generous_end);
+  u64 wanted = page_up(generous_end);
+  try {
+    file->allocate(allocated, wanted - allocated);
+  } catch (const SystemError&) {
+    wanted = page_up(end);
+    if (wanted > allocated) file->allocate(allocated, wanted - allocated);
+  }
+  allocated = std::max(allocated, wanted);
+}
+
+void Content::relocate(u64 bytes) {
+  const u64 larger = reservation_for(bytes);
+  dirty.resize(larger >> kPageShift);
+  copied.resize(larger >> kPageShift);
+  private_pieces.reserve(private_pieces.size() + 1);
+  u8* const target = platform::reserve(larger);
+  try {
+    file->map(target + reserved, reserved, larger - reserved, platform::File::Share::shared);
+    // From here on the window is in two places; a failure would leave it so, but moving a mapping onto
+    // reserved addresses needs no memory beyond page tables.
+    for (std::size_t i = 0; i < private_pieces.size(); ++i) {
+      const u64 from = private_pieces[i];
+      const u64 to = i + 1 < private_pieces.size() ? private_pieces[i + 1] : boundary;
+      if (to > from) platform::move(window + from, target + from, to - from);
+    }
+    platform::move(window + boundary, target + boundary, reserved - boundary);
+  } catch (...) {
+    platform::unreserve(target, larger);
+    throw;
+  }
+  window = target;
+  reserved = larger;
+}
+
+void Content::make_private(u64 end) {
+  private_pieces.push_back(boundary);
+  file->map(window + boundary, boundary, end - boundary, platform::File::Share::private_copy);
+  boundary = end;
+}
+
+const u8* Content::base() {
+  if (base_ == nullptr || base_reserved_ < reserved) {
+    u8* const fresh = platform::reserve(reserved);
+    file->map(fresh, 0, reserved, platform::File::Share::shared_read_only);
+    if (base_ != nullptr) platform::unreserve(base_, base_reserved_);
+    base_ = fresh;
+    base_reserved_ = reserved;
+  }
+  return base_;
+}
+
+void Content::add_dirty_page(u64 page) {
+  dirty.add(page);
+  if (!copied.contains(page)) {
+    copied.add(page);
+    Budget::instance().add_pages(1);
+  }
+}
+
+void Content::roll_back() {
+  dirty.for_each_run([&](u64 first, u64 count) {
+    platform::drop_private(window + (first << kPageShift), count << kPageShift);
+    for (u64 page = first; page < first + count; ++page) copied.remove(page);
+    Budget::instance().remove_pages(count);
+  });
+  dirty.clear();
+  if (size > fresh_begin) file->zero(fresh_begin, page_up(size) - fresh_begin);
+  size = committed;
+}
+
+void Content::drop_clean_pages() {
+  copied.for_each_run([&](u64 first, u64 count) {
+    // Runs of clean pages within the run of copied ones.
+    for (u64 page = first; page < first + count;) {
+      u64 end = page;
+      while (end < first + count && !dirty.contains(end)) ++end;
+      if (end > page) {
+        platform::drop_private(window + (page << kPageShift), (end - page) << kPageShift);
+        Budget::instance().remove_pages(end - page);
+      }
+      page = end + 1;
+    }
+  });
+  PageSet still_copied;
+  still_copied.resize(reserved >> kPageShift);
+  dirty.for_each_run([&](u64 first, u64 count) {
+    for (u64 page = first; page < first + count; ++page) still_copied.add(page);
+  });
+  copied = std::move(still_copied);
+}
+
+}  // namespace emd

@@ -1,0 +1,66 @@
+// Content: one file of a region with its window and base, and what has changed in it. Region has one
+// at a time; a rewrite gives it another, and the old one is kept until commit for the sake of rollback.
+//
+// Used by Region, its Rewrite and the Committer only.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/bytes.h"
+#include "platform/file.h"
+#include "store/page_set.h"
+#include "store/region.h"
+
+namespace emd {
+
+struct Content {
+  enum class Origin {
+    existing,  // a file with committed bytes
+    created,   // a new file: everything in it is fresh
+  };
+  // Maps the file. `size` is the committed size. A writer's file is cut to its committed pages: what lies
+  // behind them was never committed. Errors: DamagedError if the file is shorter, SystemError.
+  Content(std::unique_ptr<platform::File> file, FileId id, u64 size, Origin origin, bool read_only);
+  ~Content();
+  Content(const Content&) = delete;
+  Content& operator=(const Content&) = delete;
+
+  // Gives the file real blocks up to at least `end` (and some more, if there is room), and the addresses.
+  void allocate(u64 end, u64 generous_end);
+  // Moves to a larger reservation. Pointers into the window change.
+  void relocate(u64 bytes);
+  // Makes [boundary, end) private; `end` is a multiple of the page size, at most `allocated`.
+  void make_private(u64 end);
+  // The committed state, mapped when first asked for.
+  const u8* base();
+  // Forgets everything since the last commit: private pages go, fresh bytes become zero, the size is the old one.
+  void roll_back();
+  // Lets go of private pages that equal the file.
+  void drop_clean_pages();
+  void add_dirty_page(u64 page);
+  bool changed() const { return dirty.count() != 0 || size != committed; }
+
+  std::unique_ptr<platform::File> file;
+  FileId id;
+  Origin origin;
+  bool read_only;
+
+  u8* window = nullptr;
+  u64 reserved = 0;
+  u64 size = 0;
+  u64 committed = 0;    // size at the last commit
+  u64 boundary = 0;     // private below, fresh above
+  u64 fresh_begin = 0;  // boundary at the last commit: bytes from here on are in the file already
+  u64 allocated = 0;    // size of the file, with real blocks
+  u64 populated = 0;    // fresh pages below this are faulted in
+  PageSet dirty;        // private pages changed since the last commit
+  PageSet copied;       // private pages that are anonymous memory
+  std::vector<u64> private_pieces;  // where each private mapping begins: mremap moves one at a time
+
+ private:
+  u8* base_ = nullptr;
+  u64 base_reserved_ = 0;
+};
+
+}  // namespace emd

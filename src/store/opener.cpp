@@ -1,0 +1,148 @@
+#include "store/opener.h"
+
+#include <cerrno>
+
+#include "base/errors.h"
+#include "store/budget.h"
+#include "store/catalogue.h"
+
+namespace emd {
+namespace {
+
+constexpr const char* kNewSuperblockName = "superblock.new";
+
+// Files that a creation which was cut off may have left.
+bool may_be_left_over(const std::string& name) {
+  return name == kLockName || name == kJournalName || name == kNewSuperblockName || name.starts_with("region-");
+}
+
+}  // namespace
+
+void Opener::open_for_writing() {
+  const Mode mode = state_.options.mode;
+  state_.directory = state_.options.file_system->open_directory(state_.path, mode != Mode::read_write);
+  const bool there = state_.directory->exists(kSuperblockName);
+  if (!there && mode == Mode::read_write) {
+    throw SystemError(ENOENT, "no store here (mode \"r+\" opens only what exists)", state_.path);
+  }
+  if (there && mode == Mode::exclusive) {
+    throw SystemError(EEXIST, "there is a store here already (mode \"x\" only creates)", state_.path);
+  }
+  if (!there) refuse_foreign_directory();
+  state_.lock = state_.directory->lock(kLockName, platform::LockKind::writer, state_.options.lock_timeout_seconds);
+  if (!state_.directory->exists(kSuperblockName)) {
+    create();
+  } else if (mode == Mode::exclusive) {
+    throw SystemError(EEXIST, "another process has just created a store here", state_.path);
+  }
+  read_superblock(platform::Directory::Open::read_write);
+  recover();
+  Catalogue catalogue(store_);
+  catalogue.open_tables();
+  catalogue.remove_orphans();
+}
+
+// A directory with other things in it is not made into a store.
+void Opener::refuse_foreign_directory() {
+  for (const std::string& name : state_.directory->list()) {
+    if (may_be_left_over(name)) continue;
+    throw FormatError(state_.path + ": not a pyrsistence store: there is no superblock, and the directory is not empty "
+                                    "(it holds '" + name + "'); choose another directory");
+  }
+}
+
+void Opener::create() {
+  platform::Directory& directory = *state_.directory;
+  for (const std::string& name : directory.list()) {
+    if (name != kLockName && may_be_left_over(name)) directory.remove(name);
+  }
+  using Open = platform::Directory::Open;
+  u8 table[sizeof(RegionTableHeader) + 2 * sizeof(RegionEntry)] = {};
+  RegionTableHeader header{};
+  header.magic = kTableMagic;
+  header.next_file = static_cast<u64>(kMemberTableFile) + 1;
+  store(table, header);
+  store(table + region_entry_offset(kRegionTable), RegionEntry{static_cast<u64>(kRegionTableFile), sizeof table, 1, 0, 0});
+  store(table + region_entry_offset(kMemberTable), RegionEntry{static_cast<u64>(kMemberTableFile), 0, 1, 0, 0});
+  const auto regions = directory.open(region_file_name(kRegionTableFile), Open::create);
+  regions->allocate(0, kPageSize);
+  regions->write(0, table, sizeof table);
+  regions->sync();
+  directory.open(region_file_name(kMemberTableFile), Open::create);
+  const auto journal = directory.open(kJournalName, Open::create);
+  Journal::create(*journal);
+  journal->sync();
+  const auto superblock = directory.open(kNewSuperblockName, Open::create);
+  Superblock::fresh().write_new(*superblock);
+  // The store exists from here on, whole.
+  directory.rename(kNewSuperblockName, kSuperblockName);
+  directory.sync();
+}
+
+void Opener::read_superblock(platform::Directory::Open how) {
+  state_.superblock_file = state_.directory->open(kSuperblockName, how);
+  state_.superblock = Superblock::read(*state_.superblock_file);
+  if (!state_.directory->exists(kJournalName)) {
+    throw DamagedError(state_.path + ": the journal is missing; restore the store from a backup", state_.path);
+  }
+  state_.journal = std::make_unique<Journal>(state_.directory->open(kJournalName, how));
+}
+
+void Opener::recover() {
+  const Superblock& superblock = state_.superblock;
+  const Journal::Found found =
+      state_.journal->scan(superblock.generation(), superblock.salt(), superblock.sequence());
+  if (found.commits == 0 && !found.leftovers) {
+    state_.journal->restart(superblock.generation(), superblock.salt(), superblock.sequence());
+    return;
+  }
+  if (found.commits != 0) {
+    state_.journal->write_again(found.bytes);
+    state_.journal->replay(found, [this](FileId id, u64 offset, Bytes bytes) { apply(id, offset, bytes); });
+    for (const auto& [id, file] : recovered_files_) file->sync();
+  }
+  state_.superblock.advance(*state_.superblock_file, found.sequence);
+  state_.journal->restart(superblock.generation(), superblock.salt(), found.sequence);
+}
+
+void Opener::apply(FileId id, u64 offset, Bytes bytes) {
+  auto& file = recovered_files_[static_cast<u64>(id)];
+  const std::string name = region_file_name(id);
+  if (file == nullptr) {
+    if (!state_.directory->exists(name)) {
+      throw DamagedError(state_.path + ": the journal names the file " + name +
+                             ", which is missing; restore the store from a backup",
+                         state_.path);
+    }
+    file = state_.directory->open(name, platform::Directory::Open::read_write);
+  }
+  // Blocks were given and synced before any frame named them.
+  const u64 size = file->size();
+  if (offset > size || bytes.size() > size - offset) {
+    throw DamagedError(file->path() + ": the journal writes " + std::to_string(bytes.size()) + " bytes at offset " +
+                           std::to_string(offset) + ", but the file has " + std::to_string(size) +
+                           " bytes; restore the store from a backup",
+                       file->path());
+  }
+  file->write(offset, bytes.data(), bytes.size());
+}
+
+void Opener::open_for_reading() {
+  state_.directory = state_.options.file_system->open_directory(state_.path, false);
+  if (!state_.directory->exists(kSuperblockName)) {
+    if (!state_.directory->list().empty()) refuse_foreign_directory();
+    throw SystemError(ENOENT, "no store here", state_.path);
+  }
+  state_.lock = state_.directory->lock(kLockName, platform::LockKind::reader, state_.options.lock_timeout_seconds);
+  read_superblock(platform::Directory::Open::read_only);
+  const Superblock& superblock = state_.superblock;
+  const Journal::Found found =
+      state_.journal->scan(superblock.generation(), superblock.salt(), superblock.sequence());
+  // What the last writer committed but did not apply is laid over the private windows.
+  state_.journal->replay(found, [this](FileId id, u64 offset, Bytes bytes) {
+    state_.overlay[static_cast<u64>(id)].emplace_back(offset, std::vector<u8>(bytes.begin(), bytes.end()));
+  });
+  Catalogue(store_).open_tables();
+}
+
+}  // namespace emd

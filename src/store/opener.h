@@ -1,0 +1,27 @@
+// Opener: finds, creates and recovers a store, and takes its lock.
+#pragma once
+
+#include "store/store_state.h"
+
+namespace emd {
+
+class Opener {
+ public:
+  explicit Opener(Store& store) : store_(store), state_(*store.state_) {}
+
+  void open_for_writing();
+  void open_for_reading();
+
+ private:
+  void refuse_foreign_directory();
+  void create();
+  void read_superblock(platform::Directory::Open how);
+  void recover();
+  void apply(FileId id, u64 offset, Bytes bytes);
+
+  Store& store_;
+  Store::State& state_;
+  std::unordered_map<u64, std::unique_ptr<platform::File>> recovered_files_;
+};
+
+}  // namespace emd

@@ -1,0 +1,155 @@
+#include "store/region.h"
+
+#include <algorithm>
+
+#include "base/errors.h"
+#include "platform/file.h"
+#include "platform/mapping.h"
+#include "store/region_state.h"
+#include "store/store.h"
+
+namespace emd {
+namespace {
+
+// A growing file gets a quarter more than it needs, within these bounds.
+constexpr u64 kLeastSlack = kPageSize;
+constexpr u64 kMostSlack = u64{64} << 20;
+// Fresh pages are faulted in ahead of their use, this much at a time at most.
+constexpr u64 kMostPopulated = u64{2} << 20;
+// From here on append() writes through the file: one call costs less than the page faults it saves.
+constexpr u64 kWriteThrough = u64{64} << 10;
+
+}  // namespace
+
+Region::Region(Store& store, RegionId id, std::unique_ptr<Content> content)
+    : state_(std::make_unique<State>(store)), id_(id) {
+  state_->content = std::move(content);
+  adopt();
+}
+
+Region::~Region() = default;
+
+void Region::save() { state_->content->size = size_; }
+
+void Region::adopt() {
+  Content& content = *state_->content;
+  window_ = content.window;
+  size_ = content.size;
+  boundary_ = content.boundary;
+  ready_ = std::min(content.allocated, std::max(content.boundary, content.populated));
+  dirty_bits_ = content.dirty.bits();
+}
+
+void Region::mark_page(u64 page) { state_->content->add_dirty_page(page); }
+
+void Region::allocate_to(u64 end) {
+  Content& content = *state_->content;
+  if (end <= content.allocated) return;
+  content.allocate(end, end + std::clamp(end / 4, kLeastSlack, kMostSlack));
+}
+
+void Region::grow(u64 bytes, bool populate) {
+  if (bytes > ~u64{0} / 2) throw SystemError(EFBIG, "cannot grow by " + std::to_string(bytes) + " bytes", path());
+  save();
+  const u64 end = size_ + bytes;
+  allocate_to(end);
+  Content& content = *state_->content;
+  const u64 from = std::max(content.boundary, content.populated);
+  if (end > from) {
+    const u64 ahead = std::min(content.allocated, page_up(end) + std::min(page_up(size_ / 2), kMostPopulated));
+    if (populate) platform::populate_write(content.window + from, ahead - from);
+    content.populated = ahead;
+  }
+  adopt();
+}
+
+u64 Region::append(Bytes bytes) {
+  const u64 offset = size_;
+  if (bytes.size() < kWriteThrough) {
+    extend(bytes.size());
+    if (!bytes.empty()) std::memcpy(writable(offset, bytes.size()), bytes.data(), bytes.size());
+    return offset;
+  }
+  if (bytes.size() > ready_ - size_) grow(bytes.size(), false);
+  // The private part goes through memory, the fresh part through the file; an error of the latter leaves
+  // the size as it was, and zeros behind it.
+  const u64 in_memory = private_bytes(offset, bytes.size());
+  try {
+    state_->content->file->write(offset + in_memory, bytes.data() + in_memory, bytes.size() - in_memory);
+  } catch (...) {
+    state_->content->file->zero(page_up(offset + in_memory), page_up(offset + bytes.size()) - page_up(offset + in_memory));
+    std::memset(window_ + offset + in_memory, 0, page_up(offset + in_memory) - (offset + in_memory));
+    throw;
+  }
+  size_ += bytes.size();
+  if (in_memory != 0) std::memcpy(writable(offset, in_memory), bytes.data(), in_memory);
+  return offset;
+}
+
+void Region::note_dead(u64 offset, u64 length) {
+  EMD_DCHECK(offset <= size_ && length <= size_ - offset);
+  const u64 first = page_up(offset);
+  const u64 end = page_down(offset + length);
+  if (end <= first) return;
+  state_->dead.push_back({first, end - first});
+  state_->store.note_dead(end - first);
+}
+
+void Region::advise(Access access) {
+  state_->access = access;
+  const Content& content = *state_->content;
+  platform::advise(content.window, content.reserved,
+                   access == Access::random ? platform::Pattern::random : platform::Pattern::normal);
+}
+
+std::string Region::path() const { return state_->content->file->path(); }
+
+void Region::out_of_bounds(u64 offset, u64 length) const {
+  throw DamagedError(path() + ": a reference to " + std::to_string(length) + " bytes at offset " +
+                         std::to_string(offset) + " lies outside the region of " + std::to_string(size_) +
+                         " bytes; run verify(), and restore the store from a backup",
+                     path());
+}
+
+Region::Rewrite Region::rewrite(u64 bytes) {
+  auto state = std::make_unique<Rewrite::State>(Rewrite::State{state_->store, nullptr});
+  FileId id{};
+  auto file = state_->store.create_file(id);
+  Rewrite result(std::move(state));  // from here on an error removes the file
+  result.state_->content = std::make_unique<Content>(std::move(file), id, 0, Content::Origin::created, false);
+  Content& content = *result.state_->content;
+  if (bytes != 0) content.allocate(bytes, bytes);
+  content.size = bytes;
+  return result;
+}
+
+void Region::finish(Rewrite&& rewrite) {
+  save();
+  std::unique_ptr<Content> old = std::exchange(state_->content, std::move(rewrite.state_->content));
+  adopt();
+  state_->dead.clear();
+  state_->committed_dead.clear();  // they were ranges of the old content
+  if (old->origin == Content::Origin::existing) {
+    state_->before = std::move(old);
+  } else {
+    state_->store.discard_file(old->id);  // never committed: nothing refers to it
+  }
+}
+
+Region::Rewrite::Rewrite(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Region::Rewrite::Rewrite(Rewrite&&) noexcept = default;
+Region::Rewrite& Region::Rewrite::operator=(Rewrite&&) noexcept = default;
+
+Region::Rewrite::~Rewrite() {
+  if (state_ != nullptr && state_->content != nullptr) state_->store.discard_file(state_->content->id);
+}
+
+u8* Region::Rewrite::data() const { return state_->content->window; }
+u64 Region::Rewrite::size() const { return state_->content->size; }
+
+void Region::Rewrite::write(u64 offset, Bytes bytes) {
+  EMD_CHECK(offset <= size() && bytes.size() <= size() - offset);
+  state_->content->file->write(offset, bytes.data(), bytes.size());
+}
+
+}  // namespace emd

@@ -1,0 +1,37 @@
+// The part of Region that only the store's own files need.
+#pragma once
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "store/content.h"
+#include "store/region.h"
+
+namespace emd {
+
+struct DeadRange {
+  u64 offset;
+  u64 length;
+};
+
+struct Region::State {
+  explicit State(Store& the_store) : store(the_store) {}
+
+  Store& store;
+  std::unique_ptr<Content> content;
+  // The committed content, if the present one is a rewrite that was not committed yet.
+  std::unique_ptr<Content> before;
+  bool unsynced = false;  // committed bytes were applied to the file, and not synced since
+  // Given back at the next checkpoint after their commit.
+  std::vector<DeadRange> dead;            // since the last commit
+  std::vector<DeadRange> committed_dead;  // committed
+  Access access = Access::sequential;
+};
+
+struct Region::Rewrite::State {
+  Store& store;
+  std::unique_ptr<Content> content;
+};
+
+}  // namespace emd

@@ -1,0 +1,281 @@
+#include "store/store.h"
+
+#include <cerrno>
+#include <exception>
+
+#include "base/check.h"
+#include "platform/mapping.h"
+#include "store/budget.h"
+#include "store/catalogue.h"
+#include "store/committer.h"
+#include "store/opener.h"
+
+namespace emd {
+
+Store::Store() : state_(std::make_unique<State>()) {}
+
+std::unique_ptr<Store> Store::open(const std::string& path, const StoreOptions& options) {
+  std::unique_ptr<Store> store(new Store);
+  State& state = *store->state_;
+  state.path = path;
+  state.options = options;
+  if (state.options.file_system == nullptr) state.options.file_system = platform::real_file_system();
+  if (options.mode == Mode::read) {
+    store->attention_ = kReadOnly;
+    Opener(*store).open_for_reading();
+  } else {
+    Opener(*store).open_for_writing();
+  }
+  state.fork_guard.emplace(store->attention_, kForked);
+  Budget::instance().enroll(store->attention_, kCommitDue);
+  return store;
+}
+
+Store::~Store() {
+  if (attention_ & kForked) {
+    // Everything is the parent's: locks that other threads held at the fork will never be released here.
+    state_->fork_guard.reset();
+    (void)state_.release();
+    return;
+  }
+  Budget::instance().resign(attention_);
+}
+
+const std::string& Store::path() const { return state_->path; }
+bool Store::read_only() const { return attention_ & kReadOnly; }
+bool Store::closed() const { return attention_ & kClosed; }
+bool Store::in_transaction() const { return state_->in_transaction; }
+u64 Store::seed() const { return state_->superblock.seed(); }
+
+void Store::refuse() const {
+  const u32 why = attention_;
+  if (why & kClosed) throw ClosedError(path() + ": the store is closed; open it again");
+  if (why & kForked) {
+    throw StateError(path() + ": opened before fork(); a child process must open the store itself");
+  }
+  if (why & kReadOnly) throw ReadOnlyError(path() + ": opened with mode=\"r\", so it cannot be changed");
+  throw StateError(path() + ": writing to the disk failed earlier, so nobody can say what is on it; close the store and "
+                            "open it again: it will hold what was last committed");
+}
+
+void Store::require_writable() const {
+  if (attention_ & (kClosed | kForked | kReadOnly | kFailed)) refuse();
+}
+
+void Store::begin_operation() {
+  if (operations_ == 0) {
+    if (__builtin_expect(attention_.load(std::memory_order_relaxed) != 0, 0)) attend();
+    const double interval = state_->options.commit_interval_seconds;
+    if (interval >= 0 && !state_->in_transaction) {
+      const double now = platform::coarse_seconds();
+      if (!dirty_) {
+        state_->dirty_since = now;
+      } else if (now - state_->dirty_since > interval) {
+        state_->dirty_since = now;
+        commit_if_there_is_room();
+      }
+    }
+    dirty_ = true;
+  }
+  ++operations_;
+}
+
+// On a full disk the periodic commit waits for the next time, so that deleting stays possible; commit() and
+// close() tell.
+void Store::commit_if_there_is_room() {
+  try {
+    Committer(*this).commit();
+  } catch (const SystemError& error) {
+    if (error.error() != ENOSPC && error.error() != EDQUOT) throw;
+  }
+}
+
+// A commit is due: the budget is full, or there is dead space to give back.
+void Store::attend() {
+  require_writable();
+  attention_.fetch_and(~u32{kCommitDue}, std::memory_order_relaxed);
+  Committer committer(*this);
+  committer.drop_clean_pages();
+  if (!state_->in_transaction) {
+    committer.commit();
+    committer.drop_clean_pages();
+    return;
+  }
+  const u64 dirty = committer.dirty_pages();
+  if (dirty <= Budget::instance().page_limit()) return;
+  rollback();
+  throw BudgetError(path() + ": the transaction changed " + std::to_string(dirty * kPageSize) +
+                    " bytes in place, more than the memory budget of " + std::to_string(memory_budget()) +
+                    " bytes allows, and was rolled back; split it, or raise the budget");
+}
+
+void Store::commit() {
+  if (read_only() && !closed()) return;
+  require_writable();
+  if (operations_ != 0) throw StateError(path() + ": commit inside an operation");
+  if (in_transaction()) throw StateError(path() + ": commit inside a transaction; it commits at its end");
+  Committer(*this).commit();
+}
+
+void Store::checkpoint() {
+  commit();
+  if (!read_only()) Committer(*this).checkpoint();
+}
+
+void Store::begin() {
+  require_writable();
+  if (in_transaction()) throw StateError(path() + ": a transaction is open already; they do not nest");
+  commit();
+  state_->in_transaction = true;
+}
+
+void Store::commit_transaction() {
+  if (!in_transaction()) throw StateError(path() + ": no transaction is open (it may have been rolled back)");
+  require_writable();
+  if (operations_ != 0) throw StateError(path() + ": commit inside an operation");
+  Committer(*this).commit();
+  state_->in_transaction = false;
+}
+
+void Store::rollback() {
+  if (!in_transaction()) throw StateError(path() + ": no transaction is open; rollback() undoes transactions only");
+  if (operations_ != 0) throw StateError(path() + ": rollback inside an operation");
+  if (attention_ & (kClosed | kForked)) refuse();
+  state_->in_transaction = false;
+  Committer(*this).roll_back();
+}
+
+std::shared_ptr<Member> Store::find(std::string_view name) {
+  require_readable();
+  const auto found = state_->members.find(name);
+  return found == state_->members.end() ? nullptr : found->second;
+}
+
+std::shared_ptr<Member> Store::create(std::string_view name, Kind kind, unsigned region_count) {
+  require_writable();
+  return Catalogue(*this).create(name, kind, region_count);
+}
+
+void Store::drop(std::string_view name) {
+  require_writable();
+  Catalogue(*this).drop(name);
+}
+
+std::vector<std::shared_ptr<Member>> Store::members() {
+  require_readable();
+  std::vector<std::shared_ptr<Member>> all;
+  for (const auto& [name, member] : state_->members) all.push_back(member);
+  return all;
+}
+
+void Store::acquire(Member& member) {
+  require_readable();
+  EMD_CHECK(member.live);
+  const u64 offset = member.slot * sizeof(MemberEntry);
+  const auto entry = load<MemberEntry>(state_->member_table().at(offset, sizeof(MemberEntry)));
+  Catalogue catalogue(*this);
+  for (unsigned i = 0; i < member.region_count; ++i) member.regions[i] = &catalogue.map_region(entry.regions[i]);
+  ++member.users;
+}
+
+void Store::release(Member& member) {
+  EMD_CHECK(member.users != 0);
+  if (--member.users != 0 || closed() || !member.live) return;
+  const auto found = state_->members.find(member.name);
+  if (found == state_->members.end()) return;
+  state_->released.push_back(found->second);
+  if (attention_ & (kForked | kFailed)) return;
+  Committer committer(*this);
+  if (!in_transaction() && committer.nothing_changed()) committer.unmap_released();
+}
+
+void Store::on_rollback(const void* owner, std::function<void()> callback) {
+  state_->rollback_callbacks.emplace_back(owner, std::move(callback));
+}
+
+void Store::remove_callback(const void* owner) {
+  std::erase_if(state_->rollback_callbacks, [owner](const auto& one) { return one.first == owner; });
+}
+
+void Store::close() {
+  if (closed()) return;
+  std::exception_ptr error;
+  if (!read_only() && !(attention_ & kForked)) {
+    try {
+      if (attention_ & kFailed) refuse();
+      if (in_transaction()) rollback();
+      Committer committer(*this);
+      committer.commit();
+      if (state_->journal->used_bytes() != 0 || !state_->obsolete_files.empty()) committer.checkpoint();
+      committer.trim();
+    } catch (...) {
+      error = std::current_exception();
+    }
+  }
+  const bool forked = attention_.fetch_or(kClosed, std::memory_order_relaxed) & kForked;
+  if (forked) return;
+  for (const auto& [name, member] : state_->members) member->live = false;
+  state_->regions.clear();
+  state_->dropped_regions.clear();
+  state_->journal.reset();
+  state_->superblock_file.reset();
+  state_->lock.reset();
+  state_->directory.reset();
+  if (error != nullptr) std::rethrow_exception(error);
+}
+
+std::unique_ptr<platform::File> Store::create_file(FileId& id) {
+  Region& table = state_->region_table();
+  auto header = load<RegionTableHeader>(table.at(0, sizeof(RegionTableHeader)));
+  id = FileId{header.next_file};
+  auto file = state_->directory->open(region_file_name(id), platform::Directory::Open::create);
+  ++header.next_file;
+  store(table.writable(0, sizeof header), header);
+  state_->new_files = true;
+  return file;
+}
+
+// Nothing committed refers to the file; if it stays, the next writer removes it.
+void Store::discard_file(FileId id) noexcept {
+  try {
+    state_->directory->remove(region_file_name(id));
+  } catch (...) {
+  }
+}
+
+void Store::note_dead(u64 bytes) {
+  state_->dead_bytes += bytes;
+  if (state_->dead_bytes >= u64{16} << 20) attention_.fetch_or(kCommitDue, std::memory_order_relaxed);
+}
+
+StoreStats Store::stats() const {
+  require_readable();
+  StoreStats stats;
+  stats.commits = state_->commits;
+  stats.checkpoints = state_->checkpoints;
+  stats.journal_bytes = state_->journal->used_bytes();
+  stats.journal_capacity = state_->journal->capacity_bytes();
+  for (const auto& [id, region] : state_->regions) {
+    const Content& content = *region->state_->content;
+    stats.dirty_bytes += content.dirty.count() * kPageSize;
+    stats.private_bytes += content.copied.count() * kPageSize;
+    stats.region_bytes += region->size();
+  }
+  for (const std::string& name : state_->directory->list()) {
+    stats.disk_bytes += state_->directory->open(name, platform::Directory::Open::read_only)->allocated();
+  }
+  return stats;
+}
+
+void Store::verify(Findings& findings) const {
+  require_readable();
+  const auto file = state_->directory->open(kSuperblockName, platform::Directory::Open::read_only);
+  try {
+    Superblock::read(*file);
+  } catch (const Error& error) {
+    findings.push_back({"superblock", error.what()});
+  }
+  Catalogue(const_cast<Store&>(*this)).verify(findings);
+}
+
+}  // namespace emd

@@ -1,0 +1,65 @@
+// What a Store knows; shared by the store's own files only (store, opener, catalogue, committer).
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "platform/file.h"
+#include "platform/fork_guard.h"
+#include "store/journal.h"
+#include "store/region_state.h"
+#include "store/store.h"
+#include "store/superblock.h"
+#include "store/tables.h"
+
+namespace emd {
+
+inline constexpr const char* kLockName = "lock";
+
+struct Store::State {
+  std::string path;
+  StoreOptions options;
+  std::unique_ptr<platform::Directory> directory;
+  std::unique_ptr<platform::Lock> lock;
+  std::unique_ptr<platform::File> superblock_file;
+  Superblock superblock;
+  std::unique_ptr<Journal> journal;
+  std::optional<platform::ForkGuard> fork_guard;
+
+  // Regions that are mapped, by id; the two tables are always among them.
+  std::unordered_map<u32, std::unique_ptr<Region>> regions;
+  std::map<std::string, std::shared_ptr<Member>, std::less<>> members;
+  std::vector<u32> free_regions;  // free entries of the region table
+  std::vector<u32> free_members;
+
+  // Since the last commit.
+  bool in_transaction = false;
+  double dirty_since = 0;
+  bool new_files = false;  // the directory must be synced before a frame names them
+  std::vector<std::unique_ptr<Region>> dropped_regions;  // their entries may be used again after the commit
+  u64 dead_bytes = 0;
+
+  // Members without users, whose regions may still be mapped because they had changes.
+  std::vector<std::shared_ptr<Member>> released;
+
+  // To do at the next checkpoint, when no frame can name them any more.
+  std::vector<FileId> obsolete_files;
+  bool unsynced = false;  // some region has applied bytes that were not synced
+
+  // Read-only: ranges of commits that the last writer did not apply, by file.
+  std::unordered_map<u64, std::vector<std::pair<u64, std::vector<u8>>>> overlay;
+
+  std::vector<std::pair<const void*, std::function<void()>>> rollback_callbacks;
+  u64 commits = 0;
+  u64 checkpoints = 0;
+
+  Region& region_table() { return *regions.at(static_cast<u32>(kRegionTable)); }
+  Region& member_table() { return *regions.at(static_cast<u32>(kMemberTable)); }
+};
+
+}  // namespace emd

@@ -1,0 +1,53 @@
+// The two tables that say what a store holds: regions (region 0) and members (region 1). Both are
+// regions themselves, so they commit, roll back and recover with what they describe. docs/format.md
+#pragma once
+
+#include <string>
+
+#include "base/bytes.h"
+#include "store/region.h"
+
+namespace emd {
+
+inline constexpr RegionId kRegionTable{0};
+inline constexpr RegionId kMemberTable{1};
+inline constexpr FileId kRegionTableFile{1};
+inline constexpr FileId kMemberTableFile{2};
+inline constexpr u64 kTableMagic = 0x454c424154444d45;  // "EMDTABLE"
+
+struct RegionTableHeader {
+  u64 magic;
+  u64 next_file;  // file numbers are never used twice, so that an old frame cannot reach a new file
+  u64 reserved[6];
+};
+static_assert(sizeof(RegionTableHeader) == 64);
+
+struct RegionEntry {
+  u64 file;
+  u64 size;   // committed bytes
+  u32 state;  // 0: free, 1: in use
+  u32 reserved0;
+  u64 reserved1;
+};
+static_assert(sizeof(RegionEntry) == 32);
+
+constexpr u64 region_entry_offset(RegionId id) {
+  return sizeof(RegionTableHeader) + static_cast<u64>(id) * sizeof(RegionEntry);
+}
+
+inline constexpr u64 kMaxMemberName = 200;
+
+struct MemberEntry {
+  u32 state;  // 0: free, 1: in use
+  u32 kind;
+  u32 region_count;
+  u32 name_bytes;
+  u32 regions[4];
+  u8 reserved[24];
+  char name[kMaxMemberName];  // UTF-8
+};
+static_assert(sizeof(MemberEntry) == 256);
+
+inline std::string region_file_name(FileId id) { return "region-" + std::to_string(static_cast<u64>(id)); }
+
+}  // namespace emd
