@@ -8,8 +8,8 @@ import tempfile
 
 target = pathlib.Path(sys.argv[1])
 with tempfile.TemporaryDirectory() as scratch:
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", "xxhash", "-d", scratch, "xxhash>=3"]
-    subprocess.run(command, check=True)
+    pip = [sys.executable, "-m", "pip", "download"]
+    subprocess.run([*pip, "--no-deps", "--no-binary", "xxhash", "-d", scratch, "xxhash>=3"], check=True)
     (archive,) = pathlib.Path(scratch).glob("xxhash-*.tar.gz")
     with tarfile.open(archive) as tar:
         member = next(m for m in tar.getmembers() if m.name.endswith("/deps/xxhash/xxhash.h"))

@@ -1,4 +1,4 @@
-"""Print the requirements of the named extras of pyproject.toml ("build-system": of the build itself), a line each.
+"""Print the requirements of the named extras of pyproject.toml, a line each ("build-system": of the build).
 
 Why not `pip install .[extra]`: that would build the package each time, and wants it built with isolation.
 """

@@ -1,0 +1,77 @@
+"""Fixtures of all tests: fresh paths, subprocesses, and the seed of whatever is random."""
+
+import os
+import pathlib
+import random
+import subprocess
+import sys
+
+import hypothesis
+import pytest
+
+TESTS = pathlib.Path(__file__).parent
+REPOSITORY = TESTS.parent.parent
+
+# No deadline: a sync may take as long as the disk likes. print_blob gives the command that repeats a failure.
+hypothesis.settings.register_profile("default", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("default")
+
+
+def pytest_report_header():
+    return f"random tests: SEED={_base_seed()} repeats them"
+
+
+def _base_seed():
+    if "SEED" not in os.environ:
+        os.environ["SEED"] = str(random.SystemRandom().randrange(1 << 32))
+    return int(os.environ["SEED"])
+
+
+@pytest.fixture
+def rng(request):
+    """A random generator whose seed is printed when the test fails; SEED=... in the environment sets it."""
+    seed = f"{_base_seed()}:{request.node.nodeid}"
+    print(f"rng seed {seed!r}; repeat with SEED={_base_seed()}")
+    return random.Random(seed)
+
+
+@pytest.fixture
+def path(tmp_path):
+    """A path at which nothing exists yet."""
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def run_python():
+    """Runs Python source in a fresh process, tests/python importable; returns what it printed."""
+
+    def run(source, *arguments, env=None, expect=0, timeout=300):
+        environment = {**os.environ, "PYTHONPATH": str(TESTS), **(env or {})}
+        command = [sys.executable, "-c", source, *map(str, arguments)]
+        result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout)
+        assert result.returncode == expect, (
+            f"exit status {result.returncode}, expected {expect}\n{result.stdout}\n{result.stderr}"
+        )
+        return result.stdout
+
+    return run
+
+
+@pytest.fixture
+def memory_budget():
+    """Sets the process's budget of anonymous memory, and restores it after the test."""
+    import pyrsistence
+
+    before = pyrsistence.memory_budget()
+    yield pyrsistence.set_memory_budget
+    pyrsistence.set_memory_budget(before)
+
+
+def files_of(path):
+    """All files of a store with their bytes: for `leaves the store as it was`. The lock file is left out, for
+    it names the last holder."""
+    return {
+        str(file.relative_to(path)): file.read_bytes()
+        for file in sorted(pathlib.Path(path).rglob("*"))
+        if file.is_file() and file.name != "lock"
+    }

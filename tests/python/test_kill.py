@@ -1,0 +1,93 @@
+"""`kill -9` at random moments, fifty times: what is found afterwards is a committed state, whole.
+
+A writer (kill_writers.py) is started on a store, killed after a random time, and the store opened: it
+must hold exactly the last commit that returned, or the one that was in flight. Then the next writer goes
+on with that store, so that recovery is itself followed by work, by further kills, and now and then cut
+off.
+"""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import kill_writers
+import pyrsistence
+
+# rounds of each kind; fifty together
+ROUNDS = {"dict": 18, "list": 16, "store": 16}
+
+
+def run_and_kill(kind, path, seed, start, seconds):
+    """Returns the last commit that returned, and the last one that was begun."""
+    environment = {**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parent)}
+    command = [sys.executable, "-m", "kill_writers", kind, str(path), str(seed), str(start)]
+    writer = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    first = writer.stdout.readline()  # the store is open: from here on the time counts
+    time.sleep(seconds)
+    writer.send_signal(signal.SIGKILL)
+    rest, errors = writer.communicate()
+    assert writer.returncode == -signal.SIGKILL, errors.decode()
+    lines = (first + rest).decode().split()
+    returned = max(int(line[:-1]) for line in lines if line.endswith("!"))
+    begun = max(int(line[:-1]) for line in lines)
+    return returned, begun
+
+
+def open_and_read(kind, path):
+    """The whole content as builtins, after verify() has found nothing."""
+    container = {"dict": pyrsistence.EMDict, "list": pyrsistence.EMList, "store": pyrsistence.Store}[kind]
+    with container(path) as found:
+        assert found.verify() == []
+        if kind == "dict":
+            return dict(found.items()), list(found)
+        if kind == "list":
+            return list(found), None
+        names, lines, count = found.dict("names"), found.list("lines"), found.dict("count")
+        content = {"names": dict(names.items()), "lines": list(lines), "count": dict(count.items())}
+        return content, list(names)
+
+
+@pytest.mark.parametrize("kind", ROUNDS)
+def test_killed_writer_leaves_a_committed_state(kind, path, rng):
+    seed = rng.randrange(1 << 32)
+    held = 0
+    expected_states = kill_writers.states(kind, seed, 0)
+    expected = next(expected_states)
+    in_flight_found = 0
+    for round_number in range(ROUNDS[kind]):
+        returned, begun = run_and_kill(kind, path, seed, held, rng.uniform(0.0, 0.15))
+        content, order = open_and_read(kind, path)
+        found = kill_writers.commit_number(kind, content)
+        where = f"round {round_number}: found commit {found}, returned {returned}, begun {begun}"
+        assert returned <= found <= begun, where
+        assert begun <= returned + 1, where
+        for _ in range(held, found):
+            expected = next(expected_states)
+        assert content == expected, f"{where}: the content is not that of the commit"
+        if order is not None:
+            assert order == list(expected if kind == "dict" else expected["names"]), f"{where}: another order"
+        in_flight_found += found == begun > returned
+        held = found
+    assert held > ROUNDS[kind], "the writers hardly committed: the test showed nothing"
+    print(f"{kind}: {held} commits, {in_flight_found} of {ROUNDS[kind]} kills left the one in flight")
+
+
+def test_writer_killed_during_recovery(path, rng):
+    """Opening is killed too: recovery that is cut off anywhere is repeated by the next opening."""
+    seed = rng.randrange(1 << 32)
+    returned, begun = run_and_kill("dict", path, seed, 0, 0.2)
+    for _ in range(8):
+        command = [sys.executable, "-c", f"import pyrsistence; pyrsistence.EMDict({str(path)!r}); input()"]
+        opener = subprocess.Popen(command, stdin=subprocess.PIPE)
+        time.sleep(rng.uniform(0.02, 0.12))
+        opener.kill()
+        opener.communicate()
+    content, _ = open_and_read("dict", path)
+    found = kill_writers.commit_number("dict", content)
+    assert returned <= found <= begun
+    assert content == next(kill_writers.states("dict", seed, found))

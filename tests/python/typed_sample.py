@@ -1,0 +1,62 @@
+"""A typed use of the package. test_stubs runs mypy and pyright over it; nobody runs it."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping, MutableSequence
+from pathlib import Path
+
+import pyrsistence as em
+
+
+def count(words: list[str], path: Path) -> dict[str, int]:
+    with em.EMDict[str, int](path, mode="a", commit_interval=None) as d:
+        for word in words:
+            d[word] = d.get(word, 0) + 1
+        with d.transaction():
+            d.update({"total": len(words)})
+        total: int = d["total"]
+        total += d.pop("total")
+        keys: list[str] = list(d.keys())
+        pairs: list[tuple[str, int]] = list(d.items())
+        found: list[int | None] = d.get_many(keys)
+        d.set_many(keys, [1] * len(keys))
+        assert len(found) == len(pairs) == len(keys)
+        return d.copy()
+
+
+def order(path: str) -> list[float]:
+    items: em.EMList[float] = em.EMList(path, [3.0, 1.0, 2.0])
+    items.sort(reverse=True)
+    items += [0.5]
+    first: float = items[0]
+    some: list[float] = items[1:]
+    some.append(first)
+    items.close()
+    return some
+
+
+def members(path: str) -> None:
+    with em.Store(path) as store:
+        names = store.dict("names")
+        lines = store.list("lines")
+        with store.transaction():
+            names["a"] = len(lines)
+            lines.append("text")
+        findings = store.verify()
+        assert not findings
+
+
+def abstract(
+    d: em.EMDict[str, int], items: em.EMList[int]
+) -> tuple[MutableMapping[str, int], MutableSequence[int]]:
+    return d, items
+
+
+def errors(path: str) -> str | None:
+    try:
+        em.EMDict[str, str](path, mode="r").close()
+    except em.LockedError as error:
+        return str(error.filename)
+    except (em.DamagedError, em.FormatError) as error:
+        return str(error)
+    return None
