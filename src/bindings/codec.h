@@ -1,7 +1,7 @@
 // Codec: Python objects to bytes and back. The only place that knows both.
 //
-// Two encodings (docs/keys.md, docs/format.md):
-//  - values: tagged and versioned; natural types natively, all else by pickle protocol 5;
+// Two encodings (docs/format-codec.md, docs/keys.md):
+//  - values: tagged; natural types natively, all else by pickle protocol 5;
 //  - keys: canonical, so that equal keys have equal bytes, in any process and under any PYTHONHASHSEED, plus an annex that
 //    gives the very key back when the canonical bytes alone would not.
 //
@@ -11,15 +11,23 @@
 #include <Python.h>
 
 #include <cstddef>
-#include <vector>
 
 #include "base/bytes.h"
 
 namespace pyr {
 
 using emd::Bytes;
+using emd::i64;
 using emd::u64;
 using emd::u8;
+
+// The version of both encodings, for the superblock. It changes when a tag changes its meaning; a new
+// tag alone does not change it (an older reader reports the tag).
+inline constexpr unsigned kCodecVersion = 1;
+
+// What decoding raises for bytes that no encoder wrote. The module sets it when it is initialized; null
+// means ValueError.
+extern PyObject* damaged_error_type;
 
 // An output buffer with room for small things inline; reused between operations.
 class Buffer {
@@ -38,6 +46,8 @@ class Buffer {
     return data_ + size_;
   }
   void advance(std::size_t n) { size_ += n; }
+  // Forgets all beyond the first `size` bytes.
+  void truncate(std::size_t size) { size_ = size; }
 
  private:
   bool grow(std::size_t n);
@@ -56,27 +66,35 @@ class Codec {
   Codec& operator=(const Codec&) = delete;
   ~Codec();
 
-  // `pickler` has .pickle(obj) -> bytes, `unpickler` .unpickle(bytes) -> obj; null: the pickle module,
-  // protocol 5. `key` is a function to the canonical form of keys, or null. Returns false with an error set.
+  // `pickler` has .pickle(obj) -> bytes, `unpickler` .unpickle(bytes) -> obj; null or None: the pickle
+  // module, protocol 5. `allow_pickle` speaks of that module alone: a user's own pickler is the user's word.
+  // `key` is a function to the canonical form of keys, or null or None.
+  // Errors: TypeError, with what was configured before left as it was.
   bool configure(PyObject* pickler, PyObject* unpickler, bool allow_pickle, PyObject* key);
   int traverse(visitproc visit, void* arg);
   void clear();
 
   // Appends the encoding of `value`. Returns false with an error set (the buffer's tail is then
-  // unspecified). May run Python code (a __reduce__, a pickler).
+  // unspecified). May run Python code (a __reduce__, a pickler), but none for natural types.
   bool encode_value(PyObject* value, Buffer& out);
   // A new reference, or null with an error set: DamagedError for bytes that no encoder wrote,
-  // pickle.UnpicklingError for a pickle where pickle=False. May run Python code only for pickles.
+  // pickle.UnpicklingError for a pickle where pickle=False. Runs Python code only for pickles and NumPy.
   PyObject* decode_value(Bytes bytes);
 
-  // Appends the canonical bytes of `key` to `canonical`, and its annex (empty if the canonical bytes give the key
-  // back) to `annex`. TypeError if it is unhashable. Whatever hash(key) raises is raised.
-  bool encode_key(PyObject* key, Buffer& canonical, Buffer& annex);
+  // Appends the canonical bytes of `key` to `canonical`, and to `annex`, unless that is null (as for a look-up), what
+  // is needed to give the very key back: nothing where the canonical bytes do.
+  // Errors: TypeError if it is unhashable or cannot be reduced; whatever hash(key) raises. May run Python code.
+  bool encode_key(PyObject* key, Buffer& canonical, Buffer* annex);
+  // A new reference, or null with an error set, as decode_value.
   PyObject* decode_key(Bytes canonical, Bytes annex);
 
  private:
-  PyObject* pickler_ = nullptr;
-  PyObject* unpickler_ = nullptr;
+  bool encode_pickled(PyObject* value, Buffer& out);
+  PyObject* decode_pickled(Bytes bytes);
+  bool encode_any_key(PyObject* key, Buffer& canonical, Buffer* annex);
+
+  PyObject* pickle_ = nullptr;    // the bound method pickler.pickle
+  PyObject* unpickle_ = nullptr;  // the bound method unpickler.unpickle
   PyObject* key_ = nullptr;
   bool allow_pickle_ = true;
 };

@@ -1,0 +1,179 @@
+// Codec and Buffer: what is native goes to value_codec and key_codec, all else to pickle. See codec.h.
+#include "bindings/codec.h"
+
+#include <cstdlib>
+#include <new>
+
+#include "bindings/codec_atoms.h"
+#include "bindings/codec_support.h"
+#include "bindings/key_codec.h"
+#include "bindings/value_codec.h"
+
+namespace pyr {
+
+namespace {
+
+constexpr const char* kPickleRefused =
+    "only pickle can store an object of this type, and this container was opened with pickle=False; store its parts (None, "
+    "bool, int, float, complex, str, bytes and tuples, lists, dicts and sets of them), or give pickler= and unpickler=";
+
+PyObject* unpickling_error(const char* what) {
+  static PyObject* type = nullptr;
+  if (imported(type, "pickle", "UnpicklingError")) PyErr_SetString(type, what);
+  return nullptr;
+}
+
+// pickle.dumps(value, 5), whose result is bytes.
+PyObject* pickle_dumps(PyObject* value) {
+  static PyObject* dumps = nullptr;
+  static PyObject* protocol = PyLong_FromLong(5);
+  if (!protocol || !imported(dumps, "pickle", "dumps")) return nullptr;
+  return PyObject_CallFunctionObjArgs(dumps, value, protocol, nullptr);
+}
+
+// The method `name` of a user's object; null with TypeError set.
+Ref bound_method(PyObject* object, const char* parameter, const char* name) {
+  Ref method(PyObject_GetAttrString(object, name));
+  if (method && PyCallable_Check(method.get())) return method;
+  if (method || PyErr_ExceptionMatches(PyExc_AttributeError)) {
+    PyErr_Clear();
+    PyErr_Format(PyExc_TypeError, "%s= must have a method .%s(), but %R has none", parameter, name, Py_TYPE(object));
+  }
+  return Ref();
+}
+
+bool given(PyObject* object) { return object && object != Py_None; }
+
+}  // namespace
+
+Buffer::~Buffer() {
+  if (data_ != inline_) std::free(data_);
+}
+
+bool Buffer::grow(std::size_t n) {
+  const std::size_t needed = size_ + n;
+  const std::size_t capacity = needed > 2 * capacity_ ? needed : 2 * capacity_;
+  void* moved = needed < n ? nullptr : std::realloc(data_ == inline_ ? nullptr : data_, capacity);
+  if (!moved) {
+    PyErr_NoMemory();
+    return false;
+  }
+  if (data_ == inline_) std::memcpy(moved, inline_, size_);
+  data_ = static_cast<u8*>(moved);
+  capacity_ = capacity;
+  return true;
+}
+
+Codec::~Codec() { clear(); }
+
+bool Codec::configure(PyObject* pickler, PyObject* unpickler, bool allow_pickle, PyObject* key) {
+  Ref pickle, unpickle;
+  if (given(pickler) && !(pickle = bound_method(pickler, "pickler", "pickle"))) return false;
+  if (given(unpickler) && !(unpickle = bound_method(unpickler, "unpickler", "unpickle"))) return false;
+  if (given(key) && !PyCallable_Check(key)) {
+    PyErr_Format(PyExc_TypeError, "key= must be a function, not %R", Py_TYPE(key));
+    return false;
+  }
+  clear();
+  pickle_ = pickle.release();
+  unpickle_ = unpickle.release();
+  key_ = given(key) ? Py_NewRef(key) : nullptr;
+  allow_pickle_ = allow_pickle;
+  return true;
+}
+
+int Codec::traverse(visitproc visit, void* arg) {
+  Py_VISIT(pickle_);
+  Py_VISIT(unpickle_);
+  Py_VISIT(key_);
+  return 0;
+}
+
+void Codec::clear() {
+  Py_CLEAR(pickle_);
+  Py_CLEAR(unpickle_);
+  Py_CLEAR(key_);
+}
+
+bool Codec::encode_value(PyObject* value, Buffer& out) {
+  PyTypeObject* type = Py_TYPE(value);
+  if (type == &PyLong_Type) return put_int(out, value);
+  if (type == &PyUnicode_Type) return put_str<Place::kWhole>(out, value);
+  const std::size_t start = out.size();
+  try {
+    const Nesting nesting = allow_pickle_ || pickle_ ? Nesting::kFlat : Nesting::kTrees;
+    const Encoded result = encode_native(value, nesting, out);
+    if (result != Encoded::kForeign) return result == Encoded::kYes;
+  } catch (const std::bad_alloc&) {
+    PyErr_NoMemory();
+    return false;
+  }
+  out.truncate(start);
+  return encode_pickled(value, out);
+}
+
+bool Codec::encode_pickled(PyObject* value, Buffer& out) {
+  if (!pickle_ && !allow_pickle_) {
+    PyErr_Format(PyExc_TypeError, "%R: %s", Py_TYPE(value), kPickleRefused);
+    return false;
+  }
+  const Ref pickled(pickle_ ? PyObject_CallOneArg(pickle_, value) : pickle_dumps(value));
+  if (!pickled) return false;
+  if (!PyBytes_Check(pickled.get())) {
+    PyErr_Format(PyExc_TypeError, "pickler.pickle() must return bytes, not %R", Py_TYPE(pickled.get()));
+    return false;
+  }
+  return put_bytes<Place::kWhole>(out, pickle_ ? kUserPickle : kPickle, PyBytes_AS_STRING(pickled.get()),
+                                  static_cast<std::size_t>(PyBytes_GET_SIZE(pickled.get())));
+}
+
+PyObject* Codec::decode_value(Bytes bytes) {
+  if (!bytes.empty() && (bytes[0] == kPickle || bytes[0] == kUserPickle)) return decode_pickled(bytes);
+  return decode_native(bytes, Side::kValue);
+}
+
+// Copies the bytes: unpickling runs Python code, which may write to the store that they lie in.
+PyObject* Codec::decode_pickled(Bytes bytes) {
+  static PyObject* loads = nullptr;
+  const bool users = bytes[0] == kUserPickle;
+  if (users && !unpickle_)
+    return unpickling_error("this was written through a pickler=: open the container with the unpickler= that belongs to it");
+  if (!users && !allow_pickle_)
+    return unpickling_error("this is a pickle, and the container was opened with pickle=False");
+  PyObject* function = users ? unpickle_ : imported(loads, "pickle", "loads");
+  if (!function) return nullptr;
+  const Ref held = Ref::borrowed(function);
+  const Ref copy(PyBytes_FromStringAndSize(reinterpret_cast<const char*>(bytes.data()) + 1,
+                                           static_cast<Py_ssize_t>(bytes.size()) - 1));
+  return copy ? PyObject_CallOneArg(held.get(), copy.get()) : nullptr;
+}
+
+bool Codec::encode_key(PyObject* key, Buffer& canonical, Buffer* annex) {
+  if (__builtin_expect(!key_, 1)) {
+    PyTypeObject* type = Py_TYPE(key);
+    if (type == &PyLong_Type) return put_int(canonical, key);
+    if (type == &PyUnicode_Type) return put_str<Place::kWhole>(canonical, key);
+    if (type == &PyBytes_Type) return put_bytes_object<Place::kWhole>(canonical, key);
+  }
+  try {
+    return encode_any_key(key, canonical, annex);
+  } catch (const std::bad_alloc&) {
+    PyErr_NoMemory();
+    return false;
+  }
+}
+
+bool Codec::encode_any_key(PyObject* key, Buffer& canonical, Buffer* annex) {
+  Ref form;
+  if (key_ && !(form = Ref(PyObject_CallOneArg(key_, key)))) return false;
+  bool natural = true;
+  if (!encode_canonical(form ? form.get() : key, canonical, natural)) return false;
+  if (form && form.get() != key) natural = false;
+  return natural || !annex || encode_value(key, *annex);
+}
+
+PyObject* Codec::decode_key(Bytes canonical, Bytes annex) {
+  return annex.empty() ? decode_native(canonical, Side::kKey) : decode_value(annex);
+}
+
+}  // namespace pyr
