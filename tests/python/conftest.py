@@ -1,7 +1,6 @@
 """Fixtures of all tests: fresh paths, subprocesses, and the seed of whatever is random."""
 
 import os
-import pathlib
 import random
 import subprocess
 import sys
@@ -9,8 +8,7 @@ import sys
 import hypothesis
 import pytest
 
-TESTS = pathlib.Path(__file__).parent
-REPOSITORY = TESTS.parent.parent
+from helpers import python_path
 
 # No deadline: a sync may take as long as the disk likes. print_blob gives the command that repeats a failure.
 hypothesis.settings.register_profile("default", deadline=None, print_blob=True)
@@ -46,7 +44,7 @@ def run_python():
     """Runs Python source in a fresh process, tests/python importable; returns what it printed."""
 
     def run(source, *arguments, env=None, expect=0, timeout=300):
-        environment = {**os.environ, "PYTHONPATH": str(TESTS), **(env or {})}
+        environment = {**os.environ, "PYTHONPATH": python_path(), **(env or {})}
         command = [sys.executable, "-c", source, *map(str, arguments)]
         result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout)
         assert result.returncode == expect, (
@@ -65,13 +63,3 @@ def memory_budget():
     before = pyrsistence.memory_budget()
     yield pyrsistence.set_memory_budget
     pyrsistence.set_memory_budget(before)
-
-
-def files_of(path):
-    """All files of a store with their bytes: for `leaves the store as it was`. The lock file is left out, for
-    it names the last holder."""
-    return {
-        str(file.relative_to(path)): file.read_bytes()
-        for file in sorted(pathlib.Path(path).rglob("*"))
-        if file.is_file() and file.name != "lock"
-    }

@@ -12,7 +12,7 @@ import sys
 import pytest
 
 import pyrsistence
-from conftest import files_of
+from helpers import files_of
 from pyrsistence import EMDict, EMList, Store
 
 KINDS = [EMDict, EMList, Store]

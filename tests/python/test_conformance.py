@@ -8,8 +8,8 @@ compares both with the tables there.
 
 import pathlib
 import pickle
-import re
 
+import pytest
 from test import list_tests, mapping_tests, seq_tests
 
 import pyrsistence
@@ -168,16 +168,12 @@ def test_document_lists_what_is_adapted():
     assert documented == ADAPTED
 
 
-def test_adapters_override_nothing_else():
+# What Python puts into every class by itself, and the constructor.
+OF_EVERY_CLASS = {"__abstractmethods__", "_abc_impl", "__init__", *vars(type("Empty", (), {"__slots__": ()}))}
+OF_EVERY_CLASS |= {"__dict__", "__weakref__", "__firstlineno__", "__static_attributes__", "__parameters__"}
+
+
+@pytest.mark.parametrize("adapter", [TemporaryDict, TemporaryList, WritebackDict])
+def test_adapters_override_nothing_else(adapter):
     """What an adapter defines, beyond its construction, is in the table: nothing is quietly mended."""
-    for adapter in (TemporaryDict, TemporaryList, WritebackDict):
-        own = {
-            name
-            for name in vars(adapter)
-            if not re.fullmatch(
-                r"__(init|module|doc|qualname|dict|weakref|"
-                r"firstlineno|static_attributes)__",
-                name,
-            )
-        }
-        assert own <= ADAPTED, f"{adapter.__name__} overrides {sorted(own - ADAPTED)}"
+    assert set(vars(adapter)) - OF_EVERY_CLASS <= ADAPTED

@@ -7,7 +7,6 @@ off.
 """
 
 import os
-import pathlib
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import pytest
 
 import kill_writers
 import pyrsistence
+from helpers import python_path
 
 # rounds of each kind; fifty together
 ROUNDS = {"dict": 18, "list": 16, "store": 16}
@@ -24,7 +24,7 @@ ROUNDS = {"dict": 18, "list": 16, "store": 16}
 
 def run_and_kill(kind, path, seed, start, seconds):
     """Returns the last commit that returned, and the last one that was begun."""
-    environment = {**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parent)}
+    environment = {**os.environ, "PYTHONPATH": python_path()}
     command = [sys.executable, "-m", "kill_writers", kind, str(path), str(seed), str(start)]
     writer = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     first = writer.stdout.readline()  # the store is open: from here on the time counts
