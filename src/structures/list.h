@@ -108,8 +108,8 @@ class List {
     u64 entries, word_bytes, heap_live_bytes, heap_free_bytes;
   };
   Stats stats() const;
-  // Every invariant, commented one by one; at most some hundred findings. Cost: O(n) time, a bit of
-  // memory for each 8 bytes of the heap.
+  // Every invariant, commented one by one; about a hundred findings at most. Cost: O(n) time; memory:
+  // 8 bytes a block, and a bit for each 8 bytes of the heap.
   void check(Findings& findings) const;
 
  private:

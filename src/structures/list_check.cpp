@@ -40,8 +40,13 @@ List::Stats List::stats() const { return {size(), words_.size(), heap_.live_byte
 
 void List::check(Findings& findings) const {
   const std::size_t limit = findings.size() + kMaxFindings;
+  // 1. The heap is sound in itself.
+  std::vector<HeapRef> live;
+  const std::size_t found_before = findings.size();
+  heap_.check(findings, &live);
+  const bool heap_sound = findings.size() == found_before;
   try {
-    // 1. The header lies in the region and is a list's; its length fits the region.
+    // 2. The header lies in the region and is a list's; its length fits the region.
     if (words_.size() != 0) {
       const ListHeader header = load<ListHeader>(words_.at(0, kHeaderBytes));
       if (header.magic != kListMagic) findings.push_back({"words at 0", "the magic number is not a list's"});
@@ -49,17 +54,20 @@ void List::check(Findings& findings) const {
     }
     const std::span<const Word> all = words();
     const u64 references = check_words(findings, limit);
-    // 4. The header's count of references is that of the words.
+    // 5. The header's count of references is that of the words.
     const u64 counted = all.empty() ? 0 : load<ListHeader>(words_.data()).references;
     if (counted != references) {
       findings.push_back({"words at 16", "the header counts " + std::to_string(counted) + " references, the words hold " +
                                              std::to_string(references)});
     }
+    // 6. Each block in use is referred to; with 4 this makes blocks and references one to one.
+    if (heap_sound && live.size() != references) {
+      findings.push_back({"heap", std::to_string(live.size()) + " blocks are in use, the words refer to " +
+                                      std::to_string(references)});
+    }
   } catch (const DamagedError& error) {
     findings.push_back({words_.path(), error.what()});
   }
-  // 5. The heap is sound in itself.
-  heap_.check(findings);
 }
 
 // Returns how many words refer to blocks.
@@ -69,14 +77,14 @@ u64 List::check_words(Findings& findings, std::size_t limit) const {
   const std::span<const Word> all = words();
   for (u64 i = 0; i < all.size() && findings.size() < limit; ++i) {
     const std::string where = "word " + std::to_string(i);
-    // 2. Each word has a known tag and a payload of the tag's form.
+    // 3. Each word has a known tag and a payload of the tag's form.
     if (!all[i].valid()) {
       findings.push_back({where, "no encoder writes " + hex(all[i].bits)});
       continue;
     }
     if (!all[i].is_reference()) continue;
     ++references;
-    // 3. Each reference is to a block in use, and no two are to the same.
+    // 4. Each reference is to a block in use, and no two are to the same.
     try {
       heap_.read(all[i].as_reference());
       if (!seen.first(all[i].as_reference())) findings.push_back({where, "shares its block with another word"});
