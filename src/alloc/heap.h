@@ -1,11 +1,16 @@
 // Heap: blocks of bytes in a region, for values that do not fit where they are referred to.
 //
-// Size classes with persistent free lists (segregated fit); a freed block is reused by its class. The region
-// begins with a header page that holds the list heads; an empty region is a valid empty heap, and
-// gets its header at the first allocation.
+// Size classes with persistent free lists (segregated fit, no coalescing): a freed block is reused by its
+// class. Classes: 16, 24, then four a power of two (32, 40, 48, 56, 64, 80, ...) up to 2^47, so that a block
+// wastes at most a fifth. The region begins with a header page that holds the list heads; an empty region
+// is a valid empty heap, and gets its header at the first allocation.
+//
+//   | header page | block | block | ...      block: u64 tag(8) class(8) length(48) | bytes, or next free
 //
 // Threads: as the store's.
 #pragma once
+
+#include <vector>
 
 #include "base/bytes.h"
 #include "store/region.h"
@@ -20,23 +25,44 @@ class Heap {
  public:
   explicit Heap(Region& region) : region_(region) {}
 
-  // A block holding these bytes. Errors: SystemError; the heap is as before.
+  // A block holding these bytes. Errors: SystemError, DamagedError; the heap is as before.
+  // Precondition: `bytes` do not lie in this heap's region.
   HeapRef allocate(Bytes bytes);
   // The bytes of a block. Errors: DamagedError if `ref` names none. Invalidated by any allocation.
   Bytes read(HeapRef ref) const;
   // Replaces the bytes in place if they fit the block; else returns false and changes nothing.
+  // Errors: DamagedError if `ref` names no block; nothing has changed.
   bool replace(HeapRef ref, Bytes bytes);
-  // Makes the next allocate() of at most `bytes` unable to fail.
+  // Makes the next allocate() of at most `bytes` unable to fail for want of space. Errors: SystemError.
   void reserve(u64 bytes);
+  // Errors: DamagedError if `ref` names no block; nothing has changed.
   void free(HeapRef ref);
   // Empties the heap. Errors: SystemError; the heap is as before.
   void clear();
 
+  // Bytes of blocks in use and of free blocks, headers included.
   u64 live_bytes() const;
   u64 free_bytes() const;
-  void check(Findings& findings) const;
+  // Blocks tile the region, free lists hold just the free blocks, counters agree. Appends the live
+  // blocks to `live`, in order of their offsets, if it is given. Cost: O(blocks).
+  void check(Findings& findings, std::vector<HeapRef>* live = nullptr) const;
 
  private:
+  struct Header;
+  struct Block {
+    u64 offset, size, length;
+    unsigned size_class;
+    bool live;
+  };
+  const Header& header() const;
+  Header& change_header();
+  void create_header();
+  Block block_at(u64 offset) const;
+  Block live_block(HeapRef ref) const;
+  u64 pop_free(unsigned size_class);
+  void check_free_lists(u64 free_blocks, Findings& findings) const;
+  [[noreturn]] void damaged(u64 offset, const std::string& expected, u64 found) const;
+
   Region& region_;
 };
 

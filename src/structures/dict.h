@@ -10,12 +10,15 @@
 // Threads: as the store's. Mutating calls run inside an Operation of the caller.
 #pragma once
 
-#include <memory>
 #include <optional>
+#include <vector>
 
 #include "alloc/heap.h"
+#include "alloc/record_log.h"
 #include "base/bytes.h"
+#include "base/hash.h"
 #include "store/store.h"
+#include "structures/hash_index.h"
 
 namespace emd {
 
@@ -42,22 +45,29 @@ class Dict {
   // Operation of its own; `options` count only then). Errors: DamagedError, SystemError.
   explicit Dict(Store& store, Member& member, const Options& options);
   explicit Dict(Store& store, Member& member) : Dict(store, member, Options{}) {}
+  ~Dict();
+  Dict(const Dict&) = delete;
+  Dict& operator=(const Dict&) = delete;
 
   u64 size() const;
-  // Changes with every insertion and removal of a key (not with a new value for an old one).
-  u64 version() const;
+  // Changes with every insertion and removal of a key, and with a rollback (not with a new value for an old key).
+  // Of this object, not of the file.
+  u64 version() const { return version_; }
 
   // Cost: one directory line, one or two bucket lines, one record.
   std::optional<Record> find(Bytes key) const;
   // Inserts, or replaces the value of the key already there (whose key bytes and annex stay).
-  // Returns true if it was inserted. Errors: SystemError; the dict is as before.
+  // The arguments may not lie in the dict itself. Cost: as find(), and an append; a full segment is laid out anew.
+  // Returns true if it was inserted. Errors: SystemError, DamagedError; the dict is as before.
   bool put(Bytes key, Bytes annex, Bytes value);
-  // Replaces the value of a record found a moment ago, without another look-up.
+  // Replaces the value of a record found a moment ago, without another look-up. `value` may not lie in the
+  // dict itself. Errors: SystemError, DamagedError; the dict is as before.
   void set_value(RecordPos position, Bytes value);
   // Returns whether the key was there.
   bool erase(Bytes key);
   // Removes a record found or walked to a moment ago.
   void erase(const Record& record);
+  // Cost: a small dict is emptied record by record, a large one by new regions. Errors: as put().
   void clear();
 
   // Walks in insertion order. An erased or unknown position gives DamagedError at worst, never a crash.
@@ -71,8 +81,29 @@ class Dict {
     double load;  // entries over slots
   };
   Stats stats() const;
-  // Every invariant, commented one by one. Cost: O(n).
+  // Every invariant, commented one by one. Cost: O(n) time, 8 bytes of memory an entry.
   void check(Findings& findings) const;
+
+ private:
+  void open(const Options& options);
+  u64 hash(Bytes key) const { return hash64(key, seed_) & hash_mask_; }
+  u64 hash_at(u64 position) const;
+  u64 find_position(u64 hash, Bytes key) const;
+  Record to_record(const RecordView& view) const;
+  void set_value(const RecordView& view, Bytes value);
+  void erase(const RecordView& view, u64 hash);
+  void rewrite_empty();
+  void check_records(std::vector<u64>& slots, std::vector<HeapRef>& references, Findings& findings) const;
+
+  Store& store_;
+  Region& index_region_;
+  Region& log_region_;
+  RecordLog log_;
+  HashIndex index_;
+  Heap heap_;
+  u64 seed_ = 0;
+  u64 hash_mask_ = ~u64{0};
+  u64 version_ = 0;
 };
 
 }  // namespace emd

@@ -1,0 +1,111 @@
+#include "alloc/page_map.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace emd {
+
+namespace {
+// A search looks at no more pages than this (1 GiB of region) before it takes new ones at the end.
+constexpr u64 kSearchPages = u64{1} << 18;
+constexpr u64 kNone = ~u64{0};
+}  // namespace
+
+void PageMap::format(u8* page0, u64 state_offset, u64 used) {
+  store(page0 + state_offset, PageMapState{0, used});
+  for (u64 page = 0; page < used; ++page) page0[kBitsOffset + page / 8] |= static_cast<u8>(1u << (page % 8));
+}
+
+u64 PageMap::word(u64 page) const {
+  return load<u64>(region_.data() + bits_offset(page) + (page % kGroupPages) / 64 * 8);
+}
+
+bool PageMap::used(u64 page) const { return word(page) >> (page % 64) & 1; }
+
+u64 PageMap::free_pages() const { return state().free_pages; }
+
+void PageMap::assign(u64 page, u64 count, bool used) {
+  while (count != 0) {
+    const u64 first = page % 64;
+    const u64 n = std::min(count, 64 - first);
+    const u64 mask = (n == 64 ? ~u64{0} : (u64{1} << n) - 1) << first;
+    u64& bits = *region_.writable_as<u64>(bits_offset(page) + (page % kGroupPages) / 64 * 8);
+    bits = used ? bits | mask : bits & ~mask;
+    page += n;
+    count -= n;
+  }
+}
+
+// The first page from `page` on whose bit is as asked, or `limit`.
+u64 PageMap::next(u64 page, u64 limit, bool used) const {
+  while (page < limit) {
+    const u64 bits = (used ? word(page) : ~word(page)) >> (page % 64);
+    if (bits != 0) return std::min(limit, page + static_cast<u64>(std::countr_zero(bits)));
+    page = round_down(page, 64) + 64;
+  }
+  return limit;
+}
+
+u64 PageMap::find_run(u64 from, u64 limit, u64 count) const {
+  while (from < limit) {
+    const u64 start = next(from, limit, false);
+    const u64 end = next(start, std::min(limit, start + count), true);
+    if (end - start == count) return start;
+    from = end + 1;
+  }
+  return kNone;
+}
+
+u64 PageMap::allocate(u64 count) {
+  EMD_CHECK(count != 0 && count <= kMaxRun);
+  if (state().free_pages >= count) {
+    const u64 pages = page_count();
+    const u64 rover = state().rover < pages ? state().rover : 0;
+    u64 found = find_run(rover, std::min(pages, rover + kSearchPages), count);
+    if (found == kNone) found = find_run(0, std::min({pages, rover + count, kSearchPages}), count);
+    if (found != kNone) {
+      assign(found, count, true);
+      PageMapState& changed = change_state();
+      changed.free_pages -= std::min(changed.free_pages, count);
+      changed.rover = found + count;
+      return found;
+    }
+  }
+  return allocate_at_end(count);
+}
+
+u64 PageMap::allocate_at_end(u64 count) {
+  const u64 pages = page_count();
+  const bool crosses = pages % kGroupPages == 0 || pages % kGroupPages + count > kGroupPages;
+  const u64 group = crosses ? round_up(pages, kGroupPages) : 0;
+  const u64 start = crosses ? group + 1 : pages;
+  region_.extend((start + count - pages) << kPageShift);
+  if (crosses) {
+    assign(group, 1, true);
+    change_state().free_pages += group - pages;
+  }
+  assign(start, count, true);
+  return start;
+}
+
+void PageMap::free(u64 page, u64 count) {
+  if (page == 0 || page >= page_count() || count > page_count() - page) return;
+  assign(page, count, false);
+  change_state().free_pages += count;
+}
+
+void PageMap::check(Findings& findings) const {
+  u64 free = 0;
+  for (u64 page = 0; page < page_count(); ++page) {
+    free += !used(page);
+    if (page % kGroupPages == 0 && !used(page)) {
+      findings.push_back({"page " + std::to_string(page), "expected the map's own page to be in use, found it free"});
+    }
+  }
+  if (free != free_pages()) {
+    findings.push_back({"page map", "expected " + std::to_string(free) + " free pages, found a count of " +
+                                        std::to_string(free_pages())});
+  }
+}
+
+}  // namespace emd

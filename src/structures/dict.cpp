@@ -1,0 +1,192 @@
+#include "structures/dict.h"
+
+#include <algorithm>
+
+namespace emd {
+
+namespace {
+// Up to here clear() erases one by one, which costs less than making new files.
+constexpr u64 kSmallClear = 64;
+
+// Positions come from the caller: one too large must not wrap to a small offset.
+u64 offset_of(RecordPos position) {
+  const u64 index = static_cast<u64>(position);
+  return index <= HashIndex::kPositionMask ? index * kRecordUnit : ~u64{0};
+}
+}  // namespace
+
+Dict::Dict(Store& store, Member& member, const Options& options)
+    : store_(store),
+      index_region_(*member.regions[0]),
+      log_region_(*member.regions[1]),
+      log_(log_region_, index_region_, offsetof(IndexHeader, log)),
+      index_(index_region_, [this](u64 position) { return hash_at(position); }),
+      heap_(*member.regions[2]) {
+  EMD_CHECK(member.region_count == kRegionCount);
+  open(options);
+  store_.on_rollback(this, [this] { ++version_; });
+}
+
+Dict::~Dict() { store_.remove_callback(this); }
+
+void Dict::open(const Options& options) {
+  seed_ = store_.seed();
+  if (index_region_.size() == 0) {
+    Operation operation(store_);
+    index_region_.extend(HashIndex::kEmptyBytes);
+    HashIndex::format(index_region_.writable(0, HashIndex::kEmptyBytes), options.max_segment_buckets,
+                      options.hash_bits, seed_);
+  }
+  index_.open(seed_);
+  hash_mask_ = ~u64{0} << (64 - index_.header().hash_bits);
+}
+
+u64 Dict::size() const { return index_.count(); }
+
+// ---- looking up
+
+u64 Dict::hash_at(u64 position) const { return hash(log_.read(position * kRecordUnit).key); }
+
+u64 Dict::find_position(u64 hash, Bytes key) const {
+  RecordView view;
+  return index_.find(hash, [&](u64 candidate) { return log_.match(candidate * kRecordUnit, key, view); });
+}
+
+Dict::Record Dict::to_record(const RecordView& view) const {
+  const Bytes value = view.state == RecordState::inline_value ? Bytes{view.value, view.value_size}
+                                                              : heap_.read(HeapRef{log_.reference(view)});
+  return {RecordPos{view.offset / kRecordUnit}, view.key, view.annex, value};
+}
+
+std::optional<Dict::Record> Dict::find(Bytes key) const {
+  RecordView view;
+  const u64 position = index_.find(hash(key), [&](u64 candidate) { return log_.match(candidate * kRecordUnit, key, view); });
+  if (position == HashIndex::kNone) return std::nullopt;
+  return to_record(view);
+}
+
+std::optional<Dict::Record> Dict::first() const {
+  RecordView view;
+  if (!log_.forward(0, view)) return std::nullopt;
+  return to_record(view);
+}
+
+std::optional<Dict::Record> Dict::last() const {
+  RecordView view;
+  if (!log_.backward(log_.end(), view)) return std::nullopt;
+  return to_record(view);
+}
+
+std::optional<Dict::Record> Dict::next(RecordPos position) const {
+  const RecordView here = log_.read(offset_of(position));
+  RecordView view;
+  if (!log_.forward(here.offset + here.bytes, view)) return std::nullopt;
+  return to_record(view);
+}
+
+std::optional<Dict::Record> Dict::previous(RecordPos position) const {
+  const RecordView here = log_.read(offset_of(position));
+  RecordView view;
+  if (!log_.backward(here.offset, view)) return std::nullopt;
+  return to_record(view);
+}
+
+// ---- changing
+
+bool Dict::put(Bytes key, Bytes annex, Bytes value) {
+  const u64 hash = this->hash(key);
+  RecordView view;
+  const u64 found = index_.find(hash, [&](u64 candidate) { return log_.match(candidate * kRecordUnit, key, view); });
+  if (found != HashIndex::kNone) {
+    set_value(view, value);
+    return false;
+  }
+  const RecordLog::Shape shape = log_.shape(key, annex, value.size());
+  log_.reserve(shape);
+  const HashIndex::Place place = index_.make_room(hash);
+  // Nothing fails from here on.
+  const u64 offset = log_.append(shape, key, annex, value);
+  index_.insert(place, hash, offset / kRecordUnit);
+  ++version_;
+  return true;
+}
+
+void Dict::set_value(RecordPos position, Bytes value) {
+  set_value(log_.read(offset_of(position)), value);
+}
+
+void Dict::set_value(const RecordView& view, Bytes value) {
+  const bool referred = view.state == RecordState::reference;
+  const HeapRef old{referred ? log_.reference(view) : 0};
+  if (referred) heap_.read(old);  // throws now rather than after the change
+  if (value.size() <= view.room) {
+    log_.set_inline(view, value);
+  } else {
+    if (referred && heap_.replace(old, value)) return;
+    const HeapRef block = heap_.allocate(value);
+    log_.set_reference(view, static_cast<u64>(block));
+  }
+  if (referred) heap_.free(old);
+}
+
+bool Dict::erase(Bytes key) {
+  const u64 hash = this->hash(key);
+  RecordView view;
+  const u64 found = index_.find(hash, [&](u64 candidate) { return log_.match(candidate * kRecordUnit, key, view); });
+  if (found == HashIndex::kNone) return false;
+  erase(view, hash);
+  return true;
+}
+
+void Dict::erase(const Record& record) {
+  const RecordView view = log_.read(offset_of(record.position));
+  erase(view, hash(view.key));
+}
+
+void Dict::erase(const RecordView& view, u64 hash) {
+  const RecordLog::Erasure plan = log_.plan_erase(view);
+  const bool referred = view.state == RecordState::reference;
+  const HeapRef block{referred ? log_.reference(view) : 0};
+  if (referred) heap_.read(block);
+  if (!index_.erase(hash, view.offset / kRecordUnit)) {
+    throw DamagedError(index_region_.path() + ": expected an entry for the record at " +
+                           std::to_string(view.offset) + ", found none",
+                       index_region_.path());
+  }
+  // Nothing fails from here on.
+  if (referred) heap_.free(block);
+  log_.erase(plan);
+  ++version_;
+}
+
+void Dict::clear() {
+  if (size() > kSmallClear) return rewrite_empty();
+  RecordView view;
+  while (log_.backward(log_.end(), view)) erase(view, hash(view.key));
+}
+
+void Dict::rewrite_empty() {
+  const IndexHeader& header = index_.header();
+  Region::Rewrite index = index_region_.rewrite(HashIndex::kEmptyBytes);
+  HashIndex::format(index.data(), header.max_segment_buckets, header.hash_bits, seed_);
+  Region::Rewrite log = log_region_.rewrite(0);
+  heap_.clear();
+  // Nothing fails from here on.
+  index_region_.finish(std::move(index));
+  log_region_.finish(std::move(log));
+  ++version_;
+}
+
+Dict::Stats Dict::stats() const {
+  Stats stats{};
+  stats.entries = size();
+  stats.index_bytes = index_region_.size();
+  stats.record_bytes = log_.end();
+  stats.live_record_bytes = log_.end() - log_.dead_bytes();
+  stats.value_bytes = heap_.live_bytes();
+  stats.free_value_bytes = heap_.free_bytes();
+  stats.load = static_cast<double>(stats.entries) / static_cast<double>(index_.slot_count());
+  return stats;
+}
+
+}  // namespace emd

@@ -1,0 +1,238 @@
+// HashIndex: hashes to positions of records, by extendible hashing in one region.
+//
+// (Fagin, Nievergelt, Pippenger, Strong: Extendible hashing, TODS 1979. The figures and the alternatives:
+// docs/decisions/0001-index.md.)
+//
+//   page 0       header; the page map's bits (alloc/page_map.h)
+//   directory    2^global_depth entries, by the top bits of the hash; an entry names a segment
+//   segment      1 to 8 pages of 64-byte buckets of eight slots, no header
+//   overflow     pages of (hash, position) pairs, for more equal hashes than a segment can hold
+//
+//   directory entry   bits 0-39 page, 40-45 local depth, 46-48 segment size in units, less one
+//   slot              bits 0-41 position, bits 42-63 r: the hash's bits behind the segment's prefix, then a
+//                     1, then zeros. Zero: empty.
+//
+// r knows 21 bits when it is made. A split takes its top bit, so it never reads records; below 13
+// bits, which the home bucket is computed from, it is made anew from the record's key: one in 256 a split.
+//
+// Probing goes from the home bucket on, round the segment. Invariant: an entry in bucket b with home a implies
+// that the buckets a to b - 1 are full; the slots of a bucket are filled from the first. So a search
+// ends at the first bucket that is not full.
+//
+// Threads: as the store's. Everything read from the region is validated before use.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "alloc/page_map.h"
+#include "alloc/record_log.h"
+#include "base/bytes.h"
+#include "base/errors.h"
+#include "store/region.h"
+
+namespace emd {
+
+// The first bytes of the index region, at most half a page.
+struct IndexHeader {
+  u64 magic;
+  u32 version;
+  u32 max_segment_buckets;
+  u32 hash_bits;
+  u32 global_depth;
+  u64 seed;
+  u64 count;            // entries, in segments and overflow
+  u64 directory;        // page
+  u64 directory_pages;
+  u64 overflow_head;    // page; zero: none
+  u64 overflow_count;
+  PageMapState pages;
+  RecordLogState log;
+};
+static_assert(sizeof(IndexHeader) == 104 && sizeof(IndexHeader) <= PageMap::kBitsOffset);
+static_assert(offsetof(IndexHeader, pages) == 72 && offsetof(IndexHeader, log) == 88);
+
+struct OverflowPage;
+
+class HashIndex {
+ public:
+  static constexpr u64 kMagic = 0x3154434944444d45;  // "EMDDICT1"
+  static constexpr u32 kVersion = 1;
+  static constexpr unsigned kSlotsPerBucket = 8;
+  static constexpr unsigned kPositionBits = 42;
+  static constexpr unsigned kTagBits = 64 - kPositionBits;
+  static constexpr unsigned kHomeBits = 13;
+  static constexpr u64 kPositionMask = (u64{1} << kPositionBits) - 1;
+  static constexpr unsigned kMaxProbes = 16;       // buckets
+  static constexpr unsigned kSegmentSizes = 8;     // a segment is 1 to 8 units
+  static constexpr unsigned kMaxSegmentBuckets = 512;
+  // 4 million segments, 12 billion entries: the directory is one run of the page map.
+  static constexpr unsigned kMaxDepth = 22;
+  static constexpr u64 kNone = ~u64{0};
+
+  // Gives the hash of the key of the record at a position. May throw DamagedError.
+  using HashOf = std::function<u64(u64 position)>;
+
+  HashIndex(Region& region, HashOf hash_of)
+      : region_(region), pages_(region, offsetof(IndexHeader, pages)), hash_of_(std::move(hash_of)) {}
+
+  // How many bytes format() lays.
+  static constexpr u64 kEmptyBytes = 3 * kPageSize;
+  // Lays an empty index into zero bytes.
+  static void format(u8* to, u32 max_segment_buckets, u32 hash_bits, u64 seed);
+  // Validates the header. Errors: DamagedError, FormatError.
+  void open(u64 seed);
+
+  const IndexHeader& header() const { return *reinterpret_cast<const IndexHeader*>(region_.data()); }
+  u64 count() const { return header().count; }
+
+  // The position for which match(position) holds, among those whose known bits are the hash's; kNone if none.
+  // Cost: one directory line, one bucket line (1.2 at worst on average), and what match() costs.
+  template <class Match>
+  u64 find(u64 hash, Match&& match) const;
+
+  // Where an entry will go. Good until the next change of the index.
+  struct Place {
+    u64 offset = 0;  // of the slot, or of the overflow page
+    u64 tag = 0;
+    bool overflow = false;
+  };
+  // Makes room for one more entry of this hash, growing or splitting what is full. Errors: SystemError,
+  // DamagedError; the index holds what it held.
+  Place make_room(u64 hash);
+  // Adds an entry in the room just made. Does not fail.
+  void insert(const Place& place, u64 hash, u64 position);
+  // Takes an entry out; false if it was not there. Errors: DamagedError; nothing has changed.
+  bool erase(u64 hash, u64 position);
+
+  u64 slot_count() const;
+  // Every invariant of the index alone; calls visit(position) for each entry.
+  void check(Findings& findings, const std::function<void(u64 position)>& visit) const;
+
+ private:
+  struct Segment {
+    const u64* slots;
+    u64 entry;
+    unsigned depth;
+    unsigned buckets;
+    u64 page() const { return entry & kPageMask; }
+    unsigned size_class() const { return static_cast<unsigned>(entry >> kSizeShift & 7); }
+  };
+  // A segment laid out in memory before it is written.
+  struct Image {
+    std::vector<u64> slots;
+    std::vector<u8> fill;
+    unsigned buckets = 0;
+    void reset(unsigned bucket_count);
+    bool add(u64 slot);
+    bool has_room(unsigned home) const;
+  };
+  static constexpr u64 kPageMask = (u64{1} << 40) - 1;
+  static constexpr unsigned kDepthShift = 40;
+  static constexpr unsigned kSizeShift = 46;
+  static constexpr unsigned kFreshBits = kTagBits - 1;
+
+  static unsigned home_of_bits(u64 top13, unsigned buckets) { return static_cast<unsigned>(top13 * buckets >> kHomeBits); }
+  static unsigned home_of_slot(u64 slot, unsigned buckets) { return home_of_bits(slot >> (64 - kHomeBits), buckets); }
+  // How many buckets behind its home an entry of bucket b lies.
+  static unsigned displacement(u64 slot, unsigned b, unsigned buckets) {
+    const unsigned home = home_of_slot(slot, buckets);
+    return b >= home ? b - home : b + buckets - home;
+  }
+  static u64 wanted(u64 hash, unsigned depth) { return hash << depth >> kPositionBits; }
+  static u64 fresh_tag(u64 hash, unsigned depth) { return wanted(hash, depth) | 1; }
+  static unsigned probes(unsigned buckets) { return buckets < kMaxProbes ? buckets : kMaxProbes; }
+  static unsigned candidates(const u64* bucket, u64 wanted);
+  static unsigned fill_of(const u64* bucket);
+  static u64 directory_index(u64 hash, unsigned depth) { return hash >> 1 >> (63 - depth); }
+
+  unsigned unit() const;
+  unsigned size_classes() const { return header().max_segment_buckets / unit(); }
+  u64 pages_of(unsigned buckets) const { return (u64{buckets} * 64 + kPageSize - 1) >> kPageShift; }
+  IndexHeader& change_header() { return *region_.writable_as<IndexHeader>(0); }
+  Segment segment_of(u64 hash) const;
+  Segment decode(u64 entry) const;
+  std::optional<Place> free_slot(u64 hash) const;
+  bool grow(u64 hash);
+  bool split(u64 hash);
+  bool may_split(const Segment& segment) const;
+  bool fill_halves(const Segment& segment);
+  u64 halved(u64 slot, unsigned new_depth) const;
+  void require_directory(const Segment& segment) const;
+  u64 write_image(const Image& image, u64 page, unsigned depth);
+  void set_directory(u64 hash, unsigned depth, u64 entry);
+  void double_directory();
+  bool remove_slot(u64 segment_offset, unsigned b, unsigned slot);
+  void fill_hole(u64 segment_offset, unsigned buckets, unsigned b);
+  Place overflow_room();
+  const OverflowPage& overflow_page(u64 page) const;
+  void drop_overflow_head();
+  u64 overflow_scan(u64 hash, const std::function<bool(u64)>& match) const;
+  bool overflow_erase(u64 hash, u64 position);
+  void check_segment(const Segment& segment, u64 prefix, Findings& findings, u64& count,
+                     const std::function<void(u64)>& visit) const;
+  void check_hash(const Segment& segment, u64 prefix, u64 slot, const std::string& where, Findings& findings) const;
+  void check_pages(const std::vector<std::pair<u64, u64>>& runs, Findings& findings) const;
+  u64 check_overflow(std::vector<std::pair<u64, u64>>& runs, Findings& findings,
+                     const std::function<void(u64)>& visit) const;
+  [[noreturn]] void damaged(const char* what, u64 offset, const char* expected, u64 found) const;
+
+  Region& region_;
+  PageMap pages_;
+  HashOf hash_of_;
+  Image left_, right_;  // scratch of grow() and split()
+};
+
+inline unsigned HashIndex::unit() const {
+  const unsigned most = header().max_segment_buckets;
+  return most < kSegmentSizes ? 1 : most / kSegmentSizes;
+}
+
+inline HashIndex::Segment HashIndex::decode(u64 entry) const {
+  Segment segment;
+  segment.entry = entry;
+  segment.depth = static_cast<unsigned>(entry >> kDepthShift & 63);
+  segment.buckets = (static_cast<unsigned>(entry >> kSizeShift & 7) + 1) * unit();
+  segment.slots = reinterpret_cast<const u64*>(region_.at((entry & kPageMask) << kPageShift, u64{segment.buckets} * 64));
+  return segment;
+}
+
+inline HashIndex::Segment HashIndex::segment_of(u64 hash) const {
+  const IndexHeader& h = header();
+  const unsigned depth = h.global_depth;
+  if (__builtin_expect(depth > kMaxDepth, 0)) damaged("header", 0, "a depth of at most 22", depth);
+  return decode(load<u64>(region_.at((h.directory << kPageShift) + directory_index(hash, depth) * 8, 8)));
+}
+
+// A bit for each slot whose known bits are the wanted ones; empty slots give none.
+inline unsigned HashIndex::candidates(const u64* bucket, u64 wanted) {
+  unsigned found = 0;
+  for (unsigned i = 0; i < kSlotsPerBucket; ++i) {
+    const u32 tag = static_cast<u32>(bucket[i] >> kPositionBits);
+    const u32 unknown = tag ^ (tag - 1);  // the sentinel and what is below it; all ones if the slot is empty
+    const bool same = ((tag ^ static_cast<u32>(wanted)) & ~unknown) == 0;
+    found |= static_cast<unsigned>(same & (tag != 0)) << i;
+  }
+  return found;
+}
+
+template <class Match>
+u64 HashIndex::find(u64 hash, Match&& match) const {
+  const Segment segment = segment_of(hash);
+  const u64 bits = wanted(hash, segment.depth);
+  unsigned b = home_of_bits(bits >> (kTagBits - kHomeBits), segment.buckets);
+  for (unsigned left = probes(segment.buckets); left != 0; --left) {
+    const u64* bucket = segment.slots + b * kSlotsPerBucket;
+    for (unsigned found = candidates(bucket, bits); found != 0; found &= found - 1) {
+      const u64 position = bucket[__builtin_ctz(found)] & kPositionMask;
+      if (match(position)) return position;
+    }
+    if (bucket[kSlotsPerBucket - 1] == 0) break;
+    if (++b == segment.buckets) b = 0;
+  }
+  if (__builtin_expect(header().overflow_count != 0, 0)) return overflow_scan(hash, match);
+  return kNone;
+}
+
+}  // namespace emd

@@ -1,0 +1,149 @@
+// HashIndex::check(): the invariants of the index, one by one.
+#include <algorithm>
+#include <bit>
+
+#include "structures/hash_index.h"
+#include "structures/hash_index_overflow.h"
+
+namespace emd {
+
+namespace {
+void expect(bool holds, Findings& findings, const std::string& where, const std::string& what) {
+  if (!holds) findings.push_back({where, what});
+}
+}  // namespace
+
+void HashIndex::check(Findings& findings, const std::function<void(u64)>& visit) const {
+  std::vector<std::pair<u64, u64>> runs;  // (page, pages) of everything that is in use
+  u64 found = 0;
+  try {
+    const IndexHeader& h = header();
+    const unsigned global = h.global_depth;
+    if (global > kMaxDepth) damaged("header", 0, "a depth of at most 22", global);
+    runs.push_back({h.directory, h.directory_pages});
+    // The directory lies within its pages.
+    expect(u64{8} << global <= h.directory_pages << kPageShift, findings, "directory",
+           "expected it to lie within its pages");
+    for (u64 i = 0; i < u64{1} << global;) {
+      const u64 at = (h.directory << kPageShift) + i * 8;
+      const Segment segment = decode(load<u64>(region_.at(at, 8)));
+      // A segment of depth d has 2^(global - d) entries, aligned, all alike.
+      if (segment.depth > global) damaged("directory", at, "a depth within the directory's", segment.depth);
+      const u64 span = u64{1} << (global - segment.depth);
+      expect(i % span == 0, findings, "directory entry " + std::to_string(i), "expected it aligned to its depth");
+      for (u64 j = 1; j < span; ++j) {
+        expect(load<u64>(region_.at(at + j * 8, 8)) == segment.entry, findings,
+               "directory entry " + std::to_string(i + j), "expected it to be as its segment's first");
+      }
+      // No unknown bits; a size that this dict's segments have.
+      expect(segment.entry >> (kSizeShift + 3) == 0 && segment.size_class() < size_classes(), findings,
+             "directory entry " + std::to_string(i), "expected a segment size within the dict's");
+      runs.push_back({segment.page(), pages_of(segment.buckets)});
+      check_segment(segment, i >> (global - segment.depth), findings, found, visit);
+      i += span;
+    }
+    const u64 overflow = check_overflow(runs, findings, visit);
+    // The counts are the numbers of entries found.
+    expect(overflow == h.overflow_count, findings, "header", "expected " + std::to_string(overflow) +
+               " overflow entries, found a count of " + std::to_string(h.overflow_count));
+    expect(found + overflow == h.count, findings, "header", "expected " + std::to_string(found + overflow) +
+               " entries, found a count of " + std::to_string(h.count));
+    check_pages(runs, findings);
+  } catch (const DamagedError& error) {
+    findings.push_back({"index", error.what()});
+  }
+}
+
+void HashIndex::check_segment(const Segment& segment, u64 prefix, Findings& findings, u64& count,
+                              const std::function<void(u64)>& visit) const {
+  const auto full = [&](unsigned b) { return segment.slots[b * kSlotsPerBucket + kSlotsPerBucket - 1] != 0; };
+  for (unsigned b = 0; b < segment.buckets; ++b) {
+    const u64* bucket = segment.slots + b * kSlotsPerBucket;
+    const std::string where = "segment of page " + std::to_string(segment.page()) + ", bucket " + std::to_string(b);
+    const unsigned fill = fill_of(bucket);
+    // Slots are filled from the first.
+    for (unsigned i = 0; i < kSlotsPerBucket; ++i) {
+      expect((bucket[i] != 0) == (i < fill), findings, where, "expected its slots to be filled from the first");
+    }
+    for (unsigned i = 0; i < fill; ++i) {
+      ++count;
+      // Enough known bits for the home bucket.
+      const u64 tag = bucket[i] >> kPositionBits;
+      if (tag == 0 || kFreshBits - static_cast<unsigned>(std::countr_zero(tag)) < kHomeBits) {
+        findings.push_back({where, "expected a tag of at least 13 known bits, found " + std::to_string(tag)});
+        continue;
+      }
+      // Within reach of its home, and no bucket on the way that is not full.
+      const unsigned far = displacement(bucket[i], b, segment.buckets);
+      expect(far < probes(segment.buckets), findings, where, "expected an entry within reach of its home");
+      for (unsigned d = 1; d <= far; ++d) {
+        expect(full((b + segment.buckets - d) % segment.buckets), findings, where,
+               "expected the buckets between an entry and its home to be full");
+      }
+      check_hash(segment, prefix, bucket[i], where, findings);
+      visit(bucket[i] & kPositionMask);
+    }
+  }
+}
+
+// The record's key hashes to this segment and to the known bits.
+void HashIndex::check_hash(const Segment& segment, u64 prefix, u64 slot, const std::string& where,
+                           Findings& findings) const {
+  try {
+    const u64 hash = hash_of_(slot & kPositionMask);
+    expect(directory_index(hash, segment.depth) == prefix, findings, where,
+           "expected a key that hashes to this segment");
+    const u64 one[kSlotsPerBucket] = {slot};
+    expect(candidates(one, wanted(hash, segment.depth)) == 1, findings, where,
+           "expected a tag that is part of its key's hash");
+  } catch (const DamagedError& error) {
+    findings.push_back({where, error.what()});
+  }
+}
+
+u64 HashIndex::check_overflow(std::vector<std::pair<u64, u64>>& runs, Findings& findings,
+                              const std::function<void(u64)>& visit) const {
+  u64 count = 0;
+  const u64 head = header().overflow_head;
+  u64 left = pages_.page_count();
+  for (u64 page = head; page != 0; page = overflow_page(page).next) {
+    if (left-- == 0) damaged("overflow page", page, "a chain without a cycle", page);
+    const OverflowPage& here = overflow_page(page);
+    const std::string where = "overflow page " + std::to_string(page);
+    // All but the first page are full.
+    expect(page == head || here.used == OverflowPage::kPairs, findings, where, "expected it to be full");
+    for (u64 i = 0; i < here.used; ++i, ++count) {
+      // The hash kept is the key's.
+      expect(hash_of_(here.pairs[i].position) == here.pairs[i].hash, findings, where,
+             "expected the hash of the record's key");
+      visit(here.pairs[i].position);
+    }
+    runs.push_back({page, 1});
+  }
+  return count;
+}
+
+// Runs of pages are disjoint and marked as used, and no other page is.
+void HashIndex::check_pages(const std::vector<std::pair<u64, u64>>& runs, Findings& findings) const {
+  std::vector<std::pair<u64, u64>> sorted = runs;
+  std::sort(sorted.begin(), sorted.end());
+  u64 end = 0, in_use = 0;
+  for (const auto& [page, pages] : sorted) {
+    const std::string where = "page " + std::to_string(page);
+    region_.at(page << kPageShift, pages << kPageShift);
+    expect(page >= end, findings, where, "expected one use of it, found two");
+    for (u64 p = page; p < page + pages; ++p) {
+      expect(p % PageMap::kGroupPages != 0 && pages_.used(p), findings, where, "expected it to be marked as used");
+    }
+    in_use += pages;
+    end = page + pages;
+  }
+  const u64 groups = (pages_.page_count() + PageMap::kGroupPages - 1) / PageMap::kGroupPages;
+  expect(in_use + groups + pages_.free_pages() == pages_.page_count(), findings, "page map",
+         "expected every page to be free or in use, found " +
+             std::to_string(pages_.page_count() - groups - pages_.free_pages()) + " marked, " +
+             std::to_string(in_use) + " in use");
+  pages_.check(findings);
+}
+
+}  // namespace emd

@@ -1,0 +1,188 @@
+// Growing and splitting segments, doubling the directory.
+//
+// A segment is laid out anew in memory first, then gets its pages, is written, and takes its predecessor's place in
+// the directory: whatever can fail happens before anything is changed, and every step leaves a whole index.
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "structures/hash_index.h"
+
+namespace emd {
+
+namespace {
+// What a half is filled to after a split, in percent: with the first full window at about 84 %, the load
+// then goes from 60 or 70 to 84.
+constexpr u64 kSplitLoadPercent = 70;
+// A full segment that holds less than this part of its slots has (nearly) equal hashes: a split would not help.
+constexpr u64 kMinSplitLoadPercent = 25;
+// The directory may always grow to a page, and then to this many entries a key.
+constexpr u64 kFreeDirectoryEntries = kPageSize / 8;
+constexpr u64 kDirectoryEntriesPerKey = 2;
+}  // namespace
+
+void HashIndex::Image::reset(unsigned bucket_count) {
+  buckets = bucket_count;
+  slots.assign(std::size_t{bucket_count} * kSlotsPerBucket, 0);
+  fill.assign(bucket_count, 0);
+}
+
+bool HashIndex::Image::add(u64 slot) {
+  unsigned b = home_of_slot(slot, buckets);
+  for (unsigned left = probes(buckets); left != 0; --left) {
+    if (fill[b] < kSlotsPerBucket) {
+      slots[b * kSlotsPerBucket + fill[b]++] = slot;
+      return true;
+    }
+    if (++b == buckets) b = 0;
+  }
+  return false;
+}
+
+bool HashIndex::Image::has_room(unsigned home) const {
+  for (unsigned i = 0; i < probes(buckets); ++i) {
+    if (fill[(home + i) % buckets] < kSlotsPerBucket) return true;
+  }
+  return false;
+}
+
+// Gives the segment of `hash` its next size at which there is room. False if it has its last.
+bool HashIndex::grow(u64 hash) {
+  const Segment segment = segment_of(hash);
+  require_directory(segment);
+  for (unsigned size = segment.size_class() + 1; size < size_classes(); ++size) {
+    left_.reset((size + 1) * unit());
+    bool fits = true;
+    for (unsigned i = 0; fits && i < segment.buckets * kSlotsPerBucket; ++i) {
+      fits = segment.slots[i] == 0 || left_.add(segment.slots[i]);
+    }
+    const u64 top = wanted(hash, segment.depth) >> (kTagBits - kHomeBits);
+    if (!fits || !left_.has_room(home_of_bits(top, left_.buckets))) continue;
+    const u64 page = pages_.allocate(pages_of(left_.buckets));
+    set_directory(hash, segment.depth, write_image(left_, page, segment.depth));
+    pages_.free(segment.page(), pages_of(segment.buckets));
+    return true;
+  }
+  return false;
+}
+
+bool HashIndex::may_split(const Segment& segment) const {
+  u64 entries = 0;
+  for (unsigned i = 0; i < segment.buckets * kSlotsPerBucket; ++i) entries += segment.slots[i] != 0;
+  if (entries * 100 < u64{segment.buckets} * kSlotsPerBucket * kMinSplitLoadPercent) return false;
+  if (segment.depth >= kMaxDepth) return false;
+  if (segment.depth < header().global_depth) return true;
+  const u64 entries_then = u64{2} << header().global_depth;
+  return entries_then <= std::max(kFreeDirectoryEntries, kDirectoryEntriesPerKey * count());
+}
+
+// Splits the segment of `hash` by its next bit. False if that would not help or is not allowed.
+bool HashIndex::split(u64 hash) {
+  const Segment segment = segment_of(hash);
+  require_directory(segment);
+  if (!may_split(segment) || !fill_halves(segment)) return false;
+  const unsigned depth = segment.depth;
+  if (depth == header().global_depth) double_directory();
+  const u64 left_page = pages_.allocate(pages_of(left_.buckets));
+  u64 right_page = 0;
+  try {
+    right_page = pages_.allocate(pages_of(right_.buckets));
+  } catch (...) {
+    pages_.free(left_page, pages_of(left_.buckets));
+    throw;
+  }
+  const u64 side = u64{1} << (63 - depth);
+  set_directory(hash & ~side, depth + 1, write_image(left_, left_page, depth + 1));
+  set_directory(hash | side, depth + 1, write_image(right_, right_page, depth + 1));
+  pages_.free(segment.page(), pages_of(segment.buckets));
+  return true;
+}
+
+// Lays out both halves, at the smallest size that leaves them room to grow.
+bool HashIndex::fill_halves(const Segment& segment) {
+  u64 entries[2] = {0, 0};
+  std::vector<u64> slots;
+  slots.reserve(segment.buckets * kSlotsPerBucket);
+  for (unsigned i = 0; i < segment.buckets * kSlotsPerBucket; ++i) {
+    if (segment.slots[i] == 0) continue;
+    slots.push_back(segment.slots[i]);
+    ++entries[segment.slots[i] >> 63];
+  }
+  const u64 unit_slots = u64{unit()} * kSlotsPerBucket;
+  const u64 units = std::max(entries[0], entries[1]) * 100 / (unit_slots * kSplitLoadPercent) + 1;
+  for (u64 size = std::min<u64>(units, size_classes()); size <= size_classes(); ++size) {
+    left_.reset(static_cast<unsigned>(size) * unit());
+    right_.reset(static_cast<unsigned>(size) * unit());
+    const bool fits = std::all_of(slots.begin(), slots.end(), [&](u64 slot) {
+      return (slot >> 63 ? right_ : left_).add(halved(slot, segment.depth + 1));
+    });
+    if (fits) return true;
+  }
+  return false;
+}
+
+// The slot after a split: one known bit less, or all of them again if the home bucket's would not be left.
+u64 HashIndex::halved(u64 slot, unsigned new_depth) const {
+  const u64 position = slot & kPositionMask;
+  const unsigned unknown = static_cast<unsigned>(std::countr_zero(slot >> kPositionBits));
+  if (kFreshBits - 1 < unknown + kHomeBits) {
+    return fresh_tag(hash_of_(position), new_depth) << kPositionBits | position;
+  }
+  return (slot & ~kPositionMask) << 1 | position;
+}
+
+u64 HashIndex::write_image(const Image& image, u64 page, unsigned depth) {
+  const u64 bytes = u64{image.buckets} * 64;
+  std::memcpy(region_.writable(page << kPageShift, bytes), image.slots.data(), bytes);
+  return page | u64{depth} << kDepthShift | u64{image.buckets / unit() - 1} << kSizeShift;
+}
+
+// What a change of the directory for this segment will rely on.
+void HashIndex::require_directory(const Segment& segment) const {
+  const IndexHeader& h = header();
+  if (segment.depth > h.global_depth) damaged("directory", h.directory, "a depth within the directory's", segment.depth);
+  region_.at(h.directory << kPageShift, u64{8} << h.global_depth);
+  region_.at(h.directory << kPageShift, h.directory_pages << kPageShift);
+}
+
+// All entries whose first `depth` bits are the hash's.
+void HashIndex::set_directory(u64 hash, unsigned depth, u64 entry) {
+  const unsigned global = header().global_depth;
+  const u64 span = u64{1} << (global - depth);
+  const u64 first = directory_index(hash, global) & ~(span - 1);
+  u64* to = reinterpret_cast<u64*>(region_.writable((header().directory << kPageShift) + first * 8, span * 8));
+  std::fill_n(to, span, entry);
+}
+
+void HashIndex::double_directory() {
+  const u64 entries = u64{1} << header().global_depth;
+  const u64 bytes = entries * 16;
+  const u64 old_page = header().directory;
+  const u64 old_pages = header().directory_pages;
+  const bool in_place = bytes <= old_pages << kPageShift;
+  const u64 page = in_place ? old_page : pages_.allocate(bytes >> kPageShift);
+  u64* to = reinterpret_cast<u64*>(region_.writable(page << kPageShift, bytes));
+  const u64* from = reinterpret_cast<const u64*>(region_.data() + (old_page << kPageShift));
+  for (u64 i = entries; i-- != 0;) to[2 * i] = to[2 * i + 1] = from[i];  // from the end: it may be in place
+  IndexHeader& h = change_header();
+  ++h.global_depth;
+  if (in_place) return;
+  h.directory = page;
+  h.directory_pages = bytes >> kPageShift;
+  pages_.free(old_page, old_pages);
+}
+
+u64 HashIndex::slot_count() const {
+  const unsigned global = header().global_depth;
+  u64 slots = 0;
+  for (u64 i = 0; i < u64{1} << global;) {
+    const u64 entry = load<u64>(region_.at((header().directory << kPageShift) + i * 8, 8));
+    const Segment segment = decode(entry);
+    if (segment.depth > global) damaged("directory", i * 8, "a depth within the directory's", segment.depth);
+    slots += u64{segment.buckets} * kSlotsPerBucket;
+    i += u64{1} << (global - segment.depth);
+  }
+  return slots;
+}
+
+}  // namespace emd
