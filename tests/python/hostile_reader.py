@@ -24,7 +24,7 @@ ALLOWED = (OSError, ValueError, KeyError, IndexError, MemoryError, RecursionErro
 
 
 def make_original(path):
-    """A store with some of everything: inline and heap values, dead records, several segments, nested values."""
+    """A store with some of everything: inline and heap values, dead records, segments, nested values."""
     with pyrsistence.Store(path) as store:
         names, lines = store.dict("names"), store.list("lines")
         names.update((n, n) for n in range(700))
