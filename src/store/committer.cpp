@@ -148,15 +148,17 @@ bool Committer::journal_changes(const std::vector<Region*>& changed) {
 }
 
 void Committer::commit() {
-  store_.dirty_ = false;
-  if (nothing_changed()) return;
-  store_.dirty_ = true;  // until it is done
-  update_entries();
-  const std::vector<Region*> changed = changed_regions();
-  settle_fresh_bytes(changed);
+  if (!store_.dirty_) return;
   if (state_.options.check_unmarked_writes) {
     for (const auto& [id, region] : state_.regions) check_unmarked(*region);
   }
+  if (nothing_changed()) {
+    store_.dirty_ = false;
+    return;
+  }
+  update_entries();
+  const std::vector<Region*> changed = changed_regions();
+  settle_fresh_bytes(changed);
   state_.journal->begin();
   bool any = false;
   try {

@@ -36,10 +36,12 @@ void Opener::open_for_writing() {
     throw SystemError(EEXIST, "another process has just created a store here", state_.path);
   }
   read_superblock(platform::Directory::Open::read_write);
-  recover();
+  const bool recovered = recover();
   Catalogue catalogue(store_);
   catalogue.open_tables();
-  catalogue.remove_orphans();
+  // Only then can there be files that were dropped and not yet removed. A store that was closed in order is left
+  // alone, lest a damaged table costs more than itself.
+  if (recovered) catalogue.remove_orphans();
 }
 
 // A directory with other things in it is not made into a store.
@@ -88,13 +90,13 @@ void Opener::read_superblock(platform::Directory::Open how) {
   state_.journal = std::make_unique<Journal>(state_.directory->open(kJournalName, how));
 }
 
-void Opener::recover() {
+bool Opener::recover() {
   const Superblock& superblock = state_.superblock;
   const Journal::Found found =
       state_.journal->scan(superblock.generation(), superblock.salt(), superblock.sequence());
   if (found.commits == 0 && !found.leftovers) {
     state_.journal->restart(superblock.generation(), superblock.salt(), superblock.sequence());
-    return;
+    return false;
   }
   if (found.commits != 0) {
     state_.journal->write_again(found.bytes);
@@ -103,6 +105,7 @@ void Opener::recover() {
   }
   state_.superblock.advance(*state_.superblock_file, found.sequence);
   state_.journal->restart(superblock.generation(), superblock.salt(), found.sequence);
+  return true;
 }
 
 void Opener::apply(FileId id, u64 offset, Bytes bytes) {

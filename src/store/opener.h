@@ -16,7 +16,8 @@ class Opener {
   void refuse_foreign_directory();
   void create();
   void read_superblock(platform::Directory::Open how);
-  void recover();
+  // Returns whether there was something to recover.
+  bool recover();
   void apply(FileId id, u64 offset, Bytes bytes);
 
   Store& store_;

@@ -36,7 +36,7 @@ void Region::adopt() {
   window_ = content.window;
   size_ = content.size;
   boundary_ = content.boundary;
-  ready_ = std::min(content.allocated, std::max(content.boundary, content.populated));
+  ready_ = std::max(size_, std::min(content.allocated, std::max(content.boundary, content.populated)));
   dirty_bits_ = content.dirty.bits();
 }
 
@@ -54,7 +54,7 @@ void Region::grow(u64 bytes, bool populate) {
   const u64 end = size_ + bytes;
   allocate_to(end);
   Content& content = *state_->content;
-  const u64 from = std::max(content.boundary, content.populated);
+  const u64 from = std::max({content.boundary, content.populated, page_down(size_)});
   if (end > from) {
     const u64 ahead = std::min(content.allocated, page_up(end) + std::min(page_up(size_ / 2), kMostPopulated));
     if (populate) platform::populate_write(content.window + from, ahead - from);

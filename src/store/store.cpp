@@ -228,7 +228,10 @@ std::unique_ptr<platform::File> Store::create_file(FileId& id) {
   Region& table = state_->region_table();
   auto header = load<RegionTableHeader>(table.at(0, sizeof(RegionTableHeader)));
   id = FileId{header.next_file};
-  auto file = state_->directory->open(region_file_name(id), platform::Directory::Open::create);
+  const std::string name = region_file_name(id);
+  // A writer that was cut off may have left one: nothing committed refers to it.
+  if (state_->directory->exists(name)) state_->directory->remove(name);
+  auto file = state_->directory->open(name, platform::Directory::Open::create);
   ++header.next_file;
   store(table.writable(0, sizeof header), header);
   state_->new_files = true;
