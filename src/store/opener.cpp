@@ -76,7 +76,8 @@ void Opener::create() {
   journal->sync();
   const auto superblock = directory.open(kNewSuperblockName, Open::create);
   Superblock::fresh().write_new(*superblock);
-  // The store exists from here on, whole.
+  // Its parts have durable names before the name that makes it a store.
+  directory.sync();
   directory.rename(kNewSuperblockName, kSuperblockName);
   directory.sync();
 }
