@@ -1,0 +1,18 @@
+"""Python's everyday collections in memory-mapped files: larger than RAM, and safe across crashes."""
+
+from ._core import DamagedError, FormatError, LockedError, memory_budget, set_memory_budget
+from ._dict import EMDict
+from ._list import EMList
+from ._store import Store, open
+
+__all__ = [
+    "DamagedError",
+    "EMDict",
+    "EMList",
+    "FormatError",
+    "LockedError",
+    "Store",
+    "memory_budget",
+    "open",
+    "set_memory_budget",
+]

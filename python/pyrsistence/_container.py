@@ -1,0 +1,189 @@
+"""What EMDict and EMList share beyond their slots."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from . import _base, _core
+
+if TYPE_CHECKING:
+    from ._store import Store
+
+_Self = TypeVar("_Self", bound="Container")
+
+# The knobs of tests: buckets a segment may reach, bits of the hash that count.
+DEFAULT_LAYOUT = (512, 64)
+
+
+class Container(_base.Owner):
+    """A member of an open store: alone in its store, or one of a Store's."""
+
+    __slots__ = ()
+
+    _options: tuple[Any, ...]
+    _layout: tuple[int, int]
+    _owner: Store | None
+    _name: str
+
+    # ---- Opening and closing
+
+    def _configure(
+        self, pickler: Any, unpickler: Any, pickle: bool, key: Any, writeback: bool, layout: tuple[int, int]
+    ) -> None:
+        self._handle = None
+        self._temporary = None
+        self._owner = None
+        self._name = ""
+        self._options = (pickler, unpickler, bool(pickle), key, bool(writeback))
+        self._layout = layout
+
+    def _attach(self, handle: _core.StoreHandle, name: str) -> None:
+        _core.attach(self, handle, name, self._options, *self._layout)
+
+    def _open_alone(self, path: Any, mode: str, commit_interval: float | None, timeout: float) -> None:
+        self._open_store(path, mode, commit_interval, timeout)
+        try:
+            self._attach_alone()
+        except BaseException:
+            self._close_store()
+            self._handle = None
+            raise
+
+    def _attach_alone(self) -> None:
+        handle = self._open_handle()
+        members = handle.members()
+        if any(name for name, _ in members):
+            raise _core.FormatError(
+                f"'{handle.path}' holds {len(members)} named members, not one {type(self).__name__}: open it with Store"
+            )
+        self._attach(handle, "")
+        if not members and self._temporary is None:
+            handle.commit()
+
+    @classmethod
+    def _member_of(cls: type[_Self], store: Store, name: str, **options: Any) -> _Self:
+        self = cls.__new__(cls)
+        self._set_options(**options)
+        handle = store._open_handle()
+        self._owner = store
+        self._handle = handle
+        self._name = name
+        self._mode = store.mode
+        self._attach(handle, name)
+        return self
+
+    @classmethod
+    def _adopt(cls: type[_Self], handle: _core.StoreHandle, mode: str, **options: Any) -> _Self:
+        self = cls.__new__(cls)
+        self._set_options(**options)
+        self._handle = handle
+        self._mode = mode
+        _base.register(self)
+        self._attach(handle, "")
+        return self
+
+    def _set_options(self, **options: Any) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Commit and close; a member of a Store is only let go, and committed with its store.
+
+        **Cost**: what is dirty is written. Closing twice is harmless.
+        """
+        handle = getattr(self, "_handle", None)
+        if handle is None:
+            return
+        if self._owner is None:
+            self._close_store()
+        elif _core.attached(self):
+            if not handle.forked:
+                _core.flush(self)
+            _core.detach(self)
+
+    def __del__(self) -> None:
+        self.close()
+
+    def __enter__(self: _Self) -> _Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ---- State
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is closed, dropped, or never was opened."""
+        return not _core.attached(self)
+
+    @property
+    def path(self) -> str:
+        """The directory of the store."""
+        return self._open_handle().path
+
+    @property
+    def name(self) -> str:
+        """The name in the store: empty for a container that stands alone."""
+        return self._name
+
+    @property
+    def mode(self) -> str:
+        """The mode it was opened with."""
+        return self._mode
+
+    def _closed_repr(self) -> str:
+        handle = getattr(self, "_handle", None)
+        return f"<closed {type(self).__name__}{f' {handle.path!r}' if handle else ''}>"
+
+    # ---- Durability
+
+    def commit(self) -> None:
+        """Make all changes of the store durable.
+
+        **Cost**: the changed bytes, and one write and one sync of the journal. Errors: OSError: nothing was committed;
+        RuntimeError inside a transaction; ValueError if closed.
+        """
+        _base.commit(self._open_handle())
+
+    sync = commit
+
+    def transaction(self) -> contextlib.AbstractContextManager[None]:
+        """All or nothing: ``with d.transaction():`` commits at its end, or rolls back if the block raises.
+
+        It spans the whole store, and belongs to the thread that began it. Errors: RuntimeError if one is on already;
+        MemoryError if its dirty bytes exceed the budget (then it was rolled back).
+        """
+        return _base.transaction(self._open_handle())
+
+    # ---- Inspection
+
+    def verify(self) -> list[str]:
+        """Return what is wrong with the store; an empty list for a sound one.
+
+        **Cost**: reads all of it.
+        """
+        return self._open_handle().verify()
+
+    def check(self) -> None:
+        """Raise DamagedError if verify() finds anything.
+
+        **Cost**: reads all of it.
+        """
+        _base.raise_findings(self.path, self.verify())
+
+    def stats(self) -> dict[str, Any]:
+        """Return figures of the container and of its store.
+
+        **Cost**: O(1), and a look at the store's files.
+        """
+        return {**self._open_handle().stats(), **_core.container_stats(self)}
+
+
+@contextlib.contextmanager
+def edit(container: Any, key: Any) -> Iterator[Any]:
+    """Hand out the value of a key or index, and write it back if the block does not raise."""
+    value = container[key]
+    yield value
+    container[key] = value

@@ -1,0 +1,215 @@
+"""EMDict: a dict in a directory."""
+
+from __future__ import annotations
+
+import contextlib
+import reprlib
+from collections.abc import ItemsView, Iterable, KeysView, Mapping, MutableMapping, ValuesView
+from itertools import islice
+from typing import Any, TypeVar
+
+from . import _base, _container, _core
+from ._views import Items, Keys, Values
+
+_REPR_ITEMS = 5
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+
+class EMDict(_core.DictBase, _container.Container):
+    """A dict whose items live in memory-mapped files: larger than RAM, and there again when it is reopened.
+
+    ``path`` is its directory, created if missing (None: a temporary one, removed at close); ``data`` is what to
+    put into it: a mapping or pairs. Values handed out are copies, as shelve's are: change them with ``edit()``, by
+    assignment, or with ``writeback=True``.
+
+    Errors: OSError for a missing parent, a file in the way, no permission; LockedError if another process
+    writes it; FormatError if it is no dict; DamagedError.
+
+    >>> with EMDict(None, {"a": 1}) as d:
+    ...     d["b"] = [2]
+    ...     list(d.items())
+    [('a', 1), ('b', [2])]
+    """
+
+    __slots__ = ("_handle", "_layout", "_mode", "_name", "_options", "_owner", "_temporary")
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(
+        self,
+        path: Any = None,
+        data: Any = None,
+        *,
+        mode: str = "a",
+        pickler: Any = None,
+        unpickler: Any = None,
+        pickle: bool = True,
+        key: Any = None,
+        writeback: bool = False,
+        commit_interval: float | None = 5.0,
+        timeout: float = 0.0,
+        _layout: tuple[int, int] = _container.DEFAULT_LAYOUT,
+    ) -> None:
+        self.close()
+        self._configure(pickler, unpickler, pickle, key, writeback, _layout)
+        self._open_alone(path, mode, commit_interval, timeout)
+        if data is not None:
+            self.update(data)
+
+    def _set_options(
+        self,
+        pickler: Any = None,
+        unpickler: Any = None,
+        pickle: bool = True,
+        key: Any = None,
+        writeback: bool = False,
+        _layout: tuple[int, int] = _container.DEFAULT_LAYOUT,
+    ) -> None:
+        self._configure(pickler, unpickler, pickle, key, writeback, _layout)
+
+    def open(
+        self, path: Any, *, mode: str = "a", commit_interval: float | None = 5.0, timeout: float = 0.0
+    ) -> None:
+        """Open again after close(), at this path, with the codec given to the constructor.
+
+        Errors: RuntimeError if it is open; else as the constructor.
+
+        >>> d = EMDict()
+        >>> d.close()
+        >>> d.open(None)
+        >>> d.close()
+        """
+        if _core.attached(self):
+            raise RuntimeError(f"{type(self).__name__} '{self.path}' is open")
+        self._configure(*self._options, self._layout)
+        self._open_alone(path, mode, commit_interval, timeout)
+
+    # ---- The mapping interface that needs no speed
+
+    def keys(self) -> Any:
+        """Return a set-like view of the keys.
+
+        >>> EMDict(None, {1: 2, 3: 4}).keys() & {3, 5}
+        {3}
+        """
+        return Keys(self)
+
+    def values(self) -> Any:
+        """Return a view of the values.
+
+        >>> list(EMDict(None, {1: 2}).values())
+        [2]
+        """
+        return Values(self)
+
+    def items(self) -> Any:
+        """Return a set-like view of the pairs.
+
+        >>> (1, 2) in EMDict(None, {1: 2}).items()
+        True
+        """
+        return Items(self)
+
+    def update(self, other: Any = (), /, **more: Any) -> None:
+        """Set all pairs of a mapping or of an iterable of pairs, and then those given by keyword.
+
+        **Cost**: one insertion each.
+
+        >>> d = EMDict()
+        >>> d.update({"a": 1}, b=2)
+        >>> d.copy()
+        {'a': 1, 'b': 2}
+        """
+        _core.dict_update(self, other)
+        if more:
+            _core.dict_update(self, more)
+
+    def copy(self) -> dict[Any, Any]:
+        """Return a builtin dict of all items, in memory."""
+        return dict(self.items())
+
+    __copy__ = copy
+
+    @classmethod
+    def fromkeys(cls, iterable: Iterable[Any], value: Any = None) -> Any:
+        """Return a builtin dict with these keys and one value; a subclass gives one of its own, temporary.
+
+        >>> EMDict.fromkeys("ab", 0)
+        {'a': 0, 'b': 0}
+        """
+        if cls is EMDict:
+            return dict.fromkeys(iterable, value)
+        result = cls()
+        for key in iterable:
+            result[key] = value
+        return result
+
+    def __eq__(self, other: object) -> Any:
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        if self is other:
+            return True
+        if len(self) != len(other):
+            return False
+        absent = object()
+        for key, value in self.items():
+            found = other.get(key, absent)
+            if found is absent or not (found is value or found == value):
+                return False
+        return True
+
+    def __ne__(self, other: object) -> Any:
+        equal = self.__eq__(other)
+        return equal if equal is NotImplemented else not equal
+
+    def __or__(self, other: Any) -> Any:
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        result = self.copy()
+        result.update(other)
+        return result
+
+    def __ror__(self, other: Any) -> Any:
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        result = dict(other)
+        result.update(self)
+        return result
+
+    def __ior__(self, other: Any) -> Any:
+        self.update(other)
+        return self
+
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        if self.closed:
+            return self._closed_repr()
+        short = reprlib.Repr()
+        shown = [f"{short.repr(k)}: {short.repr(v)}" for k, v in islice(self.items(), _REPR_ITEMS)]
+        rest = len(self) - len(shown)
+        if rest > 0:
+            shown.append(f"... {rest} more")
+        return f"{name}({{{', '.join(shown)}}}, path={self.path!r})"
+
+    # ---- Beyond dict
+
+    def edit(self, key: Any) -> contextlib.AbstractContextManager[Any]:
+        """Hand out the value of a key, and write it back if the block does not raise.
+
+        **Cost**: one look-up and one assignment. Errors: KeyError.
+
+        >>> d = EMDict(None, {"k": [1]})
+        >>> with d.edit("k") as value:
+        ...     value.append(2)
+        >>> d["k"]
+        [1, 2]
+        """
+        return _container.edit(self, key)
+
+    def __class_getitem__(cls, _: Any) -> Any:
+        return cls
+
+
+MutableMapping.register(EMDict)

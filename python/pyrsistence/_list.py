@@ -1,0 +1,179 @@
+"""EMList: a list in a directory."""
+
+from __future__ import annotations
+
+import contextlib
+import operator
+import reprlib
+from collections.abc import Callable, Iterable, MutableSequence
+from itertools import islice
+from typing import Any
+
+from . import _container, _core
+
+_REPR_ITEMS = 10
+
+
+class EMList(_core.ListBase, _container.Container):
+    """A list whose elements live in memory-mapped files: larger than RAM, and there again when it is reopened.
+
+    ``path`` is its directory, created if missing (None: a temporary one, removed at close); ``data`` is an iterable to
+    append. None, booleans, floats, integers of 48 bits and texts of up to 6 bytes take 8 bytes each. Elements handed
+    out are copies, as shelve's are: change them with ``edit()``, by assignment, or with ``writeback=True``.
+
+    Errors: OSError for a missing parent, a file in the way, no permission; LockedError if another process
+    writes it; FormatError if it is no list; DamagedError.
+
+    >>> with EMList(None, range(5)) as l:
+    ...     l.append("x")
+    ...     l[-3:]
+    [3, 4, 'x']
+    """
+
+    __slots__ = ("_handle", "_layout", "_mode", "_name", "_options", "_owner", "_temporary")
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(
+        self,
+        path: Any = None,
+        data: Any = None,
+        *,
+        mode: str = "a",
+        pickler: Any = None,
+        unpickler: Any = None,
+        pickle: bool = True,
+        writeback: bool = False,
+        commit_interval: float | None = 5.0,
+        timeout: float = 0.0,
+    ) -> None:
+        self.close()
+        self._set_options(pickler, unpickler, pickle, writeback)
+        self._open_alone(path, mode, commit_interval, timeout)
+        if data is not None:
+            self.extend(data)
+
+    def _set_options(
+        self, pickler: Any = None, unpickler: Any = None, pickle: bool = True, writeback: bool = False
+    ) -> None:
+        self._configure(pickler, unpickler, pickle, None, writeback, _container.DEFAULT_LAYOUT)
+
+    def open(
+        self, path: Any, *, mode: str = "a", commit_interval: float | None = 5.0, timeout: float = 0.0
+    ) -> None:
+        """Open again after close(), at this path, with the codec given to the constructor.
+
+        Errors: RuntimeError if it is open; else as the constructor.
+
+        >>> l = EMList()
+        >>> l.close()
+        >>> l.open(None)
+        >>> l.close()
+        """
+        if _core.attached(self):
+            raise RuntimeError(f"{type(self).__name__} '{self.path}' is open")
+        self._configure(*self._options, self._layout)
+        self._open_alone(path, mode, commit_interval, timeout)
+
+    # ---- The sequence interface that needs no speed
+
+    def copy(self) -> list[Any]:
+        """Return a builtin list of all elements, in memory."""
+        return self[:]
+
+    __copy__ = copy
+
+    def __add__(self, other: Any) -> Any:
+        if not isinstance(other, (list, EMList)):
+            return NotImplemented
+        result = self[:]
+        result.extend(other)
+        return result
+
+    def __radd__(self, other: Any) -> Any:
+        if not isinstance(other, list):
+            return NotImplemented
+        return other + self[:]
+
+    def __mul__(self, count: Any) -> Any:
+        try:
+            return self[:] * operator.index(count)
+        except TypeError:
+            return NotImplemented
+
+    __rmul__ = __mul__
+
+    def __imul__(self, count: Any) -> Any:
+        try:
+            times = operator.index(count)
+        except TypeError:
+            return NotImplemented
+        _core.list_repeat(self, times)
+        return self
+
+    def __eq__(self, other: object) -> Any:
+        if not isinstance(other, (list, EMList)):
+            return NotImplemented
+        if self is other:
+            return True
+        return len(self) == len(other) and self._first_difference(other) is None
+
+    def __ne__(self, other: object) -> Any:
+        equal = self.__eq__(other)
+        return equal if equal is NotImplemented else not equal
+
+    def _first_difference(self, other: Any) -> tuple[Any, Any] | None:
+        for mine, yours in zip(self, other):
+            if not (mine is yours or mine == yours):
+                return mine, yours
+        return None
+
+    def _compare(self, other: Any, compare: Callable[[Any, Any], Any]) -> Any:
+        if not isinstance(other, (list, EMList)):
+            return NotImplemented
+        pair = self._first_difference(other)
+        return compare(*pair) if pair else compare(len(self), len(other))
+
+    def __lt__(self, other: Any) -> Any:
+        return self._compare(other, operator.lt)
+
+    def __le__(self, other: Any) -> Any:
+        return self._compare(other, operator.le)
+
+    def __gt__(self, other: Any) -> Any:
+        return self._compare(other, operator.gt)
+
+    def __ge__(self, other: Any) -> Any:
+        return self._compare(other, operator.ge)
+
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        if self.closed:
+            return self._closed_repr()
+        short = reprlib.Repr()
+        shown = [short.repr(value) for value in islice(self, _REPR_ITEMS)]
+        rest = len(self) - len(shown)
+        if rest > 0:
+            shown.append(f"... {rest} more")
+        return f"{name}([{', '.join(shown)}], path={self.path!r})"
+
+    # ---- Beyond list
+
+    def edit(self, index: int) -> contextlib.AbstractContextManager[Any]:
+        """Hand out the element at an index, and write it back if the block does not raise.
+
+        **Cost**: one read and one assignment. Errors: IndexError.
+
+        >>> l = EMList(None, [[1]])
+        >>> with l.edit(0) as value:
+        ...     value.append(2)
+        >>> l[0]
+        [1, 2]
+        """
+        return _container.edit(self, index)
+
+    def __class_getitem__(cls, _: Any) -> Any:
+        return cls
+
+
+MutableSequence.register(EMList)

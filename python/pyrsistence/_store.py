@@ -1,0 +1,209 @@
+"""Store: named dicts and lists in one directory that commit together; and open(), for any of them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+from . import _base, _container, _core
+from ._dict import EMDict
+from ._list import EMList
+
+_C = TypeVar("_C", bound=_container.Container)
+
+
+class Store(_base.Owner):
+    """Named containers in one directory: created on first use, committed and rolled back together.
+
+    Errors: as EMDict; FormatError if the directory holds a single EMDict or EMList.
+
+    >>> with Store(None) as s:
+    ...     with s.transaction():
+    ...         s.dict("names")["a"] = 1
+    ...         s.list("lines").append("x")
+    ...     sorted(s)
+    ['lines', 'names']
+    """
+
+    __slots__ = ("__weakref__", "_handle", "_mode", "_temporary")
+
+    def __init__(
+        self,
+        path: Any = None,
+        *,
+        mode: str = "a",
+        commit_interval: float | None = 5.0,
+        timeout: float = 0.0,
+    ) -> None:
+        self.close()
+        self._handle = None
+        self._temporary = None
+        self._open_store(path, mode, commit_interval, timeout)
+        self._refuse_single()
+
+    @classmethod
+    def _adopt(cls, handle: _core.StoreHandle, mode: str) -> Store:
+        self = cls.__new__(cls)
+        self._handle = handle
+        self._mode = mode
+        self._temporary = None
+        _base.register(self)
+        return self
+
+    def _refuse_single(self) -> None:
+        handle = self._open_handle()
+        for name, kind in handle.members():
+            if not name:
+                self._close_store()
+                raise _core.FormatError(f"'{handle.path}' holds a single {kind}: open it with {_CLASSES[kind].__name__}")
+
+    def close(self) -> None:
+        """Commit and close the store and its members. Closing twice is harmless.
+
+        **Cost**: what is dirty is written.
+        """
+        if getattr(self, "_handle", None) is not None:
+            self._close_store()
+
+    def __del__(self) -> None:
+        self.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ---- Members
+
+    def _member(self, cls: type[_C], name: str, options: dict[str, Any]) -> _C:
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"a member's name is a text that is not empty, not {name!r}")
+        known = self._open_handle().container(name)
+        if isinstance(known, cls):
+            return known
+        return cls._member_of(self, name, **options)
+
+    def dict(self, name: str, **options: Any) -> EMDict:
+        """Return the EMDict of this name; create it if there is none.
+
+        The options are those of EMDict that say how it encodes (pickler, unpickler, pickle, key, writeback); they
+        count when the member is opened, not while it is in use. Errors: FormatError if it is a list.
+
+        >>> Store().dict("names") == {}
+        True
+        """
+        return self._member(EMDict, name, options)
+
+    def list(self, name: str, **options: Any) -> EMList:
+        """Return the EMList of this name; create it if there is none. As dict().
+
+        >>> Store().list("lines") == []
+        True
+        """
+        return self._member(EMList, name, options)
+
+    def drop(self, name: str) -> None:
+        """Remove a member; its handles raise ValueError from now on. Errors: KeyError if there is none.
+
+        **Cost**: O(1); the space returns to the disk at a checkpoint.
+        """
+        if name not in self:
+            raise KeyError(name)
+        self._open_handle().drop(name)
+
+    def members(self) -> dict_of[str, str]:
+        """Return the kind, "dict" or "list", of each member by its name."""
+        return dict_of(self._open_handle().members())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.members())
+
+    def __len__(self) -> int:
+        return len(self._open_handle().members())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.members()
+
+    def __bool__(self) -> bool:
+        return True
+
+    # ---- State
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is closed."""
+        return self._handle is None or self._handle.closed
+
+    @property
+    def path(self) -> str:
+        """The directory of the store."""
+        return self._open_handle().path
+
+    @property
+    def mode(self) -> str:
+        """The mode it was opened with."""
+        return self._mode
+
+    def __repr__(self) -> str:
+        if self.closed:
+            return f"<closed Store{f' {self._handle.path!r}' if self._handle else ''}>"
+        return f"Store({self.path!r}, members={len(self)})"
+
+    # ---- Durability
+
+    def commit(self) -> None:
+        """Make all changes of all members durable. As EMDict.commit()."""
+        _base.commit(self._open_handle())
+
+    def transaction(self) -> contextlib.AbstractContextManager[None]:
+        """All or nothing, over all members. As EMDict.transaction()."""
+        return _base.transaction(self._open_handle())
+
+    # ---- Inspection
+
+    def verify(self) -> list_of[str]:
+        """Return what is wrong with the store and its members; an empty list for a sound store.
+
+        **Cost**: reads all of it.
+        """
+        return self._open_handle().verify()
+
+    def check(self) -> None:
+        """Raise DamagedError if verify() finds anything."""
+        _base.raise_findings(self.path, self.verify())
+
+    def stats(self) -> dict_of[str, Any]:
+        """Return figures of the store. **Cost**: a look at its files."""
+        return self._open_handle().stats()
+
+
+# The builtins, whose names are methods of Store.
+dict_of = dict
+list_of = list
+
+_CLASSES: dict[str, type[EMDict] | type[EMList]] = {"dict": EMDict, "list": EMList}
+
+
+def open(
+    path: Any,
+    mode: str = "a",
+    *,
+    commit_interval: float | None = 5.0,
+    timeout: float = 0.0,
+    **options: Any,
+) -> EMDict | EMList | Store:
+    """Open what is in the directory: an EMDict, an EMList, or a Store of named members.
+
+    The options are those of EMDict and EMList that say how they encode. Errors: as EMDict.
+    """
+    handle = _base.open_handle(path, mode, commit_interval, timeout)
+    try:
+        for name, kind in handle.members():
+            if not name:
+                return _CLASSES[kind]._adopt(handle, mode, **options)
+        return Store._adopt(handle, mode)
+    except BaseException:
+        handle.close()
+        raise

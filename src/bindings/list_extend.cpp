@@ -1,0 +1,243 @@
+// EMList.extend: any iterable, with fast paths for what can be turned into words in a tight loop.
+//
+// Elements of lists, tuples, ranges and arrays go in chunks. Of any other iterable they go one by one: its code
+// may look at the list while it grows. What was added before an exception stays, as for list.
+#include <array>
+#include <cmath>
+
+#include "bindings/list_object.h"
+
+namespace pyr {
+namespace {
+
+constexpr std::size_t kChunkWords = std::size_t{1} << 14;
+constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
+
+void append_batch(ListContainer& container, WordBatch& batch) {
+  if (batch.count() == 0) return;
+  container.enter();
+  emd::List& list = container.list();
+  container.change(batch.count() >= kChunkWords,
+                   [&] { batch.apply(list, [&](std::span<const Word> words) { list.extend(words); }); });
+  batch.clear();
+}
+
+bool full(const WordBatch& batch) {
+  return batch.count() >= kChunkWords || batch.block_bytes() >= kChunkBytes;
+}
+
+// `values` is a list or tuple, which encoding may change.
+bool extend_from_sequence(ListContainer& container, PyObject* values) {
+  WordBatch batch;
+  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(values); ++i) {
+    const Ref value = Ref::borrowed(PySequence_Fast_GET_ITEM(values, i));
+    if (!batch.add(container.codec(), value.get())) {
+      PyObject *error_type, *error_value, *traceback;
+      PyErr_Fetch(&error_type, &error_value, &traceback);
+      append_batch(container, batch);
+      PyErr_Restore(error_type, error_value, traceback);
+      return false;
+    }
+    if (full(batch)) append_batch(container, batch);
+  }
+  append_batch(container, batch);
+  return true;
+}
+
+bool extend_from_iterator(ListContainer& container, PyObject* iterable) {
+  const Ref iterator(PyObject_GetIter(iterable));
+  if (!iterator) return false;
+  while (true) {
+    const Ref value(PyIter_Next(iterator.get()));
+    if (!value) return !PyErr_Occurred();
+    if (!list_append(container, value.get())) return false;
+  }
+}
+
+// The first `count` elements once more.
+bool extend_from_self(ListContainer& container, u64 count) {
+  emd::List& list = container.list();
+  WordBatch batch;
+  for (u64 i = 0; i < count; ++i) {
+    const Word word = list.get(i);
+    if (!word.is_reference()) {
+      batch.add_word(word);
+    } else if (!batch.add_block(list.block(word))) {
+      return false;
+    }
+    if (!full(batch)) continue;
+    append_batch(container, batch);
+    container.enter();
+    if (list.size() < count) break;
+  }
+  append_batch(container, batch);
+  return true;
+}
+
+// ---- Ranges ------------------------------------------------------------------------------------------
+
+bool range_part(PyObject* range, const char* name, long long& part) {
+  const Ref value(PyObject_GetAttrString(range, name));
+  int overflow = 0;
+  if (value) part = PyLong_AsLongLongAndOverflow(value.get(), &overflow);
+  return value && overflow == 0;
+}
+
+// Fills chunks with words by `word_at(i)` and appends them, without the GIL.
+template <class WordAt>
+bool extend_by(ListContainer& container, u64 count, WordAt&& word_at) {
+  auto chunk = std::make_unique<std::array<Word, kChunkWords>>();
+  for (u64 done = 0; done < count;) {
+    const std::size_t size = count - done < kChunkWords ? count - done : kChunkWords;
+    container.enter();
+    container.change(size == kChunkWords, [&] {
+      for (std::size_t i = 0; i < size; ++i) (*chunk)[i] = word_at(done + i);
+      container.list().extend({chunk->data(), size});
+    });
+    done += size;
+    if (PyErr_CheckSignals() < 0) return false;
+  }
+  return true;
+}
+
+// Returns false if the range is not of this kind, or with an error set.
+bool extend_from_range(ListContainer& container, PyObject* range) {
+  long long start = 0;
+  long long step = 0;
+  const Py_ssize_t count = PyObject_Size(range);
+  if (count < 0 || !range_part(range, "start", start) || !range_part(range, "step", step)) return false;
+  // The last element is start + (count - 1) * step: both ends have to fit a word.
+  long long span = 0;
+  long long last = 0;
+  if (__builtin_mul_overflow(count - 1, step, &span) || __builtin_add_overflow(start, span, &last))
+    return false;
+  if (!Word::fits_integer(start) || !Word::fits_integer(last)) return false;
+  return extend_by(container, static_cast<u64>(count),
+                   [=](u64 i) { return Word::integer(start + static_cast<i64>(i) * step); });
+}
+
+// ---- Arrays ------------------------------------------------------------------------------------------
+
+// A one-dimensional buffer of native numbers, released with the object.
+class NumberArray {
+ public:
+  explicit NumberArray(PyObject* object) {
+    if (!PyObject_CheckBuffer(object)) return;
+    if (PyObject_GetBuffer(object, &view_, PyBUF_STRIDED_RO | PyBUF_FORMAT) < 0) {
+      PyErr_Clear();
+      return;
+    }
+    held_ = true;
+    if (view_.ndim == 1) kind_ = number_kind(view_.format ? view_.format : "B");
+  }
+  ~NumberArray() {
+    if (held_) PyBuffer_Release(&view_);
+  }
+  NumberArray(const NumberArray&) = delete;
+  NumberArray& operator=(const NumberArray&) = delete;
+
+  // The kind: 'i' signed, 'u' unsigned, 'f' float, '?' bool; 0 if it is none of these.
+  char kind() const { return kind_; }
+  Py_ssize_t item_size() const { return view_.itemsize; }
+  u64 count() const { return static_cast<u64>(view_.shape[0]); }
+  const u8* at(u64 i) const {
+    return static_cast<const u8*>(view_.buf) + static_cast<Py_ssize_t>(i) * view_.strides[0];
+  }
+
+ private:
+  static char number_kind(const char* format) {
+    if (*format == '@' || *format == '=' || *format == '<') ++format;
+    if (!format[0] || format[1]) return 0;
+    if (std::strchr("bhilqn", *format)) return 'i';
+    if (std::strchr("BHILQN", *format)) return 'u';
+    if (std::strchr("fd", *format)) return 'f';
+    return *format == '?' ? '?' : 0;
+  }
+
+  Py_buffer view_{};
+  bool held_ = false;
+  char kind_ = 0;
+};
+
+// Integers beyond 48 bits, and NaNs beyond a word, need a block: then the array is not of this kind.
+template <class T>
+bool fits(const NumberArray& array) {
+  for (u64 i = 0; i < array.count(); ++i) {
+    const T value = emd::load<T>(array.at(i));
+    if constexpr (std::is_floating_point_v<T>) {
+      if (!Word::fits_real(value)) return false;
+    } else if constexpr (std::is_unsigned_v<T>) {
+      if (value >> 47 != 0) return false;
+    } else if (!Word::fits_integer(value)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+template <class T>
+bool extend_from_numbers(ListContainer& container, const NumberArray& array) {
+  if constexpr (sizeof(T) == 8) {
+    if (!fits<T>(array)) return false;
+  }
+  return extend_by(container, array.count(), [&](u64 i) {
+    const T value = emd::load<T>(array.at(i));
+    if constexpr (std::is_floating_point_v<T>) return Word::real(value);
+    if constexpr (std::is_same_v<T, bool>) return Word::boolean(value);
+    return Word::integer(static_cast<i64>(value));
+  });
+}
+
+// Returns false if the array is not of this kind, or with an error set.
+bool extend_from_array(ListContainer& container, const NumberArray& array) {
+  const auto type = std::pair(array.kind(), array.item_size());
+  if (type == std::pair('i', Py_ssize_t{8})) return extend_from_numbers<std::int64_t>(container, array);
+  if (type == std::pair('i', Py_ssize_t{4})) return extend_from_numbers<std::int32_t>(container, array);
+  if (type == std::pair('i', Py_ssize_t{2})) return extend_from_numbers<std::int16_t>(container, array);
+  if (type == std::pair('i', Py_ssize_t{1})) return extend_from_numbers<std::int8_t>(container, array);
+  if (type == std::pair('u', Py_ssize_t{8})) return extend_from_numbers<std::uint64_t>(container, array);
+  if (type == std::pair('u', Py_ssize_t{4})) return extend_from_numbers<std::uint32_t>(container, array);
+  if (type == std::pair('u', Py_ssize_t{2})) return extend_from_numbers<std::uint16_t>(container, array);
+  if (type == std::pair('u', Py_ssize_t{1})) return extend_from_numbers<std::uint8_t>(container, array);
+  if (type == std::pair('f', Py_ssize_t{8})) return extend_from_numbers<double>(container, array);
+  return false;
+}
+
+}  // namespace
+
+bool list_extend(PyObject* self, PyObject* iterable) {
+  ListContainer& container = list_container(self);
+  container.enter();
+  if (PyList_CheckExact(iterable) || PyTuple_CheckExact(iterable)) {
+    return extend_from_sequence(container, iterable);
+  }
+  if (iterable == self) return extend_from_self(container, container.list().size());
+  if (PyRange_Check(iterable)) {
+    if (extend_from_range(container, iterable)) return true;
+    if (PyErr_Occurred()) return false;
+  } else if (PyObject_CheckBuffer(iterable)) {
+    const NumberArray array(iterable);
+    if (array.kind() && extend_from_array(container, array)) return true;
+    if (PyErr_Occurred()) return false;
+  }
+  return extend_from_iterator(container, iterable);
+}
+
+bool list_repeat(PyObject* self, Py_ssize_t times) {
+  ListContainer& container = list_container(self);
+  container.enter();
+  const u64 count = container.list().size();
+  if (times <= 0) {
+    forget_elements(container, 0, 1, count);
+    container.change(false, [&] { container.list().clear(); });
+    return true;
+  }
+  for (Py_ssize_t i = 1; i < times && count > 0; ++i) {
+    if (!extend_from_self(container, count)) return false;
+    if (PyErr_CheckSignals() < 0) return false;
+    container.enter();
+  }
+  return true;
+}
+
+}  // namespace pyr

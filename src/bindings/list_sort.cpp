@@ -1,0 +1,157 @@
+// EMList.sort: natively where the words can be compared without Python, else an external merge sort of runs that
+// Python's own sort orders.
+#include "algorithms/sort.h"
+#include "bindings/list_object.h"
+
+namespace pyr {
+namespace {
+
+// What an element costs while a run of objects is sorted: the object, its key, its number, their pointers.
+constexpr u64 kBytesPerElement = 512;
+constexpr u64 kLeastRun = u64{1} << 12;
+
+u64 sort_budget() { return emd::memory_budget() / 4; }
+
+// Keeps a list usable while code that may close its store runs.
+class Pin {
+ public:
+  explicit Pin(ListContainer& container)
+      : store_(container.handle().share()), member_(container.share_member()), list_(container.share_list()) {
+    store_->acquire(*member_);
+  }
+  ~Pin() {
+    if (!store_->closed()) store_->release(*member_);
+  }
+  Pin(const Pin&) = delete;
+  Pin& operator=(const Pin&) = delete;
+  emd::Store& store() { return *store_; }
+  emd::List& list() { return *list_; }
+
+ private:
+  std::shared_ptr<emd::Store> store_;
+  std::shared_ptr<emd::Member> member_;
+  std::shared_ptr<emd::List> list_;
+};
+
+// Orders runs by Python's sort, and their heads by <. Python errors pass as PythonError.
+class PythonSorter final : public emd::RunSorter {
+ public:
+  PythonSorter(ListContainer& container, emd::List& list, PyObject* key, bool reverse)
+      : container_(container), list_(list), version_(list.version()), key_(key), reverse_(reverse) {}
+
+  void sort_run(std::span<Word> run) override {
+    const auto count = static_cast<Py_ssize_t>(run.size());
+    const Ref keys = owned(PyList_New(count));
+    for (Py_ssize_t i = 0; i < count; ++i) {
+      PyList_SET_ITEM(keys.get(), i, key_of(run[static_cast<std::size_t>(i)]).release());
+    }
+    const Ref order = sorted_indices(keys.get());
+    std::vector<Word> sorted(run.size());
+    for (Py_ssize_t i = 0; i < count; ++i) {
+      const Py_ssize_t from = PyLong_AsSsize_t(PyList_GET_ITEM(order.get(), i));
+      sorted[static_cast<std::size_t>(i)] = run[static_cast<std::size_t>(from)];
+    }
+    std::copy(sorted.begin(), sorted.end(), run.begin());
+  }
+
+  void load(std::size_t run, Word head) override {
+    if (run >= heads_.size()) heads_.resize(run + 1);
+    heads_[run] = key_of(head);
+  }
+
+  bool less(std::size_t a, std::size_t b) override {
+    if (reverse_) std::swap(a, b);
+    const int less = PyObject_RichCompareBool(heads_[a].get(), heads_[b].get(), Py_LT);
+    if (less < 0) throw PythonError();
+    return less != 0;
+  }
+
+ private:
+  static Ref owned(PyObject* object) {
+    if (!object) throw PythonError();
+    return Ref(object);
+  }
+
+  // Runs Python code if the element is no scalar, or there is a key function.
+  Ref key_of(Word word) {
+    Ref value;
+    if (word.is_reference()) {
+      list_.require_unchanged(version_);
+      value = owned(container_.decode_value(list_.block(word)));
+    } else {
+      value = owned(inline_value(word));
+    }
+    return key_ ? owned(PyObject_CallOneArg(key_, value.get())) : std::move(value);
+  }
+
+  // sorted(range(len(keys)), key=keys.__getitem__, reverse=reverse)
+  Ref sorted_indices(PyObject* keys) {
+    const Py_ssize_t count = PyList_GET_SIZE(keys);
+    Ref order = owned(PyList_New(count));
+    for (Py_ssize_t i = 0; i < count; ++i)
+      PyList_SET_ITEM(order.get(), i, owned(PyLong_FromSsize_t(i)).release());
+    const Ref get = owned(PyObject_GetAttrString(keys, "__getitem__"));
+    const Ref options =
+        owned(Py_BuildValue("{sOsO}", "key", get.get(), "reverse", reverse_ ? Py_True : Py_False));
+    const Ref sort = owned(PyObject_GetAttrString(order.get(), "sort"));
+    const Ref none = owned(PyTuple_New(0));
+    owned(PyObject_Call(sort.get(), none.get(), options.get()));
+    return order;
+  }
+
+  ListContainer& container_;
+  emd::List& list_;
+  emd::u64 version_;
+  PyObject* key_;
+  bool reverse_;
+  std::vector<Ref> heads_;
+};
+
+bool sort_natively(ListContainer& container, bool reverse) {
+  bool done = false;
+  container.handle().run_long([&] {
+    done = emd::sort_native(container.store(), container.list(),
+                            reverse ? emd::Order::descending : emd::Order::ascending, sort_budget());
+  });
+  return done;
+}
+
+void sort_generally(ListContainer& container, PyObject* key, bool reverse) {
+  Pin pin(container);
+  const u64 version = pin.list().version();
+  PythonSorter sorter(container, pin.list(), key, reverse);
+  const u64 run_words = std::max(kLeastRun, sort_budget() / kBytesPerElement);
+  try {
+    emd::sort_general(pin.store(), pin.list(), run_words, sorter);
+  } catch (const emd::ClosedError&) {
+    throw;
+  } catch (const emd::StateError&) {
+    if (!container.attached() || pin.list().version() == version) throw;
+    PyErr_SetString(PyExc_ValueError, "list modified during sort");
+    throw PythonError();
+  }
+}
+
+}  // namespace
+
+PyObject* list_sort(PyObject* self, PyObject* args, PyObject* kwargs) {
+  static const char* names[] = {"key", "reverse", nullptr};
+  PyObject* key = Py_None;
+  int reverse = 0;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$Op:sort", const_cast<char**>(names), &key, &reverse)) {
+    return nullptr;
+  }
+  return guarded_object([&]() -> PyObject* {
+    ListContainer& container = list_container(self);
+    container.enter();
+    if (!flush_list(container)) return nullptr;
+    container.enter();
+    if (container.list().size() > 1 && (key != Py_None || !sort_natively(container, reverse != 0))) {
+      container.enter();
+      sort_generally(container, key == Py_None ? nullptr : key, reverse != 0);
+    }
+    Py_RETURN_NONE;
+  });
+}
+
+}  // namespace pyr

@@ -1,0 +1,266 @@
+// pyrsistence._core: the extension module. Its hot types are plain CPython types (dict_type.cpp, list_type.cpp);
+// the store's handle and the rest, which need not be fast, are bound by nanobind.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bindings/codec_testing.h"
+#include "bindings/dict_object.h"
+#include "bindings/list_object.h"
+
+namespace nb = nanobind;
+
+namespace pyr {
+namespace {
+
+emd::Mode parse_mode(const std::string& mode) {
+  if (mode == "a") return emd::Mode::append;
+  if (mode == "r") return emd::Mode::read;
+  if (mode == "r+") return emd::Mode::read_write;
+  if (mode == "x") return emd::Mode::exclusive;
+  throw nb::value_error(("mode must be 'a', 'r', 'r+' or 'x', not '" + mode + "'").c_str());
+}
+
+void open_handle(StoreHandle* self, const nb::bytes& path, const std::string& mode,
+                 std::optional<double> commit_interval, double timeout) {
+  emd::StoreOptions options;
+  options.mode = parse_mode(mode);
+  options.commit_interval_seconds = commit_interval.value_or(-1.0);
+  options.lock_timeout_seconds = timeout;
+  new (self) StoreHandle(std::string(path.c_str(), path.size()), options);
+}
+
+nb::object path_of(const StoreHandle& handle) {
+  return nb::steal(
+      PyUnicode_DecodeFSDefaultAndSize(handle.path().data(), static_cast<Py_ssize_t>(handle.path().size())));
+}
+
+const char* kind_name(emd::Kind kind) { return kind == emd::Kind::dict ? "dict" : "list"; }
+
+std::vector<std::pair<std::string, std::string>> members_of(StoreHandle& handle) {
+  std::vector<std::pair<std::string, std::string>> result;
+  for (const auto& member : handle.use().members())
+    result.emplace_back(member->name, kind_name(member->kind));
+  return result;
+}
+
+// The live containers, as a list: closing or flushing them may run code that changes the set.
+nb::list containers_of(const StoreHandle& handle) {
+  nb::list result;
+  for (const auto& [member, container] : handle.containers()) result.append(nb::borrow(container->self()));
+  return result;
+}
+
+nb::object container_named(StoreHandle& handle, const std::string& name) {
+  const auto member = handle.use().find(name);
+  Container* const container = member ? handle.container_of(*member) : nullptr;
+  return container ? nb::borrow(container->self()) : nb::none();
+}
+
+nb::dict store_stats(StoreHandle& handle) {
+  const emd::StoreStats stats = handle.use().stats();
+  nb::dict result;
+  result["commits"] = stats.commits;
+  result["checkpoints"] = stats.checkpoints;
+  result["journal_bytes"] = stats.journal_bytes;
+  result["journal_capacity"] = stats.journal_capacity;
+  result["dirty_bytes"] = stats.dirty_bytes;
+  result["private_bytes"] = stats.private_bytes;
+  result["region_bytes"] = stats.region_bytes;
+  result["disk_bytes"] = stats.disk_bytes;
+  return result;
+}
+
+// ---- Verification ------------------------------------------------------------------------------------
+
+template <class Structure>
+void check_structure(emd::Store& store, emd::Member& member, emd::Findings& findings) {
+  store.acquire(member);
+  try {
+    Structure(store, member).check(findings);
+  } catch (const emd::DamagedError& error) {
+    findings.push_back({error.path(), error.what()});
+  }
+  store.release(member);
+}
+
+// A member without bytes is empty: opening it would write.
+bool has_bytes(const emd::Member& member) {
+  return member.region_count > 0 && member.regions[0] && member.regions[0]->size() > 0;
+}
+
+void check_member(emd::Store& store, emd::Member& member, emd::Findings& findings) {
+  const std::size_t before = findings.size();
+  if (!has_bytes(member)) return;
+  if (member.kind == emd::Kind::dict) {
+    check_structure<emd::Dict>(store, member, findings);
+  } else {
+    check_structure<emd::List>(store, member, findings);
+  }
+  if (member.name.empty()) return;
+  for (std::size_t i = before; i < findings.size(); ++i)
+    findings[i].where = member.name + ": " + findings[i].where;
+}
+
+std::vector<std::string> verify(StoreHandle& handle) {
+  emd::Store& store = handle.use();
+  emd::Findings findings;
+  handle.run_long([&] {
+    store.verify(findings);
+    for (const auto& member : store.members()) check_member(store, *member, findings);
+  });
+  std::vector<std::string> result;
+  for (const emd::Finding& finding : findings) result.push_back(finding.where + ": " + finding.what);
+  return result;
+}
+
+// ---- Containers --------------------------------------------------------------------------------------
+
+Container& container_at(nb::handle object) {
+  if (is_dict_object(object.ptr())) return dict_container(object.ptr());
+  if (is_list_object(object.ptr())) return list_container(object.ptr());
+  throw nb::type_error("not a container");
+}
+
+// The options as a tuple: (pickler, unpickler, pickle, key, writeback).
+void configure(Container& container, const nb::tuple& options) {
+  if (!container.codec().configure(nb::object(options[0]).ptr(), nb::object(options[1]).ptr(),
+                                   nb::cast<bool>(options[2]), nb::object(options[3]).ptr())) {
+    throw PythonError();
+  }
+}
+
+void attach(nb::handle object, nb::handle handle, const std::string& name, const nb::tuple& options,
+            unsigned segment_buckets, unsigned hash_bits) {
+  Container& container = container_at(object);
+  const bool is_dict = is_dict_object(object.ptr());
+  configure(container, options);
+  if (is_dict) dict_container(object.ptr()).set_options({segment_buckets, hash_bits});
+  container.attach(handle.ptr(), nb::cast<StoreHandle&>(handle), name,
+                   is_dict ? emd::Kind::dict : emd::Kind::list);
+  if (!nb::cast<bool>(options[4])) return;
+  const nb::dict cache;
+  container.set_cache(cache.ptr());
+}
+
+void detach(nb::handle object) { container_at(object).detach(); }
+bool attached(nb::handle object) { return container_at(object).attached(); }
+
+void flush(nb::handle object) {
+  if (!container_at(object).attached()) return;
+  const bool done = is_dict_object(object.ptr()) ? flush_dict(dict_container(object.ptr()))
+                                                 : flush_list(list_container(object.ptr()));
+  if (!done) throw PythonError();
+}
+
+void forget_cache(nb::handle object) {
+  PyObject* const cache = container_at(object).cache();
+  if (cache) PyDict_Clear(cache);
+}
+
+void update(nb::handle object, nb::handle other) {
+  if (!is_dict_object(object.ptr())) throw nb::type_error("not an EMDict");
+  if (!dict_update(dict_container(object.ptr()), other.ptr())) throw PythonError();
+}
+
+void repeat(nb::handle object, Py_ssize_t times) {
+  if (!is_list_object(object.ptr())) throw nb::type_error("not an EMList");
+  if (!list_repeat(object.ptr(), times)) throw PythonError();
+}
+
+nb::dict container_stats(nb::handle object) {
+  container_at(object).enter();
+  nb::dict result;
+  if (is_dict_object(object.ptr())) {
+    const emd::Dict::Stats stats = dict_container(object.ptr()).dict().stats();
+    result["entries"] = stats.entries;
+    result["index_bytes"] = stats.index_bytes;
+    result["record_bytes"] = stats.record_bytes;
+    result["live_record_bytes"] = stats.live_record_bytes;
+    result["value_bytes"] = stats.value_bytes;
+    result["free_value_bytes"] = stats.free_value_bytes;
+    result["load"] = stats.load;
+  } else {
+    const emd::List::Stats stats = list_container(object.ptr()).list().stats();
+    result["entries"] = stats.entries;
+    result["word_bytes"] = stats.word_bytes;
+    result["heap_live_bytes"] = stats.heap_live_bytes;
+    result["heap_free_bytes"] = stats.heap_free_bytes;
+  }
+  return result;
+}
+
+void translate(const std::exception_ptr& pointer, void*) {
+  try {
+    std::rethrow_exception(pointer);
+  } catch (const emd::Error&) {
+    set_python_error();
+  } catch (const PythonError&) {
+    set_python_error();
+  }
+}
+
+void bind_handle(nb::module_& module) {
+  nb::class_<StoreHandle>(module, "StoreHandle", "One open store; see src/bindings/handle.h.")
+      .def("__init__", &open_handle, nb::arg("path"), nb::arg("mode"), nb::arg("commit_interval").none(),
+           nb::arg("timeout"))
+      .def_prop_ro("path", &path_of)
+      .def_prop_ro("closed", &StoreHandle::closed)
+      .def_prop_ro("forked", &StoreHandle::forked)
+      .def_prop_ro("in_transaction", &StoreHandle::in_transaction)
+      .def("require_usable", [](StoreHandle& handle) { handle.use(); })
+      .def("commit", &StoreHandle::commit)
+      .def("checkpoint", &StoreHandle::checkpoint)
+      .def("begin", &StoreHandle::begin)
+      .def("commit_transaction", &StoreHandle::commit_transaction)
+      .def("rollback", &StoreHandle::rollback)
+      .def("close", &StoreHandle::close)
+      .def("abandon", &StoreHandle::abandon)
+      .def(
+          "drop", [](StoreHandle& handle, const std::string& name) { handle.drop(name); }, nb::arg("name"))
+      .def("members", &members_of)
+      .def("containers", &containers_of)
+      .def("container", &container_named, nb::arg("name"))
+      .def("stats", &store_stats)
+      .def("verify", &verify);
+}
+
+void bind_functions(nb::module_& module) {
+  module.def("attach", &attach, nb::arg("container"), nb::arg("handle"), nb::arg("name"), nb::arg("options"),
+             nb::arg("segment_buckets"), nb::arg("hash_bits"));
+  module.def("detach", &detach, nb::arg("container"));
+  module.def("attached", &attached, nb::arg("container"));
+  module.def("flush", &flush, nb::arg("container"));
+  module.def("forget_cache", &forget_cache, nb::arg("container"));
+  module.def("dict_update", &update, nb::arg("container"), nb::arg("other"));
+  module.def("list_repeat", &repeat, nb::arg("container"), nb::arg("times"));
+  module.def("container_stats", &container_stats, nb::arg("container"));
+  module.def("memory_budget", &emd::memory_budget,
+             "Return the budget of private pages, in bytes: one for the whole process.");
+  module.def("set_memory_budget", &emd::set_memory_budget, nb::arg("bytes"),
+             "Set the budget of private pages, in bytes, for all stores of the process.");
+}
+
+}  // namespace
+}  // namespace pyr
+
+NB_MODULE(_core, module) {
+  // A handle that is still open when the interpreter ends has been closed by then (python/pyrsistence/_base.py).
+  nb::set_leak_warnings(false);
+  nb::register_exception_translator(pyr::translate);
+  PyObject* const self = module.ptr();
+  if (!pyr::add_errors(self) || !pyr::add_dict_types(self) || !pyr::add_list_types(self) ||
+      pyr::add_codec_functions(self) < 0) {
+    throw nb::python_error();
+  }
+  pyr::damaged_error_type = pyr::damaged_error();
+  pyr::bind_handle(module);
+  pyr::bind_functions(module);
+}
