@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <utility>
 #include <vector>
 
 #include "algorithms/merge.h"
@@ -11,8 +12,10 @@ namespace emd {
 
 namespace {
 
-// Below this a run's histograms cost more than its words.
+// Shorter runs would cost more in the merge than they save in memory.
 constexpr u64 kMinRunWords = 512;
+// Twice as many words fit the second-level cache.
+constexpr u64 kCachedWords = 32768;
 // Words written at a time by a merge.
 constexpr u64 kOutputWords = 32768;
 
@@ -70,25 +73,47 @@ Domain domain_of(std::span<const Word> words) {
 
 // ---- Runs
 
-// Sorts `words`, using `spare` of the same size; the result is in either, and is returned.
+// Of one digit of the keys: where each value's words begin, and as they are put there, end.
+using Places = std::array<u64, 256>;
+
 template <class Key>
-std::span<Word> radix_sort(std::span<Word> words, std::span<Word> spare, Key key) {
-  constexpr unsigned kDigits = 8;
-  std::array<std::array<u64, 256>, kDigits> counts{};
-  for (const Word word : words) {
-    u64 rest = key(word);
-    for (unsigned digit = 0; digit < kDigits; ++digit, rest >>= 8) ++counts[digit][rest & 0xff];
+void distribute(std::span<const Word> from, std::span<Word> to, unsigned shift, Places& places) {
+  const Key key;
+  places.fill(0);
+  for (const Word word : from) ++places[key(word) >> shift & 0xff];
+  u64 sum = 0;
+  for (u64& place : places) sum += std::exchange(place, sum);
+  for (const Word word : from) to[places[key(word) >> shift & 0xff]++] = word;
+}
+
+// Stable; `spare` is of the same size. The two spans together are best in the cache: that is what the last digit first
+// wants, and why more words are parted by their first digit before.
+template <class Key>
+void radix_sort(std::span<Word> words, std::span<Word> spare) {
+  const Key key;
+  u64 differing = 0;  // bits
+  for (const Word word : words) differing |= key(word) ^ key(words[0]);
+  if (differing == 0) return;
+  Places places;
+  if (words.size() > kCachedWords) {
+    const unsigned width = static_cast<unsigned>(std::bit_width(differing));
+    distribute<Key>(words, spare, width > 8 ? width - 8 : 0, places);
+    u64 begin = 0;
+    for (const u64 end : places) {
+      std::ranges::copy(spare.subspan(begin, end - begin), words.begin() + static_cast<std::ptrdiff_t>(begin));
+      radix_sort<Key>(words.subspan(begin, end - begin), spare.subspan(begin, end - begin));
+      begin = end;
+    }
+    return;
   }
-  for (unsigned digit = 0; digit < kDigits; ++digit) {
-    const unsigned shift = 8 * digit;
-    std::array<u64, 256>& next = counts[digit];
-    if (next[key(words[0]) >> shift & 0xff] == words.size()) continue;  // all words have this digit
-    u64 sum = 0;
-    for (u64& count : next) sum += std::exchange(count, sum);
-    for (const Word word : words) spare[next[key(word) >> shift & 0xff]++] = word;
-    std::swap(words, spare);
+  std::span<Word> from = words;
+  std::span<Word> to = spare;
+  for (unsigned shift = 0; shift < 64; shift += 8) {
+    if ((differing >> shift & 0xff) == 0) continue;
+    distribute<Key>(from, to, shift, places);
+    std::swap(from, to);
   }
-  return words;
+  if (from.data() != words.data()) std::ranges::copy(from, words.begin());
 }
 
 template <class Key>
@@ -138,7 +163,9 @@ void make_runs(const List& list, u64 run_words, List::Reordering& sorted) {
   for (u64 at = 0; at < all.size(); at += run_words) {
     const u64 count = std::min<u64>(run_words, all.size() - at);
     std::copy_n(all.begin() + static_cast<std::ptrdiff_t>(at), count, words.begin());
-    sorted.write(at, radix_sort<Key>({words.data(), count}, {spare.data(), count}, Key{}));
+    const std::span<Word> run{words.data(), count};
+    radix_sort<Key>(run, {spare.data(), count});
+    sorted.write(at, run);
   }
 }
 

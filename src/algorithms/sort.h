@@ -19,8 +19,9 @@ enum class Order { ascending, descending };
 // Sorts the list if its words can be compared without their owner: all integers, reals (no NaN) and booleans, compared
 // exactly, or all inline texts, compared by code points. Returns false, having changed nothing, if they cannot.
 //
-// Algorithm: runs of budget_bytes / 16 words by least-significant-digit radix sort (Knuth, volume 3, 5.2.5; one pass
-// for each byte in which the keys differ), then one merge by a tree of losers (5.4.1).
+// Algorithm: runs of budget_bytes / 16 words by radix sort (Knuth, The Art of Computer Programming, volume 3, 5.2.5):
+// parted by the first byte in which the keys differ until the parts fit the cache, these sorted by the last byte
+// first; then one merge of the runs by a tree of losers (5.4.1).
 // Cost: two sequential reads of the list, and at most two writes of it. A list in order is only read.
 // Errors: SystemError, DamagedError; the list is as before.
 bool sort_native(Store& store, List& list, Order order, u64 budget_bytes);

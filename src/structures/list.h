@@ -115,6 +115,7 @@ class List {
  private:
   struct Blocks;  // how many blocks a change adds and drops
   static constexpr u64 kLengthAt = 8;
+  static constexpr u64 kReferencesAt = 16;
   static constexpr u64 kChangesAt = 24;
 
   static constexpr u64 offset_of(u64 index) { return kHeaderBytes + index * sizeof(Word); }
@@ -125,7 +126,7 @@ class List {
   bool wasteful(u64 length) const;
   void make_room(u64 length);
   u64 next_version();
-  ListHeader header_after(u64 length, const Blocks& blocks);
+  void write_header(ListHeader& to, u64 length, const Blocks& blocks);
   void set_header(u64 length, const Blocks& blocks);
   u64 count_blocks(std::span<const Word> leaving, u64 step = 1) const;
   void free_blocks(std::span<const Word> leaving, u64 step = 1);
