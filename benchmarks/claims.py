@@ -1,0 +1,145 @@
+"""The claims that are not a cell of the table: each is measured in a process of its own.
+
+A claim's function returns a Claim: what was measured, what is to be reached, and whether it was.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from process import Failed, anonymous_bytes, disk_bytes, measure
+
+_MIB = 1 << 20
+_TIMEOUT = 900.0
+_QUEUE_STEPS = 10_000_000
+_QUEUE_WINDOW = 1_000
+_OPEN_ENTRIES = 10_000_000
+_OPEN_MILLISECONDS = 5.0
+_LARGE_ENTRIES = 50_000_000
+_LARGE_BUDGET = 256 * _MIB
+
+
+@dataclass
+class Claim:
+    """One line of the report."""
+
+    name: str
+    measured: str
+    target: str
+    reached: bool | None  # None: could not be measured
+
+
+def _queue(folder: str, steps: int) -> dict[str, Any]:
+    """A dict of `_QUEUE_WINDOW` entries in which each step adds the newest and deletes the oldest."""
+    import pyrsistence
+
+    queue = pyrsistence.EMDict(folder)
+    for number in range(_QUEUE_WINDOW):
+        queue[number] = number
+    before, tenths, sizes = anonymous_bytes(), [], []
+    for tenth in range(10):
+        begin = time.perf_counter()
+        start = _QUEUE_WINDOW + tenth * steps // 10
+        for number in range(start, start + steps // 10):
+            queue[number] = number
+            del queue[next(iter(queue))]
+        tenths.append((time.perf_counter() - begin) * 1e10 / steps)
+        queue.commit()
+        sizes.append(disk_bytes(Path(folder)))
+    oldest = next(iter(queue))
+    queue.close()
+    if oldest != steps:
+        raise ValueError(f"the oldest entry is {oldest}, where {steps} was expected")
+    return {"nanoseconds": tenths, "disk_bytes": sizes, "before_bytes": before}
+
+
+def queue(folder: Path, steps: int = _QUEUE_STEPS) -> Claim:
+    """A dict used as a queue: constant cost, constant size."""
+    name = f"dict as a queue, {steps:,} steps"
+    target = "the last tenth costs and holds no more than the first (within 1.25 times)"
+    figures = measure(_queue, str(folder / "queue"), steps, timeout=_TIMEOUT)
+    first, last = figures["nanoseconds"][0], figures["nanoseconds"][-1]
+    small, large = figures["disk_bytes"][0], figures["disk_bytes"][-1]
+    measured = (
+        f"{first:,.0f} ns a step in the first tenth, {last:,.0f} in the last; "
+        f"{small / _MIB:.1f} MiB on disk after the first, {large / _MIB:.1f} after the last"
+    )
+    return Claim(name, measured, target, last <= 1.25 * first and large <= 1.25 * small)
+
+
+def _fill(folder: str, count: int, budget: int | None) -> dict[str, Any]:
+    import pyrsistence
+
+    if budget is not None:
+        pyrsistence.set_memory_budget(budget)
+    before = anonymous_bytes()
+    begin = time.perf_counter()
+    entries = pyrsistence.EMDict(folder)
+    for number in range(count):
+        # Spread over the key space; the multiplier is odd, so that no key comes twice.
+        entries[number * 0x9E3779B1 & 0xFFFFFFFF] = number
+    length = len(entries)
+    entries.close()
+    if length != count:
+        raise ValueError(f"{length:,} entries, where {count:,} were inserted")
+    return {"seconds": time.perf_counter() - begin, "before_bytes": before}
+
+
+def _open(folder: str) -> dict[str, Any]:
+    import pyrsistence
+
+    begin = time.perf_counter()
+    entries = pyrsistence.EMDict(folder, mode="r+")
+    opened = time.perf_counter() - begin
+    entries[0]
+    seconds = time.perf_counter() - begin
+    entries.close()
+    return {"opened": opened, "first_value": seconds}
+
+
+def open_time(folder: Path, count: int = _OPEN_ENTRIES) -> Claim:
+    """Opening does not depend on the number of entries."""
+    path = str(folder / "open")
+    measure(_fill, path, count, None, timeout=_TIMEOUT)
+    runs = [measure(_open, path, timeout=_TIMEOUT) for _ in range(5)]
+    opened = 1000 * statistics.median(run["opened"] for run in runs)
+    value = 1000 * statistics.median(run["first_value"] for run in runs)
+    return Claim(
+        f"open a store of {count:,} entries",
+        f"{opened:.2f} ms, {value:.2f} ms with the first value (median of 5 processes)",
+        f"under {_OPEN_MILLISECONDS:.0f} ms",
+        opened < _OPEN_MILLISECONDS,
+    )
+
+
+def large(folder: Path, count: int = _LARGE_ENTRIES) -> Claim:
+    """A dict much larger than the memory budget."""
+    figures = measure(_fill, str(folder / "large"), count, _LARGE_BUDGET, timeout=_TIMEOUT)
+    python = figures["before_bytes"]
+    own = figures["peak_bytes"] - python
+    disk = disk_bytes(folder)
+    return Claim(
+        f"build {count:,} entries under a budget of {_LARGE_BUDGET // _MIB} MiB",
+        f"peak {own / _MIB:.0f} MiB anonymous, beside Python's {python / _MIB:.0f}; "
+        f"{figures['seconds']:.0f} s, {disk / count:.1f} bytes an entry on disk",
+        f"under {_LARGE_BUDGET // _MIB} MiB",
+        own < _LARGE_BUDGET,
+    )
+
+
+CLAIMS: dict[str, Callable[..., Claim]] = {"queue": queue, "open": open_time, "large": large}
+
+
+def check(name: str, scratch: Path, count: int | None) -> Claim:
+    """Measures one claim in a new folder under `scratch`; `count` makes it smaller than it is meant."""
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+        try:
+            return CLAIMS[name](Path(folder), *([count] if count else []))
+        except Failed as failure:
+            return Claim(name, f"failed: {failure}", "a result", None)

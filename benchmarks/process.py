@@ -1,0 +1,76 @@
+"""A measurement in a process of its own, and what that process holds in memory.
+
+Memory is the peak of the anonymous pages (RssAnon): what a process takes from the machine for itself. It is
+sampled from the parent, so that sampling takes no time from what is measured; a peak shorter than the
+interval can be missed. The page cache of the files that a peer maps or reads is not counted for any peer: the
+kernel drops it when memory is short.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+_SAMPLE_SECONDS = 0.01
+
+
+class Failed(Exception):
+    """The process raised, died or hung; the message says which."""
+
+
+def anonymous_bytes(pid: int | str = "self") -> int:
+    """Anonymous memory of a process; 0 when it has gone."""
+    try:
+        with open(f"/proc/{pid}/status") as status:
+            for line in status:
+                if line.startswith("RssAnon:"):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return 0
+
+
+def disk_bytes(folder: Path) -> int:
+    """The blocks that the files of a folder take, holes not counted."""
+    return sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())
+
+
+def _child(work: Callable[..., dict[str, Any]], arguments: tuple[Any, ...], connection: Connection) -> None:
+    try:
+        connection.send(work(*arguments))
+    except Exception as error:  # whatever a peer raises is reported as that peer's result
+        connection.send(f"{type(error).__name__}: {error}")
+
+
+def measure(work: Callable[..., dict[str, Any]], *arguments: Any, timeout: float) -> dict[str, Any]:
+    """Runs `work` in a new interpreter; its figures and `peak_bytes`, the anonymous memory it reached.
+
+    Errors: Failed.
+    """
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_child, args=(work, arguments, theirs))
+    process.start()
+    theirs.close()
+    deadline = time.monotonic() + timeout
+    peak = 0
+    try:
+        while not ours.poll(_SAMPLE_SECONDS):
+            peak = max(peak, anonymous_bytes(process.pid or 0))
+            if time.monotonic() > deadline:
+                raise Failed(f"no result after {timeout:.0f} s")
+        result = ours.recv()
+    except EOFError:
+        process.join()
+        raise Failed(f"the process died (exit code {process.exitcode})") from None
+    finally:
+        if process.is_alive() and time.monotonic() > deadline:
+            process.kill()
+        process.join()
+    if isinstance(result, str):
+        raise Failed(result)
+    return {**result, "peak_bytes": peak}
