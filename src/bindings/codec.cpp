@@ -99,6 +99,9 @@ bool Codec::encode_value(PyObject* value, Buffer& out) {
   PyTypeObject* type = Py_TYPE(value);
   if (type == &PyLong_Type) return put_int(out, value);
   if (type == &PyUnicode_Type) return put_str<Place::kWhole>(out, value);
+  if (type == &PyFloat_Type) return put_double(out, PyFloat_AS_DOUBLE(value));
+  if (type == &PyBytes_Type) return put_bytes_object<Place::kWhole>(out, value);
+  if (value == Py_None) return put_tag(out, kNone);
   const std::size_t start = out.size();
   try {
     const Nesting nesting = allow_pickle_ || pickle_ ? Nesting::kFlat : Nesting::kTrees;

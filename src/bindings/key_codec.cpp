@@ -78,7 +78,7 @@ bool KeyEncoder::put_of_kind(PyObject* object, TypeInfo& info, Place place) {
     case KeyKind::kRange:
       return put_range(object);
     case KeyKind::kDecimal:
-      return put_decimal(object, info);
+      return put_decimal(object);
     case KeyKind::kFraction:
       return put_fraction(object);
     case KeyKind::kNumpy:

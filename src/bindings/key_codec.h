@@ -38,7 +38,7 @@ class KeyEncoder {
   bool put_complex_number(Py_complex value);
   bool put_ratio(PyObject* ratio);  // a tuple (numerator, denominator), in lowest terms
   bool put_fraction(PyObject* fraction);
-  bool put_decimal(PyObject* decimal, TypeInfo& info);
+  bool put_decimal(PyObject* decimal);
   bool put_numpy(PyObject* scalar, Place place);
 
   // Containers (key_codec_objects.cpp).
@@ -50,7 +50,6 @@ class KeyEncoder {
   bool put_range(PyObject* range);
 
   // Objects (key_codec_objects.cpp).
-  bool put_global(PyObject* object);
   bool put_enum(PyObject* member, TypeInfo& info);
   bool put_dataclass(PyObject* object, TypeInfo& info);
   bool put_path(PyObject* path);
@@ -71,7 +70,8 @@ class KeyEncoder {
   Buffer& out_;
   bool natural_ = true;
   bool in_state_ = false;  // inside an object: what cannot be hashed is a part like any other
-  std::vector<PyObject*> open_;  // the composites that the current object is part of
+  unsigned depth_ = 0;
+  std::vector<PyObject*> open_;  // the composites that the current object is part of, but for tuples
 };
 
 }  // namespace pyr

@@ -76,7 +76,7 @@ bool KeyEncoder::put_fraction(PyObject* fraction) {
   return ratio && put_ratio(ratio.get());
 }
 
-bool KeyEncoder::put_decimal(PyObject* decimal, TypeInfo&) {
+bool KeyEncoder::put_decimal(PyObject* decimal) {
   const int finite = truth(call(decimal, "is_finite"));
   if (finite < 0) return false;
   if (!finite) {

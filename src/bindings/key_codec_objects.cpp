@@ -45,28 +45,34 @@ PyObject* present(PyObject* tuple, Py_ssize_t i) {
 
 }  // namespace
 
-// Bounds the nesting and finds cycles.
+// Bounds the nesting and finds cycles. A cycle passes through something other than a tuple, so tuples, the commonest composites,
+// need not be remembered.
 class KeyEncoder::Composite {
  public:
-  Composite(KeyEncoder& encoder, PyObject* object) : encoder_(encoder) {
-    const auto& open = encoder.open_;
-    if (std::find(open.begin(), open.end(), object) != open.end())
+  Composite(KeyEncoder& encoder, PyObject* object) : encoder_(encoder), remembered_(!PyTuple_CheckExact(object)) {
+    auto& open = encoder.open_;
+    if (remembered_ && std::find(open.begin(), open.end(), object) != open.end())
       PyErr_Format(PyExc_TypeError, "%R contains itself and so cannot be part of a key; give key= (a function to an "
                    "equivalent key)", Py_TYPE(object));
-    else if (open.size() == kMaxDepth)
+    else if (encoder.depth_ >= kMaxDepth)
       PyErr_Format(PyExc_TypeError, "a key is nested more than %u deep; give key= (a function to an equivalent key)",
                    kMaxDepth);
     else
       ok_ = true;
-    encoder_.open_.push_back(object);
+    ++encoder_.depth_;
+    if (remembered_) open.push_back(object);
   }
-  ~Composite() { encoder_.open_.pop_back(); }
+  ~Composite() {
+    --encoder_.depth_;
+    if (remembered_) encoder_.open_.pop_back();
+  }
   Composite(const Composite&) = delete;
   Composite& operator=(const Composite&) = delete;
   explicit operator bool() const { return ok_; }
 
  private:
   KeyEncoder& encoder_;
+  bool remembered_;
   bool ok_ = false;
 };
 
@@ -156,10 +162,6 @@ bool KeyEncoder::put_range(PyObject* range) {
          put_int(out_, step.get());
 }
 
-bool KeyEncoder::put_global(PyObject* object) {
-  return put_tag(out_, kGlobal) && put_qualified_name(object, out_);
-}
-
 bool KeyEncoder::put_enum(PyObject* member, TypeInfo& info) {
   const std::string* name = class_name(Py_TYPE(member), info);
   if (!name || !put_tag(out_, kEnum) || !append(name->data(), name->size())) return false;
@@ -174,7 +176,9 @@ bool KeyEncoder::put_dataclass(PyObject* object, TypeInfo& info) {
   if (!name || !put_tag(out_, kDataclass) || !append(name->data(), name->size())) return false;
   PyObject* fields = info.fields.get();
   const Py_ssize_t count = PyTuple_GET_SIZE(fields);
-  if (!append(&count, 1)) return false;
+  u8* to = out_.room(emd::kVarintMax);
+  if (!to) return false;
+  out_.advance(static_cast<std::size_t>(emd::put_varint(to, static_cast<u64>(count)) - to));
   const bool outer = std::exchange(in_state_, true);
   for (Py_ssize_t i = 0; i < count; ++i) {
     const Ref field(PyObject_GetAttr(object, PyTuple_GET_ITEM(fields, i)));

@@ -102,14 +102,22 @@ int classify_enum(PyTypeObject* type, TypeInfo& info) {
   return same;
 }
 
+Ref own_attributes(PyTypeObject* type) {
+#if PY_VERSION_HEX >= 0x030c0000
+  return Ref(PyType_GetDict(type));
+#else
+  return Ref::borrowed(type->tp_dict);
+#endif
+}
+
 // The class that `type` has its __eq__ from, if that is a dataclass. Borrowed.
 PyObject* dataclass_of_eq(PyTypeObject* type) {
   PyObject* order = type->tp_mro;
   for (Py_ssize_t i = 0; order && i < PyTuple_GET_SIZE(order); ++i) {
     PyObject* owner = PyTuple_GET_ITEM(order, i);
-    PyObject* attributes = reinterpret_cast<PyTypeObject*>(owner)->tp_dict;
-    if (!attributes || !PyDict_GetItemString(attributes, "__eq__")) continue;
-    return PyDict_GetItemString(attributes, "__dataclass_fields__") ? owner : nullptr;
+    const Ref attributes = own_attributes(reinterpret_cast<PyTypeObject*>(owner));
+    if (!attributes || !PyDict_GetItemString(attributes.get(), "__eq__")) continue;
+    return PyDict_GetItemString(attributes.get(), "__dataclass_fields__") ? owner : nullptr;
   }
   return nullptr;
 }
