@@ -11,6 +11,7 @@ repeat.
 
 import contextlib
 import pathlib
+import pickle
 import random
 import shutil
 import signal
@@ -20,7 +21,8 @@ import pyrsistence
 
 # What a user expects of damage. KeyError, IndexError: an entry that cannot be found any more.
 # RecursionError: values nested deeper than the reader goes. MemoryError: a length that no machine can hold.
-ALLOWED = (OSError, ValueError, KeyError, IndexError, MemoryError, RecursionError)
+# UnpicklingError: bytes that now say they are a pickle, which pickle=False refuses.
+ALLOWED = (OSError, ValueError, KeyError, IndexError, MemoryError, RecursionError, pickle.UnpicklingError)
 
 
 def make_original(path):
@@ -84,7 +86,6 @@ def use_dict(d, rng):
     attempt(lambda: [None for _ in reversed(d)])
     attempt(lambda: d.update((n, n) for n in range(5000, 5200)))
     attempt(lambda: d.popitem())
-    attempt(lambda: d.compact())
     attempt(lambda: d.clear())
 
 
@@ -99,15 +100,15 @@ def use_list(items, rng):
     attempt(lambda: items.reverse())
     attempt(lambda: items.insert(3, "x" * 50))
     attempt(lambda: items.sort(key=str))
-    attempt(lambda: items.compact())
 
 
 def use(path, rng):
-    with pyrsistence.Store(path, mode=rng.choice(("r+", "r+", "r")), pickle=False) as store:
-        for call in rng.sample((use_dict, use_list), 2):
-            attempt(lambda: list(store))
-            with contextlib.suppress(*ALLOWED):
-                call(store.dict("names") if call is use_dict else store.list("lines"), rng)
+    with pyrsistence.Store(path, mode=rng.choice(("r+", "r+", "r"))) as store:
+        attempt(lambda: list(store))
+        with contextlib.suppress(*ALLOWED):
+            use_dict(store.dict("names", pickle=False), rng)
+        with contextlib.suppress(*ALLOWED):
+            use_list(store.list("lines", pickle=False), rng)
         attempt(store.verify)
         attempt(store.commit)
 

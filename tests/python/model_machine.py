@@ -98,12 +98,6 @@ class ContainerMachine(RuleBasedStateMachine):
 
     @rule()
     @precondition(lambda self: self.before is None)
-    def compact(self):
-        self.subject.compact()
-        self.compare()
-
-    @rule()
-    @precondition(lambda self: self.before is None)
     def begin(self):
         self.before = self.copy_model(self.model)
         self.stack.enter_context(self.subject.transaction())

@@ -8,6 +8,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -92,8 +93,12 @@ def test_unknown_mode(kind, path):
 def test_path_of_the_wrong_type(kind):
     with pytest.raises(TypeError):
         kind(42)
+
+
+def test_path_with_a_null_byte(kind, tmp_path):
     with pytest.raises(ValueError, match="null"):
-        kind("with\0null")
+        kind(f"{tmp_path}/with\0null")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_bytes_and_pathlike_paths(kind, path):
@@ -235,20 +240,18 @@ def test_one_torn_slot_of_the_superblock_is_survived(kind, made, slot):
 
 
 def test_missing_file_of_a_store(kind, made):
-    path, _ = made
+    path, expected = made
     names = sorted(file.name for file in path.iterdir() if file.name != "lock")
     for name in names:
         copy = path.parent / f"without-{name}"
         shutil.copytree(path, copy)
         (copy / name).unlink()
         try:
-            opened = kind(copy, mode="r+")
+            with kind(copy, mode="r+") as opened:
+                assert content(opened) == expected  # what can be made anew is; then nothing is missing
+                assert opened.verify() == []
         except (OSError, ValueError) as error:
             assert str(copy) in str(error)
-        else:  # what can be made anew is; then nothing is missing
-            with opened:
-                assert content(opened)
-                assert opened.verify() == []
 
 
 def test_cut_file_of_a_store(kind, made):
@@ -354,12 +357,10 @@ DICT_CALLS = {
     "popitem": lambda d: d.popitem(),
     "clear": lambda d: d.clear(),
     "update": lambda d: d.update(a=1),
-    "setdefault": lambda d: d.setdefault("a", 1),
+    "setdefault": lambda d: d.setdefault("new", 1),
     "eq": lambda d: d == {},
     "copy": lambda d: d.copy(),
     "or": lambda d: d | {},
-    "get_many": lambda d: list(d.get_many(["a"])),
-    "set_many": lambda d: d.set_many(["a"], [1]),
 }
 LIST_CALLS = {
     "len": len,
@@ -386,7 +387,6 @@ LIST_CALLS = {
 COMMON_CALLS = {
     "commit": lambda x: x.commit(),
     "verify": lambda x: x.verify(),
-    "compact": lambda x: x.compact(),
     "transaction": lambda x: x.transaction().__enter__(),
 }
 CALLS = [
@@ -408,7 +408,6 @@ READS = {
     "eq",
     "copy",
     "or",
-    "get_many",
 }
 READS |= {"index", "count", "add", "mul", "verify"}
 
@@ -454,14 +453,16 @@ def test_dropped_member(path):
         fill(store)
         names = store.dict("names")
         store.drop("names")
-        with pytest.raises(ValueError, match="names"):
+        with pytest.raises(ValueError, match="dropped"):
             names["a"]
         with pytest.raises(KeyError):
             store.drop("names")
 
 
 WRITES = [
-    (kind, name, call) for kind, name, call in CALLS if name not in READS | {"commit", "transaction", "dict"}
+    (kind, name, call)
+    for kind, name, call in CALLS
+    if name not in READS | {"commit", "transaction", "dict", "list"}
 ]
 
 
@@ -500,7 +501,7 @@ BAD_VALUES = {
     "inside a list": (lambda: [b"x" * 100_000, Unpicklable()], RuntimeError),
     "inside a dict": (lambda: {"a": {"b": (1, Unpicklable())}}, RuntimeError),
     "inside a set": (lambda: {1, 2, Unpicklable()}, RuntimeError),
-    "open file": (lambda: io.StringIO().__iter__, (TypeError, pickle.PicklingError, AttributeError)),
+    "lock": (threading.Lock, TypeError),
 }
 
 
@@ -606,7 +607,6 @@ def test_unhashable_key(path, key):
             lambda: d.pop(key, None),
             lambda: d.setdefault(key, 1),
             lambda: d.update([(key, 1)]),
-            lambda: d.get_many([key]),
         ]
         for call in calls:
             with pytest.raises(TypeError, match="unhashable"):

@@ -94,7 +94,7 @@ for kind in (EMDict, EMList):
 def test_int_entry_takes_at_most_32_bytes(run):
     run("""
 with EMDict(path) as d:
-    d.set_many(range(300_000), range(300_000))
+    d.update((n, n) for n in range(300_000))
 assert disk(path) <= 32 * 300_000, disk(path) / 300_000
 with EMList(path + "-list", range(300_000)):
     pass
@@ -115,7 +115,7 @@ def read_by_opening(where):
     return read, faults
 for name, count in (("small", 1000), ("large", 400_000)):
     with EMDict(path + name) as d:
-        d.set_many(range(count), range(count))
+        d.update((n, n) for n in range(count))
 read_by_opening(path + "small")
 small, large = read_by_opening(path + "small"), read_by_opening(path + "large")
 assert large[0] <= small[0] + 65536, (small, large)
@@ -200,7 +200,7 @@ with EMDict(path) as d:
 
 def test_transaction_beyond_the_budget_rolls_back(path, memory_budget):
     with EMDict(path) as d:
-        d.set_many(range(200_000), range(200_000))
+        d.update((n, n) for n in range(200_000))
         d.commit()
         memory_budget(1 << 20)
         with pytest.raises(MemoryError):
@@ -232,8 +232,9 @@ with EMDict(path) as d:
     assert len(d) == KEPT and list(d) == list(range(STEPS, STEPS + KEPT))
     assert d.verify() == []
     print(sizes)
-    # After a tenth of the steps the size is what it is going to be, but for a factor of 1.5.
-    assert max(sizes[1:]) <= 1.5 * max(sizes[:2]) + (1 << 20), sizes
+    # Dead space is given back at checkpoints; some megabytes may gather between two, but no more with time.
+    assert max(sizes) < 16 << 20, sizes
+    assert max(sizes[5:]) <= 1.5 * max(sizes[:5]), sizes
 with EMDict(path) as d:
     assert list(d) == list(range(STEPS, STEPS + KEPT))
 assert disk(path) < 2 << 20, disk(path)
@@ -262,22 +263,6 @@ def test_space_of_replaced_values_is_used_again(path):
     assert size < 8 << 20, f"{size} bytes for 20 values of at most 10,000 bytes"
 
 
-def test_compact_gives_space_back(path):
-    with EMDict(path) as d:
-        d.update((n, b"x" * 500) for n in range(20_000))
-        d.commit()
-        for n in range(20_000):
-            if n % 50:
-                del d[n]
-        before = d.stats()
-        d.compact()
-        assert list(d) == list(range(0, 20_000, 50))
-        assert d.verify() == []
-        assert d.stats() != before
-    size = sum(file.stat().st_blocks * 512 for file in path.iterdir())
-    assert size < 2 << 20
-
-
 def test_large_key_and_value(path):
     key, value = "k" * 5_000_000, b"v" * 80_000_000
     with EMDict(path) as d:
@@ -295,7 +280,7 @@ RACER = """
 import sys, pyrsistence
 sys.stdin.readline()
 try:
-    with pyrsistence.EMDict(sys.argv[1], lock_timeout=float(sys.argv[2])) as d:
+    with pyrsistence.EMDict(sys.argv[1], timeout=float(sys.argv[2])) as d:
         d[sys.argv[3]] = 1
         print("won")
 except pyrsistence.LockedError:

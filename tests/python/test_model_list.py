@@ -1,5 +1,4 @@
-"""EMList against list: the same random operations on both, with commit, reopen, rollback, compact among
-them.
+"""EMList against list: the same random operations on both, with commit, reopen, rollback among them.
 
 Three variants: as it is; in a store beside a dict; and long lists under a budget so small that commits
 happen of themselves and large changes rewrite instead of changing in place.
@@ -179,12 +178,6 @@ class ListMachine(ContainerMachine):
             self.model[index] = ["edited", index]
             with self.subject.edit(index) as value:
                 value.append(index)
-
-    @rule(data=st.data())
-    def take(self, data):
-        if self.model:
-            indices = data.draw(st.lists(st.integers(-len(self.model), len(self.model) - 1), max_size=8))
-            assert list(self.subject.take(indices)) == [self.model[index] for index in indices]
 
 
 class MemberListMachine(ListMachine):

@@ -38,7 +38,8 @@ WRONG = [
     "em.EMDict(mode=5)",
     "em.EMDict('p', nonsense=1)",
     "v: em.EMList[int] = em.EMList(); v.append('x')",
-    "em.Store()",
+    "em.Store().list(5)",
+    "em.Store().dict('a').transaction(1)",
 ]
 
 

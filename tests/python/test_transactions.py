@@ -2,7 +2,7 @@
 
 import pytest
 
-from pyrsistence import EMDict, EMList, Store
+from pyrsistence import EMDict, EMList, LockedError, Store
 
 
 class Undo(Exception):
@@ -200,11 +200,15 @@ def test_without_interval_nothing_is_committed_by_itself(path, tmp_path):
         assert dict(copy) == {}
 
 
-def test_read_only_while_a_writer_works(path):
-    """A reader sees a committed state, whatever the writer has pending."""
+def test_many_readers_or_one_writer(path, run_python):
+    read = "import sys, pyrsistence; print(dict(pyrsistence.EMDict(sys.argv[1], mode='r')))"
+    EMDict(path, {"a": 1}).close()
+    with EMDict(path, mode="r") as reader, EMDict(path, mode="r") as another:
+        assert reader == another == {"a": 1}
+        assert run_python(read, path) == "{'a': 1}\n"
+        with pytest.raises(LockedError):
+            EMDict(path)
     with EMDict(path) as writer:
-        writer["a"] = 1
-        writer.commit()
         writer["b"] = 2
-        with EMDict(path, mode="r") as reader:
-            assert dict(reader) == {"a": 1}
+        with pytest.raises(LockedError):
+            EMDict(path, mode="r")
