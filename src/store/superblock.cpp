@@ -94,6 +94,11 @@ void Superblock::advance(platform::File& file, u64 sequence) {
   file.sync();
 }
 
+void Superblock::write_again(platform::File& file) {
+  write_slot(file);
+  file.sync();
+}
+
 void Superblock::write_new(platform::File& file) {
   file.allocate(0, 2 * kSlotStride);
   write_slot(file);

@@ -48,6 +48,9 @@ class Superblock {
   // Makes a new generation with a new salt durable. Errors: SystemError; then nobody can say which
   // generation counts, and the store must be reopened.
   void advance(platform::File& file, u64 sequence);
+  // Makes the slot that was read durable: it may be in the page cache only, written by a process that was killed
+  // before its sync, or after a sync that failed. Errors: SystemError.
+  void write_again(platform::File& file);
   // Writes both slots of a new store.
   void write_new(platform::File& file);
 
