@@ -244,9 +244,7 @@ KEYS = [
 @pytest.mark.parametrize("key", KEYS, ids=lambda k: repr(k)[:40])
 def test_the_stored_key_comes_back(key):
     found = round_trip(key)
-    assert (type(found) is type(key) and repr(found) == repr(key)) or isinstance(
-        key, (Plain, Slotted, frozenset, functools.partial)
-    )
+    assert type(found) is type(key)
     if not isinstance(key, (functools.partial, ByState)):  # these are equal to themselves alone
         assert found == key and hash(found) == hash(key)
 
