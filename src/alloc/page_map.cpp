@@ -64,6 +64,12 @@ u64 PageMap::allocate(u64 count) {
     u64 found = find_run(rover, std::min(pages, rover + kSearchPages), count);
     if (found == kNone) found = find_run(0, std::min({pages, rover + count, kSearchPages}), count);
     if (found != kNone) {
+      // The map's own pages are never free: handing one out would write over the header.
+      if (round_up(found, kGroupPages) < found + count) {
+        throw DamagedError(region_.path() + ": expected the page map's own pages to be in use, found page " +
+                               std::to_string(round_up(found, kGroupPages)) + " free",
+                           region_.path());
+      }
       assign(found, count, true);
       PageMapState& changed = change_state();
       changed.free_pages -= std::min(changed.free_pages, count);

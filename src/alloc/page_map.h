@@ -39,7 +39,7 @@ class PageMap {
   static void format(u8* page0, u64 state_offset, u64 used);
 
   // The first page of a run of `count` pages; their bytes are unspecified. Cost: amortized O(1).
-  // Errors: SystemError; nothing has changed. Invalidates pointers into the region.
+  // Errors: SystemError, DamagedError; nothing has changed. Invalidates pointers into the region.
   u64 allocate(u64 count);
   // Gives a run back. Does not fail; pages outside the region are ignored (they came from damaged bytes).
   void free(u64 page, u64 count);

@@ -7,11 +7,6 @@ namespace emd {
 
 namespace {
 
-constexpr u8 kClassMask = 3;
-constexpr u8 kAnnexBit = 16;
-constexpr unsigned kStateShift = 2;
-constexpr unsigned kWordsShift = 5;
-constexpr u64 kCompactHeader = 3;
 constexpr u64 kCompactMax = 7 * 8;  // three bits of words
 constexpr u64 kAnnexTail = 4;
 // Positions are 42 bits of words in an index slot.
@@ -19,7 +14,7 @@ constexpr u64 kMaxEnd = u64{1} << 45;
 
 constexpr u64 field_width(unsigned record_class) { return u64{1} << record_class; }
 constexpr u64 header_size(unsigned record_class) {
-  return record_class == 0 ? kCompactHeader : 1 + 3 * field_width(record_class);
+  return record_class == 0 ? 3 : 1 + 3 * field_width(record_class);
 }
 constexpr u64 footer_size(u64 words) { return words <= 255 ? 1 : 9; }
 
@@ -47,7 +42,7 @@ void put_footer(u8* end, u64 words) {
   }
 }
 
-RecordState state_of(u8 flags) { return static_cast<RecordState>(flags >> kStateShift & 3); }
+RecordState state_of(u8 flags) { return static_cast<RecordState>(flags >> 2 & 3); }
 
 // The whole blocks of kDeadBlock between the tags of the dead run [start, end).
 struct Range {
@@ -68,68 +63,48 @@ void RecordLog::damaged(u64 offset, const char* expected, u64 found) const {
 
 // ---- reading
 
-RecordView RecordLog::read(u64 offset) const {
+// Any class and state, every check by itself, so that the message says what is wrong.
+void RecordLog::read_general(u64 offset, RecordView& view) const {
   const u8* at = log_.at(offset, kMinBytes);
-  const u8 flags = at[0];
-  if ((flags & kClassMask) != 0) return read_wide(offset);
-  RecordView view;
-  view.offset = offset;
-  view.bytes = u64{8} * (flags >> kWordsShift);
-  view.value_size = at[2];
-  view.state = state_of(flags);
-  return finish_view(view, at, kCompactHeader, at[1], 1);
-}
-
-RecordView RecordLog::read_wide(u64 offset) const {
-  const u8* at = log_.at(offset, kMinBytes);
-  const u64 width = field_width(at[0] & kClassMask);
-  const u64 header = header_size(at[0] & kClassMask);
+  const unsigned record_class = at[0] & kClassMask;
+  const u64 width = field_width(record_class);
+  const u64 header = header_size(record_class);
   at = log_.at(offset, header);
-  const u64 words = load_field(at + 1, width);
-  if (words > kMaxEnd / 8) damaged(offset, "a length within the log", words);
-  RecordView view;
+  const u8* fields = at + 1;
+  const u64 words = record_class == 0 ? u64{at[0]} >> kWordsShift : load_field(fields, width);
+  if (record_class != 0) fields += width;
+  const u64 key_area = load_field(fields, width);
+  view.state = state_of(at[0]);
+  if (view.state != RecordState::inline_value && view.state != RecordState::reference) {
+    damaged(offset, "a live record", at[0]);
+  }
+  const u64 log_end = end();
+  if (offset % 8 != 0) damaged(offset, "a position that is a multiple of 8", offset);
+  if (words < kMinBytes / 8 || offset > log_end || words > (log_end - offset) / 8) {
+    damaged(offset, "a length within the log", words);
+  }
   view.offset = offset;
   view.bytes = words * 8;
-  view.value_size = load_field(at + 1 + 2 * width, width);
-  view.state = state_of(at[0]);
-  return finish_view(view, at, header, load_field(at + 1 + width, width), footer_size(words));
-}
-
-// Checks what the header says against the record's bounds, and fills in the rest.
-RecordView RecordLog::finish_view(RecordView view, const u8* at, u64 header, u64 key_area, u64 footer) const {
-  const u64 log_end = end();
-  if (view.state != RecordState::inline_value && view.state != RecordState::reference) {
-    damaged(view.offset, "a live record", at[0]);
-  }
-  if (view.offset % 8 != 0) damaged(view.offset, "a position that is a multiple of 8", view.offset);
-  if (view.bytes < kMinBytes || view.offset > log_end || view.bytes > log_end - view.offset) {
-    damaged(view.offset, "a length within the log", view.bytes);
-  }
-  log_.at(view.offset, view.bytes);
-  const u64 fixed = header + footer + kMinRoom;
-  if (view.bytes < fixed || key_area > view.bytes - fixed) {
-    damaged(view.offset, "a key within the record", key_area);
-  }
-  view.room = view.bytes - header - footer - key_area;
+  at = log_.at(offset, view.bytes);
+  const u64 fixed = header + footer_size(words) + kMinRoom;
+  if (view.bytes < fixed || key_area > view.bytes - fixed) damaged(offset, "a key within the record", key_area);
+  view.room = view.bytes - header - footer_size(words) - key_area;
   view.value = at + header + key_area;
-  if (view.state == RecordState::reference) view.value_size = 0;
-  if (view.value_size > view.room) damaged(view.offset, "a value within the record", view.value_size);
-  u64 key_size = key_area;
-  if (at[0] & kAnnexBit) {
-    const u64 annex = key_area < kAnnexTail ? ~u64{0} : load<u32>(view.value - kAnnexTail);
-    if (key_area < kAnnexTail || annex > key_area - kAnnexTail) {
-      damaged(view.offset, "an annex within the key", annex);
-    }
-    key_size = key_area - kAnnexTail - annex;
-    view.annex = {at + header + key_size, annex};
-  }
-  view.key = {at + header, key_size};
-  return view;
+  view.value_size = view.state == RecordState::reference ? 0 : load_field(fields + width, width);
+  if (view.value_size > view.room) damaged(offset, "a value within the record", view.value_size);
+  view.key = {at + header, key_area};
+  view.annex = {};
+  if (at[0] & kAnnexBit) split_annex(view);
 }
 
-bool RecordLog::match(u64 offset, Bytes key, RecordView& view) const {
-  view = read(offset);
-  return view.key.size() == key.size() && std::memcmp(view.key.data(), key.data(), key.size()) == 0;
+// key | annex | u32 length of the annex
+void RecordLog::split_annex(RecordView& view) const {
+  const u64 area = view.key.size();
+  if (area < kAnnexTail) damaged(view.offset, "an annex within the key", area);
+  const u64 annex = load<u32>(view.value - kAnnexTail);
+  if (annex > area - kAnnexTail) damaged(view.offset, "an annex within the key", annex);
+  view.annex = view.key.subspan(area - kAnnexTail - annex, annex);
+  view.key = view.key.first(area - kAnnexTail - annex);
 }
 
 RecordLog::Boundary RecordLog::boundary_at(u64 offset) const {

@@ -19,6 +19,8 @@
 // Threads: as the store's.
 #pragma once
 
+#include <cstring>
+
 #include "base/bytes.h"
 #include "base/errors.h"
 #include "store/region.h"
@@ -76,7 +78,12 @@ class RecordLog {
 
   // Decodes and validates the record at `offset`, which may come from anywhere. Errors: DamagedError unless a
   // live record lies there.
-  RecordView read(u64 offset) const;
+  RecordView read(u64 offset) const {
+    RecordView view;
+    read(offset, view);
+    return view;
+  }
+  void read(u64 offset, RecordView& view) const;
   // Whether the record at `offset` has this key; decodes it into `view` then. Errors: as read().
   bool match(u64 offset, Bytes key, RecordView& view) const;
 
@@ -105,12 +112,19 @@ class RecordLog {
   void check(Findings& findings, Visit&& visit) const;
 
  private:
+  // Bits of a record's first byte.
+  static constexpr u8 kClassMask = 3;
+  static constexpr unsigned kStateShift = 2;
+  static constexpr u8 kAnnexBit = 16;
+  static constexpr unsigned kWordsShift = 5;
+  static constexpr u64 kCompactHeader = 3;
+
   struct Boundary {  // any record, dead or alive
     u64 offset = 0, bytes = 0;
     bool dead = false;
   };
-  RecordView read_wide(u64 offset) const;
-  RecordView finish_view(RecordView view, const u8* at, u64 header, u64 key_area, u64 footer) const;
+  void read_general(u64 offset, RecordView& view) const;
+  void split_annex(RecordView& view) const;
   Boundary boundary_at(u64 offset) const;
   Boundary boundary_before(u64 offset) const;
   u64 check_boundary(u64 offset, bool after_dead, bool& dead, Findings& findings) const;
@@ -127,6 +141,48 @@ class RecordLog {
   Region& owner_;
   u64 state_offset_;
 };
+
+// The common case, a sound compact record, without a call; whatever is else or odd goes the general way.
+inline void RecordLog::read(u64 offset, RecordView& view) const {
+  const u8* at = log_.at(offset, kMinBytes);
+  const u8 flags = at[0];
+  const u64 bytes = u64{8} * (flags >> kWordsShift);
+  const u64 key_area = at[1];
+  const u64 value_size = at[2];
+  const u64 value_at = kCompactHeader + key_area;
+  const u64 log_end = end();
+  // Compact, a live inline value, no annex; 16-byte records and larger; room and value within it.
+  constexpr u8 kPlain = static_cast<u8>(static_cast<unsigned>(RecordState::inline_value) << kStateShift);
+  constexpr u8 kPlainMask = kClassMask | 3u << kStateShift | kAnnexBit;
+  if (__builtin_expect((flags & kPlainMask) != kPlain || bytes < kMinBytes || offset % 8 != 0 ||
+                           bytes > log_.size() - offset || offset >= log_end || bytes > log_end - offset ||
+                           value_at + kMinRoom + 1 > bytes || value_at + value_size + 1 > bytes,
+                       0)) {
+    return read_general(offset, view);
+  }
+  view.offset = offset;
+  view.bytes = bytes;
+  view.state = RecordState::inline_value;
+  view.key = {at + kCompactHeader, key_area};
+  view.annex = {};
+  view.value = at + value_at;
+  view.value_size = value_size;
+  view.room = bytes - value_at - 1;
+}
+
+// Keys are short and mostly equal here: two loads that may overlap, rather than a call.
+inline bool same_bytes(const u8* a, const u8* b, u64 size) {
+  if (size >= 4 && size <= 16) {
+    if (size >= 8) return load<u64>(a) == load<u64>(b) && load<u64>(a + size - 8) == load<u64>(b + size - 8);
+    return load<u32>(a) == load<u32>(b) && load<u32>(a + size - 4) == load<u32>(b + size - 4);
+  }
+  return size == 0 || std::memcmp(a, b, size) == 0;
+}
+
+inline bool RecordLog::match(u64 offset, Bytes key, RecordView& view) const {
+  read(offset, view);
+  return view.key.size() == key.size() && same_bytes(view.key.data(), key.data(), key.size());
+}
 
 template <class Visit>
 void RecordLog::check(Findings& findings, Visit&& visit) const {

@@ -11,7 +11,7 @@ constexpr u64 kSmallClear = 64;
 // Positions come from the caller: one too large must not wrap to a small offset.
 u64 offset_of(RecordPos position) {
   const u64 index = static_cast<u64>(position);
-  return index <= HashIndex::kPositionMask ? index * kRecordUnit : ~u64{0};
+  return index <= kPositionMask ? index * kRecordUnit : ~u64{0};
 }
 }  // namespace
 

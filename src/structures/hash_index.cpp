@@ -42,16 +42,11 @@ void HashIndex::open(u64 seed) {
     damaged("header", 0, "a power of two up to 512 buckets", h.max_segment_buckets);
   }
   if (h.global_depth > kMaxDepth) damaged("header", 0, "a depth of at most 22", h.global_depth);
+  unit_ = h.max_segment_buckets < kSegmentSizes ? 1 : h.max_segment_buckets / kSegmentSizes;
+  size_classes_ = h.max_segment_buckets / unit_;
   if (region_.size() % kPageSize != 0) damaged("header", 0, "whole pages", region_.size());
+  if (h.directory == 0 || h.directory > kPageMask) damaged("header", 0, "a directory's page", h.directory);
   region_.at(h.directory << kPageShift, u64{8} << h.global_depth);
-}
-
-// The number of slots in use from the first on.
-unsigned HashIndex::fill_of(const u64* bucket) {
-  if (bucket[kSlotsPerBucket - 1] != 0) return kSlotsPerBucket;
-  unsigned fill = 0;
-  while (bucket[fill] != 0) ++fill;
-  return fill;
 }
 
 std::optional<HashIndex::Place> HashIndex::free_slot(u64 hash) const {
@@ -59,7 +54,7 @@ std::optional<HashIndex::Place> HashIndex::free_slot(u64 hash) const {
   unsigned b = home_of_bits(wanted(hash, segment.depth) >> (kTagBits - kHomeBits), segment.buckets);
   for (unsigned left = probes(segment.buckets); left != 0; --left) {
     const u64* bucket = segment.slots + b * kSlotsPerBucket;
-    const unsigned fill = fill_of(bucket);
+    const unsigned fill = bucket_fill(bucket);
     if (fill < kSlotsPerBucket) {
       const u64 offset = static_cast<u64>(reinterpret_cast<const u8*>(bucket + fill) - region_.data());
       return Place{offset, fresh_tag(hash, segment.depth), false};
@@ -96,7 +91,7 @@ bool HashIndex::erase(u64 hash, u64 position) {
   unsigned b = home_of_bits(bits >> (kTagBits - kHomeBits), segment.buckets);
   for (unsigned left = probes(segment.buckets); left != 0; --left) {
     const u64* bucket = segment.slots + b * kSlotsPerBucket;
-    for (unsigned found = candidates(bucket, bits); found != 0; found &= found - 1) {
+    for (unsigned found = matching_slots(bucket, bits); found != 0; found &= found - 1) {
       const unsigned slot = static_cast<unsigned>(__builtin_ctz(found));
       if ((bucket[slot] & kPositionMask) != position) continue;
       if (remove_slot(base, b, slot)) fill_hole(base, segment.buckets, b);
@@ -134,7 +129,7 @@ void HashIndex::fill_hole(u64 segment_offset, unsigned buckets, unsigned b) {
       continue;
     }
     u64* hole = reinterpret_cast<u64*>(region_.writable(segment_offset + u64{b} * 64, 64));
-    const unsigned fill = fill_of(hole);
+    const unsigned fill = bucket_fill(hole);
     if (fill == kSlotsPerBucket) return;
     hole[fill] = bucket[slot];
     if (!remove_slot(segment_offset, x, slot)) return;
@@ -157,7 +152,8 @@ HashIndex::Place HashIndex::overflow_room() {
 }
 
 const OverflowPage& HashIndex::overflow_page(u64 page) const {
-  const u64 offset = (page & kPageMask) << kPageShift;
+  if (page == 0 || page > kPageMask) damaged("overflow chain", page, "a page of the region", page);
+  const u64 offset = page << kPageShift;
   const OverflowPage& here = *reinterpret_cast<const OverflowPage*>(region_.at(offset, kPageSize));
   if (here.used > OverflowPage::kPairs) damaged("overflow page", offset, "at most 255 pairs", here.used);
   return here;

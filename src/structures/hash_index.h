@@ -31,6 +31,7 @@
 #include "base/bytes.h"
 #include "base/errors.h"
 #include "store/region.h"
+#include "structures/bucket.h"
 
 namespace emd {
 
@@ -59,11 +60,7 @@ class HashIndex {
  public:
   static constexpr u64 kMagic = 0x3154434944444d45;  // "EMDDICT1"
   static constexpr u32 kVersion = 1;
-  static constexpr unsigned kSlotsPerBucket = 8;
-  static constexpr unsigned kPositionBits = 42;
-  static constexpr unsigned kTagBits = 64 - kPositionBits;
   static constexpr unsigned kHomeBits = 13;
-  static constexpr u64 kPositionMask = (u64{1} << kPositionBits) - 1;
   static constexpr unsigned kMaxProbes = 16;       // buckets
   static constexpr unsigned kSegmentSizes = 8;     // a segment is 1 to 8 units
   static constexpr unsigned kMaxSegmentBuckets = 512;
@@ -143,12 +140,16 @@ class HashIndex {
   static u64 wanted(u64 hash, unsigned depth) { return hash << depth >> kPositionBits; }
   static u64 fresh_tag(u64 hash, unsigned depth) { return wanted(hash, depth) | 1; }
   static unsigned probes(unsigned buckets) { return buckets < kMaxProbes ? buckets : kMaxProbes; }
-  static unsigned candidates(const u64* bucket, u64 wanted);
-  static unsigned fill_of(const u64* bucket);
   static u64 directory_index(u64 hash, unsigned depth) { return hash >> 1 >> (63 - depth); }
 
-  unsigned unit() const;
-  unsigned size_classes() const { return header().max_segment_buckets / unit(); }
+  // Buckets in a unit, and the sizes a segment can have; from the header, when it was validated.
+  unsigned unit() const { return unit_; }
+  unsigned size_classes() const { return size_classes_; }
+  unsigned global_depth() const {
+    const unsigned depth = header().global_depth;
+    if (__builtin_expect(depth > kMaxDepth, 0)) damaged("header", 0, "a depth of at most 22", depth);
+    return depth;
+  }
   u64 pages_of(unsigned buckets) const { return (u64{buckets} * 64 + kPageSize - 1) >> kPageShift; }
   IndexHeader& change_header() { return *region_.writable_as<IndexHeader>(0); }
   Segment segment_of(u64 hash) const;
@@ -181,17 +182,16 @@ class HashIndex {
   Region& region_;
   PageMap pages_;
   HashOf hash_of_;
+  unsigned unit_ = 1;
+  unsigned size_classes_ = 1;
   Image left_, right_;  // scratch of grow() and split()
 };
-
-inline unsigned HashIndex::unit() const {
-  const unsigned most = header().max_segment_buckets;
-  return most < kSegmentSizes ? 1 : most / kSegmentSizes;
-}
 
 inline HashIndex::Segment HashIndex::decode(u64 entry) const {
   Segment segment;
   segment.entry = entry;
+  // The header is nobody's segment: a change of one must not change the other.
+  if (__builtin_expect(segment.page() == 0, 0)) damaged("directory entry", entry, "a segment's page", 0);
   segment.depth = static_cast<unsigned>(entry >> kDepthShift & 63);
   segment.buckets = (static_cast<unsigned>(entry >> kSizeShift & 7) + 1) * unit();
   segment.slots = reinterpret_cast<const u64*>(region_.at((entry & kPageMask) << kPageShift, u64{segment.buckets} * 64));
@@ -199,22 +199,8 @@ inline HashIndex::Segment HashIndex::decode(u64 entry) const {
 }
 
 inline HashIndex::Segment HashIndex::segment_of(u64 hash) const {
-  const IndexHeader& h = header();
-  const unsigned depth = h.global_depth;
-  if (__builtin_expect(depth > kMaxDepth, 0)) damaged("header", 0, "a depth of at most 22", depth);
-  return decode(load<u64>(region_.at((h.directory << kPageShift) + directory_index(hash, depth) * 8, 8)));
-}
-
-// A bit for each slot whose known bits are the wanted ones; empty slots give none.
-inline unsigned HashIndex::candidates(const u64* bucket, u64 wanted) {
-  unsigned found = 0;
-  for (unsigned i = 0; i < kSlotsPerBucket; ++i) {
-    const u32 tag = static_cast<u32>(bucket[i] >> kPositionBits);
-    const u32 unknown = tag ^ (tag - 1);  // the sentinel and what is below it; all ones if the slot is empty
-    const bool same = ((tag ^ static_cast<u32>(wanted)) & ~unknown) == 0;
-    found |= static_cast<unsigned>(same & (tag != 0)) << i;
-  }
-  return found;
+  const u64 entry = (header().directory << kPageShift) + directory_index(hash, global_depth()) * 8;
+  return decode(load<u64>(region_.at(entry, 8)));
 }
 
 template <class Match>
@@ -224,7 +210,7 @@ u64 HashIndex::find(u64 hash, Match&& match) const {
   unsigned b = home_of_bits(bits >> (kTagBits - kHomeBits), segment.buckets);
   for (unsigned left = probes(segment.buckets); left != 0; --left) {
     const u64* bucket = segment.slots + b * kSlotsPerBucket;
-    for (unsigned found = candidates(bucket, bits); found != 0; found &= found - 1) {
+    for (unsigned found = matching_slots(bucket, bits); found != 0; found &= found - 1) {
       const u64 position = bucket[__builtin_ctz(found)] & kPositionMask;
       if (match(position)) return position;
     }

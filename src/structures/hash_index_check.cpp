@@ -18,8 +18,7 @@ void HashIndex::check(Findings& findings, const std::function<void(u64)>& visit)
   u64 found = 0;
   try {
     const IndexHeader& h = header();
-    const unsigned global = h.global_depth;
-    if (global > kMaxDepth) damaged("header", 0, "a depth of at most 22", global);
+    const unsigned global = global_depth();
     runs.push_back({h.directory, h.directory_pages});
     // The directory lies within its pages.
     expect(u64{8} << global <= h.directory_pages << kPageShift, findings, "directory",
@@ -60,7 +59,7 @@ void HashIndex::check_segment(const Segment& segment, u64 prefix, Findings& find
   for (unsigned b = 0; b < segment.buckets; ++b) {
     const u64* bucket = segment.slots + b * kSlotsPerBucket;
     const std::string where = "segment of page " + std::to_string(segment.page()) + ", bucket " + std::to_string(b);
-    const unsigned fill = fill_of(bucket);
+    const unsigned fill = bucket_fill(bucket);
     // Slots are filled from the first.
     for (unsigned i = 0; i < kSlotsPerBucket; ++i) {
       expect((bucket[i] != 0) == (i < fill), findings, where, "expected its slots to be filled from the first");
@@ -94,7 +93,7 @@ void HashIndex::check_hash(const Segment& segment, u64 prefix, u64 slot, const s
     expect(directory_index(hash, segment.depth) == prefix, findings, where,
            "expected a key that hashes to this segment");
     const u64 one[kSlotsPerBucket] = {slot};
-    expect(candidates(one, wanted(hash, segment.depth)) == 1, findings, where,
+    expect(matching_slots(one, wanted(hash, segment.depth)) == 1, findings, where,
            "expected a tag that is part of its key's hash");
   } catch (const DamagedError& error) {
     findings.push_back({where, error.what()});

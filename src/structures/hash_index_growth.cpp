@@ -140,6 +140,10 @@ u64 HashIndex::write_image(const Image& image, u64 page, unsigned depth) {
 // What a change of the directory for this segment will rely on.
 void HashIndex::require_directory(const Segment& segment) const {
   const IndexHeader& h = header();
+  global_depth();
+  if (h.directory == 0 || h.directory > kPageMask || h.directory_pages > kPageMask) {
+    damaged("header", 0, "a directory's page", h.directory);
+  }
   if (segment.depth > h.global_depth) damaged("directory", h.directory, "a depth within the directory's", segment.depth);
   region_.at(h.directory << kPageShift, u64{8} << h.global_depth);
   region_.at(h.directory << kPageShift, h.directory_pages << kPageShift);
@@ -160,7 +164,7 @@ void HashIndex::double_directory() {
   const u64 old_page = header().directory;
   const u64 old_pages = header().directory_pages;
   const bool in_place = bytes <= old_pages << kPageShift;
-  const u64 page = in_place ? old_page : pages_.allocate(bytes >> kPageShift);
+  const u64 page = in_place ? old_page : pages_.allocate(page_up(bytes) >> kPageShift);
   u64* to = reinterpret_cast<u64*>(region_.writable(page << kPageShift, bytes));
   const u64* from = reinterpret_cast<const u64*>(region_.data() + (old_page << kPageShift));
   for (u64 i = entries; i-- != 0;) to[2 * i] = to[2 * i + 1] = from[i];  // from the end: it may be in place
@@ -168,12 +172,12 @@ void HashIndex::double_directory() {
   ++h.global_depth;
   if (in_place) return;
   h.directory = page;
-  h.directory_pages = bytes >> kPageShift;
+  h.directory_pages = page_up(bytes) >> kPageShift;
   pages_.free(old_page, old_pages);
 }
 
 u64 HashIndex::slot_count() const {
-  const unsigned global = header().global_depth;
+  const unsigned global = global_depth();
   u64 slots = 0;
   for (u64 i = 0; i < u64{1} << global;) {
     const u64 entry = load<u64>(region_.at((header().directory << kPageShift) + i * 8, 8));
