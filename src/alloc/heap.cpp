@@ -15,7 +15,7 @@ constexpr unsigned kLengthBits = 48;
 constexpr u64 kLengthMask = (u64{1} << kLengthBits) - 1;
 constexpr u64 kBlockHeader = 8;
 constexpr u64 kMaxBlock = u64{1} << 47;
-// A list is followed no further than this by check(); no region holds more blocks.
+// References count words of 8 bytes.
 constexpr u64 kRefShift = 3;
 
 // Classes 0 and 1 are 16 and 24 bytes; then (4 + q) << e, q = 0..3, e = 3, 4, ...: 32, 40, 48, 56, 64, 80, ...
@@ -34,7 +34,8 @@ constexpr unsigned class_of(u64 bytes) {
 }
 
 constexpr unsigned kClasses = class_of(kMaxBlock) + 1;
-static_assert(class_size(class_of(33)) == 40 && class_size(class_of(57)) == 64 && class_size(class_of(64)) == 64);
+static_assert(class_size(class_of(33)) == 40 && class_size(class_of(57)) == 64 &&
+              class_size(class_of(64)) == 64);
 static_assert(class_size(class_of(65)) == 80 && class_size(kClasses - 1) == kMaxBlock);
 
 constexpr u64 tag_word(u8 tag, unsigned size_class, u64 length) {
@@ -112,7 +113,8 @@ u64 Heap::pop_free(unsigned size_class) {
   const u64 offset = header().free_heads[size_class];
   if (offset == 0) return 0;
   const Block block = block_at(offset);
-  if (block.live || block.size_class != size_class) damaged(offset, "a free block of its list's class", block.size);
+  if (block.live || block.size_class != size_class)
+    damaged(offset, "a free block of its list's class", block.size);
   Header& changed = change_header();
   changed.free_heads[size_class] = load<u64>(region_.data() + offset + kBlockHeader);
   changed.free_bytes -= block.size;
@@ -183,9 +185,9 @@ void Heap::check(Findings& findings, std::vector<HeapRef>* live) const {
   }
   // The counters are the sums.
   if (live_sum != live_bytes() || free_sum != free_bytes()) {
-    findings.push_back({"values", "expected " + std::to_string(live_sum) + " live and " + std::to_string(free_sum) +
-                                      " free bytes, found counts of " + std::to_string(live_bytes()) + " and " +
-                                      std::to_string(free_bytes())});
+    findings.push_back({"values", "expected " + std::to_string(live_sum) + " live and " +
+                                      std::to_string(free_sum) + " free bytes, found counts of " +
+                                      std::to_string(live_bytes()) + " and " + std::to_string(free_bytes())});
   }
 }
 
@@ -195,14 +197,15 @@ void Heap::check_free_lists(u64 free_blocks, Findings& findings) const {
   for (unsigned size_class = 0; size_class < kClasses; ++size_class) {
     for (u64 offset = header().free_heads[size_class]; offset != 0 && seen <= free_blocks; ++seen) {
       const Block block = block_at(offset);
-      if (block.live || block.size_class != size_class) damaged(offset, "a free block of its list's class", block.size);
+      if (block.live || block.size_class != size_class)
+        damaged(offset, "a free block of its list's class", block.size);
       offset = load<u64>(region_.data() + offset + kBlockHeader);
     }
   }
   if (seen != free_blocks || header().free_blocks != free_blocks) {
-    findings.push_back({"values", "expected " + std::to_string(free_blocks) + " blocks in the free lists, found " +
-                                      std::to_string(seen) + " and a count of " +
-                                      std::to_string(header().free_blocks)});
+    findings.push_back({"values", "expected " + std::to_string(free_blocks) +
+                                      " blocks in the free lists, found " + std::to_string(seen) +
+                                      " and a count of " + std::to_string(header().free_blocks)});
   }
 }
 

@@ -105,7 +105,8 @@ void PageMap::check(Findings& findings) const {
   for (u64 page = 0; page < page_count(); ++page) {
     free += !used(page);
     if (page % kGroupPages == 0 && !used(page)) {
-      findings.push_back({"page " + std::to_string(page), "expected the map's own page to be in use, found it free"});
+      findings.push_back(
+          {"page " + std::to_string(page), "expected the map's own page to be in use, found it free"});
     }
   }
   if (free != free_pages()) {

@@ -51,13 +51,17 @@ class PageMap {
   void check(Findings& findings) const;
 
  private:
-  static u64 bits_offset(u64 page) { return (page / kGroupPages) * (kGroupPages << kPageShift) + kBitsOffset; }
+  static u64 bits_offset(u64 page) {
+    return (page / kGroupPages) * (kGroupPages << kPageShift) + kBitsOffset;
+  }
   u64 word(u64 page) const;
   void assign(u64 page, u64 count, bool used);
   u64 next(u64 page, u64 limit, bool used) const;
   u64 find_run(u64 from, u64 limit, u64 count) const;
   u64 allocate_at_end(u64 count);
-  const PageMapState& state() const { return *reinterpret_cast<const PageMapState*>(region_.data() + state_offset_); }
+  const PageMapState& state() const {
+    return *reinterpret_cast<const PageMapState*>(region_.data() + state_offset_);
+  }
   PageMapState& change_state() { return *region_.writable_as<PageMapState>(state_offset_); }
 
   Region& region_;

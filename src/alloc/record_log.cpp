@@ -20,10 +20,14 @@ constexpr u64 footer_size(u64 words) { return words <= 255 ? 1 : 9; }
 
 u64 load_field(const u8* from, u64 width) {
   switch (width) {
-    case 1: return *from;
-    case 2: return load<u16>(from);
-    case 4: return load<u32>(from);
-    default: return load<u64>(from);
+    case 1:
+      return *from;
+    case 2:
+      return load<u16>(from);
+    case 4:
+      return load<u32>(from);
+    default:
+      return load<u64>(from);
   }
 }
 
@@ -56,8 +60,8 @@ Range dead_blocks(u64 start, u64 end) {
 }  // namespace
 
 void RecordLog::damaged(u64 offset, const char* expected, u64 found) const {
-  throw DamagedError(log_.path() + ": record at " + std::to_string(offset) + ": expected " + expected + ", found " +
-                         std::to_string(found),
+  throw DamagedError(log_.path() + ": record at " + std::to_string(offset) + ": expected " + expected +
+                         ", found " + std::to_string(found),
                      log_.path());
 }
 
@@ -87,7 +91,8 @@ void RecordLog::read_general(u64 offset, RecordView& view) const {
   view.bytes = words * 8;
   at = log_.at(offset, view.bytes);
   const u64 fixed = header + footer_size(words) + kMinRoom;
-  if (view.bytes < fixed || key_area > view.bytes - fixed) damaged(offset, "a key within the record", key_area);
+  if (view.bytes < fixed || key_area > view.bytes - fixed)
+    damaged(offset, "a key within the record", key_area);
   view.room = view.bytes - header - footer_size(words) - key_area;
   view.value = at + header + key_area;
   view.value_size = view.state == RecordState::reference ? 0 : load_field(fields + width, width);
@@ -123,7 +128,8 @@ RecordLog::Boundary RecordLog::boundary_before(u64 offset) const {
   if (offset < kMinBytes) damaged(offset, "a record before it", offset);
   u64 words = *log_.at(offset - 1, 1);
   if (words == 0) words = load<u64>(log_.at(offset - 9, 8));
-  if (words < kMinBytes / 8 || words > offset / 8) damaged(offset, "the footer of the record before it", words);
+  if (words < kMinBytes / 8 || words > offset / 8)
+    damaged(offset, "the footer of the record before it", words);
   const Boundary before = boundary_at(offset - words * 8);
   if (before.bytes != words * 8) damaged(before.offset, "a header that agrees with the footer", before.bytes);
   return before;
@@ -196,7 +202,8 @@ u64 RecordLog::append(const Shape& shape, Bytes key, Bytes annex, Bytes value) {
   put_footer(at + shape.bytes, words);
   const u64 width = field_width(shape.record_class);
   const u64 header = header_size(shape.record_class);
-  u8 flags = static_cast<u8>(shape.record_class | static_cast<unsigned>(RecordState::inline_value) << kStateShift);
+  u8 flags =
+      static_cast<u8>(shape.record_class | static_cast<unsigned>(RecordState::inline_value) << kStateShift);
   if (!annex.empty()) flags |= kAnnexBit;
   u8* field = at + 1;
   if (shape.record_class == 0) {
@@ -222,8 +229,8 @@ void RecordLog::set_inline(const RecordView& record, Bytes value) {
   u8* room = at + (record.value - (log_.data() + record.offset));
   const unsigned record_class = at[0] & kClassMask;
   const u64 width = field_width(record_class);
-  at[0] = static_cast<u8>((at[0] & ~(3u << kStateShift)) |
-                          static_cast<unsigned>(RecordState::inline_value) << kStateShift);
+  at[0] = static_cast<u8>((at[0] & ~(3u << kStateShift)) | static_cast<unsigned>(RecordState::inline_value)
+                                                               << kStateShift);
   store_field(at + header_size(record_class) - width, width, value.size());
   copy(room, value);
 }
@@ -232,8 +239,8 @@ void RecordLog::set_reference(const RecordView& record, u64 reference) {
   const u64 value_offset = static_cast<u64>(record.value - log_.data());
   std::memcpy(log_.writable(value_offset, kMinRoom), &reference, kMinRoom);
   u8* flags = log_.writable(record.offset, 1);
-  *flags = static_cast<u8>((*flags & ~(3u << kStateShift)) |
-                           static_cast<unsigned>(RecordState::reference) << kStateShift);
+  *flags = static_cast<u8>((*flags & ~(3u << kStateShift)) | static_cast<unsigned>(RecordState::reference)
+                                                                 << kStateShift);
 }
 
 u64 RecordLog::reference(const RecordView& record) const {
@@ -275,8 +282,8 @@ void RecordLog::erase(const Erasure& plan) {
   }
   state.dead += plan.right_begin - plan.left_end;
   const u64 words = (plan.end - plan.start) / 8;
-  store<u64>(log_.writable(plan.start, 8),
-             words << 8 | static_cast<u64>(RecordState::tombstone) << kStateShift);
+  store<u64>(log_.writable(plan.start, 8), words << 8 | static_cast<u64>(RecordState::tombstone)
+                                                            << kStateShift);
   const u64 footer = footer_size(words);
   put_footer(log_.writable(plan.end - footer, footer) + footer, words);
   note_dead(plan);
@@ -323,8 +330,8 @@ void RecordLog::check_totals(u64 dead, Findings& findings) const {
                                        std::to_string(dead_bytes())});
   }
   if (end() > log_.size()) {
-    findings.push_back({"records", "expected the log to end within " + std::to_string(log_.size()) + ", found " +
-                                       std::to_string(end())});
+    findings.push_back({"records", "expected the log to end within " + std::to_string(log_.size()) +
+                                       ", found " + std::to_string(end())});
   }
 }
 

@@ -66,12 +66,13 @@ class RecordLog {
   };
   // What erasing a record will do; planned before anything is changed.
   struct Erasure {
-    u64 start = 0, end = 0;            // the dead run that results
+    u64 start = 0, end = 0;             // the dead run that results
     u64 left_end = 0, right_begin = 0;  // the record itself lies between
-    bool cut = false;                  // the log will end at start
+    bool cut = false;                   // the log will end at start
   };
 
-  RecordLog(Region& log, Region& owner, u64 state_offset) : log_(log), owner_(owner), state_offset_(state_offset) {}
+  RecordLog(Region& log, Region& owner, u64 state_offset)
+      : log_(log), owner_(owner), state_offset_(state_offset) {}
 
   u64 end() const { return state().end; }
   u64 dead_bytes() const { return state().dead; }

@@ -60,7 +60,8 @@ Dict::Record Dict::to_record(const RecordView& view) const {
 
 std::optional<Dict::Record> Dict::find(Bytes key) const {
   RecordView view;
-  const u64 position = index_.find(hash(key), [&](u64 candidate) { return log_.match(candidate * kRecordUnit, key, view); });
+  const u64 position =
+      index_.find(hash(key), [&](u64 candidate) { return log_.match(candidate * kRecordUnit, key, view); });
   if (position == HashIndex::kNone) return std::nullopt;
   return to_record(view);
 }
@@ -96,7 +97,8 @@ std::optional<Dict::Record> Dict::previous(RecordPos position) const {
 bool Dict::put(Bytes key, Bytes annex, Bytes value) {
   const u64 hash = this->hash(key);
   RecordView view;
-  const u64 found = index_.find(hash, [&](u64 candidate) { return log_.match(candidate * kRecordUnit, key, view); });
+  const u64 found =
+      index_.find(hash, [&](u64 candidate) { return log_.match(candidate * kRecordUnit, key, view); });
   if (found != HashIndex::kNone) {
     set_value(view, value);
     return false;
@@ -111,9 +113,7 @@ bool Dict::put(Bytes key, Bytes annex, Bytes value) {
   return true;
 }
 
-void Dict::set_value(RecordPos position, Bytes value) {
-  set_value(log_.read(offset_of(position)), value);
-}
+void Dict::set_value(RecordPos position, Bytes value) { set_value(log_.read(offset_of(position)), value); }
 
 void Dict::set_value(const RecordView& view, Bytes value) {
   const bool referred = view.state == RecordState::reference;
@@ -132,7 +132,8 @@ void Dict::set_value(const RecordView& view, Bytes value) {
 bool Dict::erase(Bytes key) {
   const u64 hash = this->hash(key);
   RecordView view;
-  const u64 found = index_.find(hash, [&](u64 candidate) { return log_.match(candidate * kRecordUnit, key, view); });
+  const u64 found =
+      index_.find(hash, [&](u64 candidate) { return log_.match(candidate * kRecordUnit, key, view); });
   if (found == HashIndex::kNone) return false;
   erase(view, hash);
   return true;

@@ -6,9 +6,9 @@
 namespace emd {
 
 void Dict::check(Findings& findings) const {
-  std::vector<u64> slots;             // positions that the index names
-  std::vector<HeapRef> blocks;        // live blocks
-  std::vector<HeapRef> references;    // blocks that records name
+  std::vector<u64> slots;           // positions that the index names
+  std::vector<HeapRef> blocks;      // live blocks
+  std::vector<HeapRef> references;  // blocks that records name
   index_.check(findings, [&](u64 position) { slots.push_back(position); });
   std::sort(slots.begin(), slots.end());
   // No record is named twice.
@@ -21,13 +21,14 @@ void Dict::check(Findings& findings) const {
   std::sort(references.begin(), references.end());
   if (references != blocks) {
     findings.push_back({"values", "expected " + std::to_string(references.size()) +
-                                      " blocks, each named by one record, found " + std::to_string(blocks.size()) +
-                                      " in use, or others"});
+                                      " blocks, each named by one record, found " +
+                                      std::to_string(blocks.size()) + " in use, or others"});
   }
 }
 
 // The live records are just those that the index names, and each is found by its key.
-void Dict::check_records(std::vector<u64>& slots, std::vector<HeapRef>& references, Findings& findings) const {
+void Dict::check_records(std::vector<u64>& slots, std::vector<HeapRef>& references,
+                         Findings& findings) const {
   std::size_t matched = 0;
   u64 records = 0;
   try {

@@ -8,8 +8,8 @@
 namespace emd {
 
 void HashIndex::damaged(const char* what, u64 offset, const char* expected, u64 found) const {
-  throw DamagedError(region_.path() + ": " + what + " at " + std::to_string(offset) + ": expected " + expected +
-                         ", found " + std::to_string(found),
+  throw DamagedError(region_.path() + ": " + what + " at " + std::to_string(offset) + ": expected " +
+                         expected + ", found " + std::to_string(found),
                      region_.path());
 }
 
@@ -122,7 +122,8 @@ void HashIndex::fill_hole(u64 segment_offset, unsigned buckets, unsigned b) {
     const unsigned x = (b + distance) % buckets;
     const u64* bucket = reinterpret_cast<const u64*>(region_.data() + segment_offset) + x * kSlotsPerBucket;
     unsigned slot = 0;
-    while (slot < kSlotsPerBucket && (bucket[slot] == 0 || displacement(bucket[slot], x, buckets) < distance)) ++slot;
+    while (slot < kSlotsPerBucket && (bucket[slot] == 0 || displacement(bucket[slot], x, buckets) < distance))
+      ++slot;
     if (slot == kSlotsPerBucket) {
       if (bucket[kSlotsPerBucket - 1] == 0) return;  // nothing has passed this bucket
       ++distance;

@@ -43,10 +43,10 @@ struct IndexHeader {
   u32 hash_bits;
   u32 global_depth;
   u64 seed;
-  u64 count;            // entries, in segments and overflow
-  u64 directory;        // page
+  u64 count;      // entries, in segments and overflow
+  u64 directory;  // page
   u64 directory_pages;
-  u64 overflow_head;    // page; zero: none
+  u64 overflow_head;  // page; zero: none
   u64 overflow_count;
   PageMapState pages;
   RecordLogState log;
@@ -61,8 +61,8 @@ class HashIndex {
   static constexpr u64 kMagic = 0x3154434944444d45;  // "EMDDICT1"
   static constexpr u32 kVersion = 1;
   static constexpr unsigned kHomeBits = 13;
-  static constexpr unsigned kMaxProbes = 16;       // buckets
-  static constexpr unsigned kSegmentSizes = 8;     // a segment is 1 to 8 units
+  static constexpr unsigned kMaxProbes = 16;    // buckets
+  static constexpr unsigned kSegmentSizes = 8;  // a segment is 1 to 8 units
   static constexpr unsigned kMaxSegmentBuckets = 512;
   // 4 million segments, 12 billion entries: the directory is one run of the page map.
   static constexpr unsigned kMaxDepth = 22;
@@ -130,8 +130,12 @@ class HashIndex {
   static constexpr unsigned kSizeShift = 46;
   static constexpr unsigned kFreshBits = kTagBits - 1;
 
-  static unsigned home_of_bits(u64 top13, unsigned buckets) { return static_cast<unsigned>(top13 * buckets >> kHomeBits); }
-  static unsigned home_of_slot(u64 slot, unsigned buckets) { return home_of_bits(slot >> (64 - kHomeBits), buckets); }
+  static unsigned home_of_bits(u64 top13, unsigned buckets) {
+    return static_cast<unsigned>(top13 * buckets >> kHomeBits);
+  }
+  static unsigned home_of_slot(u64 slot, unsigned buckets) {
+    return home_of_bits(slot >> (64 - kHomeBits), buckets);
+  }
   // How many buckets behind its home an entry of bucket b lies.
   static unsigned displacement(u64 slot, unsigned b, unsigned buckets) {
     const unsigned home = home_of_slot(slot, buckets);
@@ -173,7 +177,8 @@ class HashIndex {
   bool overflow_erase(u64 hash, u64 position);
   void check_segment(const Segment& segment, u64 prefix, Findings& findings, u64& count,
                      const std::function<void(u64)>& visit) const;
-  void check_hash(const Segment& segment, u64 prefix, u64 slot, const std::string& where, Findings& findings) const;
+  void check_hash(const Segment& segment, u64 prefix, u64 slot, const std::string& where,
+                  Findings& findings) const;
   void check_pages(const std::vector<std::pair<u64, u64>>& runs, Findings& findings) const;
   u64 check_overflow(std::vector<std::pair<u64, u64>>& runs, Findings& findings,
                      const std::function<void(u64)>& visit) const;
@@ -194,7 +199,8 @@ inline HashIndex::Segment HashIndex::decode(u64 entry) const {
   if (__builtin_expect(segment.page() == 0, 0)) damaged("directory entry", entry, "a segment's page", 0);
   segment.depth = static_cast<unsigned>(entry >> kDepthShift & 63);
   segment.buckets = (static_cast<unsigned>(entry >> kSizeShift & 7) + 1) * unit();
-  segment.slots = reinterpret_cast<const u64*>(region_.at((entry & kPageMask) << kPageShift, u64{segment.buckets} * 64));
+  segment.slots =
+      reinterpret_cast<const u64*>(region_.at((entry & kPageMask) << kPageShift, u64{segment.buckets} * 64));
   return segment;
 }
 

@@ -29,7 +29,8 @@ void HashIndex::check(Findings& findings, const std::function<void(u64)>& visit)
       // A segment of depth d has 2^(global - d) entries, aligned, all alike.
       if (segment.depth > global) damaged("directory", at, "a depth within the directory's", segment.depth);
       const u64 span = u64{1} << (global - segment.depth);
-      expect(i % span == 0, findings, "directory entry " + std::to_string(i), "expected it aligned to its depth");
+      expect(i % span == 0, findings, "directory entry " + std::to_string(i),
+             "expected it aligned to its depth");
       for (u64 j = 1; j < span; ++j) {
         expect(load<u64>(region_.at(at + j * 8, 8)) == segment.entry, findings,
                "directory entry " + std::to_string(i + j), "expected it to be as its segment's first");
@@ -43,10 +44,12 @@ void HashIndex::check(Findings& findings, const std::function<void(u64)>& visit)
     }
     const u64 overflow = check_overflow(runs, findings, visit);
     // The counts are the numbers of entries found.
-    expect(overflow == h.overflow_count, findings, "header", "expected " + std::to_string(overflow) +
-               " overflow entries, found a count of " + std::to_string(h.overflow_count));
-    expect(found + overflow == h.count, findings, "header", "expected " + std::to_string(found + overflow) +
-               " entries, found a count of " + std::to_string(h.count));
+    expect(overflow == h.overflow_count, findings, "header",
+           "expected " + std::to_string(overflow) + " overflow entries, found a count of " +
+               std::to_string(h.overflow_count));
+    expect(found + overflow == h.count, findings, "header",
+           "expected " + std::to_string(found + overflow) + " entries, found a count of " +
+               std::to_string(h.count));
     check_pages(runs, findings);
   } catch (const DamagedError& error) {
     findings.push_back({"index", error.what()});
@@ -58,11 +61,13 @@ void HashIndex::check_segment(const Segment& segment, u64 prefix, Findings& find
   const auto full = [&](unsigned b) { return segment.slots[b * kSlotsPerBucket + kSlotsPerBucket - 1] != 0; };
   for (unsigned b = 0; b < segment.buckets; ++b) {
     const u64* bucket = segment.slots + b * kSlotsPerBucket;
-    const std::string where = "segment of page " + std::to_string(segment.page()) + ", bucket " + std::to_string(b);
+    const std::string where =
+        "segment of page " + std::to_string(segment.page()) + ", bucket " + std::to_string(b);
     const unsigned fill = bucket_fill(bucket);
     // Slots are filled from the first.
     for (unsigned i = 0; i < kSlotsPerBucket; ++i) {
-      expect((bucket[i] != 0) == (i < fill), findings, where, "expected its slots to be filled from the first");
+      expect((bucket[i] != 0) == (i < fill), findings, where,
+             "expected its slots to be filled from the first");
     }
     for (unsigned i = 0; i < fill; ++i) {
       ++count;
@@ -132,7 +137,8 @@ void HashIndex::check_pages(const std::vector<std::pair<u64, u64>>& runs, Findin
     region_.at(page << kPageShift, pages << kPageShift);
     expect(page >= end, findings, where, "expected one use of it, found two");
     for (u64 p = page; p < page + pages; ++p) {
-      expect(p % PageMap::kGroupPages != 0 && pages_.used(p), findings, where, "expected it to be marked as used");
+      expect(p % PageMap::kGroupPages != 0 && pages_.used(p), findings, where,
+             "expected it to be marked as used");
     }
     in_use += pages;
     end = page + pages;

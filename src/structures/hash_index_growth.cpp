@@ -144,7 +144,8 @@ void HashIndex::require_directory(const Segment& segment) const {
   if (h.directory == 0 || h.directory > kPageMask || h.directory_pages > kPageMask) {
     damaged("header", 0, "a directory's page", h.directory);
   }
-  if (segment.depth > h.global_depth) damaged("directory", h.directory, "a depth within the directory's", segment.depth);
+  if (segment.depth > h.global_depth)
+    damaged("directory", h.directory, "a depth within the directory's", segment.depth);
   region_.at(h.directory << kPageShift, u64{8} << h.global_depth);
   region_.at(h.directory << kPageShift, h.directory_pages << kPageShift);
 }
@@ -154,7 +155,8 @@ void HashIndex::set_directory(u64 hash, unsigned depth, u64 entry) {
   const unsigned global = header().global_depth;
   const u64 span = u64{1} << (global - depth);
   const u64 first = directory_index(hash, global) & ~(span - 1);
-  u64* to = reinterpret_cast<u64*>(region_.writable((header().directory << kPageShift) + first * 8, span * 8));
+  u64* to =
+      reinterpret_cast<u64*>(region_.writable((header().directory << kPageShift) + first * 8, span * 8));
   std::fill_n(to, span, entry);
 }
 

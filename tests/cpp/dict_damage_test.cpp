@@ -104,12 +104,13 @@ TEST(DictCheck, FindsWhatWasPlanted) {
   };
   const auto flip = [](u64& word) { word ^= u64{1} << 33; };
   const auto add = [](u64& word) { word += 1; };
-  EXPECT_GT(plant(1, 0, flip), 0u);                                     // a key
-  EXPECT_GT(plant(1, 40 * 16, [](u64& word) { word += 512; }), 0u);     // the tombstone's length
+  EXPECT_GT(plant(1, 0, flip), 0u);                                  // a key
+  EXPECT_GT(plant(1, 40 * 16, [](u64& word) { word += 512; }), 0u);  // the tombstone's length
   EXPECT_GT(plant(0, offsetof(IndexHeader, count), add), 0u);
-  EXPECT_GT(plant(0, offsetof(IndexHeader, log) + 8, add), 0u);         // dead bytes
-  EXPECT_GT(plant(0, offsetof(IndexHeader, pages), add), 0u);           // free pages
-  EXPECT_GT(plant(0, PageMap::kBitsOffset, [](u64& word) { word &= ~u64{4}; }), 0u);  // a page in use called free
+  EXPECT_GT(plant(0, offsetof(IndexHeader, log) + 8, add), 0u);  // dead bytes
+  EXPECT_GT(plant(0, offsetof(IndexHeader, pages), add), 0u);    // free pages
+  EXPECT_GT(plant(0, PageMap::kBitsOffset, [](u64& word) { word &= ~u64{4}; }),
+            0u);                                                                // a page in use called free
   EXPECT_GT(plant(0, kPageSize, [](u64& word) { word |= u64{1} << 50; }), 0u);  // a directory entry
   EXPECT_GT(plant(2, kPageSize, [](u64& word) { word ^= u64{0xFA} << 56; }), 0u);  // a live block called free
 }

@@ -92,7 +92,8 @@ TEST_P(DictModelTest, GrowsAndIsEmptied) {
 
 INSTANTIATE_TEST_SUITE_P(Variants, DictModelTest,
                          testing::Values(Variant{"normal", {}}, Variant{"tiny_segments", {1, 64}},
-                                         Variant{"small_segments", {4, 64}}, Variant{"eight_hashes", {512, 3}},
+                                         Variant{"small_segments", {4, 64}},
+                                         Variant{"eight_hashes", {512, 3}},
                                          Variant{"tiny_colliding", {2, 8}}),
                          [](const auto& tested) { return std::string(tested.param.name); });
 

@@ -56,7 +56,8 @@ TEST(Dict, HoldsEmptyKeysAndValues) {
 TEST(Dict, HoldsKeysValuesAndAnnexesOfAnySize) {
   DictStore subject;
   DictModel model;
-  for (const u64 size : {0, 5, 6, 7, 40, 45, 46, 47, 255, 256, 2030, 2040, 2050, 65400, 65536, 70000, 1 << 20}) {
+  for (const u64 size :
+       {0, 5, 6, 7, 40, 45, 46, 47, 255, 256, 2030, 2040, 2050, 65400, 65536, 70000, 1 << 20}) {
     const std::string key(size, 'k'), value(size, 'v');
     subject.put(key, "small", key);
     subject.put("v" + std::to_string(size), value);

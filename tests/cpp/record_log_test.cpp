@@ -64,7 +64,8 @@ TEST_F(RecordLogTest, EverySizeIsReadBackInBothDirections) {
   for (u64 size = 0; size < 80; ++size) sizes.push_back(size);
   for (u64 size = 2000; size < 2080; ++size) sizes.push_back(size);
   for (u64 size = 65440; size < 65560; ++size) sizes.push_back(size);
-  for (const u64 size : sizes) offsets.push_back(append("key", std::string(size, 'v'), size % 3 ? "" : "annex"));
+  for (const u64 size : sizes)
+    offsets.push_back(append("key", std::string(size, 'v'), size % 3 ? "" : "annex"));
   EXPECT_EQ(live_records(), sizes.size());
   RecordView view;
   for (u64 i = 0, at = 0; i < sizes.size(); ++i, at = view.offset + view.bytes) {
@@ -87,7 +88,7 @@ TEST_F(RecordLogTest, NeighbouringDeadRecordsBecomeOne) {
   for (int i = 0; i < 6; ++i) offsets.push_back(append("key" + std::to_string(i), "value"));
   erase(offsets[1]);
   erase(offsets[3]);
-  erase(offsets[2]);  // joins both sides
+  erase(offsets[2]);              // joins both sides
   EXPECT_EQ(live_records(), 3u);  // the check refuses neighbours
   EXPECT_EQ(log_->dead_bytes(), offsets[4] - offsets[1]);
   RecordView view;
@@ -131,7 +132,8 @@ TEST_F(RecordLogTest, WhatIsNoRecordIsDamage) {
   EXPECT_THROW(log_->read(~u64{0}), DamagedError);
   erase(first);
   EXPECT_THROW(log_->read(first), DamagedError);
-  EXPECT_THROW(log_->plan_erase(RecordView{8, 16, RecordState::inline_value, {}, {}, nullptr, 0, 0}), DamagedError);
+  EXPECT_THROW(log_->plan_erase(RecordView{8, 16, RecordState::inline_value, {}, {}, nullptr, 0, 0}),
+               DamagedError);
 }
 
 }  // namespace
