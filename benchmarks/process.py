@@ -42,6 +42,8 @@ def disk_bytes(folder: Path) -> int:
 def _child(work: Callable[..., dict[str, Any]], arguments: tuple[Any, ...], connection: Connection) -> None:
     try:
         connection.send(work(*arguments))
+    except KeyboardInterrupt:
+        pass  # the parent has had it too, and says so
     except Exception as error:  # whatever a peer raises is reported as that peer's result
         connection.send(f"{type(error).__name__}: {error}")
 

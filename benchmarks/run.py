@@ -5,9 +5,9 @@
     python benchmarks/run.py --quick    0.1 million
     python benchmarks/run.py --only pyrsistence dict --kinds int-int --sizes 10M
 
-Every cell of a table is a process of its own. Cells are run in rounds, a run of each peer a round, until a cell
-has had its share of time, so that a disturbance does not hit one peer alone; the median is shown. A peer whose
-inserting was stopped at its limit of time is not tried at larger sizes.
+Every cell of a table is a process of its own. Cells are run in rounds, a run of each peer a round, until a
+cell has had its share of time, so that a disturbance does not hit one peer alone; the median is shown. A peer
+whose inserting was stopped at its limit of time is not tried at larger sizes.
 """
 
 from __future__ import annotations
@@ -195,4 +195,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("\nInterrupted; no result file was written.")

@@ -5,7 +5,7 @@
 
 Every instruction, their order and all code references are kept in one pyrsistence.Store; at the end its
 memory is set beside what Python's own dicts and lists take for the same. `make demo` runs it; the
-options' defaults are FILE, MEMORY, ADDRESS and STORE of the environment.
+options' defaults are FILE, MEMORY, ADDRESS, STORE and COMPARE of the environment.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ from disassembly.steps import StepError, build_step, compare_step, report_step, 
 _SUFFIXES = {"K": 10, "M": 20, "G": 30, "T": 40}
 # What Python's dicts and lists take for an instruction at most; to judge if a comparison fits in memory.
 _MOST_PYTHON_BYTES = 500
+# Small enough for the default file's store to be larger, and to show that it may be.
+_DEFAULT_MEMORY = "256M"
 # Below this a difference of two samples of a process's memory is mostly noise.
 _LEAST_COMPARED = 16 << 20
 _MIB = 1 << 20
@@ -64,25 +66,16 @@ def address_of(text: str) -> int:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
-    option = parser.add_argument
-    given = {name: os.environ.get(name) or None for name in ("FILE", "MEMORY", "ADDRESS", "STORE")}
-    option("--file", metavar="F", default=given["FILE"], help="the ELF file (default: a large library)")
-    option("--memory", metavar="SIZE", default=given["MEMORY"], type=size_in_bytes, help="budget, as in 512M")
-    option("--address", metavar="A", default=given["ADDRESS"], type=address_of, help="instruction to show")
-    option(
-        "--store",
-        metavar="DIR",
-        default=given["STORE"],
-        type=Path,
-        help="keep the store; show it if it exists",
-    )
-    option(
-        "--compare",
-        type=int,
-        default=2_000_000,
-        metavar="N",
-        help="instructions to keep in Python's dicts as well, for comparison (default: %(default)s; 0: none)",
-    )
+
+    def option(name: str, default: str | None, **rest: Any) -> None:
+        given = os.environ.get(name.upper()) or default
+        parser.add_argument(f"--{name}", default=given, **rest)
+
+    option("file", None, metavar="F", help="the ELF file (default: a large library of this machine)")
+    option("memory", _DEFAULT_MEMORY, metavar="SIZE", type=size_in_bytes, help="the budget (default: 256M)")
+    option("address", None, metavar="A", type=address_of, help="the instruction to show (default: the entry)")
+    option("store", None, metavar="DIR", type=Path, help="keep the store here; if it exists, only show it")
+    option("compare", "2000000", metavar="N", type=int, help="instructions to keep in Python's dicts too")
     return parser.parse_args()
 
 
@@ -131,10 +124,10 @@ def comparison_limit(wanted: int, instructions: int) -> int:
     return min(wanted, instructions, free // 2 // _MOST_PYTHON_BYTES)
 
 
-def show_memory(built: dict[str, Any], plain: dict[str, Any] | None) -> None:
+def show_memory(built: dict[str, Any], plain: dict[str, Any] | None, budget: int) -> None:
     """Peak memory of the store's process, beside that of Python's dicts and lists."""
     peak, before = built["peak"], built["before"]
-    print("\nPeak memory of the first process:")
+    print(f"\nPeak memory of the first process, the store's budget being {mib(budget).strip()}:")
     print(f"  {mib(peak.anonymous)} anonymous, of it {mib(before).strip()} before the first instruction")
     print(f"  {mib(peak.high_water)} with pages of files, which the kernel drops when it needs memory")
     if plain is None:
@@ -168,7 +161,7 @@ def demonstrate(arguments: argparse.Namespace, folder: Path) -> bool:
     show_build(built)
     agreed = show_check(run(report_step, str(folder), arguments.address, arguments.memory))
     limit = comparison_limit(arguments.compare, built["instructions"])
-    show_memory(built, run(compare_step, str(file), limit) if limit > 0 else None)
+    show_memory(built, run(compare_step, str(file), limit) if limit > 0 else None, arguments.memory)
     return agreed
 
 

@@ -91,7 +91,7 @@ def show_instruction(members: Members, address: int) -> None:
 
 
 def check(members: Members, advance: Callable[[int], object]) -> list[str]:
-    """Counts again all that the building process counted; returns what differs. `advance` is told of steps."""
+    """Counts again all that the building process counted; returns what differs. `advance` hears of steps."""
     summary = members.dict("summary")
     mix, code_bytes, in_order = _count_instructions(members, advance)
     referred, misplaced = _count_references(members, advance)

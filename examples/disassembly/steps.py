@@ -18,8 +18,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import pyrsistence
 from tqdm import tqdm
+
+import pyrsistence
 
 from . import report as reports
 from .image import Image, ImageError
@@ -43,10 +44,9 @@ def disk_bytes(folder: Path) -> int:
     return sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())
 
 
-def build_step(file: str, folder: str, memory: int | None) -> dict[str, Any]:
+def build_step(file: str, folder: str, memory: int) -> dict[str, Any]:
     """Disassembles `file` into a new store in `folder`."""
-    if memory is not None:
-        pyrsistence.set_memory_budget(memory)
+    pyrsistence.set_memory_budget(memory)
     image = Image(file)
     before = memory_of().anonymous
     with pyrsistence.Store(folder, mode="x") as store:
@@ -61,10 +61,9 @@ def build_step(file: str, folder: str, memory: int | None) -> dict[str, Any]:
     return facts
 
 
-def report_step(folder: str, address: int | None, memory: int | None) -> dict[str, Any]:
+def report_step(folder: str, address: int | None, memory: int) -> dict[str, Any]:
     """Shows what the store holds, and counts it again."""
-    if memory is not None:
-        pyrsistence.set_memory_budget(memory)
+    pyrsistence.set_memory_budget(memory)
     begin = time.perf_counter()
     with pyrsistence.Store(folder, mode="r+") as store:
         summary = store.dict("summary")
