@@ -14,8 +14,10 @@ namespace pyr {
 namespace {
 
 constexpr const char* kPickleRefused =
-    "only pickle can store an object of this type, and this container was opened with pickle=False; store its parts (None, "
-    "bool, int, float, complex, str, bytes and tuples, lists, dicts and sets of them), or give pickler= and unpickler=";
+    "only pickle can store an object of this type, and this container was opened with pickle=False; store "
+    "its parts (None, "
+    "bool, int, float, complex, str, bytes and tuples, lists, dicts and sets of them), or give pickler= and "
+    "unpickler=";
 
 PyObject* unpickling_error(const char* what) {
   static PyObject* type = nullptr;
@@ -37,7 +39,8 @@ Ref bound_method(PyObject* object, const char* parameter, const char* name) {
   if (method && PyCallable_Check(method.get())) return method;
   if (method || PyErr_ExceptionMatches(PyExc_AttributeError)) {
     PyErr_Clear();
-    PyErr_Format(PyExc_TypeError, "%s= must have a method .%s(), but %R has none", parameter, name, Py_TYPE(object));
+    PyErr_Format(PyExc_TypeError, "%s= must have a method .%s(), but %R has none", parameter, name,
+                 Py_TYPE(object));
   }
   return Ref();
 }
@@ -140,7 +143,8 @@ PyObject* Codec::decode_pickled(Bytes bytes) {
   static PyObject* loads = nullptr;
   const bool users = bytes[0] == kUserPickle;
   if (users && !unpickle_)
-    return unpickling_error("this was written through a pickler=: open the container with the unpickler= that belongs to it");
+    return unpickling_error(
+        "this was written through a pickler=: open the container with the unpickler= that belongs to it");
   if (!users && !allow_pickle_)
     return unpickling_error("this is a pickle, and the container was opened with pickle=False");
   PyObject* function = users ? unpickle_ : imported(loads, "pickle", "loads");

@@ -8,18 +8,21 @@ namespace pyr {
 namespace {
 
 PyObject* as_object(Bytes bytes) {
-  return PyBytes_FromStringAndSize(reinterpret_cast<const char*>(bytes.data()), static_cast<Py_ssize_t>(bytes.size()));
+  return PyBytes_FromStringAndSize(reinterpret_cast<const char*>(bytes.data()),
+                                   static_cast<Py_ssize_t>(bytes.size()));
 }
 
-Bytes as_bytes(const Py_buffer& view) { return {static_cast<const u8*>(view.buf), static_cast<std::size_t>(view.len)}; }
+Bytes as_bytes(const Py_buffer& view) {
+  return {static_cast<const u8*>(view.buf), static_cast<std::size_t>(view.len)};
+}
 
 bool configure(Codec& codec, PyObject* keywords) {
   static const char* names[] = {"pickler", "unpickler", "pickle", "key", nullptr};
   PyObject *pickler = nullptr, *unpickler = nullptr, *key = nullptr;
   int allow_pickle = 1;
   PyObject* none = PyTuple_New(0);
-  const bool ok = none && PyArg_ParseTupleAndKeywords(none, keywords, "|$OOpO", const_cast<char**>(names), &pickler,
-                                                      &unpickler, &allow_pickle, &key);
+  const bool ok = none && PyArg_ParseTupleAndKeywords(none, keywords, "|$OOpO", const_cast<char**>(names),
+                                                      &pickler, &unpickler, &allow_pickle, &key);
   Py_XDECREF(none);
   return ok && codec.configure(pickler, unpickler, allow_pickle != 0, key);
 }
@@ -70,7 +73,8 @@ PyObject* decode_key(PyObject*, PyObject* arguments, PyObject* keywords) {
 
 template <PyObject* (*kFunction)(PyObject*, PyObject*, PyObject*)>
 PyMethodDef method(const char* name, const char* doc) {
-  return {name, reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(kFunction)), METH_VARARGS | METH_KEYWORDS, doc};
+  return {name, reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(kFunction)),
+          METH_VARARGS | METH_KEYWORDS, doc};
 }
 
 }  // namespace

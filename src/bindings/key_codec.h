@@ -43,9 +43,9 @@ class KeyEncoder {
 
   // Containers (key_codec_objects.cpp).
   bool put_tuple(PyObject* tuple);
-  bool put_sequence(Tag tag, PyObject* items);    // of the items of a list or tuple
-  bool put_unordered(Tag tag, PyObject* items);   // in the order of their bytes
-  bool put_pairs(PyObject* items);                // of a list of 2-tuples, in the order of their bytes
+  bool put_sequence(Tag tag, PyObject* items);   // of the items of a list or tuple
+  bool put_unordered(Tag tag, PyObject* items);  // in the order of their bytes
+  bool put_pairs(PyObject* items);               // of a list of 2-tuples, in the order of their bytes
   bool put_state_container(PyObject* object, bool& done);
   bool put_range(PyObject* range);
 

@@ -43,9 +43,10 @@ bool KeyEncoder::put_complex_number(Py_complex value) {
 }
 
 bool KeyEncoder::put_ratio(PyObject* ratio) {
-  if (!PyTuple_CheckExact(ratio) || PyTuple_GET_SIZE(ratio) != 2 || !PyLong_Check(PyTuple_GET_ITEM(ratio, 0)) ||
-      !PyLong_Check(PyTuple_GET_ITEM(ratio, 1))) {
-    PyErr_SetString(PyExc_TypeError, "a number's ratio must be two ints; give key= (a function to an equivalent key)");
+  if (!PyTuple_CheckExact(ratio) || PyTuple_GET_SIZE(ratio) != 2 ||
+      !PyLong_Check(PyTuple_GET_ITEM(ratio, 0)) || !PyLong_Check(PyTuple_GET_ITEM(ratio, 1))) {
+    PyErr_SetString(PyExc_TypeError,
+                    "a number's ratio must be two ints; give key= (a function to an equivalent key)");
     return false;
   }
   PyObject* numerator = PyTuple_GET_ITEM(ratio, 0);
@@ -65,8 +66,7 @@ bool KeyEncoder::put_ratio(PyObject* ratio) {
   } else {
     return false;
   }
-  return put_tag(out_, kRational) && put_int(out_, numerator) &&
-         put_int(out_, denominator);
+  return put_tag(out_, kRational) && put_int(out_, numerator) && put_int(out_, denominator);
 }
 
 bool KeyEncoder::put_fraction(PyObject* fraction) {
@@ -91,8 +91,10 @@ bool KeyEncoder::put_decimal(PyObject* decimal) {
   const long exponent = adjusted ? PyLong_AsLong(adjusted.get()) : -1;
   if (exponent == -1 && PyErr_Occurred()) return false;
   if (std::labs(exponent) > kMaxDecimalExponent) {
-    PyErr_Format(PyExc_OverflowError, "a Decimal with an exponent beyond %ld cannot be a key; give key= (a function to an "
-                 "equivalent key)", kMaxDecimalExponent);
+    PyErr_Format(PyExc_OverflowError,
+                 "a Decimal with an exponent beyond %ld cannot be a key; give key= (a function to an "
+                 "equivalent key)",
+                 kMaxDecimalExponent);
     return false;
   }
   const Ref ratio = call(decimal, "as_integer_ratio");

@@ -13,7 +13,8 @@ namespace pyr {
 namespace {
 
 constexpr const char* kIrreducible =
-    "cannot be a key: it has no canonical form, since pickle cannot take it apart; give key= (a function to an equivalent key)";
+    "cannot be a key: it has no canonical form, since pickle cannot take it apart; give key= (a function to "
+    "an equivalent key)";
 
 // copyreg's function for the type, where pickle would ask it first (re.Pattern, unions). Borrowed, or null.
 PyObject* registered_reducer(PyTypeObject* type) {
@@ -29,9 +30,9 @@ Ref reduce(PyObject* object) {
                       : PyObject_CallMethod(object, "__reduce_ex__", "i", 4));
   static PyObject* pickling_error = nullptr;
   if (!reduced) {
-    const bool known = PyErr_ExceptionMatches(PyExc_TypeError) ||
-                       (if_imported(pickling_error, "pickle", "PicklingError") &&
-                        PyErr_ExceptionMatches(pickling_error));
+    const bool known =
+        PyErr_ExceptionMatches(PyExc_TypeError) ||
+        (if_imported(pickling_error, "pickle", "PicklingError") && PyErr_ExceptionMatches(pickling_error));
     if (known) raise_from(PyExc_TypeError, kIrreducible, object);
   }
   return reduced;
@@ -49,13 +50,17 @@ PyObject* present(PyObject* tuple, Py_ssize_t i) {
 // need not be remembered.
 class KeyEncoder::Composite {
  public:
-  Composite(KeyEncoder& encoder, PyObject* object) : encoder_(encoder), remembered_(!PyTuple_CheckExact(object)) {
+  Composite(KeyEncoder& encoder, PyObject* object)
+      : encoder_(encoder), remembered_(!PyTuple_CheckExact(object)) {
     auto& open = encoder.open_;
     if (remembered_ && std::find(open.begin(), open.end(), object) != open.end())
-      PyErr_Format(PyExc_TypeError, "%R contains itself and so cannot be part of a key; give key= (a function to an "
-                   "equivalent key)", Py_TYPE(object));
+      PyErr_Format(PyExc_TypeError,
+                   "%R contains itself and so cannot be part of a key; give key= (a function to an "
+                   "equivalent key)",
+                   Py_TYPE(object));
     else if (encoder.depth_ >= kMaxDepth)
-      PyErr_Format(PyExc_TypeError, "a key is nested more than %u deep; give key= (a function to an equivalent key)",
+      PyErr_Format(PyExc_TypeError,
+                   "a key is nested more than %u deep; give key= (a function to an equivalent key)",
                    kMaxDepth);
     else
       ok_ = true;
@@ -105,8 +110,8 @@ bool KeyEncoder::put_unordered(Tag tag, PyObject* items) {
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(items); ++i) {
     PyObject* item = PyList_GET_ITEM(items, i);
     // A pair is a dict's: its key and value follow one another, so that the order is that of the keys.
-    const bool ok = tag != kDict ? nested(item)
-                                 : nested(PyTuple_GET_ITEM(item, 0)) && nested(PyTuple_GET_ITEM(item, 1));
+    const bool ok =
+        tag != kDict ? nested(item) : nested(PyTuple_GET_ITEM(item, 0)) && nested(PyTuple_GET_ITEM(item, 1));
     if (!ok) return false;
     parts.emplace_back(reinterpret_cast<const char*>(out_.data()) + start, out_.size() - start);
     out_.truncate(start);
@@ -158,8 +163,8 @@ bool KeyEncoder::put_range(PyObject* range) {
   const int single = last ? PyObject_RichCompareBool(first.get(), last.get(), Py_EQ) : -1;
   if (single < 0) return false;
   if (single) return put_tag_and_count(out_, kSequenceRange, 1) && put_int(out_, first.get());
-  return put_tag_and_count(out_, kSequenceRange, 2) && put_int(out_, first.get()) && put_int(out_, last.get()) &&
-         put_int(out_, step.get());
+  return put_tag_and_count(out_, kSequenceRange, 2) && put_int(out_, first.get()) &&
+         put_int(out_, last.get()) && put_int(out_, step.get());
 }
 
 bool KeyEncoder::put_enum(PyObject* member, TypeInfo& info) {
@@ -235,7 +240,8 @@ bool KeyEncoder::put_reduced_parts(PyObject* object, PyObject* reduced) {
   }
   const Py_ssize_t size = PyTuple_Check(reduced) ? PyTuple_GET_SIZE(reduced) : 0;
   if (size < 2 || size > 6 || !PyTuple_Check(PyTuple_GET_ITEM(reduced, 1))) {
-    PyErr_Format(PyExc_TypeError, "%R: __reduce_ex__ must return a str or a tuple of two to six items", Py_TYPE(object));
+    PyErr_Format(PyExc_TypeError, "%R: __reduce_ex__ must return a str or a tuple of two to six items",
+                 Py_TYPE(object));
     return false;
   }
   PyObject* state = present(reduced, 2);

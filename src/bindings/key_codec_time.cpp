@@ -26,7 +26,8 @@ DateTimeFields fields_of(PyObject* datetime) {
   return {static_cast<emd::u16>(PyDateTime_GET_YEAR(datetime)),
           static_cast<u8>(PyDateTime_GET_MONTH(datetime)),
           static_cast<u8>(PyDateTime_GET_DAY(datetime)),
-          {static_cast<u8>(PyDateTime_DATE_GET_HOUR(datetime)), static_cast<u8>(PyDateTime_DATE_GET_MINUTE(datetime)),
+          {static_cast<u8>(PyDateTime_DATE_GET_HOUR(datetime)),
+           static_cast<u8>(PyDateTime_DATE_GET_MINUTE(datetime)),
            static_cast<u8>(PyDateTime_DATE_GET_SECOND(datetime)), 0,
            static_cast<emd::u32>(PyDateTime_DATE_GET_MICROSECOND(datetime))}};
 }
@@ -52,9 +53,10 @@ Offset offset_of(PyObject* time, i64& offset) {
   const Ref delta(PyObject_CallMethod(time, "utcoffset", nullptr));
   if (!delta) return Offset::kError;
   if (delta.get() == Py_None) return Offset::kNone;
-  offset = (PyDateTime_DELTA_GET_DAYS(delta.get()) * kSecondsPerDay + PyDateTime_DELTA_GET_SECONDS(delta.get())) *
-               kMicrosecondsPerSecond +
-           PyDateTime_DELTA_GET_MICROSECONDS(delta.get());
+  offset =
+      (PyDateTime_DELTA_GET_DAYS(delta.get()) * kSecondsPerDay + PyDateTime_DELTA_GET_SECONDS(delta.get())) *
+          kMicrosecondsPerSecond +
+      PyDateTime_DELTA_GET_MICROSECONDS(delta.get());
   return Offset::kKnown;
 }
 
@@ -82,7 +84,8 @@ bool KeyEncoder::put_date(PyObject* date) {
   if (!ready()) return false;
   if (!PyDate_CheckExact(date)) natural_ = false;
   const DateFields fields{static_cast<emd::u16>(PyDateTime_GET_YEAR(date)),
-                          static_cast<u8>(PyDateTime_GET_MONTH(date)), static_cast<u8>(PyDateTime_GET_DAY(date))};
+                          static_cast<u8>(PyDateTime_GET_MONTH(date)),
+                          static_cast<u8>(PyDateTime_GET_DAY(date))};
   return put_fields(kDate, &fields, sizeof fields);
 }
 
@@ -170,8 +173,8 @@ PyObject* make_time(u8 tag, Reader& reader) {
     return PyTime_FromTime(f.hour, f.minute, f.second, static_cast<int>(f.microsecond));
   }
   DeltaFields f;
-  const bool normal = take_fields(reader, f) && f.seconds >= 0 && f.seconds < kSecondsPerDay && f.microseconds >= 0 &&
-                      f.microseconds < kMicrosecondsPerSecond;
+  const bool normal = take_fields(reader, f) && f.seconds >= 0 && f.seconds < kSecondsPerDay &&
+                      f.microseconds >= 0 && f.microseconds < kMicrosecondsPerSecond;
   return normal ? PyDelta_FromDSU(f.days, f.seconds, f.microseconds) : nullptr;
 }
 

@@ -232,7 +232,8 @@ bool put_qualified_name(PyObject* object, Buffer& out) {
   if (!name || !PyUnicode_Check(module.get()) || !PyUnicode_Check(name.get()) || is_local(name.get())) {
     PyErr_Clear();
     PyErr_Format(PyExc_TypeError,
-                 "%R cannot be part of a key, since another process could not find it by module and name; define it at the "
+                 "%R cannot be part of a key, since another process could not find it by module and name; "
+                 "define it at the "
                  "top of a module, or give key= (a function to an equivalent key)",
                  object);
     return false;

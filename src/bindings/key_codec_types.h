@@ -29,7 +29,7 @@ enum class KeyKind {
   kTimeDelta,
   kUuid,
   kPath,
-  kNumpy,      // a number of NumPy's
+  kNumpy,  // a number of NumPy's
   kRange,
   kEnum,       // by class and name
   kFlag,       // by class and value: names of combined flags differ between Python versions
@@ -38,10 +38,10 @@ enum class KeyKind {
 };
 
 struct TypeInfo {
-  Ref type;            // a weak reference: a type may die, and another take its address
+  Ref type;  // a weak reference: a type may die, and another take its address
   KeyKind kind = KeyKind::kReduced;
-  Ref fields;          // of a dataclass: the tuple of the names that __eq__ compares
-  std::string name;    // module and qualified name, encoded; filled by class_name()
+  Ref fields;        // of a dataclass: the tuple of the names that __eq__ compares
+  std::string name;  // module and qualified name, encoded; filled by class_name()
 };
 
 // Valid while an object of the type lives. Null with an error set. The first call for a type may run Python code.

@@ -34,7 +34,7 @@ enum class Side { kValue, kKey };
 // Reads what encode_native or encode_key has written (not a pickle). A new reference, or null with DamagedError set.
 // Cost: time and memory proportional to the bytes.
 PyObject* decode_native(Bytes bytes, Side side);
-PyObject* decode_ndarray(Bytes bytes);        // without the tag
+PyObject* decode_ndarray(Bytes bytes);       // without the tag
 PyObject* decode_numpy_scalar(Bytes bytes);  // without the tag
 
 // A position in bytes that are read from the left; every read is checked against the end.

@@ -28,7 +28,8 @@ bool integer(const Ref& object, long long& value) {
 // 1 if the items of this dtype are plain bytes that its text describes, 0 if not, -1 with an error set.
 int is_plain(PyObject* dtype) {
   long long number, item_size;
-  if (!integer(attribute(dtype, "num"), number) || !integer(attribute(dtype, "itemsize"), item_size)) return -1;
+  if (!integer(attribute(dtype, "num"), number) || !integer(attribute(dtype, "itemsize"), item_size))
+    return -1;
   const Ref metadata = attribute(dtype, "metadata");
   if (!metadata) return -1;
   return is_plain_number(number) && item_size > 0 && metadata.get() == Py_None;
@@ -70,14 +71,16 @@ bool put_array(PyObject* array, PyObject* dtype, Buffer& out) {
     to = emd::put_varint(to, static_cast<u64>(PyLong_AsLongLong(PyTuple_GET_ITEM(shape.get(), i))));
   out.advance(static_cast<std::size_t>(to - start));
   const Ref bytes(PyObject_CallMethod(array, "tobytes", "s", order == 1 ? "F" : "C"));
-  return bytes && append(out, PyBytes_AS_STRING(bytes.get()), static_cast<std::size_t>(PyBytes_GET_SIZE(bytes.get())));
+  return bytes &&
+         append(out, PyBytes_AS_STRING(bytes.get()), static_cast<std::size_t>(PyBytes_GET_SIZE(bytes.get())));
 }
 
 // Scalars of text lose their trailing zeros on the way back, so they are not written so.
 bool put_scalar(PyObject* scalar, PyObject* dtype, Buffer& out) {
   if (!put_tag(out, kNumpyScalar) || !put_dtype(dtype, out)) return false;
   const Ref bytes(PyObject_CallMethod(scalar, "tobytes", nullptr));
-  return bytes && append(out, PyBytes_AS_STRING(bytes.get()), static_cast<std::size_t>(PyBytes_GET_SIZE(bytes.get())));
+  return bytes &&
+         append(out, PyBytes_AS_STRING(bytes.get()), static_cast<std::size_t>(PyBytes_GET_SIZE(bytes.get())));
 }
 
 Encoded encoded(bool ok) { return ok ? Encoded::kYes : Encoded::kError; }
@@ -92,8 +95,8 @@ bool is_dtype_text(const char* text, std::size_t size) {
   if (i == size) return true;
   if (text[i] != '[' || text[size - 1] != ']') return false;
   for (++i; i < size - 1; ++i)
-    if (!((text[i] >= '0' && text[i] <= '9') || (text[i] >= 'a' && text[i] <= 'z') || text[i] == 'D' || text[i] == 'M' ||
-          text[i] == 'W' || text[i] == 'Y'))
+    if (!((text[i] >= '0' && text[i] <= '9') || (text[i] >= 'a' && text[i] <= 'z') || text[i] == 'D' ||
+          text[i] == 'M' || text[i] == 'W' || text[i] == 'Y'))
       return false;
   return true;
 }
@@ -103,7 +106,8 @@ Ref read_dtype(Reader& reader, u64& item_size) {
   static PyObject* make = nullptr;
   const Ref text(read_object(reader));
   Py_ssize_t size = 0;
-  const char* chars = text && PyUnicode_Check(text.get()) ? PyUnicode_AsUTF8AndSize(text.get(), &size) : nullptr;
+  const char* chars =
+      text && PyUnicode_Check(text.get()) ? PyUnicode_AsUTF8AndSize(text.get(), &size) : nullptr;
   PyErr_Clear();
   if (!chars || !is_dtype_text(chars, static_cast<std::size_t>(size)))
     return Ref(damaged("damaged array: no dtype has this text"));
@@ -122,7 +126,8 @@ Ref read_dtype(Reader& reader, u64& item_size) {
 Ref read_shape(Reader& reader, u64 item_size) {
   u64 dimensions, total = item_size;
   bool empty = false;
-  if (!reader.count(dimensions) || dimensions > kMaxDimensions) return Ref(damaged("damaged array: its dimensions"));
+  if (!reader.count(dimensions) || dimensions > kMaxDimensions)
+    return Ref(damaged("damaged array: its dimensions"));
   Ref shape(PyTuple_New(static_cast<Py_ssize_t>(dimensions)));
   for (u64 i = 0; shape && i < dimensions; ++i) {
     u64 extent;
@@ -133,7 +138,8 @@ Ref read_shape(Reader& reader, u64 item_size) {
     if (!number) return Ref();
     PyTuple_SET_ITEM(shape.get(), static_cast<Py_ssize_t>(i), number);
   }
-  if ((empty ? 0 : total) != reader.left()) return Ref(damaged("damaged array: its bytes do not fit its shape"));
+  if ((empty ? 0 : total) != reader.left())
+    return Ref(damaged("damaged array: its bytes do not fit its shape"));
   return shape;
 }
 
@@ -141,7 +147,8 @@ Ref read_shape(Reader& reader, u64 item_size) {
 bool fill(PyObject* array, Bytes bytes) {
   if (bytes.empty()) return true;
   const Ref interface = attribute(array, "__array_interface__");
-  PyObject* data = interface ? PyDict_GetItemString(interface.get(), "data") : nullptr;  // (address, read-only)
+  PyObject* data =
+      interface ? PyDict_GetItemString(interface.get(), "data") : nullptr;  // (address, read-only)
   if (!data || !PyTuple_Check(data)) return false;
   void* to = PyLong_AsVoidPtr(PyTuple_GET_ITEM(data, 0));
   if (to) std::memcpy(to, bytes.data(), bytes.size());
@@ -157,7 +164,8 @@ Encoded encode_numpy(PyObject* value, Buffer& out) {
   if (!array || !generic) return Encoded::kForeign;
   PyObject* type = reinterpret_cast<PyObject*>(Py_TYPE(value));
   const bool is_array = type == array;
-  if (!is_array && !PyType_IsSubtype(Py_TYPE(value), reinterpret_cast<PyTypeObject*>(generic))) return Encoded::kForeign;
+  if (!is_array && !PyType_IsSubtype(Py_TYPE(value), reinterpret_cast<PyTypeObject*>(generic)))
+    return Encoded::kForeign;
   if (PyUnicode_Check(value) || PyBytes_Check(value)) return Encoded::kForeign;
   const Ref dtype = attribute(value, "dtype");
   const int plain = dtype ? is_plain(dtype.get()) : -1;
@@ -190,7 +198,8 @@ PyObject* decode_numpy_scalar(Bytes bytes) {
   const Ref dtype = read_dtype(reader, item_size);
   if (!dtype) return nullptr;
   if (reader.left() != item_size) return damaged("damaged NumPy scalar: its bytes do not fit its dtype");
-  const Ref copy(PyBytes_FromStringAndSize(reinterpret_cast<const char*>(reader.at), static_cast<Py_ssize_t>(item_size)));
+  const Ref copy(PyBytes_FromStringAndSize(reinterpret_cast<const char*>(reader.at),
+                                           static_cast<Py_ssize_t>(item_size)));
   if (!copy || !imported(from_buffer, "numpy", "frombuffer")) return nullptr;
   const Ref array(PyObject_CallFunctionObjArgs(from_buffer, copy.get(), dtype.get(), nullptr));
   return array ? PySequence_GetItem(array.get(), 0) : nullptr;
