@@ -174,7 +174,8 @@ def main() -> int:
     print("; ".join(f"{name} {version}" for name, version in found.items() if name != "loop"))
     for peer in PEERS:
         if peer.name in arguments.only and peer.name not in found:
-            print(f"{peer.name} is not installed and left out: pip install 'pyrsistence[bench]'")
+            remedy = "make build" if peer.name == "pyrsistence" else "pip install 'pyrsistence[bench]'"
+            print(f"{peer.name} is not installed and left out ({remedy})")
     print(
         "Times are a median, with the loop around the operation; column `loop` is the loop alone.\n",
         flush=True,

@@ -153,7 +153,7 @@ def mib(count: float) -> str:
 
 def demonstrate(arguments: argparse.Namespace, folder: Path) -> bool:
     """All steps; whether the second process agreed with the first."""
-    if folder.exists():
+    if folder.is_dir() and any(folder.iterdir()):
         print(f"{folder} exists: showing what it holds\n")
         return show_check(run(report_step, str(folder), arguments.address, arguments.memory))
     file = choose_file(arguments.file, arguments.address)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -61,6 +62,9 @@ class Image:
         except ImageError:
             self._file.close()
             raise
+        except Exception as error:  # a damaged header makes pyelftools raise whatever it stumbles over
+            self._file.close()
+            raise ImageError(f"{path} is damaged ({error!r}): take a whole copy of it") from error
 
     def _read_header(self) -> None:
         self._elf = ELFFile(self._file)
@@ -119,22 +123,33 @@ class Image:
     def names(self, addresses: set[int]) -> dict[int, str]:
         """The symbols at these addresses, and those that the dynamic linker puts there.
 
-        Cost: a walk over the symbol tables and the relocations.
+        Cost: a walk over symbol tables and relocations. Damaged tables are read as far as they go.
         """
         found: dict[int, str] = {}
-        for section in self._elf.iter_sections():
-            if isinstance(section, SymbolTableSection):
-                for symbol in section.iter_symbols():
-                    if symbol["st_value"] in addresses and symbol.name:
-                        found.setdefault(symbol["st_value"], symbol.name)
-            elif isinstance(section, RelocationSection):
-                symbols = self._elf.get_section(section["sh_link"])
-                assert isinstance(symbols, SymbolTableSection)
-                for relocation in section.iter_relocations():
-                    if relocation["r_offset"] in addresses and relocation["r_info_sym"]:
-                        name = symbols.get_symbol(relocation["r_info_sym"]).name
-                        found.setdefault(relocation["r_offset"], f"address of {name}")
+        # pyelftools raises whatever it stumbles over, and a name more or less is no reason to stop.
+        with suppress(Exception):
+            for section in self._elf.iter_sections():
+                if isinstance(section, SymbolTableSection):
+                    self._add_symbols(section, addresses, found)
+                elif isinstance(section, RelocationSection):
+                    self._add_relocations(section, addresses, found)
         return found
+
+    def _add_symbols(self, section: SymbolTableSection, addresses: set[int], found: dict[int, str]) -> None:
+        for symbol in section.iter_symbols():
+            if symbol["st_value"] in addresses and symbol.name:
+                found.setdefault(symbol["st_value"], symbol.name)
+
+    def _add_relocations(
+        self, section: RelocationSection, addresses: set[int], found: dict[int, str]
+    ) -> None:
+        symbols = self._elf.get_section(section["sh_link"])
+        if not isinstance(symbols, SymbolTableSection):
+            return
+        for relocation in section.iter_relocations():
+            if relocation["r_offset"] in addresses and relocation["r_info_sym"]:
+                name = symbols.get_symbol(relocation["r_info_sym"]).name
+                found.setdefault(relocation["r_offset"], f"address of {name}")
 
     def close(self) -> None:
         self._file.close()

@@ -18,6 +18,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from capstone import CsError
+from elftools.common.exceptions import ELFError
 from tqdm import tqdm
 
 import pyrsistence
@@ -104,7 +106,7 @@ def _child(step: Callable[..., dict[str, Any]], arguments: tuple[Any, ...], conn
         os._exit(130)
     except ImageError as error:
         connection.send(str(error))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, CsError, ELFError) as error:
         connection.send(f"{type(error).__name__}: {error}")
 
 
