@@ -25,19 +25,30 @@ import pyrsistence
 ALLOWED = (OSError, ValueError, KeyError, IndexError, MemoryError, RecursionError, pickle.UnpicklingError)
 
 
-def make_original(path):
-    """A store with some of everything: inline and heap values, dead records, segments, nested values."""
-    with pyrsistence.Store(path) as store:
+def make_original(path, closed):
+    """A store with some of everything: inline and heap values, dead records, segments, nested values.
+
+    Not closed: its journal holds frames that the next opening has to recover.
+    """
+    with pyrsistence.Store(f"{path}-open") as store:
         names, lines = store.dict("names"), store.list("lines")
         names.update((n, n) for n in range(700))
         names.update((f"key {n}", "v" * (n % 90)) for n in range(300))
         names.update({("t", 1.5): [1, {"a": (None, b"x")}], b"k": 2**200, "long" * 300: "w" * 9000})
+        store.commit()
         for n in range(0, 700, 3):
             del names[n]
         for n in range(1, 700, 6):
             names[n] = b"moved to the heap" * 20
         lines.extend([1, 2.5, None, True, "abc", "a longer text", b"bytes" * 500, [1, [2]]] * 150)
+        store.commit()
         lines[10:50] = []
+        names.update((n, "last") for n in range(20))
+        store.commit()
+        if not closed:
+            shutil.copytree(f"{path}-open", path)
+    if closed:
+        shutil.copytree(f"{path}-open", path)
 
 
 def damage(path, rng):

@@ -6,14 +6,17 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 import hostile_reader
 from helpers import python_path
 
-ROUNDS = 250
+ROUNDS = 150
 
 
-def test_damaged_files_never_crash(tmp_path, rng):
-    hostile_reader.make_original(tmp_path / "original")
+@pytest.mark.parametrize("closed", [True, False])
+def test_damaged_files_never_crash(tmp_path, rng, closed):
+    hostile_reader.make_original(tmp_path / "original", closed)
     seed = rng.randrange(1 << 32)
     command = [sys.executable, "-X", "faulthandler", "-m", "hostile_reader"]
     command += [str(tmp_path / "original"), str(tmp_path / "scratch"), str(seed), str(ROUNDS)]
@@ -27,9 +30,10 @@ def test_damaged_files_never_crash(tmp_path, rng):
     assert 0 < refused < ROUNDS, "every opening refused, or none: the test showed nothing"
 
 
-def test_undamaged_store_is_sound(tmp_path, rng):
+@pytest.mark.parametrize("closed", [True, False])
+def test_undamaged_store_is_sound(tmp_path, rng, closed):
     """The exercise itself raises nothing but what it allows, and leaves a sound store."""
-    hostile_reader.make_original(tmp_path / "original")
+    hostile_reader.make_original(tmp_path / "original", closed)
     with hostile_reader.pyrsistence.Store(tmp_path / "original") as store:
         assert store.verify() == []
         hostile_reader.use_dict(store.dict("names"), rng)
