@@ -1,7 +1,8 @@
 """What EMDict, EMList and Store share: the life of an open store.
 
 A store is open while its handle (``_core.StoreHandle``) is. Whoever owns the handle (a Store, or a container
-standing alone) closes it: at ``close()``, at the end of a ``with``, when it is collected, or when the interpreter ends.
+standing alone) closes it: at ``close()``, at the end of a ``with``, when it is collected, or when the
+interpreter ends.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import sys
 import tempfile
 import weakref
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import _core
 from ._core import DamagedError
@@ -104,7 +105,8 @@ def raise_findings(path: str, findings: list[str]) -> None:
 class Owner:
     """A store's handle and what it takes to close it."""
 
-    __slots__ = ()
+    if not TYPE_CHECKING:  # the slots are those of the classes that are instantiated
+        __slots__ = ()
 
     _handle: _core.StoreHandle | None
     _mode: str

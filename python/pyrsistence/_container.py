@@ -20,7 +20,8 @@ DEFAULT_LAYOUT = (512, 64)
 class Container(_base.Owner):
     """A member of an open store: alone in its store, or one of a Store's."""
 
-    __slots__ = ()
+    if not TYPE_CHECKING:
+        __slots__ = ()
 
     _options: tuple[Any, ...]
     _layout: tuple[int, int]
@@ -56,7 +57,8 @@ class Container(_base.Owner):
         members = handle.members()
         if any(name for name, _ in members):
             raise _core.FormatError(
-                f"'{handle.path}' holds {len(members)} named members, not one {type(self).__name__}: open it with Store"
+                f"'{handle.path}' holds {len(members)} named members, not one {type(self).__name__}: "
+                "open it with Store"
             )
         self._attach(handle, "")
         if not members and self._temporary is None:
@@ -142,8 +144,8 @@ class Container(_base.Owner):
     def commit(self) -> None:
         """Make all changes of the store durable.
 
-        **Cost**: the changed bytes, and one write and one sync of the journal. Errors: OSError: nothing was committed;
-        RuntimeError inside a transaction; ValueError if closed.
+        **Cost**: the changed bytes, and one write and one sync of the journal. Errors: OSError: nothing was
+        committed; RuntimeError inside a transaction; ValueError if closed.
         """
         _base.commit(self._open_handle())
 
@@ -152,8 +154,8 @@ class Container(_base.Owner):
     def transaction(self) -> contextlib.AbstractContextManager[None]:
         """All or nothing: ``with d.transaction():`` commits at its end, or rolls back if the block raises.
 
-        It spans the whole store, and belongs to the thread that began it. Errors: RuntimeError if one is on already;
-        MemoryError if its dirty bytes exceed the budget (then it was rolled back).
+        It spans the whole store, and belongs to the thread that began it. Errors: RuntimeError if one is on
+        already; MemoryError if its dirty bytes exceed the budget (then it was rolled back).
         """
         return _base.transaction(self._open_handle())
 

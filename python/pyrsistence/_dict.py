@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import reprlib
-from collections.abc import ItemsView, Iterable, KeysView, Mapping, MutableMapping, ValuesView
+from collections.abc import Iterable, Mapping, MutableMapping
 from itertools import islice
-from typing import Any, TypeVar
+from types import GenericAlias
+from typing import Any
 
-from . import _base, _container, _core
+from . import _container, _core
 from ._views import Items, Keys, Values
 
 _REPR_ITEMS = 5
-
-_K = TypeVar("_K")
-_V = TypeVar("_V")
 
 
 class EMDict(_core.DictBase, _container.Container):
     """A dict whose items live in memory-mapped files: larger than RAM, and there again when it is reopened.
 
-    ``path`` is its directory, created if missing (None: a temporary one, removed at close); ``data`` is what to
-    put into it: a mapping or pairs. Values handed out are copies, as shelve's are: change them with ``edit()``, by
-    assignment, or with ``writeback=True``.
+    ``path`` is its directory, created if missing (None: a temporary one, removed at close); ``data`` is what
+    to put into it: a mapping or pairs. Values handed out are copies, as shelve's are: change them with
+    ``edit()``, by assignment, or with ``writeback=True``.
 
     Errors: OSError for a missing parent, a file in the way, no permission; LockedError if another process
     writes it; FormatError if it is no dict; DamagedError.
@@ -193,6 +191,10 @@ class EMDict(_core.DictBase, _container.Container):
             shown.append(f"... {rest} more")
         return f"{name}({{{', '.join(shown)}}}, path={self.path!r})"
 
+    def __reduce__(self) -> Any:
+        # A pickle holds the items, not the place of the store: it gives a builtin dict.
+        return dict, (self.copy(),)
+
     # ---- Beyond dict
 
     def edit(self, key: Any) -> contextlib.AbstractContextManager[Any]:
@@ -208,8 +210,7 @@ class EMDict(_core.DictBase, _container.Container):
         """
         return _container.edit(self, key)
 
-    def __class_getitem__(cls, _: Any) -> Any:
-        return cls
+    __class_getitem__ = classmethod(GenericAlias)
 
 
 MutableMapping.register(EMDict)

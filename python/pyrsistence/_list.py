@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import operator
 import reprlib
-from collections.abc import Callable, Iterable, MutableSequence
+from collections.abc import Callable, MutableSequence
 from itertools import islice
+from types import GenericAlias
 from typing import Any
 
 from . import _container, _core
@@ -15,11 +16,12 @@ _REPR_ITEMS = 10
 
 
 class EMList(_core.ListBase, _container.Container):
-    """A list whose elements live in memory-mapped files: larger than RAM, and there again when it is reopened.
+    """A list whose elements live in memory-mapped files: larger than RAM, and there again when reopened.
 
-    ``path`` is its directory, created if missing (None: a temporary one, removed at close); ``data`` is an iterable to
-    append. None, booleans, floats, integers of 48 bits and texts of up to 6 bytes take 8 bytes each. Elements handed
-    out are copies, as shelve's are: change them with ``edit()``, by assignment, or with ``writeback=True``.
+    ``path`` is its directory, created if missing (None: a temporary one, removed at close); ``data`` is an
+    iterable to append. None, booleans, floats, integers of 48 bits and texts of up to 6 bytes take 8 bytes each.
+    Elements handed out are copies, as shelve's are: change them with ``edit()``, by assignment, or with
+    ``writeback=True``.
 
     Errors: OSError for a missing parent, a file in the way, no permission; LockedError if another process
     writes it; FormatError if it is no list; DamagedError.
@@ -123,7 +125,7 @@ class EMList(_core.ListBase, _container.Container):
         return equal if equal is NotImplemented else not equal
 
     def _first_difference(self, other: Any) -> tuple[Any, Any] | None:
-        for mine, yours in zip(self, other):
+        for mine, yours in zip(self, other, strict=False):
             if not (mine is yours or mine == yours):
                 return mine, yours
         return None
@@ -157,6 +159,10 @@ class EMList(_core.ListBase, _container.Container):
             shown.append(f"... {rest} more")
         return f"{name}([{', '.join(shown)}], path={self.path!r})"
 
+    def __reduce__(self) -> Any:
+        # A pickle holds the elements, not the place of the store: it gives a builtin list.
+        return list, (self[:],)
+
     # ---- Beyond list
 
     def edit(self, index: int) -> contextlib.AbstractContextManager[Any]:
@@ -172,8 +178,7 @@ class EMList(_core.ListBase, _container.Container):
         """
         return _container.edit(self, index)
 
-    def __class_getitem__(cls, _: Any) -> Any:
-        return cls
+    __class_getitem__ = classmethod(GenericAlias)
 
 
 MutableSequence.register(EMList)

@@ -56,7 +56,9 @@ class Store(_base.Owner):
         for name, kind in handle.members():
             if not name:
                 self._close_store()
-                raise _core.FormatError(f"'{handle.path}' holds a single {kind}: open it with {_CLASSES[kind].__name__}")
+                raise _core.FormatError(
+                    f"'{handle.path}' holds a single {kind}: open it with {_CLASSES[kind].__name__}"
+                )
 
     def close(self) -> None:
         """Commit and close the store and its members. Closing twice is harmless.
@@ -85,18 +87,18 @@ class Store(_base.Owner):
             return known
         return cls._member_of(self, name, **options)
 
-    def dict(self, name: str, **options: Any) -> EMDict:
+    def dict(self, name: str, **options: Any) -> EMDict[Any, Any]:
         """Return the EMDict of this name; create it if there is none.
 
-        The options are those of EMDict that say how it encodes (pickler, unpickler, pickle, key, writeback); they
-        count when the member is opened, not while it is in use. Errors: FormatError if it is a list.
+        The options are those of EMDict that say how it encodes (pickler, unpickler, pickle, key, writeback);
+        they count when the member is opened, not while it is in use. Errors: FormatError if it is a list.
 
         >>> Store().dict("names") == {}
         True
         """
         return self._member(EMDict, name, options)
 
-    def list(self, name: str, **options: Any) -> EMList:
+    def list(self, name: str, **options: Any) -> EMList[Any]:
         """Return the EMList of this name; create it if there is none. As dict().
 
         >>> Store().list("lines") == []
@@ -183,7 +185,7 @@ class Store(_base.Owner):
 dict_of = dict
 list_of = list
 
-_CLASSES: dict[str, type[EMDict] | type[EMList]] = {"dict": EMDict, "list": EMList}
+_CLASSES: dict[str, type[EMDict[Any, Any]] | type[EMList[Any]]] = {"dict": EMDict, "list": EMList}
 
 
 def open(
@@ -193,7 +195,7 @@ def open(
     commit_interval: float | None = 5.0,
     timeout: float = 0.0,
     **options: Any,
-) -> EMDict | EMList | Store:
+) -> EMDict[Any, Any] | EMList[Any] | Store:
     """Open what is in the directory: an EMDict, an EMList, or a Store of named members.
 
     The options are those of EMDict and EMList that say how they encode. Errors: as EMDict.

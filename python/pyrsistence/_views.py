@@ -12,7 +12,7 @@ def _bounded(name: str, view: Any) -> str:
     return f"{name}({view.mapping!r})"
 
 
-class Keys(_core.KeysBase, Set):  # type: ignore[misc, type-arg]
+class Keys(_core.KeysBase, Set):  # type: ignore[type-arg]
     """The keys, in the order of their insertion; set-like."""
 
     __slots__ = ()
@@ -25,7 +25,7 @@ class Keys(_core.KeysBase, Set):  # type: ignore[misc, type-arg]
         return _bounded("EMDict.keys", self)
 
 
-class Items(_core.ItemsBase, Set):  # type: ignore[misc, type-arg]
+class Items(_core.ItemsBase, Set):  # type: ignore[type-arg]
     """The pairs of key and value, in the order of insertion; set-like."""
 
     __slots__ = ()

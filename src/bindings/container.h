@@ -26,6 +26,19 @@ inline bool decodes_in_place(Bytes bytes) {
   return !bytes.empty() && bytes[0] <= kBigInt && bytes[0] != kRange;
 }
 
+// The commonest value, decoded without a call of the codec: an integer of one to seven bytes that is followed by
+// nothing. (Zero and eight bytes go by the codec.)
+inline bool is_small_int(Bytes bytes) {
+  return bytes.size() >= 2 && bytes.size() <= 8 && bytes[0] == kInt + bytes.size() - 1;
+}
+inline PyObject* small_int(Bytes bytes) {
+  u64 value = 0;
+  const unsigned count = static_cast<unsigned>(bytes.size()) - 1;
+  for (unsigned i = 0; i < count; ++i) value |= static_cast<u64>(bytes[1 + i]) << (8 * i);
+  const unsigned unused = 64 - 8 * count;
+  return PyLong_FromLongLong(static_cast<i64>(value << unused) >> unused);
+}
+
 // Appends to a buffer; false with MemoryError set.
 inline bool append_bytes(Buffer& out, Bytes bytes) {
   u8* to = out.room(bytes.size());
@@ -71,6 +84,7 @@ class Container {
   // Decodes bytes that lie in the store. Decoding anything but a scalar may run Python code (an unpickler, a
   // finalizer that the collector calls), which may change or close the store: such bytes are copied first.
   PyObject* decode_value(Bytes bytes) {
+    if (is_small_int(bytes)) return small_int(bytes);
     return decodes_in_place(bytes) ? codec_.decode_value(bytes) : decode_value_copy(bytes);
   }
   PyObject* decode_key(Bytes canonical, Bytes annex) {

@@ -53,7 +53,7 @@ StoreHandle::StoreHandle(const std::string& path, const emd::StoreOptions& optio
   run_long([&] { store_ = emd::Store::open(path, options); });
   store_->on_rollback(this, [this] {
     ++epoch_;
-    attention_ |= kRolledBack;
+    if (in_transaction()) attention_ |= kRolledBack;
   });
 }
 

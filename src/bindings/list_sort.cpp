@@ -123,6 +123,7 @@ void sort_generally(ListContainer& container, PyObject* key, bool reverse) {
   const u64 run_words = std::max(kLeastRun, sort_budget() / kBytesPerElement);
   try {
     emd::sort_general(pin.store(), pin.list(), run_words, sorter);
+    container.enter();  // a temporary store may have been removed meanwhile
   } catch (const emd::ClosedError&) {
     throw;
   } catch (const emd::StateError&) {

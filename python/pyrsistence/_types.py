@@ -1,0 +1,25 @@
+"""The types of the constructors' arguments."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, Protocol, TypeAlias, Union
+
+Path: TypeAlias = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
+CommitInterval: TypeAlias = float | None
+KeyFunction = Callable[[Any], Any]
+
+
+class Pickler(Protocol):
+    """Replaces pickle for what is not stored natively."""
+
+    def pickle(self, value: Any, /) -> bytes:
+        """Return the bytes that stand for the value."""
+
+
+class Unpickler(Protocol):
+    """The other half of a Pickler."""
+
+    def unpickle(self, data: bytes, /) -> Any:
+        """Return the value."""
