@@ -60,9 +60,9 @@ def parse_arguments() -> argparse.Namespace:
     option("--kinds", nargs="+", choices=[*KINDS, "list"], default=[*KINDS, "list"], metavar="KIND")
     option("--claims", nargs="*", choices=[*CLAIMS], default=["queue", "open"], help="default: queue open")
     option("--large", action="store_true", help="also build 50 million entries under a budget of 256 MiB")
-    option("--limit", type=float, default=60.0, metavar="SECONDS", help="of inserting, a cell (default: 60)")
+    option("--limit", type=float, default=45.0, metavar="SECONDS", help="of inserting, a cell (default: 45)")
     option(
-        "--share", type=float, default=10.0, metavar="SECONDS", help="a cell is repeated within (default: 10)"
+        "--share", type=float, default=8.0, metavar="SECONDS", help="a cell is repeated within (default: 8)"
     )
     option("--scratch", type=Path, default=Path("/var/tmp"), help="where the files go (default: /var/tmp)")
     option(
