@@ -54,7 +54,11 @@ class EMDict(_core.DictBase, _container.Container):
         self._configure(pickler, unpickler, pickle, key, writeback, _layout)
         self._open_alone(path, mode, commit_interval, timeout)
         if data is not None:
-            self.update(data)
+            try:
+                self.update(data)
+            except BaseException:
+                self.close()
+                raise
 
     def _set_options(
         self,

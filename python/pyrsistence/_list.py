@@ -19,8 +19,8 @@ class EMList(_core.ListBase, _container.Container):
     """A list whose elements live in memory-mapped files: larger than RAM, and there again when reopened.
 
     ``path`` is its directory, created if missing (None: a temporary one, removed at close); ``data`` is an
-    iterable to append. None, booleans, floats, integers of 48 bits and texts of up to 6 bytes take 8 bytes each.
-    Elements handed out are copies, as shelve's are: change them with ``edit()``, by assignment, or with
+    iterable to append. None, booleans, floats, integers of 48 bits and texts of up to 6 bytes take 8 bytes
+    each. Elements handed out are copies, as shelve's are: change them with ``edit()``, by assignment, or with
     ``writeback=True``.
 
     Errors: OSError for a missing parent, a file in the way, no permission; LockedError if another process
@@ -53,7 +53,11 @@ class EMList(_core.ListBase, _container.Container):
         self._set_options(pickler, unpickler, pickle, writeback)
         self._open_alone(path, mode, commit_interval, timeout)
         if data is not None:
-            self.extend(data)
+            try:
+                self.extend(data)
+            except BaseException:
+                self.close()
+                raise
 
     def _set_options(
         self, pickler: Any = None, unpickler: Any = None, pickle: bool = True, writeback: bool = False

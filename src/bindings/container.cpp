@@ -39,7 +39,11 @@ void Container::detach() noexcept {
     if (!store_) return;
     store_ = nullptr;
     close_structure(false);
-    store.release(*member_);
+    try {
+      store.release(*member_);
+    } catch (const emd::Error&) {
+      // The container is let go nevertheless; what is wrong with the store shows at its next use.
+    }
   }
   handle_->forget(*this);
   member_.reset();

@@ -22,6 +22,8 @@ class Probe {
       number_ = PyFloat_AS_DOUBLE(value);
     } else if (PyLong_CheckExact(value)) {
       set_integer(value);
+    } else if (PyUnicode_CheckExact(value)) {
+      set_text(value);
     }
   }
   bool usable() const { return word_.has_value() || number_.has_value(); }
@@ -47,6 +49,12 @@ class Probe {
     if (overflow == 0 && number >= -kExactDouble && number <= kExactDouble) {
       number_ = static_cast<double>(number);
     }
+  }
+
+  // A text that fits a word is in no other word; one that does not fit is in none.
+  void set_text(PyObject* value) {
+    Word word;
+    word_ = encode_inline(value, word) ? word : Word{~u64{0}};
   }
 
   std::optional<Word> word_;

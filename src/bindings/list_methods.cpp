@@ -12,7 +12,12 @@ bool check_count(const char* name, Py_ssize_t count, Py_ssize_t least, Py_ssize_
 
 // Clamps an index as slices do; false with an error set.
 bool clamped(PyObject* argument, Py_ssize_t& index) {
-  return _PyEval_SliceIndexNotNone(argument, &index) != 0;
+  if (!PyIndex_Check(argument)) {
+    PyErr_SetString(PyExc_TypeError, "slice indices must be integers or have an __index__ method");
+    return false;
+  }
+  index = PyNumber_AsSsize_t(argument, nullptr);
+  return index != -1 || !PyErr_Occurred();
 }
 
 PyObject* method_append(PyObject* self, PyObject* value) {

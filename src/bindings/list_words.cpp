@@ -34,6 +34,15 @@ bool encode_integer(PyObject* value, Word& word) {
   return true;
 }
 
+PyObject* text_value(Word word) {
+  u8 text[Word::kMaxText];
+  const unsigned size = word.as_text(text);
+  PyObject* value = PyUnicode_DecodeUTF8(reinterpret_cast<const char*>(text), size, nullptr);
+  return value ? value : damaged_from_error("a list's word holds text that is no UTF-8");
+}
+
+}  // namespace
+
 bool encode_inline(PyObject* value, Word& word) {
   if (PyLong_CheckExact(value)) return encode_integer(value, word);
   if (PyFloat_CheckExact(value)) {
@@ -50,15 +59,6 @@ bool encode_inline(PyObject* value, Word& word) {
   word = Word::boolean(value == Py_True);
   return true;
 }
-
-PyObject* text_value(Word word) {
-  u8 text[Word::kMaxText];
-  const unsigned size = word.as_text(text);
-  PyObject* value = PyUnicode_DecodeUTF8(reinterpret_cast<const char*>(text), size, nullptr);
-  return value ? value : damaged_from_error("a list's word holds text that is no UTF-8");
-}
-
-}  // namespace
 
 Form encode_word(Codec& codec, PyObject* value, Word& word, Buffer& block) {
   if (encode_inline(value, word)) return Form::word;

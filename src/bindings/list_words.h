@@ -22,6 +22,9 @@ enum class Form { word, block, failed };
 // Python code (a __reduce__), but none for natural types.
 Form encode_word(Codec& codec, PyObject* value, Word& word, Buffer& block);
 
+// The word of a value that is kept inline; false if it is not. Runs no Python code and sets no error.
+bool encode_inline(PyObject* value, Word& word);
+
 // The object of a word that is no reference: a new reference, or null with an error set.
 PyObject* inline_value(Word word);
 

@@ -34,7 +34,9 @@ void open_handle(StoreHandle* self, const nb::bytes& path, const std::string& mo
   options.mode = parse_mode(mode);
   options.commit_interval_seconds = commit_interval.value_or(-1.0);
   options.lock_timeout_seconds = timeout;
-  new (self) StoreHandle(std::string(path.c_str(), path.size()), options);
+  const std::string directory(path.c_str(), path.size());
+  if (directory.find('\0') != std::string::npos) throw nb::value_error("embedded null byte");
+  new (self) StoreHandle(directory, options);
 }
 
 nb::object path_of(const StoreHandle& handle) {

@@ -200,6 +200,14 @@ def test_open_finds_the_kind(path, tmp_path):
         assert type(s) is em.Store and s.list("x") == [4]
 
 
+def test_a_constructor_that_fails_leaves_nothing_locked(path):
+    with pytest.raises(TypeError):
+        em.EMDict(path, [(1, 2), ([], 3)])
+    assert em.EMDict(path) == {1: 2}
+    with pytest.raises(ValueError, match="null"):
+        em.EMDict(os.fsdecode(path) + "\0x")
+
+
 # ---- Transactions
 
 
@@ -220,6 +228,25 @@ def test_a_transaction_is_all_or_nothing(path):
     assert d == {"a": 1, "b": 2}
     d.close()
     assert em.EMDict(path) == {"a": 1, "b": 2}
+
+
+def test_a_transaction_beyond_the_budget_is_rolled_back():
+    d = em.EMDict(None, {i: "x" * 100 for i in range(100_000)})
+    d.commit()
+    before = em.memory_budget()
+    em.set_memory_budget(4 << 20)
+    try:
+        with pytest.raises(RuntimeError, match="was rolled back"), d.transaction():
+            with pytest.raises(MemoryError):
+                for i in range(100_000):
+                    d[i] = "y" * 100
+            with pytest.raises(RuntimeError, match="was rolled back"):
+                d[0] = "after"
+    finally:
+        em.set_memory_budget(before)
+    assert all(value == "x" * 100 for value in d.values())
+    d[0] = "after"
+    assert d[0] == "after" and d.verify() == []
 
 
 def test_an_iterator_does_not_survive_a_rollback():
@@ -471,6 +498,19 @@ def test_sort_as_list_does(values):
         expected.sort(key=key, reverse=reverse)
         xs.sort(key=key, reverse=reverse)
         assert xs[:] == expected
+
+
+def test_searching():
+    values = [1, 2.0, True, None, "a", "longer than a word", 2**80, [1], -0.0, "\0"]
+    xs = em.EMList(None, values)
+    for wanted in [*values, 1.0, 0, False, 2, 2**53 + 1, "b", "longer than another", (1,), float("nan")]:
+        assert (wanted in xs) == (wanted in values)
+        assert xs.count(wanted) == values.count(wanted)
+        if wanted in values:
+            assert xs.index(wanted) == values.index(wanted)
+    with pytest.raises(ValueError, match="is not in list"):
+        xs.index(1, 3)
+    assert xs.index(None, -7, -1) == 3
 
 
 def test_sort_leaves_the_list_on_an_exception():
