@@ -1,0 +1,116 @@
+"""The bugs that run.py plants, each with the test that must fail then.
+
+A plant is a name, what it would do to a user's data, substitutions (file, old text, new text) and a GoogleTest
+filter. The old text must occur exactly once, so that a plant cannot rot unnoticed.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Plant(NamedTuple):
+    name: str
+    harm: str
+    substitutions: tuple[tuple[str, str, str], ...]
+    test: str
+
+
+CRASH = "Crash.EverySyncPoint*"
+
+PLANTS = (
+    Plant(
+        "stale frames of a recycled journal are taken for new",
+        "old bytes come back after a crash",
+        (
+            ("src/store/superblock.cpp", "  slot_.salt = random_bits();\n  slot_.sequence = sequence;", "  slot_.sequence = sequence;"),
+            ("src/store/journal.cpp", "header.generation == generation_ && ", ""),
+            ("src/store/journal.cpp", "if (!plausible(header) || header.previous != previous) return false;", "if (!plausible(header)) return false;"),
+            ("src/store/journal.cpp", "return header.payload_checksum == hash64(payload, previous);", "return header.payload_checksum == hash64(payload, header.previous);"),
+            ("src/store/journal.cpp", "    if (header.sequence != found.sequence + 1) break;\n", ""),
+            ("src/store/journal.cpp", "  refuse_later_commit(found.bytes, found.sequence);\n", ""),
+        ),
+        CRASH,
+    ),
+    Plant(
+        "a file's number is used again: fresh bytes are overwritten by replay",
+        "a crash brings bytes of a replaced content into the new one",
+        (
+            ("src/store/store.cpp", "  id = FileId{header.next_file};\n", "  u64 number = 3;\n  while (state_->directory->exists(region_file_name(FileId{number}))) ++number;\n  id = FileId{number};\n"),
+            ("src/store/committer.cpp", "state_.obsolete_files.push_back(state.before->id);", "store_.discard_file(state.before->id);"),
+        ),
+        CRASH,
+    ),
+    Plant(
+        "the boundary page's new bytes are lost",
+        "small appends vanish in a crash",
+        (("src/store/committer.cpp", "  if (used_end > diff_end) {", "  if (used_end > diff_end && content.committed == 0) {"),),
+        CRASH,
+    ),
+    Plant(
+        "recovery trusts the page cache: the journal is not written again",
+        "half a commit after kill -9 and a power cut",
+        (("src/store/opener.cpp", "    state_.journal->write_again(found.bytes);\n", ""),),
+        CRASH,
+    ),
+    Plant(
+        "opening trusts the page cache: the superblock is not written again",
+        "a lost or damaged store after kill -9 in a checkpoint and a power cut",
+        (("src/store/opener.cpp", "  state_.superblock.write_again(*state_.superblock_file);\n", ""),),
+        CRASH,
+    ),
+    Plant(
+        "a rollback cuts the file under live views and readers",
+        "SIGBUS in whoever reads the rolled-back bytes",
+        (("src/store/content.cpp", "file->zero(fresh_begin, page_up(size) - fresh_begin);", "file->truncate(fresh_begin);"),),
+        "Store.RollbackKeepsMappedFreshBytesReadable",
+    ),
+    Plant(
+        "a record is appended before the index has room: a full disk in the middle of an operation",
+        "a key that is in the log and cannot be found",
+        (
+            (
+                "src/structures/dict.cpp",
+                "  const HashIndex::Place place = index_.make_room(hash);\n  // Nothing fails from here on.\n  const u64 offset = log_.append(shape, key, annex, value);\n",
+                "  const u64 offset = log_.append(shape, key, annex, value);\n  const HashIndex::Place place = index_.make_room(hash);\n",
+            ),
+        ),
+        "Fault.ADict*",
+    ),
+    Plant(
+        "a commit inside an operation",
+        "half an operation becomes durable",
+        (
+            (
+                "src/store/store.cpp",
+                '  if (operations_ != 0) throw StateError(path() + ": commit inside an operation");\n  if (in_transaction()) throw',
+                "  if (in_transaction()) throw",
+            ),
+        ),
+        "Store.ACommitInsideAnOperationIsRefused",
+    ),
+    Plant(
+        "the journal's sync is left out",
+        "a commit that returned is lost in a power cut",
+        (("src/store/journal.cpp", "  file_->sync();\n  ++sequence_;", "  ++sequence_;"),),
+        CRASH,
+    ),
+    Plant(
+        "a range is missing from the diff",
+        "a changed word keeps its old value after a crash",
+        (("src/store/committer.cpp", "    if (end != 0 && at - end > kMergeGap) {\n      f(begin, end);\n", "    if (end != 0 && at - end > kMergeGap) {\n"),),
+        CRASH,
+    ),
+    Plant(
+        "a size is committed before its bytes",
+        "zeros or rubbish at the end of a region after a power cut",
+        (("src/store/committer.cpp", "    if (content.size > content.fresh_begin) sync_or_fail(*content.file);\n", ""),),
+        CRASH,
+    ),
+    Plant(
+        "a write is not marked",
+        "a change that no commit sees",
+        (("src/store/page_set.h", "    summary_[page >> 12] |= u64{1} << (page >> 6 & 63);\n", "    if (page % 8 != 3) summary_[page >> 12] |= u64{1} << (page >> 6 & 63);\n"),),
+        "Store.RandomOperationsEqualAModel:Store.SmallCommits*:" + CRASH,
+    ),
+)

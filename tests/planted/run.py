@@ -1,0 +1,107 @@
+"""Tests of the tests: plants each bug of plants.py in a copy of the sources, and expects its test to fail.
+
+    python tests/planted/run.py [NAME PART]     # all, or those whose name holds NAME PART
+
+Exits with 1 if a bug is not found, or if the sources as they are do not pass. Needs g++, GoogleTest, xxHash.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+from plants import PLANTS, Plant
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build" / "planted"
+FLAGS = ["-std=c++20", "-O1", "-Isrc", "-Itests/cpp", *os.environ.get("XXHASH_FLAGS", "").split()]
+TESTS = ["simulated_disk", "store_test", "crash_test", "fault_test"]
+LAYERS = ["base", "platform", "store", "alloc", "structures"]
+# A plant that needs luck is tried with this many workloads; the sources as they are, with fewer.
+WORKLOADS = "40"
+
+
+def sources(tree: pathlib.Path) -> list[pathlib.Path]:
+    found = [path for layer in LAYERS for path in sorted((tree / "src" / layer).glob("*.cpp"))]
+    return found + [tree / "tests" / "cpp" / f"{name}.cpp" for name in TESTS]
+
+
+def compile_all(tree: pathlib.Path, objects: pathlib.Path, only: set[str] | None = None) -> list[pathlib.Path]:
+    """Compile the sources in parallel; those not in `only` (relative names) are taken from an earlier build."""
+    objects.mkdir(parents=True, exist_ok=True)
+    jobs = []
+    results = []
+    for source in sources(tree):
+        name = str(source.relative_to(tree))
+        target = objects / (name.replace("/", "_") + ".o")
+        results.append(target)
+        if only is None or name in only:
+            jobs.append(["g++", *FLAGS, "-c", name, "-o", str(target)])
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for done in pool.map(lambda job: subprocess.run(job, cwd=tree, capture_output=True, text=True), jobs):
+            if done.returncode != 0:
+                sys.exit("does not compile:\n" + done.stderr)
+    return results
+
+
+def link(objects: list[pathlib.Path], program: pathlib.Path) -> None:
+    command = ["g++", *map(str, objects), "-lgtest", "-lgtest_main", "-lpthread", "-o", str(program)]
+    subprocess.run(command, check=True)
+
+
+def passes(program: pathlib.Path, test: str, workloads: str) -> bool:
+    environment = dict(os.environ, CRASH_WORKLOADS=workloads, CRASH_SEED="1")
+    command = [str(program), f"--gtest_filter={test}", "--gtest_brief=1"]
+    done = subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=600)
+    return done.returncode == 0
+
+
+def plant(tree: pathlib.Path, bug: Plant) -> set[str]:
+    """Change the copy; return the relative names of the files to compile again."""
+    changed = set()
+    for name, old, new in bug.substitutions:
+        path = tree / name
+        text = path.read_text()
+        if text.count(old) != 1:
+            sys.exit(f"'{bug.name}': its text occurs {text.count(old)} times in {name}, not once; mend plants.py")
+        path.write_text(text.replace(old, new))
+        changed.add(name)
+    if any(name.endswith(".h") for name in changed):
+        return {str(path.relative_to(tree)) for path in sources(tree)}
+    return changed
+
+
+def copy_tree(target: pathlib.Path) -> None:
+    shutil.rmtree(target, ignore_errors=True)
+    for part in ("src", "tests/cpp"):
+        shutil.copytree(ROOT / part, target / part)
+
+
+def main() -> int:
+    wanted = [bug for bug in PLANTS if len(sys.argv) < 2 or sys.argv[1] in bug.name]
+    tree, sound, broken = BUILD / "tree", BUILD / "sound", BUILD / "broken"
+    copy_tree(tree)
+    link(compile_all(tree, sound), BUILD / "sound-tests")
+    for test in sorted({bug.test for bug in wanted}):
+        if not passes(BUILD / "sound-tests", test, "2"):
+            print(f"{test} fails without any planted bug")
+            return 1
+    missed = 0
+    for bug in wanted:
+        copy_tree(tree)
+        shutil.rmtree(broken, ignore_errors=True)
+        shutil.copytree(sound, broken)
+        link(compile_all(tree, broken, plant(tree, bug)), BUILD / "broken-tests")
+        found = not passes(BUILD / "broken-tests", bug.test, WORKLOADS)
+        missed += not found
+        print(f"{'found' if found else 'MISSED':7} {bug.name}  ({bug.test})", flush=True)
+    print(f"{len(wanted) - missed} passed, {missed} failed")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
