@@ -15,6 +15,8 @@ constexpr u64 kLeastHeadroom = u64{16} << 10;
 constexpr u64 kMostHeadroom = u64{1} << 20;
 // Differences closer than this are journaled as one range: a range's head takes about as much.
 constexpr u64 kMergeGap = 16;
+// A large store may journal this much between checkpoints, each of which syncs all of its changed pages.
+constexpr u64 kMostJournaled = u64{64} << 20;
 // Dead space that is worth a checkpoint.
 constexpr u64 kDeadBytesDue = u64{16} << 20;
 
@@ -223,7 +225,10 @@ void Committer::forget_changes(Region& region) {
 
 bool Committer::checkpoint_is_due() const {
   const Journal& journal = *state_.journal;
-  return journal.used_bytes() > journal.capacity_bytes() / 2 || state_.dead_bytes >= kDeadBytesDue;
+  u64 bytes = 0;
+  for (const auto& [id, region] : state_.regions) bytes += region->size();
+  const u64 enough = std::max(journal.capacity_bytes() / 2, std::min(bytes / 8, kMostJournaled));
+  return journal.used_bytes() > enough || state_.dead_bytes >= kDeadBytesDue;
 }
 
 void Committer::checkpoint() {
@@ -261,6 +266,7 @@ void Committer::give_back_space() {
       if (copied != 0) platform::drop_private(content.window + range.offset, range.length);
       try {
         content.file->punch(range.offset, range.length);
+        content.punched += range.length;
       } catch (const SystemError&) {
       }
     }

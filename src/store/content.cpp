@@ -40,6 +40,7 @@ Content::Content(std::unique_ptr<platform::File> the_file, FileId the_id, u64 th
   if (present > allocated && !read_only) file->truncate(allocated);
   if (present < allocated && !read_only) file->allocate(present, allocated - present);
   boundary = fresh_begin = populated = allocated;
+  punched = allocated - std::min(allocated, file->allocated());
   reserved = reservation_for(allocated);
   window = platform::reserve(reserved);
   try {

@@ -53,6 +53,7 @@ struct Content {
   u64 boundary = 0;     // private below, fresh above
   u64 fresh_begin = 0;  // boundary at the last commit: bytes from here on are in the file already
   u64 allocated = 0;    // size of the file, with real blocks
+  u64 punched = 0;      // bytes below `size` without blocks, about
   u64 populated = 0;    // fresh pages below this are faulted in
   PageSet dirty;        // private pages changed since the last commit
   PageSet copied;       // private pages that are anonymous memory

@@ -11,7 +11,7 @@
 namespace emd {
 namespace {
 
-// A growing file gets a quarter more than it needs, within these bounds.
+// A growing file gets a quarter more than it holds, within these bounds.
 constexpr u64 kLeastSlack = kPageSize;
 constexpr u64 kMostSlack = u64{64} << 20;
 // Fresh pages are faulted in ahead of their use, this much at a time at most.
@@ -45,7 +45,8 @@ void Region::mark_page(u64 page) { state_->content->add_dirty_page(page); }
 void Region::allocate_to(u64 end) {
   Content& content = *state_->content;
   if (end <= content.allocated) return;
-  content.allocate(end, end + std::clamp(end / 4, kLeastSlack, kMostSlack));
+  const u64 held = end - std::min(end, content.punched);
+  content.allocate(end, end + std::clamp(held / 4, kLeastSlack, kMostSlack));
 }
 
 void Region::grow(u64 bytes, bool populate) {
