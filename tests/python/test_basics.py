@@ -231,7 +231,7 @@ def test_a_transaction_is_all_or_nothing(path):
 
 
 def test_a_transaction_beyond_the_budget_is_rolled_back():
-    d = em.EMDict(None, {i: "x" * 100 for i in range(100_000)})
+    d = em.EMDict(None, dict.fromkeys(range(100_000), "x" * 100))
     d.commit()
     before = em.memory_budget()
     em.set_memory_budget(4 << 20)
