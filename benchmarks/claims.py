@@ -39,7 +39,7 @@ def _queue(folder: str, steps: int) -> dict[str, Any]:
     """A dict of `_QUEUE_WINDOW` entries in which each step adds the newest and deletes the oldest."""
     import pyrsistence
 
-    queue = pyrsistence.EMDict(folder)
+    queue: pyrsistence.EMDict[int, int] = pyrsistence.EMDict(folder)
     for number in range(_QUEUE_WINDOW):
         queue[number] = number
     before, tenths, sizes = anonymous_bytes(), [], []
@@ -83,7 +83,7 @@ def _fill(folder: str, count: int, budget: int | None) -> dict[str, Any]:
         pyrsistence.set_memory_budget(budget)
     before = anonymous_bytes()
     begin = time.perf_counter()
-    entries = pyrsistence.EMDict(folder)
+    entries: pyrsistence.EMDict[int, int] = pyrsistence.EMDict(folder)
     for number in range(count):
         # Spread over the key space; the multiplier is odd, so that no key comes twice.
         entries[number * 0x9E3779B1 & 0xFFFFFFFF] = number
@@ -98,7 +98,7 @@ def _open(folder: str) -> dict[str, Any]:
     import pyrsistence
 
     begin = time.perf_counter()
-    entries = pyrsistence.EMDict(folder, mode="r+")
+    entries: pyrsistence.EMDict[int, int] = pyrsistence.EMDict(folder, mode="r+")
     opened = time.perf_counter() - begin
     entries[0]
     seconds = time.perf_counter() - begin

@@ -37,14 +37,15 @@ def run_list(name: str, order_file: str, folder: str) -> dict[str, Any]:
 def _measure_persistent(order: Order, figures: Measured, folder: Path) -> None:
     import pyrsistence
 
-    appended, extended = (pyrsistence.EMList(str(folder / name)) for name in ("appended", "extended"))
+    appended: pyrsistence.EMList[int] = pyrsistence.EMList(str(folder / "appended"))
+    extended: pyrsistence.EMList[int] = pyrsistence.EMList(str(folder / "extended"))
     _measure(appended, extended, order, figures)
     figures.nanoseconds["commit"] = _seconds(appended.commit) * 1e9 / len(order)
     appended.close()
     extended.close()
     figures.disk_bytes = disk_bytes(folder) // 2
     begin = time.perf_counter()
-    reopened = pyrsistence.EMList(str(folder / "appended"))
+    reopened: pyrsistence.EMList[int] = pyrsistence.EMList(str(folder / "appended"))
     last = reopened[-1]
     figures.reopen_seconds = time.perf_counter() - begin
     if last != len(order) - 1 or len(reopened) != len(order):

@@ -69,9 +69,10 @@ def measure(work: Callable[..., dict[str, Any]], *arguments: Any, timeout: float
     except EOFError:
         process.join()
         raise Failed(f"the process died (exit code {process.exitcode})") from None
+    except BaseException:  # it hangs, or this run is interrupted
+        process.kill()
+        raise
     finally:
-        if process.is_alive() and time.monotonic() > deadline:
-            process.kill()
         process.join()
     if isinstance(result, str):
         raise Failed(result)

@@ -13,6 +13,7 @@ whose inserting was stopped at its limit of time is not tried at larger sizes.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -196,6 +197,8 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    # As Ctrl-C: what was measured ends, and its files are removed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         sys.exit(main())
     except KeyboardInterrupt:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -182,4 +183,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    # As Ctrl-C: the step ends, and the scratch folder is removed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from heapq import nlargest
 from typing import Any
 
@@ -141,6 +141,6 @@ def _count_references(members: Members, advance: Callable[[int], object]) -> tup
     return referred, misplaced
 
 
-def totals(summary: dict[str, Any]) -> int:
+def steps(summary: Mapping[str, Any]) -> int:
     """The steps of check(), for a progress bar."""
     return int(summary["instructions"] + summary["targets"])

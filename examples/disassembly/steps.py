@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -30,6 +31,9 @@ from .listing import InMemory, build
 from .memory import Peak, memory_of
 
 _SAMPLE_SECONDS = 0.01
+
+# One bar a process: tqdm's own lock is a semaphore between processes, left behind by a killed one.
+tqdm.set_lock(threading.RLock())
 
 
 class StepError(Exception):
@@ -81,7 +85,7 @@ def report_step(folder: str, address: int | None, memory: int) -> dict[str, Any]
         reports.show_targets(store, image)
         print()
         reports.show_instruction(store, summary["start"] if address is None else address)
-        with _bar(reports.totals(summary), "", "Checking") as bar:
+        with _bar(reports.steps(summary), "", "Checking") as bar:
             differences = reports.check(store, bar.update)
         differences += [str(finding) for finding in store.verify()]
         return {"differences": differences, "opening_seconds": opening, "summary": dict(summary.items())}
@@ -121,13 +125,17 @@ def run(step: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
     process.start()
     theirs.close()
     peak = Peak(process.pid or 0)
-    while not ours.poll(_SAMPLE_SECONDS):
-        peak.sample()
     try:
+        while not ours.poll(_SAMPLE_SECONDS):
+            peak.sample()
         result = ours.recv()
     except EOFError:
         result = "the process ended without a result (see its error above)"
-    process.join()
+    except KeyboardInterrupt:
+        process.kill()
+        raise
+    finally:
+        process.join()
     if isinstance(result, str):
         raise StepError(result)
     return {**result, "peak": peak.memory}
