@@ -1,0 +1,24 @@
+// Public API: all of it. What cannot be reached from the headers of this folder may change at any time.
+//
+//     auto store = emd::Store::open("words.emd");
+//     auto member = store->find("counts");
+//     if (member == nullptr) member = store->create("counts", emd::Kind::dict, emd::Dict::kRegionCount);
+//     store->acquire(*member);
+//     emd::Dict counts(*store, *member);
+//     {
+//       const emd::Operation operation(*store);
+//       counts.put(emd::as_bytes("hello"), {}, emd::as_bytes("1"));
+//     }
+//     store->commit();
+//
+// Threads: one at a time works on a store. Errors: exceptions of errors.h.
+#pragma once
+
+#include "emd/bytes.h"
+#include "emd/dict.h"
+#include "emd/errors.h"
+#include "emd/heap.h"
+#include "emd/list.h"
+#include "emd/region.h"
+#include "emd/sort.h"
+#include "emd/store.h"

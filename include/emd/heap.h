@@ -1,0 +1,4 @@
+// Public API: blocks of bytes in a region.
+#pragma once
+
+#include "alloc/heap.h"
