@@ -72,9 +72,9 @@ test: lint-fast test-cpp test-python
 test-cpp: $(VENV)/.tools $(VENV)/.test-packages
 	$(BIN)/cmake -S . -B $(TESTS_BUILD) -G Ninja -DCMAKE_MAKE_PROGRAM="$(CURDIR)/$(BIN)/ninja" \
 	  -DPython_EXECUTABLE="$(CURDIR)/$(BIN)/python" -DEMD_TESTS=ON -DEMD_PYTHON=OFF \
-	  -DCMAKE_BUILD_TYPE=Debug -DEMD_SANITIZE=address,undefined --log-level=WARNING
+	  -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG="-O1 -g" -DEMD_SANITIZE=address,undefined --log-level=WARNING
 	$(BIN)/cmake --build $(TESTS_BUILD)
-	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 $(TESTS_BUILD)/emd_tests --gtest_brief=1
+	sh tools/run_sharded.sh $(TESTS_BUILD)/emd_tests
 
 test-python: $(VENV)/.built $(VENV)/.extra-test $(VENV)/.test-packages
 	$(BIN)/python -m pytest -q $(PYTEST)
