@@ -31,8 +31,9 @@ MEMBERS = [
 
 @pytest.fixture
 def in_tmp(tmp_path, monkeypatch):
-    """Doctests name their stores without a folder."""
+    """Examples name their stores without a folder, and may look at the command line."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["example.py"])
 
 
 def run_examples(text, name):
@@ -77,8 +78,9 @@ def test_document(name, in_tmp):
     text = (REPOSITORY / name).read_text()
     examples = run_examples(re.sub(r"^```.*$", "", text, flags=re.MULTILINE), name)
     if name == "README.md":
+        names = {"__name__": "example", "em": pyrsistence}  # one for all blocks: they read on
         for block in re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL):
             if ">>>" not in block:
-                exec(compile(block, name, "exec"), {"__name__": "example"})
+                exec(compile(block, name, "exec"), names)
                 examples += 1
         assert examples > 0
