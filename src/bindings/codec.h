@@ -1,6 +1,6 @@
 // Codec: Python objects to bytes and back. The only place that knows both.
 //
-// Two encodings (docs/format-codec.md, docs/keys.md):
+// Two encodings (docs/format.md, docs/keys.md):
 //  - values: tagged; natural types natively, all else by pickle protocol 5;
 //  - keys: canonical, so that equal keys have equal bytes, in any process and under any PYTHONHASHSEED, plus an annex that
 //    gives the very key back when the canonical bytes alone would not.
@@ -20,10 +20,6 @@ using emd::Bytes;
 using emd::i64;
 using emd::u64;
 using emd::u8;
-
-// The version of both encodings, for the superblock. It changes when a tag changes its meaning; a new
-// tag alone does not change it (an older reader reports the tag).
-inline constexpr unsigned kCodecVersion = 1;
 
 // What decoding raises for bytes that no encoder wrote. The module sets it when it is initialized; null
 // means ValueError.

@@ -1,4 +1,4 @@
-// The first byte of everything encoded (docs/format-codec.md). A number is never given a second meaning.
+// The first byte of everything encoded (docs/format.md). A number is never given a second meaning.
 #pragma once
 
 #include "base/bytes.h"

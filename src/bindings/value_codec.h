@@ -1,4 +1,4 @@
-// Values: the native encodings, without pickle (codec.cpp adds that). docs/format-codec.md has the table.
+// Values: the native encodings, without pickle (codec.cpp adds that). docs/format.md has the table.
 //
 // Threads: call with the GIL held.
 #pragma once

@@ -1,5 +1,5 @@
 // NumPy's arrays and scalars as values: the text of the dtype, the shape, the bytes. NumPy is used through its Python
-// interface, so that the extension is built without it. See value_codec.h and docs/format-codec.md.
+// interface, so that the extension is built without it. See value_codec.h and docs/format.md.
 #include <cstring>
 
 #include "bindings/codec_atoms.h"

@@ -51,6 +51,8 @@ class File {
 class Lock {
  public:
   virtual ~Lock() = default;
+  // For a writer: whether the writer before did not let go of its lock in order, but was cut off.
+  virtual bool follows_a_crash() const = 0;
 };
 enum class LockKind {
   writer,  // alone

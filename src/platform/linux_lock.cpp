@@ -23,17 +23,20 @@ constexpr std::size_t kHolderBytes = 2048;
 
 class LinuxLock : public Lock {
  public:
-  LinuxLock(int fd, LockKind kind) : fd_(fd), kind_(kind), child_closes_(fd) {}
+  LinuxLock(int fd, LockKind kind, bool follows_a_crash)
+      : fd_(fd), kind_(kind), follows_a_crash_(follows_a_crash), child_closes_(fd) {}
   ~LinuxLock() override {
     if (!child_closes_.owned()) return;
     // The name goes with the lock; a name left by a crash is told from a holder by the lock itself.
     if (kind_ == LockKind::writer) (void)!::pwrite(fd_, "", 1, 0);
     ::close(fd_);
   }
+  bool follows_a_crash() const override { return follows_a_crash_; }
 
  private:
   int fd_;
   LockKind kind_;
+  bool follows_a_crash_;
   ChildCloses child_closes_;
 };
 
@@ -53,13 +56,13 @@ std::string command_of_self() {
   return text.substr(0, 200);
 }
 
-// "pid 123 (python job.py)", printable.
+// "pid 123 (python job.py)", printable; empty if no writer has the lock, or was cut off with it.
 std::string read_holder(int fd) {
   std::array<char, kHolderBytes> text{};
   const ssize_t n = ::pread(fd, text.data(), text.size(), 0);
   std::string holder(text.data(), n > 0 ? ::strnlen(text.data(), static_cast<std::size_t>(n)) : 0);
   std::erase_if(holder, [](char c) { return c < ' '; });
-  return holder.empty() ? "another process, for reading" : holder;
+  return holder;
 }
 
 bool try_lock(int fd, LockKind kind, const std::string& path) {
@@ -103,7 +106,9 @@ void wait_for_lock(int fd, const std::string& path, LockKind kind, double timeou
     const std::string holder = read_holder(fd);
     const bool by_us = holder.starts_with(self);
     if (by_us || coarse_seconds() >= deadline) {
-      throw LockedError("the store is already open in " + (by_us ? "this process, " + holder : holder) +
+      throw LockedError("the store is already open in " + (by_us            ? "this process, " + holder
+                             : holder.empty() ? "another process, for reading"
+                                              : holder) +
                             "; close it there first",
                         path);
     }
@@ -121,11 +126,12 @@ std::unique_ptr<Lock> take_lock(int directory, const std::string& path, const st
   if (file.fd < 0 && errno == ENOENT && !writer) return nullptr;
   if (file.fd < 0) throw_errno("open", path);
   wait_for_lock(file.fd, path, kind, timeout_seconds);
+  const bool follows_a_crash = writer && !read_holder(file.fd).empty();
   if (writer) {
     write_holder(file.fd, path);
     probe_private_mapping(file.fd, path);
   }
-  return std::make_unique<LinuxLock>(file.release(), kind);
+  return std::make_unique<LinuxLock>(file.release(), kind, follows_a_crash);
 }
 
 }  // namespace emd::platform

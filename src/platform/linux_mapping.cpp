@@ -50,18 +50,43 @@ void move(u8* from, u8* to, u64 length) {
 
 namespace {
 
-u64 read_limit(const char* file) {
+u64 read_limit(const std::string& file) {
   std::ifstream in(file);
   u64 value = 0;
   return in >> value ? value : ~u64{0};  // "max" and a missing file are no limit
+}
+
+// The least limit of a cgroup and those above it, up to the mount.
+u64 cgroup_limit(const std::string& mount, std::string group, const char* file) {
+  u64 least = read_limit(mount + "/" + file);
+  while (group.size() > 1) {
+    least = std::min(least, read_limit(mount + group + "/" + file));
+    group.erase(group.rfind('/'));
+  }
+  return least;
+}
+
+// Lines of /proc/self/cgroup: "0::/group" for the unified hierarchy, "7:memory:/group" for the older one.
+u64 own_cgroup_limit() {
+  std::ifstream in("/proc/self/cgroup");
+  u64 least = ~u64{0};
+  for (std::string line; std::getline(in, line);) {
+    const std::size_t group = line.rfind(":/");
+    if (group == std::string::npos) continue;
+    const std::string name = line.substr(group + 1);
+    if (line.starts_with("0::")) least = std::min(least, cgroup_limit("/sys/fs/cgroup", name, "memory.max"));
+    if (line.find(":memory:") != std::string::npos) {
+      least = std::min(least, cgroup_limit("/sys/fs/cgroup/memory", name, "memory.limit_in_bytes"));
+    }
+  }
+  return least;
 }
 
 }  // namespace
 
 u64 memory_limit() {
   const u64 machine = static_cast<u64>(::sysconf(_SC_PHYS_PAGES)) * static_cast<u64>(::sysconf(_SC_PAGE_SIZE));
-  return std::min({machine, read_limit("/sys/fs/cgroup/memory.max"),
-                   read_limit("/sys/fs/cgroup/memory/memory.limit_in_bytes")});
+  return std::min(machine, own_cgroup_limit());
 }
 
 double coarse_seconds() {

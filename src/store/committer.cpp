@@ -180,7 +180,10 @@ void Committer::commit() {
     apply(changed);
   }
   for (Region* region : changed) forget_changes(*region);
-  for (const auto& region : state_.dropped_regions) state_.obsolete_files.push_back(region->state_->content->id);
+  for (const auto& region : state_.dropped_regions) {
+    state_.obsolete_files.push_back(region->state_->content->id);
+    if (region->state_->before != nullptr) state_.obsolete_files.push_back(region->state_->before->id);
+  }
   if (!state_.dropped_regions.empty()) {
     state_.dropped_regions.clear();
     Catalogue(store_).load_free_entries();

@@ -44,7 +44,7 @@ void Opener::open_for_writing() {
   catalogue.open_tables();
   // Only then can there be files that were dropped and not yet removed. A store that was closed in order is left
   // alone, lest a damaged table costs more than itself.
-  if (recovered) catalogue.remove_orphans();
+  if (recovered || state_.lock->follows_a_crash()) catalogue.remove_orphans();
 }
 
 // A directory with other things in it is not made into a store.

@@ -142,6 +142,12 @@ void Store::rollback() {
   if (operations_ != 0) throw StateError(path() + ": rollback inside an operation");
   if (attention_ & (kClosed | kForked)) refuse();
   state_->in_transaction = false;
+  if (attention_ & kFailed) {
+    // The journal may hold the whole commit: then recovery will apply it, so its fresh bytes and its files must
+    // stay. Which state counts, only recovery can say.
+    attention_.fetch_or(kUndecided, std::memory_order_relaxed);
+    return;
+  }
   Committer(*this).roll_back();
 }
 

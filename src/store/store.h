@@ -158,7 +158,8 @@ class Store {
     kReadOnly = 4,
     kFailed = 8,     // a sync failed: refuse to write
     kCommitDue = 16,  // the budget is full, or there is much dead space to give back
-    kReadAttention = kClosed | kForked,
+    kUndecided = 32,  // failed, and the transaction that it failed was given up: what is in memory counts no more
+    kReadAttention = kClosed | kForked | kUndecided,
   };
 
   Store();

@@ -25,7 +25,7 @@ using State = std::map<std::string, std::string>;
 
 u64 workloads() {
   const char* const wanted = std::getenv("CRASH_WORKLOADS");
-  return wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : 24;
+  return wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : 8;
 }
 
 u64 first_seed() {

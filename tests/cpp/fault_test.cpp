@@ -163,48 +163,61 @@ TEST(Fault, AListIsAsBeforeWhenTheDiskIsFullInAnOperation) {
 
 // A commit that fails for want of space commits nothing and can be tried again; one whose sync fails makes the
 // store refuse to write until it is opened again, and then it holds a committed state.
-TEST(Fault, EveryCallOfACommitFailsInTurn) {
-  for (const int error : {ENOSPC, EIO}) {
-    for (u64 call = 0;; ++call) {
-      SCOPED_TRACE("call " + std::to_string(call) + ", errno " + std::to_string(error));
-      FaultyStore faulty;
-      const auto entry = member(*faulty.store, Kind::dict, Dict::kRegionCount);
-      std::optional<Dict> dict(std::in_place, *faulty.store, *entry);
-      const auto put = [&](const std::string& key, const std::string& value) {
-        const Operation operation(*faulty.store);
-        dict->put(as_bytes(key), {}, as_bytes(value));
-      };
-      put("a", "1");
-      faulty.store->commit();
-      const Model before = content(*dict);
-      put("a", "2");
-      put("b", std::string(200000, 'b'));
-      const Model after = content(*dict);
-      faulty.fail_after(call, error);
-      bool failed = false;
-      try {
-        faulty.store->checkpoint();
-      } catch (const SystemError&) {
-        failed = true;
-      }
-      if (faulty.disarm() && !failed) continue;  // met a call whose failure only keeps space
-      if (!failed) break;                        // past the last call
-      expect_sound(*dict, after);
-      try {
-        faulty.store->commit();  // usable, or refused
-        put("c", "3");
-      } catch (const StateError&) {
-      }
-      dict.reset();
-      faulty.store.reset();
-      faulty.open();
-      const auto again = member(*faulty.store, Kind::dict, Dict::kRegionCount);
-      const Model found = content(Dict(*faulty.store, *again));
-      EXPECT_TRUE(found == before || found == after);
-      if (HasFailure()) return;
+class CommitFault : public ::testing::TestWithParam<std::tuple<int, bool>> {};
+
+TEST_P(CommitFault, EveryCallOfACommitFailsInTurn) {
+  const auto [error, in_transaction] = GetParam();
+  for (u64 call = 0;; ++call) {
+    SCOPED_TRACE("call " + std::to_string(call));
+    FaultyStore faulty;
+    const auto entry = member(*faulty.store, Kind::dict, Dict::kRegionCount);
+    std::optional<Dict> dict(std::in_place, *faulty.store, *entry);
+    const auto put = [&](const std::string& key, const std::string& value) {
+      const Operation operation(*faulty.store);
+      dict->put(as_bytes(key), {}, as_bytes(value));
+    };
+    put("a", "1");
+    faulty.store->commit();
+    const Model before = content(*dict);
+    if (in_transaction) faulty.store->begin();
+    put("a", "2");
+    put("b", std::string(200000, 'b'));
+    const Model after = content(*dict);
+    faulty.fail_after(call, error);
+    bool failed = false;
+    try {
+      in_transaction ? faulty.store->commit_transaction() : faulty.store->checkpoint();
+    } catch (const SystemError&) {
+      failed = true;
     }
+    if (faulty.disarm() && !failed) continue;  // met a call whose failure only keeps space
+    if (!failed) break;                        // past the last call
+    expect_sound(*dict, after);
+    try {  // usable, or refused
+      if (in_transaction) {
+        faulty.store->rollback();
+        faulty.store->require_readable();
+        EXPECT_EQ(content(*dict), before);
+      } else {
+        faulty.store->commit();
+      }
+      put("c", "3");
+    } catch (const StateError&) {
+    }
+    dict.reset();
+    faulty.store.reset();
+    faulty.open();
+    const auto again = member(*faulty.store, Kind::dict, Dict::kRegionCount);
+    const Dict recovered(*faulty.store, *again);
+    const Model found = content(recovered);
+    EXPECT_TRUE(found == before || found == after);
+    expect_sound(recovered, found);
+    if (HasFailure()) return;
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Fault, CommitFault,
+                         ::testing::Combine(::testing::Values(ENOSPC, EIO), ::testing::Bool()));
 
 }  // namespace
 }  // namespace emd

@@ -1,4 +1,4 @@
-"""Values as bytes and back (docs/format-codec.md): every type, hostile bytes, no leaks."""
+"""Values as bytes and back (docs/format.md): every type, hostile bytes, no leaks."""
 
 import collections
 import decimal
