@@ -154,7 +154,8 @@ class Container(_base.Owner):
     def transaction(self) -> contextlib.AbstractContextManager[None]:
         """All or nothing: ``with d.transaction():`` commits at its end, or rolls back if the block raises.
 
-        It spans the whole store, and belongs to the thread that began it. Errors: RuntimeError if one is on
+        It spans the whole store, and belongs to the thread that began it. **Cost**: a commit at its beginning, if
+        something is pending, and one at its end. Errors: RuntimeError if one is on
         already; MemoryError if its dirty bytes exceed the budget (then it was rolled back).
         """
         return _base.transaction(self._open_handle())
@@ -185,7 +186,9 @@ class Container(_base.Owner):
 
 @contextlib.contextmanager
 def edit(container: Any, key: Any) -> Iterator[Any]:
-    """Hand out the value of a key or index, and write it back if the block does not raise."""
+    """Hand out the value of a key or index, and write it back if the block changed it and did not raise."""
     value = container[key]
+    before = _core.encoded(container, value)
     yield value
-    container[key] = value
+    if _core.encoded(container, value) != before:
+        container[key] = value

@@ -76,7 +76,8 @@ class EMDict(_core.DictBase, _container.Container):
     ) -> None:
         """Open again after close(), at this path, with the codec given to the constructor.
 
-        Errors: RuntimeError if it is open; else as the constructor.
+        **Cost**: O(1); recovery, if the last writer was cut off. Errors: RuntimeError if it is open; else as
+        the constructor.
 
         >>> d = EMDict()
         >>> d.close()
@@ -93,6 +94,8 @@ class EMDict(_core.DictBase, _container.Container):
     def keys(self) -> Any:
         """Return a set-like view of the keys.
 
+        **Cost**: O(1); walking it reads the records one after the other.
+
         >>> EMDict(None, {1: 2, 3: 4}).keys() & {3, 5}
         {3}
         """
@@ -101,6 +104,8 @@ class EMDict(_core.DictBase, _container.Container):
     def values(self) -> Any:
         """Return a view of the values.
 
+        **Cost**: O(1); walking it reads the records one after the other.
+
         >>> list(EMDict(None, {1: 2}).values())
         [2]
         """
@@ -108,6 +113,8 @@ class EMDict(_core.DictBase, _container.Container):
 
     def items(self) -> Any:
         """Return a set-like view of the pairs.
+
+        **Cost**: O(1); walking it reads the records one after the other.
 
         >>> (1, 2) in EMDict(None, {1: 2}).items()
         True
@@ -129,7 +136,10 @@ class EMDict(_core.DictBase, _container.Container):
             _core.dict_update(self, more)
 
     def copy(self) -> dict[Any, Any]:
-        """Return a builtin dict of all items, in memory."""
+        """Return a builtin dict of all items, in memory.
+
+        **Cost**: O(n) time and memory.
+        """
         return dict(self.items())
 
     __copy__ = copy
@@ -137,6 +147,8 @@ class EMDict(_core.DictBase, _container.Container):
     @classmethod
     def fromkeys(cls, iterable: Iterable[Any], value: Any = None) -> Any:
         """Return a builtin dict with these keys and one value; a subclass gives one of its own, temporary.
+
+        **Cost**: one insertion a key.
 
         >>> EMDict.fromkeys("ab", 0)
         {'a': 0, 'b': 0}

@@ -14,7 +14,8 @@ template <class Before>
 class LoserTree {
  public:
   // Precondition: players >= 1. Cost: one comparison a player. Throws what `before` throws.
-  LoserTree(std::size_t players, Before before) : players_(players), loser_(players), before_(std::move(before)) {
+  LoserTree(std::size_t players, Before before)
+      : players_(players), loser_(players), before_(std::move(before)) {
     std::vector<std::size_t> winner(2 * players);
     for (std::size_t i = 0; i < players; ++i) winner[players + i] = i;
     for (std::size_t node = players; node-- > 1;) {

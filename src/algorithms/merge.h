@@ -25,7 +25,8 @@ void merge_runs(std::span<const std::span<const Word>> runs, Cursor& cursor, Emi
   }
   if (total == 0) return;
   LoserTree tree(rest.size(), [&](std::size_t a, std::size_t b) {
-    if (rest[a].empty() || rest[b].empty()) return rest[a].empty() == rest[b].empty() ? a < b : rest[b].empty();
+    if (rest[a].empty() || rest[b].empty())
+      return rest[a].empty() == rest[b].empty() ? a < b : rest[b].empty();
     return a < b ? !cursor.less(b, a) : cursor.less(a, b);
   });
   for (;;) {

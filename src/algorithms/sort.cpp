@@ -23,17 +23,22 @@ constexpr u64 kOutputWords = 32768;
 
 // Integers and booleans; False and True are 0 and 1 in both payloads.
 struct IntegerKey {
-  u64 operator()(Word word) const { return word.payload() ^ u64{1} << 47; }
+  u64 operator()(Word word) const {
+    return word.payload() ^ u64 { 1 } << 47;
+  }
 };
 
 // Integers, reals and booleans. 48 bits fit a double's 53, so the conversion is exact; adding 0.0 makes -0.0 and 0.0 equal.
 struct NumberKey {
   u64 operator()(Word word) const {
-    const double value = word.tag() == Word::Tag::real ? word.as_real() + 0.0 : static_cast<double>(integer(word));
+    const double value =
+        word.tag() == Word::Tag::real ? word.as_real() + 0.0 : static_cast<double>(integer(word));
     const u64 bits = std::bit_cast<u64>(value);
     return bits >> 63 != 0 ? ~bits : bits | u64{1} << 63;
   }
-  static i64 integer(Word word) { return word.tag() == Word::Tag::boolean ? word.as_boolean() : word.as_integer(); }
+  static i64 integer(Word word) {
+    return word.tag() == Word::Tag::boolean ? word.as_boolean() : word.as_integer();
+  }
 };
 
 // Texts: UTF-8 orders as its code points do, byte by byte from the first, and the padding zeros come before all.
@@ -100,7 +105,8 @@ void radix_sort(std::span<Word> words, std::span<Word> spare) {
     distribute<Key>(words, spare, width > 8 ? width - 8 : 0, places);
     u64 begin = 0;
     for (const u64 end : places) {
-      std::ranges::copy(spare.subspan(begin, end - begin), words.begin() + static_cast<std::ptrdiff_t>(begin));
+      std::ranges::copy(spare.subspan(begin, end - begin),
+                        words.begin() + static_cast<std::ptrdiff_t>(begin));
       radix_sort<Key>(words.subspan(begin, end - begin), spare.subspan(begin, end - begin));
       begin = end;
     }

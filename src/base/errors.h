@@ -31,8 +31,7 @@ class SystemError : public Error {
 // Bytes read from disk contradict the format. Python: pyrsistence.DamagedError (an OSError).
 class DamagedError : public Error {
  public:
-  DamagedError(const std::string& what, std::string path = {})
-      : Error(what), path_(std::move(path)) {}
+  DamagedError(const std::string& what, std::string path = {}) : Error(what), path_(std::move(path)) {}
   const std::string& path() const { return path_; }
 
  private:

@@ -8,8 +8,6 @@
 
 namespace emd {
 
-inline u64 hash64(Bytes bytes, u64 seed) {
-  return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
-}
+inline u64 hash64(Bytes bytes, u64 seed) { return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed); }
 
 }  // namespace emd

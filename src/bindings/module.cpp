@@ -177,6 +177,13 @@ void repeat(nb::handle object, Py_ssize_t times) {
   if (!list_repeat(object.ptr(), times)) throw PythonError();
 }
 
+// What the container would store for this value.
+nb::bytes encoded(nb::handle object, nb::handle value) {
+  Buffer out;
+  if (!container_at(object).codec().encode_value(value.ptr(), out)) throw PythonError();
+  return nb::bytes(reinterpret_cast<const char*>(out.data()), out.size());
+}
+
 nb::dict container_stats(nb::handle object) {
   container_at(object).enter();
   nb::dict result;
@@ -243,6 +250,7 @@ void bind_functions(nb::module_& module) {
   module.def("forget_cache", &forget_cache, nb::arg("container"));
   module.def("dict_update", &update, nb::arg("container"), nb::arg("other"));
   module.def("list_repeat", &repeat, nb::arg("container"), nb::arg("times"));
+  module.def("encoded", &encoded, nb::arg("container"), nb::arg("value"));
   module.def("container_stats", &container_stats, nb::arg("container"));
   module.def("memory_budget", &emd::memory_budget,
              "Return the budget of private pages, in bytes: one for the whole process.");

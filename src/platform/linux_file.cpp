@@ -136,7 +136,8 @@ void DescriptorCache::release(LinuxFile& file) {
 }
 
 bool DescriptorCache::evict_one() {
-  const auto victim = std::find_if(open_.rbegin(), open_.rend(), [](LinuxFile* f) { return f->borrowers_ == 0; });
+  const auto victim =
+      std::find_if(open_.rbegin(), open_.rend(), [](LinuxFile* f) { return f->borrowers_ == 0; });
   if (victim == open_.rend()) return false;
   LinuxFile& file = **victim;
   ::close(file.descriptor_);
@@ -197,7 +198,8 @@ u64 LinuxFile::read(u64 offset, void* to, u64 length) {
   const Borrowed fd(*this);
   u64 done = 0;
   while (done < length) {
-    const ssize_t n = ::pread(fd.get(), static_cast<u8*>(to) + done, length - done, static_cast<off_t>(offset + done));
+    const ssize_t n =
+        ::pread(fd.get(), static_cast<u8*>(to) + done, length - done, static_cast<off_t>(offset + done));
     if (n == 0) break;
     if (n < 0) {
       if (errno == EINTR) continue;
@@ -212,8 +214,8 @@ void LinuxFile::write(u64 offset, const void* from, u64 length) {
   const Borrowed fd(*this);
   u64 done = 0;
   while (done < length) {
-    const ssize_t n =
-        ::pwrite(fd.get(), static_cast<const u8*>(from) + done, length - done, static_cast<off_t>(offset + done));
+    const ssize_t n = ::pwrite(fd.get(), static_cast<const u8*>(from) + done, length - done,
+                               static_cast<off_t>(offset + done));
     if (n < 0) {
       if (errno == EINTR) continue;
       throw_errno("write", path_);
@@ -263,7 +265,8 @@ void LinuxFile::map(void* address, u64 offset, u64 length, Share share) {
   const Borrowed fd(*this);
   const int protection = share == Share::shared_read_only ? PROT_READ : PROT_READ | PROT_WRITE;
   const int flags = share == Share::private_copy ? MAP_PRIVATE | MAP_NORESERVE : MAP_SHARED;
-  if (::mmap(address, length, protection, flags | MAP_FIXED, fd.get(), static_cast<off_t>(offset)) == MAP_FAILED) {
+  if (::mmap(address, length, protection, flags | MAP_FIXED, fd.get(), static_cast<off_t>(offset)) ==
+      MAP_FAILED) {
     throw_errno("mmap", path_);
   }
 }

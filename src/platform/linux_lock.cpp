@@ -78,7 +78,8 @@ void write_holder(int fd, const std::string& path) {
   std::array<char, kHolderBytes> text{};
   const std::string holder = "pid " + std::to_string(::getpid()) + " (" + command_of_self() + ")";
   std::copy_n(holder.begin(), std::min(holder.size(), kHolderBytes - 1), text.begin());
-  if (::pwrite(fd, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) throw_errno("write", path);
+  if (::pwrite(fd, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))
+    throw_errno("write", path);
 }
 
 // The window relies on untouched private pages showing later writes to the file. Linux's page cache does so
@@ -93,8 +94,8 @@ void probe_private_mapping(int fd, const std::string& path) {
   ::munmap(page, kPageSize);
   if (!written) throw_errno("write", path);
   if (after != other) {
-    throw SystemError(EOPNOTSUPP, "this filesystem does not show file writes in private mappings; use a local one",
-                      path);
+    throw SystemError(EOPNOTSUPP,
+                      "this filesystem does not show file writes in private mappings; use a local one", path);
   }
 }
 
@@ -106,7 +107,8 @@ void wait_for_lock(int fd, const std::string& path, LockKind kind, double timeou
     const std::string holder = read_holder(fd);
     const bool by_us = holder.starts_with(self);
     if (by_us || coarse_seconds() >= deadline) {
-      throw LockedError("the store is already open in " + (by_us            ? "this process, " + holder
+      throw LockedError("the store is already open in " +
+                            (by_us            ? "this process, " + holder
                              : holder.empty() ? "another process, for reading"
                                               : holder) +
                             "; close it there first",
@@ -118,11 +120,11 @@ void wait_for_lock(int fd, const std::string& path, LockKind kind, double timeou
 
 }  // namespace
 
-std::unique_ptr<Lock> take_lock(int directory, const std::string& path, const std::string& name, LockKind kind,
-                                double timeout_seconds) {
+std::unique_ptr<Lock> take_lock(int directory, const std::string& path, const std::string& name,
+                                LockKind kind, double timeout_seconds) {
   const bool writer = kind == LockKind::writer;
-  Descriptor file{::openat(directory, name.c_str(), (writer ? O_RDWR | O_CREAT : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW,
-                           0666)};
+  Descriptor file{::openat(directory, name.c_str(),
+                           (writer ? O_RDWR | O_CREAT : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW, 0666)};
   if (file.fd < 0 && errno == ENOENT && !writer) return nullptr;
   if (file.fd < 0) throw_errno("open", path);
   wait_for_lock(file.fd, path, kind, timeout_seconds);

@@ -85,7 +85,8 @@ u64 own_cgroup_limit() {
 }  // namespace
 
 u64 memory_limit() {
-  const u64 machine = static_cast<u64>(::sysconf(_SC_PHYS_PAGES)) * static_cast<u64>(::sysconf(_SC_PAGE_SIZE));
+  const u64 machine =
+      static_cast<u64>(::sysconf(_SC_PHYS_PAGES)) * static_cast<u64>(::sysconf(_SC_PAGE_SIZE));
   return std::min(machine, own_cgroup_limit());
 }
 

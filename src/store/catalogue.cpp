@@ -7,7 +7,9 @@
 namespace emd {
 namespace {
 
-bool known_kind(u32 kind) { return kind == static_cast<u32>(Kind::dict) || kind == static_cast<u32>(Kind::list); }
+bool known_kind(u32 kind) {
+  return kind == static_cast<u32>(Kind::dict) || kind == static_cast<u32>(Kind::list);
+}
 
 // The number in "region-<number>", or nothing.
 std::optional<u64> file_number(const std::string& name) {
@@ -23,15 +25,18 @@ std::optional<u64> file_number(const std::string& name) {
 }  // namespace
 
 void Catalogue::damaged(const std::string& what) const {
-  throw DamagedError(state_.path + ": the store's tables are damaged: " + what + "; restore the store from a backup",
-                     state_.path);
+  throw DamagedError(
+      state_.path + ": the store's tables are damaged: " + what + "; restore the store from a backup",
+      state_.path);
 }
 
 void Catalogue::map_table(RegionId id, FileId file_id, u64 size) {
   const bool read_only = store_.read_only();
-  auto file = state_.directory->open(region_file_name(file_id), read_only ? platform::Directory::Open::read_only
-                                                                          : platform::Directory::Open::read_write);
-  auto content = std::make_unique<Content>(std::move(file), file_id, size, Content::Origin::existing, read_only);
+  auto file =
+      state_.directory->open(region_file_name(file_id), read_only ? platform::Directory::Open::read_only
+                                                                  : platform::Directory::Open::read_write);
+  auto content =
+      std::make_unique<Content>(std::move(file), file_id, size, Content::Origin::existing, read_only);
   for (const auto& [offset, bytes] : state_.overlay[static_cast<u64>(file_id)]) {
     if (offset <= content->size && bytes.size() <= content->size - offset) {
       std::memcpy(content->window + offset, bytes.data(), bytes.size());
@@ -42,17 +47,20 @@ void Catalogue::map_table(RegionId id, FileId file_id, u64 size) {
 }
 
 void Catalogue::open_tables() {
-  const auto file = state_.directory->open(region_file_name(kRegionTableFile), platform::Directory::Open::read_only);
+  const auto file =
+      state_.directory->open(region_file_name(kRegionTableFile), platform::Directory::Open::read_only);
   u8 head[sizeof(RegionTableHeader) + 2 * sizeof(RegionEntry)];
   if (file->read(0, head, sizeof head) < sizeof head) damaged("the region table is truncated");
   for (const auto& [offset, bytes] : state_.overlay[static_cast<u64>(kRegionTableFile)]) {
-    if (offset < sizeof head) std::memcpy(head + offset, bytes.data(), std::min(bytes.size(), sizeof head - offset));
+    if (offset < sizeof head)
+      std::memcpy(head + offset, bytes.data(), std::min(bytes.size(), sizeof head - offset));
   }
   if (load<RegionTableHeader>(head).magic != kTableMagic) damaged("the region table has no magic");
   const auto table = load<RegionEntry>(head + region_entry_offset(kRegionTable));
   const auto members = load<RegionEntry>(head + region_entry_offset(kMemberTable));
-  if (table.file != static_cast<u64>(kRegionTableFile) || members.file != static_cast<u64>(kMemberTableFile) ||
-      table.size < sizeof head || (table.size - sizeof(RegionTableHeader)) % sizeof(RegionEntry) != 0 ||
+  if (table.file != static_cast<u64>(kRegionTableFile) ||
+      members.file != static_cast<u64>(kMemberTableFile) || table.size < sizeof head ||
+      (table.size - sizeof(RegionTableHeader)) % sizeof(RegionEntry) != 0 ||
       members.size % sizeof(MemberEntry) != 0) {
     damaged("the region table does not describe itself");
   }
@@ -97,7 +105,8 @@ void Catalogue::load_members() {
     auto member = read_member(static_cast<u32>(slot), entry);
     const auto known = state_.members.find(member->name);
     if (known != state_.members.end() && known->second->slot == slot) member = known->second;
-    if (!members.emplace(member->name, member).second) damaged("two members are called '" + member->name + "'");
+    if (!members.emplace(member->name, member).second)
+      damaged("two members are called '" + member->name + "'");
   }
   for (const auto& [name, member] : state_.members) {
     const auto now = members.find(name);
@@ -113,14 +122,16 @@ std::shared_ptr<Member> Catalogue::read_member(u32 slot, const MemberEntry& entr
   auto member = std::make_shared<Member>();
   member->name.assign(entry.name, entry.name_bytes);
   if (!known_kind(entry.kind)) {
-    throw FormatError(state_.path + ": member '" + member->name + "' is of a kind (" + std::to_string(entry.kind) +
+    throw FormatError(state_.path + ": member '" + member->name + "' is of a kind (" +
+                      std::to_string(entry.kind) +
                       ") that this version does not know; install a newer pyrsistence");
   }
   member->kind = static_cast<Kind>(entry.kind);
   member->slot = slot;
   member->region_count = entry.region_count;
   for (unsigned i = 0; i < entry.region_count; ++i) {
-    if (entry.regions[i] < 2 || entry.regions[i] >= region_count() || region_entry(entry.regions[i]).state != 1) {
+    if (entry.regions[i] < 2 || entry.regions[i] >= region_count() ||
+        region_entry(entry.regions[i]).state != 1) {
       damaged("member '" + member->name + "' names a region that does not exist");
     }
   }
@@ -216,7 +227,8 @@ std::shared_ptr<Member> Catalogue::create(std::string_view name, Kind kind, unsi
 
 void Catalogue::drop(std::string_view name) {
   const auto found = state_.members.find(name);
-  if (found == state_.members.end()) throw StateError(state_.path + ": no member '" + std::string(name) + "'");
+  if (found == state_.members.end())
+    throw StateError(state_.path + ": no member '" + std::string(name) + "'");
   const Operation operation(store_);
   const std::shared_ptr<Member> member = found->second;
   const u64 offset = member->slot * sizeof(MemberEntry);
@@ -224,7 +236,8 @@ void Catalogue::drop(std::string_view name) {
   for (unsigned i = 0; i < entry.region_count; ++i) map_region(entry.regions[i]);
   for (unsigned i = 0; i < entry.region_count; ++i) {
     const u32 id = entry.regions[i];
-    store(state_.region_table().writable(region_entry_offset(RegionId{id}), sizeof(RegionEntry)), RegionEntry{});
+    store(state_.region_table().writable(region_entry_offset(RegionId{id}), sizeof(RegionEntry)),
+          RegionEntry{});
     auto node = state_.regions.extract(id);
     state_.dropped_regions.push_back(std::move(node.mapped()));
   }

@@ -49,10 +49,12 @@ std::vector<Region*> Committer::changed_regions() {
   for (const auto& [id, region] : state_.regions) {
     region->save();
     const Region::State& state = *region->state_;
-    if (state.content->changed() || state.content->origin == Content::Origin::created) changed.push_back(region.get());
+    if (state.content->changed() || state.content->origin == Content::Origin::created)
+      changed.push_back(region.get());
   }
   // The same order in every run: crash tests replay by number of call.
-  std::sort(changed.begin(), changed.end(), [](const Region* a, const Region* b) { return a->id() < b->id(); });
+  std::sort(changed.begin(), changed.end(),
+            [](const Region* a, const Region* b) { return a->id() < b->id(); });
   return changed;
 }
 
@@ -113,7 +115,8 @@ void Committer::check_unmarked(const Region& region) const {
   const u8* const base = content.base();
   for (u64 page = 0; page < content.boundary >> kPageShift; ++page) {
     const u64 offset = page << kPageShift;
-    if (content.dirty.contains(page) || std::memcmp(content.window + offset, base + offset, kPageSize) == 0) continue;
+    if (content.dirty.contains(page) || std::memcmp(content.window + offset, base + offset, kPageSize) == 0)
+      continue;
     throw CheckError(region.path() + ": page " + std::to_string(page) + " was changed without writable()");
   }
 }
@@ -247,7 +250,8 @@ void Committer::checkpoint() {
     store_.attention_.fetch_or(Store::kFailed, std::memory_order_relaxed);
     throw;
   }
-  state_.journal->restart(state_.superblock.generation(), state_.superblock.salt(), state_.journal->sequence());
+  state_.journal->restart(state_.superblock.generation(), state_.superblock.salt(),
+                          state_.journal->sequence());
   ++state_.checkpoints;
   state_.journal->resize_when_empty(false);
   give_back_space();

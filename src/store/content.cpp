@@ -17,9 +17,11 @@ constexpr std::array<u64, 5> kReservations = {u64{64} << 20, u64{4} << 30, u64{2
                                               u64{64} << 40};
 
 u64 reservation_for(u64 bytes) {
-  const auto fit = std::find_if(kReservations.begin(), kReservations.end(), [&](u64 r) { return r >= bytes; });
+  const auto fit =
+      std::find_if(kReservations.begin(), kReservations.end(), [&](u64 r) { return r >= bytes; });
   if (fit == kReservations.end()) {
-    throw SystemError(EFBIG, "a region of " + std::to_string(bytes) + " bytes exceeds the largest reservation", "");
+    throw SystemError(EFBIG,
+                      "a region of " + std::to_string(bytes) + " bytes exceeds the largest reservation", "");
   }
   return *fit;
 }
@@ -48,7 +50,8 @@ Content::Content(std::unique_ptr<platform::File> the_file, FileId the_id, u64 th
     copied.resize(reserved >> kPageShift);
     if (boundary != 0) file->map(window, 0, boundary, platform::File::Share::private_copy);
     private_pieces.push_back(0);
-    if (!read_only) file->map(window + boundary, boundary, reserved - boundary, platform::File::Share::shared);
+    if (!read_only)
+      file->map(window + boundary, boundary, reserved - boundary, platform::File::Share::shared);
   } catch (...) {
     platform::unreserve(window, reserved);
     throw;

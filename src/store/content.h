@@ -49,14 +49,14 @@ struct Content {
   u8* window = nullptr;
   u64 reserved = 0;
   u64 size = 0;
-  u64 committed = 0;    // size at the last commit
-  u64 boundary = 0;     // private below, fresh above
-  u64 fresh_begin = 0;  // boundary at the last commit: bytes from here on are in the file already
-  u64 allocated = 0;    // size of the file, with real blocks
-  u64 punched = 0;      // bytes below `size` without blocks, about
-  u64 populated = 0;    // fresh pages below this are faulted in
-  PageSet dirty;        // private pages changed since the last commit
-  PageSet copied;       // private pages that are anonymous memory
+  u64 committed = 0;                // size at the last commit
+  u64 boundary = 0;                 // private below, fresh above
+  u64 fresh_begin = 0;              // boundary at the last commit: bytes from here on are in the file already
+  u64 allocated = 0;                // size of the file, with real blocks
+  u64 punched = 0;                  // bytes below `size` without blocks, about
+  u64 populated = 0;                // fresh pages below this are faulted in
+  PageSet dirty;                    // private pages changed since the last commit
+  PageSet copied;                   // private pages that are anonymous memory
   std::vector<u64> private_pieces;  // where each private mapping begins: mremap moves one at a time
 
  private:

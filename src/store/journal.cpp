@@ -22,11 +22,14 @@ u64 header_checksum(const FrameHeader& header, u64 salt) {
   return hash64({reinterpret_cast<const u8*>(&header), offsetof(FrameHeader, header_checksum)}, salt);
 }
 
-u64 frame_bytes(const FrameHeader& header) { return round_up(sizeof(FrameHeader) + header.payload_bytes, kSectorSize); }
+u64 frame_bytes(const FrameHeader& header) {
+  return round_up(sizeof(FrameHeader) + header.payload_bytes, kSectorSize);
+}
 
 void write_zeros(platform::File& file, u64 from, u64 to) {
   const std::vector<u8> zeros(std::min<u64>(to - from, u64{1} << 20));
-  for (; from < to; from += zeros.size()) file.write(from, zeros.data(), std::min<u64>(zeros.size(), to - from));
+  for (; from < to; from += zeros.size())
+    file.write(from, zeros.data(), std::min<u64>(zeros.size(), to - from));
 }
 
 }  // namespace
@@ -134,8 +137,8 @@ void Journal::resize_when_empty(bool closing) {
 }
 
 bool Journal::plausible(const FrameHeader& header) const {
-  return header.magic == kFrameMagic && header.generation == generation_ && header.payload_bytes <= kMaxPayload &&
-         header.header_checksum == header_checksum(header, salt_);
+  return header.magic == kFrameMagic && header.generation == generation_ &&
+         header.payload_bytes <= kMaxPayload && header.header_checksum == header_checksum(header, salt_);
 }
 
 bool Journal::read_frame(u64 offset, u64 previous, FrameHeader& header, std::vector<u8>& payload) {
@@ -153,7 +156,8 @@ Journal::Found Journal::scan(u64 generation, u64 salt, u64 sequence) {
   FrameHeader header;
   std::vector<u8> payload;
   u64 offset = 0;
-  for (u64 previous = salt; read_frame(offset, previous, header, payload); previous = header.header_checksum) {
+  for (u64 previous = salt; read_frame(offset, previous, header, payload);
+       previous = header.header_checksum) {
     if (header.sequence != found.sequence + 1) break;
     offset += frame_bytes(header);
     if (header.flags & kLastOfCommit) {
@@ -171,11 +175,13 @@ Journal::Found Journal::scan(u64 generation, u64 salt, u64 sequence) {
 // a later commit proves that this one had been durable, so it has been damaged since.
 void Journal::refuse_later_commit(u64 from, u64 last_sequence) {
   FrameHeader header;
-  for (u64 offset = from; file_->read(offset, &header, sizeof header) == sizeof header; offset += kSectorSize) {
+  for (u64 offset = from; file_->read(offset, &header, sizeof header) == sizeof header;
+       offset += kSectorSize) {
     if (plausible(header) && header.sequence > last_sequence + 1) {
       throw DamagedError(file_->path() + ": commit " + std::to_string(last_sequence + 1) + " at offset " +
                              std::to_string(from) + " cannot be read, but commit " +
-                             std::to_string(header.sequence) + " follows it at offset " + std::to_string(offset) +
+                             std::to_string(header.sequence) + " follows it at offset " +
+                             std::to_string(offset) +
                              "; the journal is damaged: restore the store from a backup",
                          file_->path());
     }

@@ -68,9 +68,9 @@ class Journal {
   // A range read from the journal.
   using Visitor = std::function<void(FileId file, u64 offset, Bytes bytes)>;
   struct Found {
-    u64 commits = 0;      // complete ones
-    u64 sequence = 0;     // of the last complete one
-    u64 bytes = 0;        // up to the end of the last complete one
+    u64 commits = 0;         // complete ones
+    u64 sequence = 0;        // of the last complete one
+    u64 bytes = 0;           // up to the end of the last complete one
     bool leftovers = false;  // frames of this generation that belong to no complete commit
   };
   // Finds the complete commits of this generation. Errors: DamagedError if a commit that must have been durable

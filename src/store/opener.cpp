@@ -13,7 +13,8 @@ constexpr const char* kNewSuperblockName = "superblock.new";
 
 // Files that a creation which was cut off may have left.
 bool may_be_left_over(const std::string& name) {
-  return name == kLockName || name == kJournalName || name == kNewSuperblockName || name.starts_with("region-");
+  return name == kLockName || name == kJournalName || name == kNewSuperblockName ||
+         name.starts_with("region-");
 }
 
 }  // namespace
@@ -29,7 +30,8 @@ void Opener::open_for_writing() {
     throw SystemError(EEXIST, "there is a store here already (mode \"x\" only creates)", state_.path);
   }
   if (!there) refuse_foreign_directory();
-  state_.lock = state_.directory->lock(kLockName, platform::LockKind::writer, state_.options.lock_timeout_seconds);
+  state_.lock =
+      state_.directory->lock(kLockName, platform::LockKind::writer, state_.options.lock_timeout_seconds);
   if (!state_.directory->exists(kSuperblockName)) {
     create();
   } else if (mode == Mode::exclusive) {
@@ -51,8 +53,10 @@ void Opener::open_for_writing() {
 void Opener::refuse_foreign_directory() {
   for (const std::string& name : state_.directory->list()) {
     if (may_be_left_over(name)) continue;
-    throw FormatError(state_.path + ": not a pyrsistence store: there is no superblock, and the directory is not empty "
-                                    "(it holds '" + name + "'); choose another directory");
+    throw FormatError(state_.path +
+                      ": not a pyrsistence store: there is no superblock, and the directory is not empty "
+                      "(it holds '" +
+                      name + "'); choose another directory");
   }
 }
 
@@ -67,8 +71,10 @@ void Opener::create() {
   header.magic = kTableMagic;
   header.next_file = static_cast<u64>(kMemberTableFile) + 1;
   store(table, header);
-  store(table + region_entry_offset(kRegionTable), RegionEntry{static_cast<u64>(kRegionTableFile), sizeof table, 1, 0, 0});
-  store(table + region_entry_offset(kMemberTable), RegionEntry{static_cast<u64>(kMemberTableFile), 0, 1, 0, 0});
+  store(table + region_entry_offset(kRegionTable),
+        RegionEntry{static_cast<u64>(kRegionTableFile), sizeof table, 1, 0, 0});
+  store(table + region_entry_offset(kMemberTable),
+        RegionEntry{static_cast<u64>(kMemberTableFile), 0, 1, 0, 0});
   const auto regions = directory.open(region_file_name(kRegionTableFile), Open::create);
   regions->allocate(0, kPageSize);
   regions->write(0, table, sizeof table);
@@ -89,7 +95,8 @@ void Opener::read_superblock(platform::Directory::Open how) {
   state_.superblock_file = state_.directory->open(kSuperblockName, how);
   state_.superblock = Superblock::read(*state_.superblock_file);
   if (!state_.directory->exists(kJournalName)) {
-    throw DamagedError(state_.path + ": the journal is missing; restore the store from a backup", state_.path);
+    throw DamagedError(state_.path + ": the journal is missing; restore the store from a backup",
+                       state_.path);
   }
   state_.journal = std::make_unique<Journal>(state_.directory->open(kJournalName, how));
 }
@@ -126,9 +133,9 @@ void Opener::apply(FileId id, u64 offset, Bytes bytes) {
   // Blocks were given and synced before any frame named them.
   const u64 size = file->size();
   if (offset > size || bytes.size() > size - offset) {
-    throw DamagedError(file->path() + ": the journal writes " + std::to_string(bytes.size()) + " bytes at offset " +
-                           std::to_string(offset) + ", but the file has " + std::to_string(size) +
-                           " bytes; restore the store from a backup",
+    throw DamagedError(file->path() + ": the journal writes " + std::to_string(bytes.size()) +
+                           " bytes at offset " + std::to_string(offset) + ", but the file has " +
+                           std::to_string(size) + " bytes; restore the store from a backup",
                        file->path());
   }
   file->write(offset, bytes.data(), bytes.size());
@@ -140,7 +147,8 @@ void Opener::open_for_reading() {
     if (!state_.directory->list().empty()) refuse_foreign_directory();
     throw SystemError(ENOENT, "no store here", state_.path);
   }
-  state_.lock = state_.directory->lock(kLockName, platform::LockKind::reader, state_.options.lock_timeout_seconds);
+  state_.lock =
+      state_.directory->lock(kLockName, platform::LockKind::reader, state_.options.lock_timeout_seconds);
   read_superblock(platform::Directory::Open::read_only);
   const Superblock& superblock = state_.superblock;
   const Journal::Found found =

@@ -50,14 +50,16 @@ void Region::allocate_to(u64 end) {
 }
 
 void Region::grow(u64 bytes, bool populate) {
-  if (bytes > ~u64{0} / 2) throw SystemError(EFBIG, "cannot grow by " + std::to_string(bytes) + " bytes", path());
+  if (bytes > ~u64{0} / 2)
+    throw SystemError(EFBIG, "cannot grow by " + std::to_string(bytes) + " bytes", path());
   save();
   const u64 end = size_ + bytes;
   allocate_to(end);
   Content& content = *state_->content;
   const u64 from = std::max({content.boundary, content.populated, page_down(size_)});
   if (end > from) {
-    const u64 ahead = std::min(content.allocated, page_up(end) + std::min(page_up(size_ / 2), kMostPopulated));
+    const u64 ahead =
+        std::min(content.allocated, page_up(end) + std::min(page_up(size_ / 2), kMostPopulated));
     if (populate) platform::populate_write(content.window + from, ahead - from);
     content.populated = ahead;
   }
@@ -78,7 +80,8 @@ u64 Region::append(Bytes bytes) {
   try {
     state_->content->file->write(offset + in_memory, bytes.data() + in_memory, bytes.size() - in_memory);
   } catch (...) {
-    state_->content->file->zero(page_up(offset + in_memory), page_up(offset + bytes.size()) - page_up(offset + in_memory));
+    state_->content->file->zero(page_up(offset + in_memory),
+                                page_up(offset + bytes.size()) - page_up(offset + in_memory));
     std::memset(window_ + offset + in_memory, 0, page_up(offset + in_memory) - (offset + in_memory));
     throw;
   }

@@ -54,8 +54,10 @@ void Store::refuse() const {
     throw StateError(path() + ": opened before fork(); a child process must open the store itself");
   }
   if (why & kReadOnly) throw ReadOnlyError(path() + ": opened with mode=\"r\", so it cannot be changed");
-  throw StateError(path() + ": writing to the disk failed earlier, so nobody can say what is on it; close the store and "
-                            "open it again: it will hold what was last committed");
+  throw StateError(
+      path() +
+      ": writing to the disk failed earlier, so nobody can say what is on it; close the store and "
+      "open it again: it will hold what was last committed");
 }
 
 void Store::require_writable() const {
@@ -138,7 +140,8 @@ void Store::commit_transaction() {
 }
 
 void Store::rollback() {
-  if (!in_transaction()) throw StateError(path() + ": no transaction is open; rollback() undoes transactions only");
+  if (!in_transaction())
+    throw StateError(path() + ": no transaction is open; rollback() undoes transactions only");
   if (operations_ != 0) throw StateError(path() + ": rollback inside an operation");
   if (attention_ & (kClosed | kForked)) refuse();
   state_->in_transaction = false;
@@ -180,7 +183,8 @@ void Store::acquire(Member& member) {
   const u64 offset = member.slot * sizeof(MemberEntry);
   const auto entry = load<MemberEntry>(state_->member_table().at(offset, sizeof(MemberEntry)));
   Catalogue catalogue(*this);
-  for (unsigned i = 0; i < member.region_count; ++i) member.regions[i] = &catalogue.map_region(entry.regions[i]);
+  for (unsigned i = 0; i < member.region_count; ++i)
+    member.regions[i] = &catalogue.map_region(entry.regions[i]);
   ++member.users;
 }
 

@@ -30,7 +30,7 @@ namespace emd {
 namespace platform {
 class File;
 class FileSystem;
-}
+}  // namespace platform
 
 enum class Mode {
   append,      // "a": create, or open to write
@@ -83,12 +83,12 @@ struct Member {
 struct StoreStats {
   u64 commits = 0;
   u64 checkpoints = 0;
-  u64 journal_bytes = 0;        // in use since the last checkpoint
+  u64 journal_bytes = 0;  // in use since the last checkpoint
   u64 journal_capacity = 0;
-  u64 dirty_bytes = 0;          // private pages changed since the last commit
-  u64 private_bytes = 0;        // anonymous memory held by private pages
-  u64 region_bytes = 0;         // committed and fresh
-  u64 disk_bytes = 0;           // blocks of all files of the store
+  u64 dirty_bytes = 0;    // private pages changed since the last commit
+  u64 private_bytes = 0;  // anonymous memory held by private pages
+  u64 region_bytes = 0;   // committed and fresh
+  u64 disk_bytes = 0;     // blocks of all files of the store
 };
 
 class Store {
@@ -134,7 +134,6 @@ class Store {
   void on_rollback(const void* owner, std::function<void()> callback);
   void remove_callback(const void* owner);
 
-
   StoreStats stats() const;
   // Checks superblock, tables and file sizes; structures are checked by their own check().
   void verify(Findings& findings) const;
@@ -156,9 +155,10 @@ class Store {
     kClosed = 1,
     kForked = 2,
     kReadOnly = 4,
-    kFailed = 8,     // a sync failed: refuse to write
+    kFailed = 8,      // a sync failed: refuse to write
     kCommitDue = 16,  // the budget is full, or there is much dead space to give back
-    kUndecided = 32,  // failed, and the transaction that it failed was given up: what is in memory counts no more
+    kUndecided =
+        32,  // failed, and the transaction that it failed was given up: what is in memory counts no more
     kReadAttention = kClosed | kForked | kUndecided,
   };
 

@@ -29,8 +29,9 @@ bool has_magic(const SuperblockSlot& slot) { return std::equal(kMagic, kMagic + 
   for (const SuperblockSlot& slot : slots) {
     if (!has_magic(slot)) continue;
     if (slot.endian_mark == __builtin_bswap32(kEndianMark)) {
-      throw FormatError(path + ": written on a big-endian machine; this one is little-endian. Copy the contents "
-                               "there, e.g. as JSON, and load them here");
+      throw FormatError(path +
+                        ": written on a big-endian machine; this one is little-endian. Copy the contents "
+                        "there, e.g. as JSON, and load them here");
     }
     if (slot.format_version > kFormatVersion) {
       throw FormatError(path + ": format version " + std::to_string(slot.format_version) +
@@ -39,10 +40,12 @@ bool has_magic(const SuperblockSlot& slot) { return std::equal(kMagic, kMagic + 
     }
   }
   if (!has_magic(slots[0]) && !has_magic(slots[1])) {
-    throw FormatError(path + ": not a pyrsistence superblock (expected the magic EMDSTORE); is this the right "
-                             "directory?");
+    throw FormatError(path +
+                      ": not a pyrsistence superblock (expected the magic EMDSTORE); is this the right "
+                      "directory?");
   }
-  throw DamagedError(path + ": no slot of the superblock has a valid checksum; restore the store from a backup", path);
+  throw DamagedError(
+      path + ": no slot of the superblock has a valid checksum; restore the store from a backup", path);
 }
 
 bool valid(const SuperblockSlot& slot) {

@@ -18,7 +18,8 @@ Bytes bytes_of(std::span<const Word> words) {
 }
 
 u64 references_in(std::span<const Word> words) {
-  return static_cast<u64>(std::count_if(words.begin(), words.end(), [](Word word) { return word.is_reference(); }));
+  return static_cast<u64>(
+      std::count_if(words.begin(), words.end(), [](Word word) { return word.is_reference(); }));
 }
 
 // Writes many short runs of words one behind the other through the file.
@@ -54,7 +55,10 @@ struct List::Blocks {
 };
 
 List::List(Store& store, Member& member)
-    : store_(store), member_(member), words_(*member.regions[0]), heap_region_(*member.regions[1]),
+    : store_(store),
+      member_(member),
+      words_(*member.regions[0]),
+      heap_region_(*member.regions[1]),
       heap_(heap_region_) {
   if (words_.size() == 0) return;
   const ListHeader header = load<ListHeader>(words_.at(0, kHeaderBytes));
@@ -75,8 +79,9 @@ List::List(Store& store, Member& member)
 
 u64 List::size_without_header() const {
   if (words_.size() != 0) {
-    throw DamagedError("list: expected a header of 64 bytes, found " + std::to_string(words_.size()) + " bytes",
-                       words_.path());
+    throw DamagedError(
+        "list: expected a header of 64 bytes, found " + std::to_string(words_.size()) + " bytes",
+        words_.path());
   }
   return 0;
 }
@@ -227,7 +232,8 @@ void List::append_words(std::span<const Word> added) {
   make_room(length);
   const u64 unused = std::min<u64>(capacity() - length, added.size());
   if (unused != 0) {
-    std::memcpy(words_.writable(offset_of(length), unused * sizeof(Word)), added.data(), unused * sizeof(Word));
+    std::memcpy(words_.writable(offset_of(length), unused * sizeof(Word)), added.data(),
+                unused * sizeof(Word));
   }
   if (unused != added.size()) words_.append(bytes_of(added.subspan(unused)));
 }
@@ -297,7 +303,9 @@ void List::clear() {
   };
   // New files cost more than a few blocks put on free lists.
   const bool small = std::max(words_.size(), heap_region_.size()) <= kRewriteThreshold;
-  if (!small && rewrite(0, all, [](Region::Rewrite&) {}, leave)) return;
+  if (!small && rewrite(
+                    0, all, [](Region::Rewrite&) {}, leave))
+    return;
   if (count_blocks(words()) != 0) free_blocks(words());
   set_header(0, all);
 }

@@ -120,7 +120,9 @@ class List {
 
   static constexpr u64 offset_of(u64 index) { return kHeaderBytes + index * sizeof(Word); }
   // Whole words in the region, used or not.
-  u64 capacity() const { return words_.size() < kHeaderBytes ? 0 : (words_.size() - kHeaderBytes) / sizeof(Word); }
+  u64 capacity() const {
+    return words_.size() < kHeaderBytes ? 0 : (words_.size() - kHeaderBytes) / sizeof(Word);
+  }
   std::span<const Word> range(u64 from, u64 to) const { return words().subspan(from, to - from); }
   bool in_place(u64 from, u64 to) const;
   bool wasteful(u64 length) const;

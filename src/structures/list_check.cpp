@@ -57,8 +57,8 @@ void List::check(Findings& findings) const {
     // 5. The header's count of references is that of the words.
     const u64 counted = all.empty() ? 0 : load<ListHeader>(words_.data()).references;
     if (counted != references) {
-      findings.push_back({"words at 16", "the header counts " + std::to_string(counted) + " references, the words hold " +
-                                             std::to_string(references)});
+      findings.push_back({"words at 16", "the header counts " + std::to_string(counted) +
+                                             " references, the words hold " + std::to_string(references)});
     }
     // 6. Each block in use is referred to; with 4 this makes blocks and references one to one.
     if (heap_sound && live.size() != references) {
@@ -87,7 +87,8 @@ u64 List::check_words(Findings& findings, std::size_t limit) const {
     // 4. Each reference is to a block in use, and no two are to the same.
     try {
       heap_.read(all[i].as_reference());
-      if (!seen.first(all[i].as_reference())) findings.push_back({where, "shares its block with another word"});
+      if (!seen.first(all[i].as_reference()))
+        findings.push_back({where, "shares its block with another word"});
     } catch (const DamagedError& error) {
       findings.push_back({where, error.what()});
     }

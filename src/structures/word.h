@@ -46,7 +46,9 @@ struct Word {
 
   // Preconditions: the value fits.
   static constexpr Word real(double value) { return {std::bit_cast<u64>(value)}; }
-  static constexpr Word integer(i64 value) { return tagged(Tag::integer, static_cast<u64>(value) & kPayload); }
+  static constexpr Word integer(i64 value) {
+    return tagged(Tag::integer, static_cast<u64>(value) & kPayload);
+  }
   static constexpr Word none() { return tagged(Tag::none, 0); }
   static constexpr Word boolean(bool value) { return tagged(Tag::boolean, value ? 1 : 0); }
   static constexpr Word text(Bytes utf8) {

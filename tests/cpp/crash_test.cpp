@@ -70,9 +70,8 @@ class Inspector {
   Inspector(const Scratch& scratch, u64 seed) : scratch_(scratch), random_(seed) {}
 
   void inspect(SimulatedDisk& disk, const Allowed& allowed, bool again) {
-    for (const auto unsynced :
-         {SimulatedDisk::Unsynced::lost, SimulatedDisk::Unsynced::kept, SimulatedDisk::Unsynced::random,
-          SimulatedDisk::Unsynced::random}) {
+    for (const auto unsynced : {SimulatedDisk::Unsynced::lost, SimulatedDisk::Unsynced::kept,
+                                SimulatedDisk::Unsynced::random, SimulatedDisk::Unsynced::random}) {
       const std::string image = scratch_.path("image" + std::to_string(count_++));
       std::filesystem::create_directory(image);
       disk.make_image(image, unsynced, random_);
@@ -92,7 +91,8 @@ class Inspector {
       store->verify(findings);
       EXPECT_TRUE(findings.empty()) << findings[0].where << ": " << findings[0].what;
       const State found = state_of(*store);
-      EXPECT_TRUE(allowed.contains(found)) << "neither the last commit nor one in flight: " << describe(found);
+      EXPECT_TRUE(allowed.contains(found))
+          << "neither the last commit nor one in flight: " << describe(found);
       store->close();
     } catch (const std::exception& error) {
       ADD_FAILURE() << "the image cannot be opened: " << error.what();
@@ -104,7 +104,9 @@ class Inspector {
     const std::string copy = image + "-again";
     std::filesystem::copy(image, copy);
     const auto disk = std::make_shared<SimulatedDisk>(copy);
-    disk->before_effect = [&](u64, const std::string&, const std::string&) { inspect(*disk, allowed, false); };
+    disk->before_effect = [&](u64, const std::string&, const std::string&) {
+      inspect(*disk, allowed, false);
+    };
     auto store = Store::open(copy, options_for(disk->file_system()));
     EXPECT_TRUE(allowed.contains(state_of(*store)));
     store.reset();
@@ -113,7 +115,8 @@ class Inspector {
 
   static std::string describe(const State& state) {
     std::string text;
-    for (const auto& [name, content] : state) text += name + ": " + std::to_string(content.size()) + " bytes; ";
+    for (const auto& [name, content] : state)
+      text += name + ": " + std::to_string(content.size()) + " bytes; ";
     return text;
   }
 
@@ -126,7 +129,9 @@ class Inspector {
 class Workload {
  public:
   explicit Workload(u64 seed)
-      : random_(seed), inspector_(scratch_, seed + 1), disk_(std::make_shared<SimulatedDisk>(scratch_.path("disk"))) {
+      : random_(seed),
+        inspector_(scratch_, seed + 1),
+        disk_(std::make_shared<SimulatedDisk>(scratch_.path("disk"))) {
     allowed_.states = {{}};
     disk_->before_effect = [this](u64, const std::string& call, const std::string&) { before_effect(call); };
   }
@@ -151,9 +156,7 @@ class Workload {
     if (killable_ && random_() % 40 == 0) throw ProcessKilled{};
   }
 
-  void open() {
-    store_ = Store::open(scratch_.path("disk"), options_for(disk_->file_system()));
-  }
+  void open() { store_ = Store::open(scratch_.path("disk"), options_for(disk_->file_system())); }
 
   // The process died: what it had mapped privately is gone, what the page cache holds is not.
   void restart_after_kill() {
@@ -174,14 +177,26 @@ class Workload {
 
   void one_step() {
     switch (random_() % 12) {
-      case 0: case 1: return append();
-      case 2: case 3: case 4: return overwrite();
-      case 5: return rewrite();
-      case 6: case 7: return commit();
-      case 8: return begin_or_end();
-      case 9: return create_or_drop();
-      case 10: return mark_dead();
-      case 11: return checkpoint_or_reopen();
+      case 0:
+      case 1:
+        return append();
+      case 2:
+      case 3:
+      case 4:
+        return overwrite();
+      case 5:
+        return rewrite();
+      case 6:
+      case 7:
+        return commit();
+      case 8:
+        return begin_or_end();
+      case 9:
+        return create_or_drop();
+      case 10:
+        return mark_dead();
+      case 11:
+        return checkpoint_or_reopen();
     }
   }
 
@@ -206,7 +221,8 @@ class Workload {
     if (name.empty() || current_[name].empty()) return;
     std::string& content = current_[name];
     const u64 at = random_() % content.size();
-    const std::string text = noise(std::min<u64>(1 + random_() % (random_() % 3 == 0 ? 6000 : 40), content.size() - at));
+    const std::string text =
+        noise(std::min<u64>(1 + random_() % (random_() % 3 == 0 ? 6000 : 40), content.size() - at));
     const Operation operation(*store_);
     std::memcpy(region_of(*store_, name).writable(at, text.size()), text.data(), text.size());
     content.replace(at, text.size(), text);

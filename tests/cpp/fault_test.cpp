@@ -95,7 +95,8 @@ TEST(Fault, ADictIsAsBeforeWhenTheDiskIsFullInAnOperation) {
     Model model;
     for (int step = 0; step < 1500; ++step) {
       const std::string key = "key" + std::to_string(random() % 4000);
-      const std::string value(random() % (step % 50 == 0 ? 20000 : 60), static_cast<char>('a' + random() % 26));
+      const std::string value(random() % (step % 50 == 0 ? 20000 : 60),
+                              static_cast<char>('a' + random() % 26));
       if (step % 3 == 0) faulty.fail_after(random() % 2, ENOSPC);
       Model after = model;
       try {
@@ -142,7 +143,8 @@ TEST(Fault, AListIsAsBeforeWhenTheDiskIsFullInAnOperation) {
       try {
         const Operation operation(*faulty.store);
         list.splice(from, to, words);
-        after.erase(after.begin() + static_cast<std::ptrdiff_t>(from), after.begin() + static_cast<std::ptrdiff_t>(to));
+        after.erase(after.begin() + static_cast<std::ptrdiff_t>(from),
+                    after.begin() + static_cast<std::ptrdiff_t>(to));
         for (u64 i = 0; i < words.size(); ++i) {
           after.insert(after.begin() + static_cast<std::ptrdiff_t>(from + i), words[i].bits);
         }

@@ -52,7 +52,8 @@ class ListModelTest : public ListFixture, public ::testing::WithParamInterface<i
   // Stores the blocks; to be called inside the operation that puts the words in.
   std::vector<Word> words_of(const Items& items) {
     std::vector<Word> words;
-    for (const Item& item : items) words.push_back(item.block ? list().store_block(as_bytes(*item.block)) : item.word);
+    for (const Item& item : items)
+      words.push_back(item.block ? list().store_block(as_bytes(*item.block)) : item.word);
     return words;
   }
   auto at(u64 index) { return model_.begin() + static_cast<std::ptrdiff_t>(index); }

@@ -113,7 +113,9 @@ TEST_F(ListTest, ChangesAsAWholeWithinASmallBudget) {
   change([&] { list().insert(0, Word::none()); });
   change([&] { list().reverse(); });
   change([&] { list().splice(1000, count / 2, {}); });
-  change([&] { list().permute([&](std::span<Word> to) { std::ranges::reverse_copy(list().words(), to.begin()); }); });
+  change([&] {
+    list().permute([&](std::span<Word> to) { std::ranges::reverse_copy(list().words(), to.begin()); });
+  });
   EXPECT_LT(store_->stats().dirty_bytes, budget);
   store_->commit_transaction();
   set_memory_budget(before);
@@ -177,7 +179,8 @@ TEST_F(ListTest, EveryChangeChangesTheVersion) {
   expect_new([&] { list().splice(0, 2, {}); });
   expect_new([&] { list().remove_strided(0, 2, 3); });
   expect_new([&] { list().reverse(); });
-  expect_new([&] { list().permute([&](std::span<Word> to) { std::ranges::copy(list().words(), to.begin()); }); });
+  expect_new(
+      [&] { list().permute([&](std::span<Word> to) { std::ranges::copy(list().words(), to.begin()); }); });
   expect_new([&] { list().clear(); });
 }
 
@@ -348,7 +351,9 @@ TEST_F(ListDamageTest, RandomBytesNeverCrash) {
       }
     });
     attempt([&] { change([&] { list().append(block("one more")); }); });
-    attempt([&] { if (list().size() != 0) change([&] { list().set(random() % list().size(), Word::none()); }); });
+    attempt([&] {
+      if (list().size() != 0) change([&] { list().set(random() % list().size(), Word::none()); });
+    });
     attempt([&] { change([&] { list().remove_strided(0, 3, list().size() / 3); }); });
     attempt([&] { change([&] { list().splice(0, list().size() / 2, counting(7)); }); });
     attempt([&] { change([&] { list().reverse(); }); });

@@ -9,7 +9,8 @@ class Scratch {
   // `parent`: where to make it, if that exists (a tmpfs makes tests with many syncs fast).
   explicit Scratch(const std::string& parent = "") {
     const bool usable = !parent.empty() && std::filesystem::is_directory(parent);
-    const std::filesystem::path root = usable ? std::filesystem::path(parent) : std::filesystem::temp_directory_path();
+    const std::filesystem::path root =
+        usable ? std::filesystem::path(parent) : std::filesystem::temp_directory_path();
     std::string pattern = (root / "emd-test-XXXXXX").string();
     root_ = ::mkdtemp(pattern.data());
   }

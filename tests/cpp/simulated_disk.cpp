@@ -21,14 +21,17 @@ std::vector<u8> read_whole(const std::string& path) {
 // Forwards to the real file, and tells the disk.
 class SimulatedFile : public platform::File {
  public:
-  SimulatedFile(std::shared_ptr<SimulatedDisk> disk, std::string name, u64 inode, std::unique_ptr<platform::File> real)
+  SimulatedFile(std::shared_ptr<SimulatedDisk> disk, std::string name, u64 inode,
+                std::unique_ptr<platform::File> real)
       : disk_(std::move(disk)), name_(std::move(name)), inode_(inode), real_(std::move(real)) {}
 
   const std::string& path() const override { return real_->path(); }
   u64 size() override { return real_->size(); }
   u64 allocated() override { return real_->allocated(); }
   u64 read(u64 offset, void* to, u64 length) override { return real_->read(offset, to, length); }
-  void map(void* address, u64 offset, u64 length, Share share) override { real_->map(address, offset, length, share); }
+  void map(void* address, u64 offset, u64 length, Share share) override {
+    real_->map(address, offset, length, share);
+  }
 
   void allocate(u64 offset, u64 length) override {
     disk_->effect("allocate", name_);
@@ -116,7 +119,8 @@ class SimulatedDirectory : public platform::Directory {
     disk_->durable_names_ = disk_->names_;
   }
   // The lock's file is no part of the data: a power cut leaves it or not, it does not matter.
-  std::unique_ptr<platform::Lock> lock(const std::string& name, platform::LockKind kind, double timeout) override {
+  std::unique_ptr<platform::Lock> lock(const std::string& name, platform::LockKind kind,
+                                       double timeout) override {
     return real_->lock(name, kind, timeout);
   }
 
@@ -130,7 +134,8 @@ class SimulatedFileSystem : public platform::FileSystem {
   SimulatedFileSystem(std::shared_ptr<SimulatedDisk> disk, std::string directory)
       : disk_(std::move(disk)), directory_(std::move(directory)) {}
   std::unique_ptr<platform::Directory> open_directory(const std::string&, bool create) override {
-    return std::make_unique<SimulatedDirectory>(disk_, platform::real_file_system()->open_directory(directory_, create));
+    return std::make_unique<SimulatedDirectory>(
+        disk_, platform::real_file_system()->open_directory(directory_, create));
   }
 
  private:
@@ -174,7 +179,8 @@ void SimulatedDisk::perform(std::vector<u8>& bytes, const Effect& effect) {
   }
   const u64 end = effect.offset + effect.bytes.size();
   if (bytes.size() < end) bytes.resize(end);
-  std::copy(effect.bytes.begin(), effect.bytes.end(), bytes.begin() + static_cast<std::ptrdiff_t>(effect.offset));
+  std::copy(effect.bytes.begin(), effect.bytes.end(),
+            bytes.begin() + static_cast<std::ptrdiff_t>(effect.offset));
 }
 
 void SimulatedDisk::add(Inode& inode, Effect effect) {
@@ -195,7 +201,8 @@ void SimulatedDisk::notice_mapped_stores(const std::string& name, Inode& inode) 
   }
 }
 
-std::vector<u8> SimulatedDisk::after_power_cut(const Inode& inode, Unsynced unsynced, std::mt19937_64& random) {
+std::vector<u8> SimulatedDisk::after_power_cut(const Inode& inode, Unsynced unsynced,
+                                               std::mt19937_64& random) {
   if (unsynced == Unsynced::lost) return inode.durable;
   if (unsynced == Unsynced::kept) return inode.current;
   // Whole sectors of writes survive or not, each for itself. Sizes are kept in order, up to some point.
@@ -212,7 +219,8 @@ std::vector<u8> SimulatedDisk::after_power_cut(const Inode& inode, Unsynced unsy
       const u64 n = std::min<u64>(kSector - (effect.offset + at) % kSector, effect.bytes.size() - at);
       if (fate == 1 || (fate >= 2 && random() % 2 != 0)) {
         const auto from = effect.bytes.begin() + static_cast<std::ptrdiff_t>(at);
-        perform(bytes, {Effect::Kind::write, effect.offset + at, {from, from + static_cast<std::ptrdiff_t>(n)}});
+        perform(bytes,
+                {Effect::Kind::write, effect.offset + at, {from, from + static_cast<std::ptrdiff_t>(n)}});
       }
       at += n;
     }

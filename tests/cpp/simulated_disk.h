@@ -45,8 +45,8 @@ class SimulatedDisk : public std::enable_shared_from_this<SimulatedDisk> {
 
   struct Effect {
     enum class Kind { write, size } kind;
-    u64 offset = 0;          // write: where; size: the new size
-    std::vector<u8> bytes;   // write
+    u64 offset = 0;         // write: where; size: the new size
+    std::vector<u8> bytes;  // write
   };
   struct Inode {
     std::vector<u8> durable;

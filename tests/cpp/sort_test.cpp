@@ -14,7 +14,7 @@
 namespace emd::test {
 namespace {
 
-constexpr u64 kTiny = 1;                  // the least that a run may be
+constexpr u64 kTiny = 1;  // the least that a run may be
 constexpr u64 kAmple = u64{64} << 20;
 
 // The value of a numeric word, exact: a long double of 64 bits of mantissa holds both kinds.
@@ -45,7 +45,8 @@ class SortTest : public ListFixture {
   void expect_sorts(const std::vector<Word>& words, const Less& less) {
     for (const Order order : {Order::ascending, Order::descending}) {
       std::vector<Word> expected = words;
-      std::ranges::stable_sort(expected, [&](Word a, Word b) { return order == Order::ascending ? less(a, b) : less(b, a); });
+      std::ranges::stable_sort(
+          expected, [&](Word a, Word b) { return order == Order::ascending ? less(a, b) : less(b, a); });
       for (const u64 budget : {kTiny, kAmple}) {
         fill(words);
         ASSERT_TRUE(sort_native(*store_, list(), order, budget));
@@ -80,8 +81,9 @@ TEST_F(SortTest, SortedReversedEqualAndSawtooth) {
   expect_sorts(generate(count, [](u64 i) { return Word::integer(-static_cast<i64>(i)); }), value_less);
   expect_sorts(generate(count, [](u64) { return Word::integer(7); }), value_less);
   expect_sorts(generate(count, [](u64 i) { return Word::integer(static_cast<i64>(i % 10)); }), value_less);
-  expect_sorts(generate(count, [](u64 i) { return Word::integer(static_cast<i64>(i == count - 1 ? 0 : i + 1)); }),
-               value_less);
+  expect_sorts(
+      generate(count, [](u64 i) { return Word::integer(static_cast<i64>(i == count - 1 ? 0 : i + 1)); }),
+      value_less);
 }
 
 TEST_F(SortTest, LargerThanTheRewriteThreshold) {
@@ -128,8 +130,9 @@ TEST_F(SortTest, IntegersAndBooleansStably) {
   expect_sorts(generate(5000,
                         [&](u64) {
                           const i64 value = random_integer(2);
-                          return value == 0 || value == 1 ? (random_() % 2 ? Word::boolean(value) : Word::integer(value))
-                                                          : Word::integer(value);
+                          return value == 0 || value == 1
+                                     ? (random_() % 2 ? Word::boolean(value) : Word::integer(value))
+                                     : Word::integer(value);
                         }),
                value_less);
 }
@@ -158,7 +161,8 @@ TEST_F(SortTest, Extremes) {
 TEST_F(SortTest, ShortTexts) {
   const auto make = [&](u64) {
     std::string text;
-    for (u64 length = random_() % 7; text.size() < length;) text += static_cast<char>(random_() % 2 ? 'a' : 0xf0);
+    for (u64 length = random_() % 7; text.size() < length;)
+      text += static_cast<char>(random_() % 2 ? 'a' : 0xf0);
     return Word::text(as_bytes(text));
   };
   expect_sorts(generate(5000, make), [](Word a, Word b) { return text_less(a, b); });
@@ -194,7 +198,8 @@ TEST_F(SortTest, ASortedListIsNotChanged) {
 TEST_F(SortTest, WithinASmallBudgetInATransaction) {
   const u64 before = memory_budget();
   const u64 budget = u64{2} << 20;
-  std::vector<Word> words = generate(4 * budget / sizeof(Word), [&](u64) { return Word::integer(random_integer(48)); });
+  std::vector<Word> words =
+      generate(4 * budget / sizeof(Word), [&](u64) { return Word::integer(random_integer(48)); });
   fill(words);
   store_->commit();
   set_memory_budget(budget);
@@ -262,7 +267,8 @@ class GeneralSortTest : public SortTest {
   }
   std::vector<std::string> sorted_texts() {
     std::vector<std::string> sorted = texts_;
-    std::ranges::stable_sort(sorted, [](const auto& a, const auto& b) { return a.substr(0, 2) < b.substr(0, 2); });
+    std::ranges::stable_sort(sorted,
+                             [](const auto& a, const auto& b) { return a.substr(0, 2) < b.substr(0, 2); });
     return sorted;
   }
   std::vector<std::string> texts_;

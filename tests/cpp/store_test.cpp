@@ -236,13 +236,16 @@ TEST(Store, RandomOperationsEqualAModel) {
   Region* region = &region_of(*store, "a");
   for (int step = 0; step < 600; ++step) {
     switch (random() % 9) {
-      case 0: case 1: case 2: {
+      case 0:
+      case 1:
+      case 2: {
         const std::string text = noise(random() % (random() % 8 == 0 ? 300000 : 3000), random());
         append(*store, *region, text);
         current += text;
         break;
       }
-      case 3: case 4: {
+      case 3:
+      case 4: {
         if (current.empty()) break;
         const u64 at = random() % current.size();
         const std::string text = noise(std::min<u64>(random() % 9000 + 1, current.size() - at), random());
@@ -337,8 +340,8 @@ TEST(Store, DirtyPagesStayUnderTheBudget) {
     ASSERT_LE(store->stats().private_bytes, 2 * kMiB);
   }
   store->begin();
-  EXPECT_THROW(
-      for (int i = 0; i < 20000; ++i) overwrite(*store, region, random() % (32 * kMiB - 8), "z"), BudgetError);
+  EXPECT_THROW(for (int i = 0; i < 20000; ++i) overwrite(*store, region, random() % (32 * kMiB - 8), "z"),
+               BudgetError);
   EXPECT_FALSE(store->in_transaction());
   EXPECT_EQ(content(region).find('z'), std::string::npos);
   set_memory_budget(budget);
@@ -399,7 +402,8 @@ TEST(Store, HundredsOfMembersNeedFewDescriptors) {
   auto store = open(scratch);
   for (int i = 0; i < 300; ++i) append(*store, region_of(*store, "m" + std::to_string(i)), std::to_string(i));
   store->commit();
-  for (int i = 0; i < 300; ++i) EXPECT_EQ(content(region_of(*store, "m" + std::to_string(i))), std::to_string(i));
+  for (int i = 0; i < 300; ++i)
+    EXPECT_EQ(content(region_of(*store, "m" + std::to_string(i))), std::to_string(i));
   store->close();
 }
 

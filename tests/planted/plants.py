@@ -23,10 +23,22 @@ PLANTS = (
         "stale frames of a recycled journal are taken for new",
         "old bytes come back after a crash",
         (
-            ("src/store/superblock.cpp", "  slot_.salt = random_bits();\n  slot_.sequence = sequence;", "  slot_.sequence = sequence;"),
+            (
+                "src/store/superblock.cpp",
+                "  slot_.salt = random_bits();\n  slot_.sequence = sequence;",
+                "  slot_.sequence = sequence;",
+            ),
             ("src/store/journal.cpp", "header.generation == generation_ && ", ""),
-            ("src/store/journal.cpp", "if (!plausible(header) || header.previous != previous) return false;", "if (!plausible(header)) return false;"),
-            ("src/store/journal.cpp", "return header.payload_checksum == hash64(payload, previous);", "return header.payload_checksum == hash64(payload, header.previous);"),
+            (
+                "src/store/journal.cpp",
+                "if (!plausible(header) || header.previous != previous) return false;",
+                "if (!plausible(header)) return false;",
+            ),
+            (
+                "src/store/journal.cpp",
+                "return header.payload_checksum == hash64(payload, previous);",
+                "return header.payload_checksum == hash64(payload, header.previous);",
+            ),
             ("src/store/journal.cpp", "    if (header.sequence != found.sequence + 1) break;\n", ""),
             ("src/store/journal.cpp", "  refuse_later_commit(found.bytes, found.sequence);\n", ""),
         ),
@@ -36,15 +48,29 @@ PLANTS = (
         "a file's number is used again: fresh bytes are overwritten by replay",
         "a crash brings bytes of a replaced content into the new one",
         (
-            ("src/store/store.cpp", "  id = FileId{header.next_file};\n", "  u64 number = 3;\n  while (state_->directory->exists(region_file_name(FileId{number}))) ++number;\n  id = FileId{number};\n"),
-            ("src/store/committer.cpp", "state_.obsolete_files.push_back(state.before->id);", "store_.discard_file(state.before->id);"),
+            (
+                "src/store/store.cpp",
+                "  id = FileId{header.next_file};\n",
+                "  u64 number = 3;\n  while (state_->directory->exists(region_file_name(FileId{number}))) ++number;\n  id = FileId{number};\n",
+            ),
+            (
+                "src/store/committer.cpp",
+                "state_.obsolete_files.push_back(state.before->id);",
+                "store_.discard_file(state.before->id);",
+            ),
         ),
         CRASH,
     ),
     Plant(
         "the boundary page's new bytes are lost",
         "small appends vanish in a crash",
-        (("src/store/committer.cpp", "  if (used_end > diff_end) {", "  if (used_end > diff_end && content.committed == 0) {"),),
+        (
+            (
+                "src/store/committer.cpp",
+                "  if (used_end > diff_end) {",
+                "  if (used_end > diff_end && content.committed == 0) {",
+            ),
+        ),
         CRASH,
     ),
     Plant(
@@ -62,7 +88,13 @@ PLANTS = (
     Plant(
         "a rollback cuts the file under live views and readers",
         "SIGBUS in whoever reads the rolled-back bytes",
-        (("src/store/content.cpp", "file->zero(fresh_begin, page_up(size) - fresh_begin);", "file->truncate(fresh_begin);"),),
+        (
+            (
+                "src/store/content.cpp",
+                "file->zero(fresh_begin, page_up(size) - fresh_begin);",
+                "file->truncate(fresh_begin);",
+            ),
+        ),
         "Store.RollbackKeepsMappedFreshBytesReadable",
     ),
     Plant(
@@ -98,19 +130,37 @@ PLANTS = (
     Plant(
         "a range is missing from the diff",
         "a changed word keeps its old value after a crash",
-        (("src/store/committer.cpp", "    if (end != 0 && at - end > kMergeGap) {\n      f(begin, end);\n", "    if (end != 0 && at - end > kMergeGap) {\n"),),
+        (
+            (
+                "src/store/committer.cpp",
+                "    if (end != 0 && at - end > kMergeGap) {\n      f(begin, end);\n",
+                "    if (end != 0 && at - end > kMergeGap) {\n",
+            ),
+        ),
         CRASH,
     ),
     Plant(
         "a size is committed before its bytes",
         "zeros or rubbish at the end of a region after a power cut",
-        (("src/store/committer.cpp", "    if (content.size > content.fresh_begin) sync_or_fail(*content.file);\n", ""),),
+        (
+            (
+                "src/store/committer.cpp",
+                "    if (content.size > content.fresh_begin) sync_or_fail(*content.file);\n",
+                "",
+            ),
+        ),
         CRASH,
     ),
     Plant(
         "a write is not marked",
         "a change that no commit sees",
-        (("src/store/page_set.h", "    summary_[page >> 12] |= u64{1} << (page >> 6 & 63);\n", "    if (page % 8 != 3) summary_[page >> 12] |= u64{1} << (page >> 6 & 63);\n"),),
+        (
+            (
+                "src/store/page_set.h",
+                "    summary_[page >> 12] |= u64{1} << (page >> 6 & 63);\n",
+                "    if (page % 8 != 3) summary_[page >> 12] |= u64{1} << (page >> 6 & 63);\n",
+            ),
+        ),
         "Store.RandomOperationsEqualAModel:Store.SmallCommits*:" + CRASH,
     ),
 )

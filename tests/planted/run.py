@@ -30,7 +30,9 @@ def sources(tree: pathlib.Path) -> list[pathlib.Path]:
     return found + [tree / "tests" / "cpp" / f"{name}.cpp" for name in TESTS]
 
 
-def compile_all(tree: pathlib.Path, objects: pathlib.Path, only: set[str] | None = None) -> list[pathlib.Path]:
+def compile_all(
+    tree: pathlib.Path, objects: pathlib.Path, only: set[str] | None = None
+) -> list[pathlib.Path]:
     """Compile the sources in parallel; those not in `only` (relative names) are taken from an earlier build."""
     objects.mkdir(parents=True, exist_ok=True)
     jobs = []
@@ -56,7 +58,9 @@ def link(objects: list[pathlib.Path], program: pathlib.Path) -> None:
 def passes(program: pathlib.Path, test: str, workloads: str) -> bool:
     environment = dict(os.environ, CRASH_WORKLOADS=workloads, CRASH_SEED="1")
     command = [str(program), f"--gtest_filter={test}", "--gtest_brief=1"]
-    done = subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=600)
+    done = subprocess.run(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=600
+    )
     return done.returncode == 0
 
 
@@ -67,7 +71,9 @@ def plant(tree: pathlib.Path, bug: Plant) -> set[str]:
         path = tree / name
         text = path.read_text()
         if text.count(old) != 1:
-            sys.exit(f"'{bug.name}': its text occurs {text.count(old)} times in {name}, not once; mend plants.py")
+            sys.exit(
+                f"'{bug.name}': its text occurs {text.count(old)} times in {name}, not once; mend plants.py"
+            )
         path.write_text(text.replace(old, new))
         changed.add(name)
     if any(name.endswith(".h") for name in changed):

@@ -14,9 +14,9 @@ import tracemalloc
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from pyrsistence._core import _decode_key, _decode_value, _encode_key, _encode_value
 
 from pyrsistence import DamagedError
+from pyrsistence._core import _decode_key, _decode_value, _encode_key, _encode_value
 
 numpy = pytest.importorskip("numpy")
 

@@ -25,9 +25,9 @@ import zoneinfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pyrsistence._core import _decode_key, _encode_key, _encode_lookup
 
 from pyrsistence import DamagedError
+from pyrsistence._core import _decode_key, _encode_key, _encode_lookup
 
 D = decimal.Decimal
 F = fractions.Fraction
