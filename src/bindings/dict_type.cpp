@@ -131,8 +131,11 @@ bool dict_store(DictContainer& container, PyObject* key, PyObject* value) {
   Buffer annex;
   Buffer encoded;
   Codec& codec = container.codec();
-  if (!codec.encode_key(key, canonical, &annex) || !codec.encode_value(value, encoded)) return false;
+  if (!codec.encode_key(key, canonical, &annex)) return false;
   container.enter();
+  container.dict().prefetch(canonical.bytes());
+  if (!codec.encode_value(value, encoded)) return false;
+  container.enter();  // again: encoding may have run Python code
   {
     const emd::Operation operation(container.store());
     container.dict().put(canonical.bytes(), annex.bytes(), encoded.bytes());

@@ -53,6 +53,8 @@ class Lock {
   virtual ~Lock() = default;
   // For a writer: whether the writer before did not let go of its lock in order, but was cut off.
   virtual bool follows_a_crash() const = 0;
+  // For a writer: says that it ends in order, with everything durable. Else the next one will know.
+  virtual void end_in_order() = 0;
 };
 enum class LockKind {
   writer,  // alone

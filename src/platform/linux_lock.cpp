@@ -26,12 +26,13 @@ class LinuxLock : public Lock {
   LinuxLock(int fd, LockKind kind, bool follows_a_crash)
       : fd_(fd), kind_(kind), follows_a_crash_(follows_a_crash), child_closes_(fd) {}
   ~LinuxLock() override {
-    if (!child_closes_.owned()) return;
-    // The name goes with the lock; a name left by a crash is told from a holder by the lock itself.
-    if (kind_ == LockKind::writer) (void)!::pwrite(fd_, "", 1, 0);
-    ::close(fd_);
+    if (child_closes_.owned()) ::close(fd_);
   }
   bool follows_a_crash() const override { return follows_a_crash_; }
+  // The name goes; one left by a crash is told from a holder by the lock itself.
+  void end_in_order() override {
+    if (kind_ == LockKind::writer && child_closes_.owned()) (void)!::pwrite(fd_, "", 1, 0);
+  }
 
  private:
   int fd_;

@@ -174,17 +174,20 @@ Journal::Found Journal::scan(u64 generation, u64 salt, u64 sequence) {
 // Frames of the commit that follows the last complete one may be there in part: it was being written. A frame of
 // a later commit proves that this one had been durable, so it has been damaged since.
 void Journal::refuse_later_commit(u64 from, u64 last_sequence) {
-  FrameHeader header;
-  for (u64 offset = from; file_->read(offset, &header, sizeof header) == sizeof header;
-       offset += kSectorSize) {
-    if (plausible(header) && header.sequence > last_sequence + 1) {
+  std::vector<u8> chunk(u64{64} << 10);  // whole sectors: a header never crosses its end
+  for (u64 begin = from;; begin += chunk.size()) {
+    const u64 length = file_->read(begin, chunk.data(), chunk.size());
+    for (u64 at = 0; at + sizeof(FrameHeader) <= length; at += kSectorSize) {
+      const auto header = load<FrameHeader>(chunk.data() + at);
+      if (!plausible(header) || header.sequence <= last_sequence + 1) continue;
       throw DamagedError(file_->path() + ": commit " + std::to_string(last_sequence + 1) + " at offset " +
                              std::to_string(from) + " cannot be read, but commit " +
                              std::to_string(header.sequence) + " follows it at offset " +
-                             std::to_string(offset) +
+                             std::to_string(begin + at) +
                              "; the journal is damaged: restore the store from a backup",
                          file_->path());
     }
+    if (length < chunk.size()) return;
   }
 }
 

@@ -38,9 +38,11 @@ void Opener::open_for_writing() {
     throw SystemError(EEXIST, "another process has just created a store here", state_.path);
   }
   read_superblock(platform::Directory::Open::read_write);
-  // What was read may not be durable: see Superblock::write_again; the same goes for the names.
-  state_.superblock.write_again(*state_.superblock_file);
-  state_.directory->sync();
+  if (state_.lock->follows_a_crash()) {
+    // What was read may not be durable: see Superblock::write_again; the same goes for the names.
+    state_.superblock.write_again(*state_.superblock_file);
+    state_.directory->sync();
+  }
   const bool recovered = recover();
   Catalogue catalogue(store_);
   catalogue.open_tables();

@@ -218,6 +218,7 @@ void Store::close() {
       committer.commit();
       if (state_->journal->used_bytes() != 0 || !state_->obsolete_files.empty()) committer.checkpoint();
       committer.trim();
+      state_->lock->end_in_order();
     } catch (...) {
       error = std::current_exception();
     }

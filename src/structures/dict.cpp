@@ -97,15 +97,15 @@ std::optional<Dict::Record> Dict::previous(RecordPos position) const {
 bool Dict::put(Bytes key, Bytes annex, Bytes value) {
   const u64 hash = this->hash(key);
   RecordView view;
-  const u64 found =
-      index_.find(hash, [&](u64 candidate) { return log_.match(candidate * kRecordUnit, key, view); });
-  if (found != HashIndex::kNone) {
+  HashIndex::Place place;
+  const auto match = [&](u64 candidate) { return log_.match(candidate * kRecordUnit, key, view); };
+  if (index_.find(hash, match, &place) != HashIndex::kNone) {
     set_value(view, value);
     return false;
   }
   const RecordLog::Shape shape = log_.shape(key, annex, value.size());
   log_.reserve(shape);
-  const HashIndex::Place place = index_.make_room(hash);
+  if (place.offset == 0) place = index_.make_room(hash);
   // Nothing fails from here on.
   const u64 offset = log_.append(shape, key, annex, value);
   index_.insert(place, hash, offset / kRecordUnit);
@@ -128,6 +128,8 @@ void Dict::set_value(const RecordView& view, Bytes value) {
   }
   if (referred) heap_.free(old);
 }
+
+void Dict::prefetch(Bytes key) const { index_.prefetch(hash(key)); }
 
 bool Dict::erase(Bytes key) {
   const u64 hash = this->hash(key);

@@ -56,6 +56,8 @@ class Dict {
 
   // Cost: one directory line, one or two bucket lines, one record.
   std::optional<Record> find(Bytes key) const;
+  // Fetches what put() or find() will look at first, while the caller does something else.
+  void prefetch(Bytes key) const;
   // Inserts, or replaces the value of the key already there (whose key bytes and annex stay).
   // The arguments may not lie in the dict itself. Cost: as find(), and an append; a full segment is laid out anew.
   // Returns true if it was inserted. Errors: SystemError, DamagedError; the dict is as before.

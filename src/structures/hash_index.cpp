@@ -54,11 +54,7 @@ std::optional<HashIndex::Place> HashIndex::free_slot(u64 hash) const {
   unsigned b = home_of_bits(wanted(hash, segment.depth) >> (kTagBits - kHomeBits), segment.buckets);
   for (unsigned left = probes(segment.buckets); left != 0; --left) {
     const u64* bucket = segment.slots + b * kSlotsPerBucket;
-    const unsigned fill = bucket_fill(bucket);
-    if (fill < kSlotsPerBucket) {
-      const u64 offset = static_cast<u64>(reinterpret_cast<const u8*>(bucket + fill) - region_.data());
-      return Place{offset, fresh_tag(hash, segment.depth), false};
-    }
+    if (bucket[kSlotsPerBucket - 1] == 0) return place_in(bucket, hash, segment.depth);
     if (++b == segment.buckets) b = 0;
   }
   return std::nullopt;

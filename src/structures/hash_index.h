@@ -84,17 +84,26 @@ class HashIndex {
   const IndexHeader& header() const { return *reinterpret_cast<const IndexHeader*>(region_.data()); }
   u64 count() const { return header().count; }
 
-  // The position for which match(position) holds, among those whose known bits are the hash's; kNone if none.
-  // Cost: one directory line, one bucket line (1.2 at worst on average), and what match() costs.
-  template <class Match>
-  u64 find(u64 hash, Match&& match) const;
-
   // Where an entry will go. Good until the next change of the index.
   struct Place {
-    u64 offset = 0;  // of the slot, or of the overflow page
+    u64 offset = 0;  // of the slot, or of the overflow page; zero: none yet
     u64 tag = 0;
     bool overflow = false;
   };
+
+  // The position for which match(position) holds, among those whose known bits are the hash's; kNone if none. Then, if
+  // `place` is given, it gets the free slot where the search ended, if there was one.
+  // Cost: one directory line, one bucket line (1.2 at worst on average), and what match() costs.
+  template <class Match>
+  u64 find(u64 hash, Match&& match, Place* place = nullptr) const;
+  // Fetches the bucket that find() will look at first.
+  void prefetch(u64 hash) const {
+    const Segment segment = segment_of(hash);
+    const u64 bits = wanted(hash, segment.depth);
+    __builtin_prefetch(segment.slots +
+                       u64{home_of_bits(bits >> (kTagBits - kHomeBits), segment.buckets)} * kSlotsPerBucket);
+  }
+
   // Makes room for one more entry of this hash, growing or splitting what is full. Errors: SystemError,
   // DamagedError; the index holds what it held.
   Place make_room(u64 hash);
@@ -159,6 +168,11 @@ class HashIndex {
   Segment segment_of(u64 hash) const;
   Segment decode(u64 entry) const;
   std::optional<Place> free_slot(u64 hash) const;
+  // The first free slot of a bucket that is not full.
+  Place place_in(const u64* bucket, u64 hash, unsigned depth) const {
+    const u8* slot = reinterpret_cast<const u8*>(bucket + bucket_fill(bucket));
+    return {static_cast<u64>(slot - region_.data()), fresh_tag(hash, depth), false};
+  }
   bool grow(u64 hash);
   bool split(u64 hash);
   bool may_split(const Segment& segment) const;
@@ -210,7 +224,7 @@ inline HashIndex::Segment HashIndex::segment_of(u64 hash) const {
 }
 
 template <class Match>
-u64 HashIndex::find(u64 hash, Match&& match) const {
+u64 HashIndex::find(u64 hash, Match&& match, Place* place) const {
   const Segment segment = segment_of(hash);
   const u64 bits = wanted(hash, segment.depth);
   unsigned b = home_of_bits(bits >> (kTagBits - kHomeBits), segment.buckets);
@@ -220,7 +234,10 @@ u64 HashIndex::find(u64 hash, Match&& match) const {
       const u64 position = bucket[__builtin_ctz(found)] & kPositionMask;
       if (match(position)) return position;
     }
-    if (bucket[kSlotsPerBucket - 1] == 0) break;
+    if (bucket[kSlotsPerBucket - 1] == 0) {
+      if (place != nullptr) *place = place_in(bucket, hash, segment.depth);
+      break;
+    }
     if (++b == segment.buckets) b = 0;
   }
   if (__builtin_expect(header().overflow_count != 0, 0)) return overflow_scan(hash, match);

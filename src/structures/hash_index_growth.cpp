@@ -46,11 +46,15 @@ bool HashIndex::Image::has_room(unsigned home) const {
   return false;
 }
 
-// Gives the segment of `hash` its next size at which there is room. False if it has its last.
+// Gives the segment of `hash` its next size at which there is room. False if it has its last. Sizes go up by a half
+// (1, 2, 3, 5, 8 units): each growth moves all entries, so page by page every entry would be moved twice as often.
 bool HashIndex::grow(u64 hash) {
   const Segment segment = segment_of(hash);
   require_directory(segment);
-  for (unsigned size = segment.size_class() + 1; size < size_classes(); ++size) {
+  const unsigned last = size_classes() - 1;
+  if (segment.size_class() == last) return false;
+  const unsigned next = segment.size_class() + std::max(1u, (segment.size_class() + 2) / 2);
+  for (unsigned size = std::min(next, last); size <= last; ++size) {
     left_.reset((size + 1) * unit());
     bool fits = true;
     for (unsigned i = 0; fits && i < segment.buckets * kSlotsPerBucket; ++i) {

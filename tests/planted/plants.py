@@ -28,7 +28,7 @@ PLANTS = (
                 "  slot_.salt = random_bits();\n  slot_.sequence = sequence;",
                 "  slot_.sequence = sequence;",
             ),
-            ("src/store/journal.cpp", "header.generation == generation_ && ", ""),
+            ("src/store/journal.cpp", "header.generation == generation_ &&", ""),
             (
                 "src/store/journal.cpp",
                 "if (!plausible(header) || header.previous != previous) return false;",
@@ -82,7 +82,7 @@ PLANTS = (
     Plant(
         "opening trusts the page cache: the superblock is not written again",
         "a lost or damaged store after kill -9 in a checkpoint and a power cut",
-        (("src/store/opener.cpp", "  state_.superblock.write_again(*state_.superblock_file);\n", ""),),
+        (("src/store/opener.cpp", "    state_.superblock.write_again(*state_.superblock_file);\n", ""),),
         CRASH,
     ),
     Plant(
@@ -103,8 +103,8 @@ PLANTS = (
         (
             (
                 "src/structures/dict.cpp",
-                "  const HashIndex::Place place = index_.make_room(hash);\n  // Nothing fails from here on.\n  const u64 offset = log_.append(shape, key, annex, value);\n",
-                "  const u64 offset = log_.append(shape, key, annex, value);\n  const HashIndex::Place place = index_.make_room(hash);\n",
+                "  if (place.offset == 0) place = index_.make_room(hash);\n  // Nothing fails from here on.\n  const u64 offset = log_.append(shape, key, annex, value);\n",
+                "  const u64 offset = log_.append(shape, key, annex, value);\n  if (place.offset == 0) place = index_.make_room(hash);\n",
             ),
         ),
         "Fault.ADict*",
