@@ -138,15 +138,35 @@ std::shared_ptr<Member> Catalogue::read_member(u32 slot, const MemberEntry& entr
   return member;
 }
 
-void Catalogue::remove_orphans() {
-  std::unordered_set<u64> used;
+// The files that the tables refer to; nothing if the tables do not fit together: each region in use belongs to one
+// member and has a file of its own, which is there.
+std::optional<std::unordered_set<u64>> Catalogue::files_in_use() const {
+  std::unordered_set<u32> owned = {static_cast<u32>(kRegionTable), static_cast<u32>(kMemberTable)};
+  for (const auto& [name, member] : state_.members) {
+    const u64 offset = member->slot * sizeof(MemberEntry);
+    const auto entry = load<MemberEntry>(state_.member_table().at(offset, sizeof(MemberEntry)));
+    for (unsigned i = 0; i < entry.region_count; ++i) {
+      if (!owned.insert(entry.regions[i]).second) return std::nullopt;
+    }
+  }
+  std::unordered_set<u64> files;
   for (u64 id = 0; id < region_count(); ++id) {
     const RegionEntry entry = region_entry(static_cast<u32>(id));
-    if (entry.state == 1) used.insert(entry.file);
+    if (entry.state == 0) continue;
+    const bool sound = owned.erase(static_cast<u32>(id)) == 1 && files.insert(entry.file).second &&
+                       state_.directory->exists(region_file_name(FileId{entry.file}));
+    if (!sound) return std::nullopt;
   }
+  return files;
+}
+
+// A damaged table must not cost more than itself, so nothing is removed by its word.
+void Catalogue::remove_orphans() {
+  const auto used = files_in_use();
+  if (!used) return;
   for (const std::string& name : state_.directory->list()) {
     const auto number = file_number(name);
-    if (number && !used.contains(*number)) state_.directory->remove(name);
+    if (number && !used->contains(*number)) state_.directory->remove(name);
   }
 }
 

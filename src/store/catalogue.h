@@ -3,7 +3,9 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string_view>
+#include <unordered_set>
 
 #include "store/store_state.h"
 
@@ -29,6 +31,7 @@ class Catalogue {
   void verify(Findings& findings) const;
 
  private:
+  std::optional<std::unordered_set<u64>> files_in_use() const;
   RegionEntry region_entry(u32 id) const;
   u64 region_count() const;
   void map_table(RegionId id, FileId file, u64 size);

@@ -46,8 +46,7 @@ void Opener::open_for_writing() {
   const bool recovered = recover();
   Catalogue catalogue(store_);
   catalogue.open_tables();
-  // Only then can there be files that were dropped and not yet removed. A store that was closed in order is left
-  // alone, lest a damaged table costs more than itself.
+  // Only then can there be files that were dropped and not yet removed, or made and not committed.
   if (recovered || state_.lock->follows_a_crash()) catalogue.remove_orphans();
 }
 
