@@ -20,13 +20,14 @@ SOURCES := $(shell find src python include cmake CMakeLists.txt pyproject.toml -
 CXX_FILES = $(shell find src include tests/cpp -name '*.h' -o -name '*.cpp')
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: help build demo test test-cpp test-python bench lint lint-fast format clean
+.PHONY: help build demo test test-cpp test-python planted bench lint lint-fast format clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make build   the package, into $(VENV) (PYTHON=... chooses the interpreter)'
 	@echo 'make demo    disassemble an ELF file into external memory, then query it (FILE=... MEMORY=512M)'
 	@echo 'make test    C++ tests under sanitizers, pytest, doctests, stubs, layers (PYTEST="-k name")'
+	@echo 'make planted each planted bug must make its test fail'
 	@echo 'make bench   pyrsistence beside dict, list, lmdb, rocksdict, sqlite3, shelve (BENCH="...")'
 	@echo 'make lint    ruff, clang-format, mypy'
 	@echo 'make format  let ruff and clang-format rewrite the sources'
@@ -78,6 +79,10 @@ test-cpp: $(VENV)/.tools $(VENV)/.test-packages
 
 test-python: $(VENV)/.built $(VENV)/.extra-test $(VENV)/.test-packages
 	$(BIN)/python -m pytest -q $(PYTEST)
+
+# Tests of the tests: each planted bug must make its test fail (some two minutes).
+planted: $(VENV)/.test-packages
+	cd tests/planted && $(CURDIR)/$(BIN)/python run.py
 
 lint-fast: $(VENV)/.extra-test
 	$(BIN)/ruff check -q .

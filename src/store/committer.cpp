@@ -255,6 +255,7 @@ void Committer::checkpoint() {
   ++state_.checkpoints;
   state_.journal->resize_when_empty(false);
   give_back_space();
+  unmap_released();
 }
 
 // No frame names these ranges and files any more. A failure only keeps the space.
@@ -327,15 +328,27 @@ u64 Committer::dirty_pages() const {
 void Committer::unmap_released() {
   for (const auto& member : std::exchange(state_.released, {})) {
     if (member->users != 0 || !member->live) continue;
-    for (unsigned i = 0; i < member->region_count; ++i) {
-      Region* const region = std::exchange(member->regions[i], nullptr);
-      if (region == nullptr) continue;
-      Region::State& state = *region->state_;
-      if (state.unsynced) sync_or_fail(*state.content->file);
-      const u64 used = page_up(state.content->committed);
-      if (state.content->allocated > used) state.content->file->truncate(used);
-      state_.regions.erase(static_cast<u32>(region->id()));
+    if (std::any_of(member->regions, member->regions + member->region_count, has_space_to_give_back)) {
+      state_.released.push_back(member);  // stays mapped until the checkpoint that does so
+    } else {
+      unmap(*member);
     }
+  }
+}
+
+bool Committer::has_space_to_give_back(const Region* region) {
+  return region != nullptr && !region->state_->committed_dead.empty();
+}
+
+void Committer::unmap(Member& member) {
+  for (unsigned i = 0; i < member.region_count; ++i) {
+    Region* const region = std::exchange(member.regions[i], nullptr);
+    if (region == nullptr) continue;
+    Region::State& state = *region->state_;
+    if (state.unsynced) sync_or_fail(*state.content->file);
+    const u64 used = page_up(state.content->committed);
+    if (state.content->allocated > used) state.content->file->truncate(used);
+    state_.regions.erase(static_cast<u32>(region->id()));
   }
 }
 

@@ -41,6 +41,8 @@ class Committer {
   bool checkpoint_is_due() const;
   void give_back_space();
   bool restore(Region& region);
+  static bool has_space_to_give_back(const Region* region);
+  void unmap(Member& member);
 
   Store& store_;
   Store::State& state_;
