@@ -91,8 +91,8 @@ class Store(_base.Owner):
         """Return the EMDict of this name; create it if there is none.
 
         The options are those of EMDict that say how it encodes (pickler, unpickler, pickle, key, writeback);
-        they count when the member is opened, not while it is in use. **Cost**: O(1); three files are made for a
-        new one, with the next commit. Errors: FormatError if it is a list.
+        they count when the member is opened, not while it is in use. **Cost**: O(1); three files are made for
+        a new one, with the next commit. Errors: FormatError if it is a list.
 
         >>> Store().dict("names") == {}
         True

@@ -420,7 +420,7 @@ SAMPLES = [
 
 
 def mutations(samples, count, rng):
-    """Changed, cut, joined encodings; pickles are not among them, since unpickling garbage may do anything."""
+    """Changed, cut, joined encodings; no pickles, since unpickling garbage may do anything."""
     for _ in range(count):
         data = bytearray(rng.choice(samples))
         for _ in range(rng.randrange(1, 4)):

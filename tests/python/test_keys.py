@@ -1,4 +1,4 @@
-"""Keys as canonical bytes (docs/keys.md): equal keys, equal bytes, in every process; the stored key comes back."""
+"""Keys as canonical bytes (docs/keys.md): equal keys, equal bytes; the stored key comes back."""
 
 import collections
 import copy
