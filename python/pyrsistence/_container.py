@@ -154,9 +154,11 @@ class Container(_base.Owner):
     def transaction(self) -> contextlib.AbstractContextManager[None]:
         """All or nothing: ``with d.transaction():`` commits at its end, or rolls back if the block raises.
 
-        It spans the whole store, and belongs to the thread that began it. **Cost**: a commit at its beginning,
-        if something is pending, and one at its end. Errors: RuntimeError if one is on already; MemoryError if
-        its dirty bytes exceed the budget (then it was rolled back).
+        It spans the whole store, and belongs to the thread that began it.
+
+        **Cost**: a commit at its beginning, if something is pending, and one at its end. Errors:
+        RuntimeError if one is on already; MemoryError if its dirty bytes exceed the budget (then it was
+        rolled back).
         """
         return _base.transaction(self._open_handle())
 
