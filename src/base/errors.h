@@ -73,6 +73,13 @@ class ReadOnlyError : public StateError {
   using StateError::StateError;
 };
 
+// A reader's snapshot was given up: a writer had waited for it as long as it was told to. Python:
+// pyrsistence.SnapshotError (a RuntimeError).
+class SnapshotError : public StateError {
+ public:
+  using StateError::StateError;
+};
+
 // A transaction's dirty bytes exceed the budget; it has been rolled back. Python: MemoryError.
 class BudgetError : public Error {
  public:

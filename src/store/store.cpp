@@ -203,9 +203,20 @@ void Store::on_rollback(const void* owner, std::function<void()> callback) {
   state_->rollback_callbacks.emplace_back(owner, std::move(callback));
 }
 
+void Store::on_follow(const void* owner, std::function<void()> callback) {
+  state_->follow_callbacks.emplace_back(owner, std::move(callback));
+}
+
 void Store::remove_callback(const void* owner) {
   std::erase_if(state_->rollback_callbacks, [owner](const auto& one) { return one.first == owner; });
+  std::erase_if(state_->follow_callbacks, [owner](const auto& one) { return one.first == owner; });
 }
+
+u64 Store::begin_look(const Member&) { return 0; }
+bool Store::end_look(u64) noexcept { return true; }
+void Store::take_snapshot() {}
+void Store::end_snapshot() {}
+bool Store::in_snapshot() const { return false; }
 
 void Store::close() {
   if (closed()) return;

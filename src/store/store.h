@@ -19,6 +19,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "base/bytes.h"
@@ -45,6 +46,8 @@ struct StoreOptions {
   double commit_interval_seconds = 5.0;
   // Seconds to wait for a writer in another process to close the store.
   double lock_timeout_seconds = 0.0;
+  // Seconds that a commit waits for a reader's snapshot before it expires it.
+  double snapshot_timeout_seconds = 1.0;
   // Compare every unmarked page with the base at commit; slow; a failed comparison is a CheckError.
   bool check_unmarked_writes =
 #ifdef NDEBUG
@@ -130,8 +133,47 @@ class Store {
   // unlocked, and holds its last committed state.
   void close();
 
-  // Called after a rollback, so that a structure can forget what it had cached.
+  // ---- Reading beside a writer in another process (mode "r"); docs/concurrency.md
+
+  // Whether such a writer may change what is read: then every read runs inside look().
+  bool live() const { return attention_.load(std::memory_order_relaxed) & kLive; }
+  // Runs `work`, which reads the structures of `member` and copies out what it needs, on one committed state. Where no
+  // other process can write, that is a call; else `work` runs again when a commit came in between, and may see a
+  // mixture of states (so bounded steps, checked offsets, no effects) whose result is then thrown away.
+  // Errors: those of `work`; ClosedError if the member is gone; SnapshotError if the snapshot has expired;
+  // LockedError if a commit is being applied for very long.
+  template <class Work>
+  auto look(const Member& member, Work&& work) {
+    if (__builtin_expect(!live(), 1)) return work();
+    for (;;) {
+      const u64 ticket = begin_look(member);
+      try {
+        if constexpr (std::is_void_v<decltype(work())>) {
+          work();
+          if (end_look(ticket)) return;
+        } else {
+          auto result = work();
+          if (end_look(ticket)) return result;
+        }
+      } catch (const DamagedError&) {
+        if (end_look(ticket)) throw;
+      } catch (...) {
+        end_look(ticket);
+        throw;
+      }
+    }
+  }
+  // Holds the present state for this reader, over many looks. A writer waits for it at each commit, `snapshot_timeout_
+  // seconds` of its own at most, and then expires it. Errors: StateError unless the store is live (a writer sees its
+  // own state; where nobody can write, nothing changes), or if one is held; SystemError.
+  void take_snapshot();
+  void end_snapshot();
+  bool in_snapshot() const;
+
+  // Called after a rollback, so that a structure can forget what it had cached; and when a live reader has
+  // followed the writer to another state.
   void on_rollback(const void* owner, std::function<void()> callback);
+  void on_follow(const void* owner, std::function<void()> callback);
   void remove_callback(const void* owner);
 
   StoreStats stats() const;
@@ -159,10 +201,13 @@ class Store {
     kCommitDue = 16,  // the budget is full, or there is much dead space to give back
     kUndecided =
         32,  // failed, and the transaction that it failed was given up: what is in memory counts no more
+    kLive = 64,  // a reader beside writers in other processes
     kReadAttention = kClosed | kForked | kUndecided,
   };
 
   Store();
+  u64 begin_look(const Member& member);
+  bool end_look(u64 ticket) noexcept;
   void begin_operation();
   void end_operation() { --operations_; }
   void attend();

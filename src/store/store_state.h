@@ -55,6 +55,7 @@ struct Store::State {
   std::unordered_map<u64, std::vector<std::pair<u64, std::vector<u8>>>> overlay;
 
   std::vector<std::pair<const void*, std::function<void()>>> rollback_callbacks;
+  std::vector<std::pair<const void*, std::function<void()>>> follow_callbacks;
   u64 commits = 0;
   u64 checkpoints = 0;
 
