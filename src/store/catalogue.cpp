@@ -11,13 +11,13 @@ bool known_kind(u32 kind) {
   return kind == static_cast<u32>(Kind::dict) || kind == static_cast<u32>(Kind::list);
 }
 
-// The number in "region-<number>", or nothing.
+// The number in "region-<number>" or "sums-<number>", or nothing.
 std::optional<u64> file_number(const std::string& name) {
-  constexpr std::string_view prefix = "region-";
-  if (!name.starts_with(prefix)) return std::nullopt;
+  const std::size_t prefix = name.starts_with("region-") ? 7 : name.starts_with("sums-") ? 5 : 0;
+  if (prefix == 0) return std::nullopt;
   u64 number = 0;
   const char* const end = name.data() + name.size();
-  const auto [at, error] = std::from_chars(name.data() + prefix.size(), end, number);
+  const auto [at, error] = std::from_chars(name.data() + prefix, end, number);
   if (error != std::errc{} || at != end) return std::nullopt;
   return number;
 }
@@ -31,13 +31,18 @@ void Catalogue::damaged(const std::string& what) const {
 }
 
 void Catalogue::map_table(RegionId id, FileId file_id, u64 size) {
-  const bool read_only = store_.read_only();
-  auto file =
-      state_.directory->open(region_file_name(file_id), read_only ? platform::Directory::Open::read_only
-                                                                  : platform::Directory::Open::read_write);
+  using Open = platform::Directory::Open;
+  const Open how = store_.read_only() ? Open::read_only : Open::read_write;
+  auto file = state_.directory->open(region_file_name(file_id), how);
+  std::unique_ptr<PageSums> sums;
+  if (!store_.read_only()) {
+    if (!state_.directory->exists(sums_file_name(file_id)))
+      damaged("the file " + sums_file_name(file_id) + " is missing");
+    sums = std::make_unique<PageSums>(state_.directory->open(sums_file_name(file_id), how), size);
+  }
   auto content =
-      std::make_unique<Content>(std::move(file), file_id, size, Content::Origin::existing, read_only);
-  for (const auto& [offset, bytes] : state_.overlay[static_cast<u64>(file_id)]) {
+      std::make_unique<Content>(std::move(file), std::move(sums), file_id, size, Content::Origin::existing);
+  for (const auto& [offset, bytes] : state_.overlay[log_file(file_id)]) {
     if (offset <= content->size && bytes.size() <= content->size - offset) {
       std::memcpy(content->window + offset, bytes.data(), bytes.size());
     }
@@ -51,7 +56,7 @@ void Catalogue::open_tables() {
       state_.directory->open(region_file_name(kRegionTableFile), platform::Directory::Open::read_only);
   u8 head[sizeof(RegionTableHeader) + 2 * sizeof(RegionEntry)];
   if (file->read(0, head, sizeof head) < sizeof head) damaged("the region table is truncated");
-  for (const auto& [offset, bytes] : state_.overlay[static_cast<u64>(kRegionTableFile)]) {
+  for (const auto& [offset, bytes] : state_.overlay[log_file(kRegionTableFile)]) {
     if (offset < sizeof head)
       std::memcpy(head + offset, bytes.data(), std::min(bytes.size(), sizeof head - offset));
   }
@@ -195,12 +200,8 @@ u32 Catalogue::take_region_id() {
 
 std::vector<std::unique_ptr<Content>> Catalogue::create_contents(unsigned count) {
   std::vector<std::unique_ptr<Content>> contents;
-  FileId id{};
   try {
-    for (unsigned i = 0; i < count; ++i) {
-      auto file = store_.create_file(id);
-      contents.push_back(std::make_unique<Content>(std::move(file), id, 0, Content::Origin::created, false));
-    }
+    for (unsigned i = 0; i < count; ++i) contents.push_back(store_.create_content());
   } catch (...) {
     for (const auto& content : contents) store_.discard_file(content->id);
     throw;

@@ -94,6 +94,8 @@ void Committer::sync_or_fail(platform::File& file) {
 void Committer::settle_fresh_bytes(const std::vector<Region*>& changed) {
   for (Region* region : changed) {
     Content& content = *region->state_->content;
+    content.sums->allocate(content.size);
+    if (content.size > content.committed) mark_grown_pages(content);
     if (content.size > content.boundary) {
       const u64 headroom = std::clamp(page_up(content.size / 8), kLeastHeadroom, kMostHeadroom);
       content.make_private(std::min(content.allocated, page_up(content.size) + headroom));
@@ -121,6 +123,72 @@ void Committer::check_unmarked(const Region& region) const {
   }
 }
 
+// The page that the committed size ends in, and those behind it in the headroom, get new checksums, so they count as
+// dirty; fresh pages have their checksums made on their own.
+void Committer::mark_grown_pages(Content& content) {
+  const u64 end = std::min(page_up(content.size), content.fresh_begin) >> kPageShift;
+  for (u64 page = content.committed >> kPageShift; page < end; ++page) {
+    if (!content.dirty.contains(page)) content.add_dirty_page(page);
+  }
+}
+
+// A page that is damaged on the disk must not get the checksum of a sound one.
+void Committer::require_sound(Content& content, u64 page) const {
+  if (page << kPageShift >= content.committed) return;
+  const u32 expected = content.sums->get(page);
+  if (expected == PageSums::kDead) return;
+  const u32 found = PageSums::of(Content::used(content.base(), page, content.committed), content.id, page);
+  if (found == expected) return;
+  throw DamagedError(content.file->path() + ": the page at offset " + std::to_string(page << kPageShift) +
+                         " was damaged on the disk: expected checksum " + std::to_string(expected) +
+                         ", found " + std::to_string(found) +
+                         "; the changes cannot be committed: close the store, and restore it from a backup",
+                     content.file->path());
+}
+
+// Stages and journals the checksum of a dirty page, if it is another one now.
+bool Committer::renew_sum(Content& content, u64 page) {
+  const u32 sum = PageSums::of(Content::used(content.window, page, content.size), content.id, page);
+  if (page << kPageShift < content.committed && sum == content.sums->get(page)) return false;
+  content.sums->stage(page, sum);
+  state_.journal->add(log_sums(content.id), page * sizeof sum,
+                      {reinterpret_cast<const u8*>(&sum), sizeof sum});
+  return true;
+}
+
+// Those of fresh pages are written at once, since nothing refers to them yet, and journaled, which costs less than a
+// sync of their file.
+bool Committer::renew_fresh_sums(Content& content) {
+  constexpr u64 kChunk = 16384;
+  const u64 end = page_up(content.size) >> kPageShift;
+  std::vector<u32> sums;
+  u64 page = content.fresh_begin >> kPageShift;
+  if (page >= end) return false;
+  while (page < end) {
+    sums.clear();
+    for (u64 at = page; at < std::min(end, page + kChunk); ++at) {
+      sums.push_back(PageSums::of(Content::used(content.window, at, content.size), content.id, at));
+    }
+    content.sums->write(page, sums);
+    state_.journal->add(log_sums(content.id), page * sizeof(u32),
+                        {reinterpret_cast<const u8*>(sums.data()), sums.size() * sizeof(u32)});
+    page += sums.size();
+  }
+  return true;
+}
+
+bool Committer::mark_dead_pages(const Region& region) {
+  Content& content = *region.state_->content;
+  for (const DeadRange& range : region.state_->dead) {
+    const u64 first = range.offset >> kPageShift, count = range.length >> kPageShift;
+    const std::vector<u32> dead(count, PageSums::kDead);
+    for (u64 page = first; page < first + count; ++page) content.sums->stage(page, PageSums::kDead);
+    state_.journal->add(log_sums(content.id), first * sizeof(u32),
+                        {reinterpret_cast<const u8*>(dead.data()), count * sizeof(u32)});
+  }
+  return !region.state_->dead.empty();
+}
+
 // Journals what of a dirty page the file does not have: below the committed size what differs from the base; beyond it,
 // in the headroom, all of it, since what the file holds there was never synced.
 bool Committer::journal_page(Content& content, u64 page) {
@@ -131,11 +199,11 @@ bool Committer::journal_page(Content& content, u64 page) {
   const u8* const window = content.window;
   const u8* const base = content.base();
   bool any = for_each_difference(window + begin, base + begin, diff_end - begin, [&](u64 from, u64 to) {
-    state_.journal->add(content.id, begin + from, {window + begin + from, to - from});
+    state_.journal->add(log_file(content.id), begin + from, {window + begin + from, to - from});
   });
   const u64 used_end = std::min(end, content.size);
   if (used_end > diff_end) {
-    state_.journal->add(content.id, diff_end, {window + diff_end, used_end - diff_end});
+    state_.journal->add(log_file(content.id), diff_end, {window + diff_end, used_end - diff_end});
     any = true;
   }
   return any;
@@ -145,9 +213,16 @@ bool Committer::journal_changes(const std::vector<Region*>& changed) {
   bool any = false;
   for (const Region* region : changed) {
     Content& content = *region->state_->content;
+    content.sums->drop_staged();
     content.dirty.for_each_run([&](u64 first, u64 count) {
-      for (u64 page = first; page < first + count; ++page) any |= journal_page(content, page);
+      for (u64 page = first; page < first + count; ++page) {
+        require_sound(content, page);
+        any |= journal_page(content, page);
+        any |= renew_sum(content, page);
+      }
     });
+    any |= renew_fresh_sums(content);
+    any |= mark_dead_pages(*region);
   }
   return any;
 }
@@ -206,7 +281,8 @@ void Committer::apply(const std::vector<Region*>& changed) {
       content.dirty.for_each_run([&](u64 first, u64 count) {
         content.file->write(first << kPageShift, content.window + (first << kPageShift), count << kPageShift);
       });
-      if (content.dirty.count() != 0) region->state_->unsynced = state_.unsynced = true;
+      content.sums->write_staged();
+      if (content.dirty.count() != 0) region->state_->unsynced = true;
     }
   } catch (...) {
     store_.attention_.fetch_or(Store::kFailed, std::memory_order_relaxed);
@@ -237,13 +313,21 @@ bool Committer::checkpoint_is_due() const {
   return journal.used_bytes() > enough || state_.dead_bytes >= kDeadBytesDue;
 }
 
-void Committer::checkpoint() {
-  for (const auto& [id, region] : state_.regions) {
-    if (!region->state_->unsynced) continue;
-    sync_or_fail(*region->state_->content->file);
-    region->state_->unsynced = false;
+// What the journal vouched for, in the files themselves.
+void Committer::sync_applied(Region& region) {
+  Region::State& state = *region.state_;
+  try {
+    if (state.unsynced) state.content->file->sync();
+    state.content->sums->sync();
+  } catch (...) {
+    store_.attention_.fetch_or(Store::kFailed, std::memory_order_relaxed);
+    throw;
   }
-  state_.unsynced = false;
+  state.unsynced = false;
+}
+
+void Committer::checkpoint() {
+  for (const auto& [id, region] : state_.regions) sync_applied(*region);
   try {
     state_.superblock.advance(*state_.superblock_file, state_.journal->sequence());
   } catch (...) {
@@ -344,19 +428,20 @@ void Committer::unmap(Member& member) {
   for (unsigned i = 0; i < member.region_count; ++i) {
     Region* const region = std::exchange(member.regions[i], nullptr);
     if (region == nullptr) continue;
-    Region::State& state = *region->state_;
-    if (state.unsynced) sync_or_fail(*state.content->file);
-    const u64 used = page_up(state.content->committed);
-    if (state.content->allocated > used) state.content->file->truncate(used);
+    sync_applied(*region);
+    trim(*region->state_->content);
     state_.regions.erase(static_cast<u32>(region->id()));
   }
 }
 
+void Committer::trim(Content& content) {
+  const u64 used = page_up(content.committed);
+  if (content.allocated > used) content.file->truncate(used);
+  content.sums->trim(content.committed);
+}
+
 void Committer::trim() {
-  for (const auto& [id, region] : state_.regions) {
-    const Content& content = *region->state_->content;
-    if (content.allocated > page_up(content.committed)) content.file->truncate(page_up(content.committed));
-  }
+  for (const auto& [id, region] : state_.regions) trim(*region->state_->content);
   state_.journal->resize_when_empty(true);
 }
 

@@ -34,13 +34,20 @@ class Committer {
   void settle_fresh_bytes(const std::vector<Region*>& changed);
   void check_unmarked(const Region& region) const;
   bool journal_changes(const std::vector<Region*>& changed);
+  void mark_grown_pages(Content& content);
   bool journal_page(Content& content, u64 page);
+  bool renew_sum(Content& content, u64 page);
+  bool renew_fresh_sums(Content& content);
+  bool mark_dead_pages(const Region& region);
+  void require_sound(Content& content, u64 page) const;
   void sync_or_fail(platform::File& file);
   void apply(const std::vector<Region*>& changed);
   void forget_changes(Region& region);
   bool checkpoint_is_due() const;
   void give_back_space();
   bool restore(Region& region);
+  void sync_applied(Region& region);
+  static void trim(Content& content);
   static bool has_space_to_give_back(const Region* region);
   void unmap(Member& member);
 

@@ -28,9 +28,10 @@ u64 reservation_for(u64 bytes) {
 
 }  // namespace
 
-Content::Content(std::unique_ptr<platform::File> the_file, FileId the_id, u64 the_size, Origin the_origin,
-                 bool is_read_only)
-    : file(std::move(the_file)), id(the_id), origin(the_origin), read_only(is_read_only) {
+Content::Content(std::unique_ptr<platform::File> the_file, std::unique_ptr<PageSums> the_sums, FileId the_id,
+                 u64 the_size, Origin the_origin)
+    : file(std::move(the_file)), sums(std::move(the_sums)), id(the_id), origin(the_origin) {
+  const bool read_only = sums == nullptr;
   size = committed = the_size;
   const u64 present = file->size();
   if (present < size) {

@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "platform/file.h"
 #include "store/page_set.h"
+#include "store/page_sums.h"
 #include "store/region.h"
 
 namespace emd {
@@ -21,7 +22,9 @@ struct Content {
   };
   // Maps the file. `size` is the committed size. A writer's file is cut to its committed pages: what lies
   // behind them was never committed. Errors: DamagedError if the file is shorter, SystemError.
-  Content(std::unique_ptr<platform::File> file, FileId id, u64 size, Origin origin, bool read_only);
+  // `sums` may be null: then it is only read.
+  Content(std::unique_ptr<platform::File> file, std::unique_ptr<PageSums> sums, FileId id, u64 size,
+          Origin origin);
   ~Content();
   Content(const Content&) = delete;
   Content& operator=(const Content&) = delete;
@@ -39,12 +42,17 @@ struct Content {
   // Lets go of private pages that equal the file.
   void drop_clean_pages();
   void add_dirty_page(u64 page);
+  // Bytes [begin, end) of a page that count, at this size.
+  static Bytes used(const u8* from, u64 page, u64 size) {
+    const u64 begin = page << kPageShift;
+    return {from + begin, size - begin < kPageSize ? size - begin : kPageSize};
+  }
   bool changed() const { return dirty.count() != 0 || size != committed; }
 
   std::unique_ptr<platform::File> file;
+  std::unique_ptr<PageSums> sums;
   FileId id;
   Origin origin;
-  bool read_only;
 
   u8* window = nullptr;
   u64 reserved = 0;

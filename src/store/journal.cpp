@@ -55,7 +55,7 @@ void Journal::begin() {
   writing_previous_ = previous_;
 }
 
-void Journal::add(FileId file, u64 offset, Bytes bytes) {
+void Journal::add(LogFile file, u64 offset, Bytes bytes) {
   while (!bytes.empty()) {
     const Bytes part = bytes.first(std::min<u64>(bytes.size(), kPageSize));
     u8 head[3 * kVarintMax];
@@ -224,7 +224,7 @@ void Journal::replay(const Found& found, const Visitor& visit) {
                                " does not fit its frame",
                            file_->path());
       }
-      visit(FileId{file}, start, Bytes(at, length));
+      visit(LogFile{file}, start, Bytes(at, length));
       at += length;
     }
   }

@@ -35,6 +35,12 @@ struct FrameHeader {
 static_assert(sizeof(FrameHeader) == 64);
 static_assert(offsetof(FrameHeader, header_checksum) == 56);
 
+// The file that a range belongs to: a region file, or its page checksums.
+enum class LogFile : u64 {};
+constexpr LogFile log_file(FileId id) { return LogFile{static_cast<u64>(id) << 1}; }
+constexpr LogFile log_sums(FileId id) { return LogFile{static_cast<u64>(id) << 1 | 1}; }
+constexpr bool is_sums(LogFile file) { return static_cast<u64>(file) & 1; }
+
 class Journal {
  public:
   // The size of a new journal; also the reserve that lets deletions commit on a full disk.
@@ -51,7 +57,7 @@ class Journal {
   // One commit: begin, add ranges, then finish (durable when it returns) or abandon.
   void begin();
   // Errors: SystemError (ENOSPC: abandon and go on).
-  void add(FileId file, u64 offset, Bytes bytes);
+  void add(LogFile file, u64 offset, Bytes bytes);
   // Writes what is left. After this only sync() stands between the commit and durability.
   void finish();
   // The commit point. Errors: SystemError; whether the commit is durable is then unknown until recovery.
@@ -66,7 +72,7 @@ class Journal {
   void resize_when_empty(bool closing);
 
   // A range read from the journal.
-  using Visitor = std::function<void(FileId file, u64 offset, Bytes bytes)>;
+  using Visitor = std::function<void(LogFile file, u64 offset, Bytes bytes)>;
   struct Found {
     u64 commits = 0;         // complete ones
     u64 sequence = 0;        // of the last complete one

@@ -10,11 +10,13 @@ namespace emd {
 namespace {
 
 constexpr const char* kNewSuperblockName = "superblock.new";
+// The checksums of the largest region.
+constexpr u64 kMostSumsBytes = PageSums::bytes_for(u64{64} << 40);
 
 // Files that a creation which was cut off may have left.
 bool may_be_left_over(const std::string& name) {
   return name == kLockName || name == kJournalName || name == kNewSuperblockName ||
-         name.starts_with("region-");
+         name.starts_with("region-") || name.starts_with("sums-");
 }
 
 }  // namespace
@@ -80,7 +82,13 @@ void Opener::create() {
   regions->allocate(0, kPageSize);
   regions->write(0, table, sizeof table);
   regions->sync();
+  const auto sums = directory.open(sums_file_name(kRegionTableFile), Open::create);
+  const u32 sum = PageSums::of(table, kRegionTableFile, 0);
+  sums->allocate(0, kPageSize);
+  sums->write(0, &sum, sizeof sum);
+  sums->sync();
   directory.open(region_file_name(kMemberTableFile), Open::create);
+  directory.open(sums_file_name(kMemberTableFile), Open::create);
   const auto journal = directory.open(kJournalName, Open::create);
   Journal::create(*journal);
   journal->sync();
@@ -112,7 +120,8 @@ bool Opener::recover() {
   }
   if (found.commits != 0) {
     state_.journal->write_again(found.bytes);
-    state_.journal->replay(found, [this](FileId id, u64 offset, Bytes bytes) { apply(id, offset, bytes); });
+    state_.journal->replay(found,
+                           [this](LogFile target, u64 offset, Bytes bytes) { apply(target, offset, bytes); });
     for (const auto& [id, file] : recovered_files_) file->sync();
   }
   state_.superblock.advance(*state_.superblock_file, found.sequence);
@@ -120,9 +129,9 @@ bool Opener::recover() {
   return true;
 }
 
-void Opener::apply(FileId id, u64 offset, Bytes bytes) {
-  auto& file = recovered_files_[static_cast<u64>(id)];
-  const std::string name = region_file_name(id);
+void Opener::apply(LogFile target, u64 offset, Bytes bytes) {
+  auto& file = recovered_files_[target];
+  const std::string name = file_name(target);
   if (file == nullptr) {
     if (!state_.directory->exists(name)) {
       throw DamagedError(state_.path + ": the journal names the file " + name +
@@ -131,8 +140,12 @@ void Opener::apply(FileId id, u64 offset, Bytes bytes) {
     }
     file = state_.directory->open(name, platform::Directory::Open::read_write);
   }
-  // Blocks were given and synced before any frame named them.
-  const u64 size = file->size();
+  // Blocks of a region were given and synced before any frame named them; those of its checksums were only given.
+  u64 size = file->size();
+  if (is_sums(target) && offset <= kMostSumsBytes && page_up(offset + bytes.size()) > size) {
+    file->allocate(size, page_up(offset + bytes.size()) - size);
+    size = page_up(offset + bytes.size());
+  }
   if (offset > size || bytes.size() > size - offset) {
     throw DamagedError(file->path() + ": the journal writes " + std::to_string(bytes.size()) +
                            " bytes at offset " + std::to_string(offset) + ", but the file has " +
@@ -155,8 +168,8 @@ void Opener::open_for_reading() {
   const Journal::Found found =
       state_.journal->scan(superblock.generation(), superblock.salt(), superblock.sequence());
   // What the last writer committed but did not apply is laid over the private windows.
-  state_.journal->replay(found, [this](FileId id, u64 offset, Bytes bytes) {
-    state_.overlay[static_cast<u64>(id)].emplace_back(offset, std::vector<u8>(bytes.begin(), bytes.end()));
+  state_.journal->replay(found, [this](LogFile target, u64 offset, Bytes bytes) {
+    state_.overlay[target].emplace_back(offset, std::vector<u8>(bytes.begin(), bytes.end()));
   });
   Catalogue(store_).open_tables();
 }

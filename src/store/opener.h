@@ -18,11 +18,11 @@ class Opener {
   void read_superblock(platform::Directory::Open how);
   // Returns whether there was something to recover.
   bool recover();
-  void apply(FileId id, u64 offset, Bytes bytes);
+  void apply(LogFile target, u64 offset, Bytes bytes);
 
   Store& store_;
   Store::State& state_;
-  std::unordered_map<u64, std::unique_ptr<platform::File>> recovered_files_;
+  std::unordered_map<LogFile, std::unique_ptr<platform::File>> recovered_files_;
 };
 
 }  // namespace emd

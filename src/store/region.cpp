@@ -117,10 +117,8 @@ void Region::out_of_bounds(u64 offset, u64 length) const {
 
 Region::Rewrite Region::rewrite(u64 bytes) {
   auto state = std::make_unique<Rewrite::State>(Rewrite::State{state_->store, nullptr});
-  FileId id{};
-  auto file = state_->store.create_file(id);
+  state->content = state_->store.create_content();
   Rewrite result(std::move(state));  // from here on an error removes the file
-  result.state_->content = std::make_unique<Content>(std::move(file), id, 0, Content::Origin::created, false);
   Content& content = *result.state_->content;
   if (bytes != 0) content.allocate(bytes, bytes);
   content.size = bytes;

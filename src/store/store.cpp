@@ -246,25 +246,38 @@ void Store::close() {
   if (error != nullptr) std::rethrow_exception(error);
 }
 
-std::unique_ptr<platform::File> Store::create_file(FileId& id) {
+std::unique_ptr<Content> Store::create_content() {
   Region& table = state_->region_table();
   auto header = load<RegionTableHeader>(table.at(0, sizeof(RegionTableHeader)));
-  id = FileId{header.next_file};
-  const std::string name = region_file_name(id);
-  // A writer that was cut off may have left one: nothing committed refers to it.
-  if (state_->directory->exists(name)) state_->directory->remove(name);
-  auto file = state_->directory->open(name, platform::Directory::Open::create);
-  ++header.next_file;
-  store(table.writable(0, sizeof header), header);
-  state_->new_files = true;
-  return file;
+  const FileId id{header.next_file};
+  using Open = platform::Directory::Open;
+  platform::Directory& directory = *state_->directory;
+  // A writer that was cut off may have left such files: nothing committed refers to them.
+  for (const std::string& name : {region_file_name(id), sums_file_name(id)}) {
+    if (directory.exists(name)) directory.remove(name);
+  }
+  try {
+    auto file = directory.open(region_file_name(id), Open::create);
+    auto sums = std::make_unique<PageSums>(directory.open(sums_file_name(id), Open::create), 0);
+    auto content =
+        std::make_unique<Content>(std::move(file), std::move(sums), id, 0, Content::Origin::created);
+    ++header.next_file;
+    store(table.writable(0, sizeof header), header);
+    state_->new_files = true;
+    return content;
+  } catch (...) {
+    discard_file(id);
+    throw;
+  }
 }
 
-// Nothing committed refers to the file; if it stays, the next writer removes it.
+// Nothing committed refers to the files; if they stay, the next writer removes them.
 void Store::discard_file(FileId id) noexcept {
-  try {
-    state_->directory->remove(region_file_name(id));
-  } catch (...) {
+  for (const std::string& name : {region_file_name(id), sums_file_name(id)}) {
+    try {
+      if (state_->directory->exists(name)) state_->directory->remove(name);
+    } catch (...) {
+    }
   }
 }
 

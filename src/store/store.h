@@ -200,7 +200,7 @@ class Store {
     kFailed = 8,      // a sync failed: refuse to write
     kCommitDue = 16,  // the budget is full, or there is much dead space to give back
     kUndecided =
-        32,  // failed, and the transaction that it failed was given up: what is in memory counts no more
+        32,      // failed, and the transaction that it failed was given up: what is in memory counts no more
     kLive = 64,  // a reader beside writers in other processes
     kReadAttention = kClosed | kForked | kUndecided,
   };
@@ -214,9 +214,9 @@ class Store {
   void commit_if_there_is_room();
   [[noreturn]] void refuse() const;
   void require_writable() const;
-  // For Region: a file of its own, created now, part of the store from the next commit on; one that
+  // For Region: a content in files of its own, created now, part of the store from the next commit on; files that
   // nothing committed refers to; and space that has died.
-  std::unique_ptr<platform::File> create_file(FileId& id);
+  std::unique_ptr<Content> create_content();
   void discard_file(FileId id) noexcept;
   void note_dead(u64 bytes);
 

@@ -49,10 +49,9 @@ struct Store::State {
 
   // To do at the next checkpoint, when no frame can name them any more.
   std::vector<FileId> obsolete_files;
-  bool unsynced = false;  // some region has applied bytes that were not synced
 
   // Read-only: ranges of commits that the last writer did not apply, by file.
-  std::unordered_map<u64, std::vector<std::pair<u64, std::vector<u8>>>> overlay;
+  std::unordered_map<LogFile, std::vector<std::pair<u64, std::vector<u8>>>> overlay;
 
   std::vector<std::pair<const void*, std::function<void()>>> rollback_callbacks;
   std::vector<std::pair<const void*, std::function<void()>>> follow_callbacks;

@@ -12,6 +12,9 @@ namespace {
 
 constexpr char kMagic[8] = {'E', 'M', 'D', 'S', 'T', 'O', 'R', 'E'};
 constexpr u64 kSlotStride = kPageSize;  // a torn write of one never reaches the other
+// No writer counts generations or commits up to here; a slot that says so was made up, and counting on from it would
+// wrap to zero.
+constexpr u64 kCountLimit = u64{1} << 63;
 
 u64 checksum_of(const SuperblockSlot& slot) {
   return hash64({reinterpret_cast<const u8*>(&slot), offsetof(SuperblockSlot, checksum)}, 0);
@@ -50,7 +53,8 @@ bool has_magic(const SuperblockSlot& slot) { return std::equal(kMagic, kMagic + 
 
 bool valid(const SuperblockSlot& slot) {
   return has_magic(slot) && slot.endian_mark == kEndianMark && slot.format_version == kFormatVersion &&
-         slot.page_size == kPageSize && slot.generation != 0 && slot.checksum == checksum_of(slot);
+         slot.page_size == kPageSize && slot.generation != 0 && slot.generation < kCountLimit &&
+         slot.sequence < kCountLimit && slot.checksum == checksum_of(slot);
 }
 
 }  // namespace

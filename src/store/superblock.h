@@ -11,7 +11,7 @@
 
 namespace emd {
 
-inline constexpr u32 kFormatVersion = 1;
+inline constexpr u32 kFormatVersion = 2;
 inline constexpr u32 kEndianMark = 0x01020304;
 inline constexpr const char* kSuperblockName = "superblock";
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/bytes.h"
+#include "store/journal.h"
 #include "store/region.h"
 
 namespace emd {
@@ -49,5 +50,11 @@ struct MemberEntry {
 static_assert(sizeof(MemberEntry) == 256);
 
 inline std::string region_file_name(FileId id) { return "region-" + std::to_string(static_cast<u64>(id)); }
+inline std::string sums_file_name(FileId id) { return "sums-" + std::to_string(static_cast<u64>(id)); }
+
+inline std::string file_name(LogFile file) {
+  const FileId id{static_cast<u64>(file) >> 1};
+  return is_sums(file) ? sums_file_name(id) : region_file_name(id);
+}
 
 }  // namespace emd
