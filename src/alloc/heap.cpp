@@ -75,7 +75,7 @@ void Heap::create_header() {
 // Any block, validated.
 Heap::Block Heap::block_at(u64 offset) const {
   if (offset < kPageSize || offset % 8 != 0) damaged(offset, "a block's offset", offset);
-  const u64 word = load<u64>(region_.at(offset, kBlockHeader));
+  const u64 word = load_once<u64>(region_.at(offset, kBlockHeader));
   const u8 tag = static_cast<u8>(word >> 56);
   const unsigned size_class = static_cast<u8>(word >> kLengthBits);
   if ((tag != kLiveTag && tag != kFreeTag) || size_class >= kClasses) damaged(offset, "a block's tag", word);

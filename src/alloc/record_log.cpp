@@ -21,13 +21,13 @@ constexpr u64 footer_size(u64 words) { return words <= 255 ? 1 : 9; }
 u64 load_field(const u8* from, u64 width) {
   switch (width) {
     case 1:
-      return *from;
+      return load_once<u8>(from);
     case 2:
-      return load<u16>(from);
+      return load_once<u16>(from);
     case 4:
-      return load<u32>(from);
+      return load_once<u32>(from);
     default:
-      return load<u64>(from);
+      return load_once<u64>(from);
   }
 }
 
@@ -70,17 +70,18 @@ void RecordLog::damaged(u64 offset, const char* expected, u64 found) const {
 // Any class and state, every check by itself, so that the message says what is wrong.
 void RecordLog::read_general(u64 offset, RecordView& view) const {
   const u8* at = log_.at(offset, kMinBytes);
-  const unsigned record_class = at[0] & kClassMask;
+  const u8 flags = load_once<u8>(at);
+  const unsigned record_class = flags & kClassMask;
   const u64 width = field_width(record_class);
   const u64 header = header_size(record_class);
   at = log_.at(offset, header);
   const u8* fields = at + 1;
-  const u64 words = record_class == 0 ? u64{at[0]} >> kWordsShift : load_field(fields, width);
+  const u64 words = record_class == 0 ? u64{flags} >> kWordsShift : load_field(fields, width);
   if (record_class != 0) fields += width;
   const u64 key_area = load_field(fields, width);
-  view.state = state_of(at[0]);
+  view.state = state_of(flags);
   if (view.state != RecordState::inline_value && view.state != RecordState::reference) {
-    damaged(offset, "a live record", at[0]);
+    damaged(offset, "a live record", flags);
   }
   const u64 log_end = end();
   if (offset % 8 != 0) damaged(offset, "a position that is a multiple of 8", offset);
@@ -99,14 +100,14 @@ void RecordLog::read_general(u64 offset, RecordView& view) const {
   if (view.value_size > view.room) damaged(offset, "a value within the record", view.value_size);
   view.key = {at + header, key_area};
   view.annex = {};
-  if (at[0] & kAnnexBit) split_annex(view);
+  if (flags & kAnnexBit) split_annex(view);
 }
 
 // key | annex | u32 length of the annex
 void RecordLog::split_annex(RecordView& view) const {
   const u64 area = view.key.size();
   if (area < kAnnexTail) damaged(view.offset, "an annex within the key", area);
-  const u64 annex = load<u32>(view.value - kAnnexTail);
+  const u64 annex = load_once<u32>(view.value - kAnnexTail);
   if (annex > area - kAnnexTail) damaged(view.offset, "an annex within the key", annex);
   view.annex = view.key.subspan(area - kAnnexTail - annex, annex);
   view.key = view.key.first(area - kAnnexTail - annex);
@@ -115,7 +116,7 @@ void RecordLog::split_annex(RecordView& view) const {
 RecordLog::Boundary RecordLog::boundary_at(u64 offset) const {
   const u8* at = log_.at(offset, kMinBytes);
   if (state_of(at[0]) != RecordState::tombstone) return {offset, read(offset).bytes, false};
-  const u64 words = load<u64>(at) >> 8;
+  const u64 words = load_once<u64>(at) >> 8;
   const u64 log_end = end();
   if (words < kMinBytes / 8 || offset > log_end || words > (log_end - offset) / 8) {
     damaged(offset, "a dead run within the log", words);
@@ -126,8 +127,8 @@ RecordLog::Boundary RecordLog::boundary_at(u64 offset) const {
 
 RecordLog::Boundary RecordLog::boundary_before(u64 offset) const {
   if (offset < kMinBytes) damaged(offset, "a record before it", offset);
-  u64 words = *log_.at(offset - 1, 1);
-  if (words == 0) words = load<u64>(log_.at(offset - 9, 8));
+  u64 words = load_once<u8>(log_.at(offset - 1, 1));
+  if (words == 0) words = load_once<u64>(log_.at(offset - 9, 8));
   if (words < kMinBytes / 8 || words > offset / 8)
     damaged(offset, "the footer of the record before it", words);
   const Boundary before = boundary_at(offset - words * 8);

@@ -74,7 +74,7 @@ class RecordLog {
   RecordLog(Region& log, Region& owner, u64 state_offset)
       : log_(log), owner_(owner), state_offset_(state_offset) {}
 
-  u64 end() const { return state().end; }
+  u64 end() const { return load_once<u64>(&state().end); }
   u64 dead_bytes() const { return state().dead; }
 
   // Decodes and validates the record at `offset`, which may come from anywhere. Errors: DamagedError unless a
@@ -146,10 +146,11 @@ class RecordLog {
 // The common case, a sound compact record, without a call; whatever is else or odd goes the general way.
 inline void RecordLog::read(u64 offset, RecordView& view) const {
   const u8* at = log_.at(offset, kMinBytes);
-  const u8 flags = at[0];
+  const u32 head = load_once<u32>(at);
+  const u32 flags = head & 0xff;
   const u64 bytes = u64{8} * (flags >> kWordsShift);
-  const u64 key_area = at[1];
-  const u64 value_size = at[2];
+  const u64 key_area = head >> 8 & 0xff;
+  const u64 value_size = head >> 16 & 0xff;
   const u64 value_at = kCompactHeader + key_area;
   const u64 log_end = end();
   // Compact, a live inline value, no annex; 16-byte records and larger; room and value within it.

@@ -44,6 +44,16 @@ inline T load(const void* from) {
   return value;
 }
 
+// As load(), for bytes that another process may change meanwhile: the value is read once, and what was checked is what is
+// used afterwards.
+template <class T>
+inline T load_once(const void* from) {
+  static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= sizeof(u64));
+  T value = load<T>(from);
+  asm("" : "+r"(value));  // the compiler cannot know that the memory still holds it
+  return value;
+}
+
 template <class T>
 inline void store(void* to, const T& value) {
   static_assert(std::is_trivially_copyable_v<T>);

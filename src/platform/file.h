@@ -46,6 +46,21 @@ class File {
   File() = default;
 };
 
+// One page of memory in a file, shared by the processes that have it: what one stores, the others see at once. With
+// locks of single bytes, which the kernel releases when a process ends, however it ends. Nothing in it is durable.
+class SharedPage {
+ public:
+  virtual ~SharedPage() = default;
+  // kPageSize bytes.
+  virtual u8* data() = 0;
+  // Whether this process may store there and lock.
+  virtual bool writable() const = 0;
+  // False if somebody else, also in this process, has the lock.
+  virtual bool try_lock(unsigned byte) = 0;
+  virtual void unlock(unsigned byte) = 0;
+  virtual bool locked_by_another(unsigned byte) = 0;
+};
+
 // A lock on the store, released when destroyed. A forked child drops its copy at once and leaves the
 // parent's alone.
 class Lock {
@@ -59,6 +74,8 @@ class Lock {
 enum class LockKind {
   writer,  // alone
   reader,  // with other readers
+  // No lock: beside a writer in another process. In one process it is refused beside a writer, as a writer is beside it.
+  follower,
 };
 
 // One directory of files.
@@ -76,9 +93,13 @@ class Directory {
   // Makes created, renamed and removed names durable.
   virtual void sync() = 0;
   // Takes a lock through the file `name`; a writer creates it, and names itself there. LockedError
-  // naming the holder if `timeout_seconds` have passed. Holds within one process as well. A reader gets
+  // naming the holder if `timeout_seconds` have passed. Holds within one process as well. Others than writers get
   // null where there is no lock file: nobody has ever written there, or the directory is read-only.
   virtual std::unique_ptr<Lock> lock(const std::string& name, LockKind kind, double timeout_seconds) = 0;
+  // Whether a writer has the lock now.
+  virtual bool writer_present(const std::string& name) = 0;
+  // The shared page in the file `name`; created: made if it is missing. Else null if there is none.
+  virtual std::unique_ptr<SharedPage> share(const std::string& name, bool create) = 0;
 };
 
 class FileSystem {
@@ -90,5 +111,8 @@ class FileSystem {
 
 // The real disk.
 std::shared_ptr<FileSystem> real_file_system();
+
+// Tells one start of the machine from another, not zero; zero where nobody can say.
+u64 boot_identity();
 
 }  // namespace emd::platform

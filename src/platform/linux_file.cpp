@@ -325,6 +325,12 @@ class LinuxDirectory : public Directory {
   std::unique_ptr<Lock> lock(const std::string& name, LockKind kind, double timeout_seconds) override {
     return take_lock(handle_->descriptor, path() + "/" + name, name, kind, timeout_seconds);
   }
+  bool writer_present(const std::string& name) override {
+    return is_writer_present(handle_->descriptor, path() + "/" + name, name);
+  }
+  std::unique_ptr<SharedPage> share(const std::string& name, bool create) override {
+    return map_shared_page(handle_->descriptor, path() + "/" + name, name, create);
+  }
 
  private:
   std::shared_ptr<DirectoryHandle> handle_;

@@ -10,8 +10,12 @@
 #include <algorithm>
 #include <array>
 #include <fstream>
+#include <mutex>
+#include <utility>
+#include <vector>
 
 #include "base/bytes.h"
+#include "base/hash.h"
 #include "platform/fork_guard.h"
 #include "platform/mapping.h"
 #include "platform/system_error.h"
@@ -21,12 +25,59 @@ namespace {
 
 constexpr std::size_t kHolderBytes = 2048;
 
+// The stores that this process has open: locks between processes say nothing within one that follows without a lock.
+// A forked child begins with none.
+class OpenStores {
+ public:
+  static OpenStores& instance() {
+    static auto* const stores = new OpenStores;
+    return *stores;
+  }
+  // The file of a store's lock.
+  using Identity = std::pair<dev_t, ino_t>;
+  static Identity identify(int fd, const std::string& path) {
+    struct stat status;
+    if (::fstat(fd, &status) != 0) throw_errno("fstat", path);
+    return {status.st_dev, status.st_ino};
+  }
+  // A writer is alone, others may be many. False if that is not so.
+  bool enter(Identity identity, LockKind kind) {
+    const std::lock_guard hold(mutex_);
+    begin();
+    const auto same = [&](const auto& one) { return one.first == identity; };
+    const auto clash = [&](const auto& one) {
+      return same(one) && (kind == LockKind::writer || one.second == LockKind::writer);
+    };
+    if (std::any_of(open_.begin(), open_.end(), clash)) return false;
+    open_.emplace_back(identity, kind);
+    return true;
+  }
+  void leave(Identity identity, LockKind kind) {
+    const std::lock_guard hold(mutex_);
+    begin();
+    const auto found = std::find(open_.begin(), open_.end(), std::pair{identity, kind});
+    if (found != open_.end()) open_.erase(found);
+  }
+
+ private:
+  void begin() {
+    if (process_ == ::getpid()) return;
+    process_ = ::getpid();
+    open_.clear();
+  }
+  std::mutex mutex_;
+  pid_t process_ = 0;
+  std::vector<std::pair<Identity, LockKind>> open_;
+};
+
 class LinuxLock : public Lock {
  public:
-  LinuxLock(int fd, LockKind kind, bool follows_a_crash)
-      : fd_(fd), kind_(kind), follows_a_crash_(follows_a_crash), child_closes_(fd) {}
+  LinuxLock(int fd, LockKind kind, OpenStores::Identity identity, bool follows_a_crash)
+      : fd_(fd), kind_(kind), identity_(identity), follows_a_crash_(follows_a_crash), child_closes_(fd) {}
   ~LinuxLock() override {
-    if (child_closes_.owned()) ::close(fd_);
+    if (!child_closes_.owned()) return;
+    OpenStores::instance().leave(identity_, kind_);
+    ::close(fd_);
   }
   bool follows_a_crash() const override { return follows_a_crash_; }
   // The name goes; one left by a crash is told from a holder by the lock itself.
@@ -37,6 +88,7 @@ class LinuxLock : public Lock {
  private:
   int fd_;
   LockKind kind_;
+  OpenStores::Identity identity_;
   bool follows_a_crash_;
   ChildCloses child_closes_;
 };
@@ -100,18 +152,14 @@ void probe_private_mapping(int fd, const std::string& path) {
   }
 }
 
-// Waits for the lock; throws LockedError after the time-out, at once if this very process holds it.
+// Waits for the lock; throws LockedError after the time-out.
 void wait_for_lock(int fd, const std::string& path, LockKind kind, double timeout_seconds) {
   const double deadline = coarse_seconds() + timeout_seconds;
-  const std::string self = "pid " + std::to_string(::getpid()) + " ";
   while (!try_lock(fd, kind, path)) {
-    const std::string holder = read_holder(fd);
-    const bool by_us = holder.starts_with(self);
-    if (by_us || coarse_seconds() >= deadline) {
+    if (coarse_seconds() >= deadline) {
+      const std::string holder = read_holder(fd);
       throw LockedError("the store is already open in " +
-                            (by_us            ? "this process, " + holder
-                             : holder.empty() ? "another process, for reading"
-                                              : holder) +
+                            (holder.empty() ? "another process, for reading" : holder) +
                             "; close it there first",
                         path);
     }
@@ -128,13 +176,119 @@ std::unique_ptr<Lock> take_lock(int directory, const std::string& path, const st
                            (writer ? O_RDWR | O_CREAT : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW, 0666)};
   if (file.fd < 0 && errno == ENOENT && !writer) return nullptr;
   if (file.fd < 0) throw_errno("open", path);
-  wait_for_lock(file.fd, path, kind, timeout_seconds);
-  const bool follows_a_crash = writer && !read_holder(file.fd).empty();
-  if (writer) {
-    write_holder(file.fd, path);
-    probe_private_mapping(file.fd, path);
+  const OpenStores::Identity identity = OpenStores::identify(file.fd, path);
+  if (!OpenStores::instance().enter(identity, kind)) {
+    throw LockedError("the store is already open in this process" +
+                          std::string(writer ? "" : ", for writing") +
+                          "; close it there first, or use that object",
+                      path);
   }
-  return std::make_unique<LinuxLock>(file.release(), kind, follows_a_crash);
+  try {
+    if (kind != LockKind::follower) wait_for_lock(file.fd, path, kind, timeout_seconds);
+    const bool follows_a_crash = writer && !read_holder(file.fd).empty();
+    if (writer) {
+      write_holder(file.fd, path);
+      probe_private_mapping(file.fd, path);
+    }
+    return std::make_unique<LinuxLock>(file.release(), kind, identity, follows_a_crash);
+  } catch (...) {
+    OpenStores::instance().leave(identity, kind);
+    throw;
+  }
+}
+
+bool is_writer_present(int directory, const std::string& path, const std::string& name) {
+  const Descriptor file{::openat(directory, name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
+  if (file.fd < 0 && errno == ENOENT) return false;
+  if (file.fd < 0) throw_errno("open", path);
+  struct flock request = {};
+  request.l_type = F_RDLCK;
+  request.l_whence = SEEK_SET;
+  if (::fcntl(file.fd, F_OFD_GETLK, &request) != 0) throw_errno("lock", path);
+  return request.l_type != F_UNLCK;
+}
+
+// ---- The shared page
+
+namespace {
+
+class LinuxSharedPage : public SharedPage {
+ public:
+  LinuxSharedPage(int fd, u8* data, bool writable, std::string path)
+      : fd_(fd), data_(data), writable_(writable), path_(std::move(path)), child_closes_(fd) {}
+  ~LinuxSharedPage() override {
+    if (!child_closes_.owned()) return;
+    ::munmap(data_, kPageSize);
+    ::close(fd_);
+  }
+  u8* data() override { return data_; }
+  bool writable() const override { return writable_; }
+  bool try_lock(unsigned byte) override {
+    struct flock request = one_byte(F_WRLCK, byte);
+    if (::fcntl(fd_, F_OFD_SETLK, &request) == 0) return true;
+    if (errno != EAGAIN && errno != EACCES) throw_errno("lock", path_);
+    return false;
+  }
+  void unlock(unsigned byte) override {
+    struct flock request = one_byte(F_UNLCK, byte);
+    (void)::fcntl(fd_, F_OFD_SETLK, &request);
+  }
+  bool locked_by_another(unsigned byte) override {
+    struct flock request = one_byte(F_WRLCK, byte);
+    if (::fcntl(fd_, F_OFD_GETLK, &request) != 0) throw_errno("lock", path_);
+    return request.l_type != F_UNLCK;
+  }
+
+ private:
+  static struct flock one_byte(int type, unsigned byte) {
+    struct flock request = {};
+    request.l_type = static_cast<short>(type);
+    request.l_whence = SEEK_SET;
+    request.l_start = byte;
+    request.l_len = 1;
+    return request;
+  }
+  int fd_;
+  u8* data_;
+  bool writable_;
+  std::string path_;
+  ChildCloses child_closes_;
+};
+
+}  // namespace
+
+std::unique_ptr<SharedPage> map_shared_page(int directory, const std::string& path, const std::string& name,
+                                            bool create) {
+  constexpr int kFlags = O_CLOEXEC | O_NOFOLLOW;
+  bool writable = true;
+  Descriptor file{::openat(directory, name.c_str(), O_RDWR | kFlags | (create ? O_CREAT : 0), 0666)};
+  if (file.fd < 0 && !create && (errno == EACCES || errno == EROFS || errno == EPERM)) {
+    writable = false;
+    file.fd = ::openat(directory, name.c_str(), O_RDONLY | kFlags);
+  }
+  if (file.fd < 0 && errno == ENOENT && !create) return nullptr;
+  if (file.fd < 0) throw_errno("open", path);
+  struct stat status;
+  if (::fstat(file.fd, &status) != 0) throw_errno("fstat", path);
+  if (static_cast<u64>(status.st_size) < kPageSize) {
+    if (!create) return nullptr;
+    // Real blocks: a store through the mapping must not meet a full disk.
+    if (const int error = ::posix_fallocate(file.fd, 0, kPageSize)) throw_errno("fallocate", path, error);
+  }
+  void* const data =
+      ::mmap(nullptr, kPageSize, PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED, file.fd, 0);
+  if (data == MAP_FAILED) throw_errno("mmap", path);
+  return std::make_unique<LinuxSharedPage>(file.release(), static_cast<u8*>(data), writable, path);
+}
+
+u64 boot_identity() {
+  static const u64 identity = [] {
+    std::ifstream in("/proc/sys/kernel/random/boot_id");
+    std::string text;
+    in >> text;
+    return text.empty() ? 0 : hash64(as_bytes(text), 0) | 1;
+  }();
+  return identity;
 }
 
 }  // namespace emd::platform

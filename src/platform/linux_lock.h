@@ -1,4 +1,4 @@
-// The writer's lock: an open-file-description lock on a file that names its holder.
+// The writer's lock: an open-file-description lock on a file that names its holder. And the page that processes share.
 #pragma once
 
 #include <memory>
@@ -11,5 +11,10 @@ namespace emd::platform {
 // `directory` is the descriptor of the directory that holds `name`; `path` is for messages.
 std::unique_ptr<Lock> take_lock(int directory, const std::string& path, const std::string& name,
                                 LockKind kind, double timeout_seconds);
+
+bool is_writer_present(int directory, const std::string& path, const std::string& name);
+
+std::unique_ptr<SharedPage> map_shared_page(int directory, const std::string& path, const std::string& name,
+                                            bool create);
 
 }  // namespace emd::platform

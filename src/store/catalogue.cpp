@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 #include <unordered_set>
+
+#include "store/follower.h"
 
 namespace emd {
 namespace {
@@ -30,47 +33,106 @@ void Catalogue::damaged(const std::string& what) const {
       state_.path);
 }
 
-void Catalogue::map_table(RegionId id, FileId file_id, u64 size) {
-  using Open = platform::Directory::Open;
-  const Open how = store_.read_only() ? Open::read_only : Open::read_write;
-  auto file = state_.directory->open(region_file_name(file_id), how);
-  std::unique_ptr<PageSums> sums;
-  if (!store_.read_only()) {
-    if (!state_.directory->exists(sums_file_name(file_id)))
-      damaged("the file " + sums_file_name(file_id) + " is missing");
-    sums = std::make_unique<PageSums>(state_.directory->open(sums_file_name(file_id), how), size);
-  }
-  auto content =
-      std::make_unique<Content>(std::move(file), std::move(sums), file_id, size, Content::Origin::existing);
-  for (const auto& [offset, bytes] : state_.overlay[log_file(file_id)]) {
-    if (offset <= content->size && bytes.size() <= content->size - offset) {
-      std::memcpy(content->window + offset, bytes.data(), bytes.size());
-    }
-  }
-  auto region = std::unique_ptr<Region>(new Region(store_, id, std::move(content)));
-  state_.regions[static_cast<u32>(id)] = std::move(region);
+// ---- Where the tables' bytes are
+
+u64 Catalogue::regions_size() const {
+  return store_.live() ? state_.followed.regions.size() : state_.region_table().size();
 }
 
-void Catalogue::open_tables() {
-  const auto file =
-      state_.directory->open(region_file_name(kRegionTableFile), platform::Directory::Open::read_only);
-  u8 head[sizeof(RegionTableHeader) + 2 * sizeof(RegionEntry)];
-  if (file->read(0, head, sizeof head) < sizeof head) damaged("the region table is truncated");
-  for (const auto& [offset, bytes] : state_.overlay[log_file(kRegionTableFile)]) {
-    if (offset < sizeof head)
-      std::memcpy(head + offset, bytes.data(), std::min(bytes.size(), sizeof head - offset));
+u64 Catalogue::members_size() const {
+  return store_.live() ? state_.followed.members.size() : state_.member_table().size();
+}
+
+const u8* Catalogue::regions_at(u64 offset, u64 length) const {
+  if (!store_.live()) return state_.region_table().at(offset, length);
+  const std::vector<u8>& table = state_.followed.regions;
+  if (offset > table.size() || length > table.size() - offset)
+    damaged("an entry lies outside the region table");
+  return table.data() + offset;
+}
+
+const u8* Catalogue::members_at(u64 offset, u64 length) const {
+  if (!store_.live()) return state_.member_table().at(offset, length);
+  const std::vector<u8>& table = state_.followed.members;
+  if (offset > table.size() || length > table.size() - offset)
+    damaged("an entry lies outside the member table");
+  return table.data() + offset;
+}
+
+u64 Catalogue::region_count() const {
+  return (regions_size() - sizeof(RegionTableHeader)) / sizeof(RegionEntry);
+}
+
+RegionEntry Catalogue::region_entry(u32 id) const {
+  return load<RegionEntry>(regions_at(region_entry_offset(RegionId{id}), sizeof(RegionEntry)));
+}
+
+MemberEntry Catalogue::member_entry(u32 slot) const {
+  return load<MemberEntry>(members_at(u64{slot} * sizeof(MemberEntry), sizeof(MemberEntry)));
+}
+
+// ---- Opening
+
+std::vector<u8> Catalogue::read_whole(FileId id, u64 size) const {
+  const auto file = state_.directory->open(region_file_name(id), platform::Directory::Open::read_only);
+  if (file->size() < size) damaged("the file " + region_file_name(id) + " is truncated");
+  std::vector<u8> bytes(size);
+  file->read(0, bytes.data(), size);
+  for (const auto& [offset, change] : state_.overlay[log_file(id)]) {
+    if (offset < size)
+      std::memcpy(bytes.data() + offset, change.data(), std::min<u64>(change.size(), size - offset));
   }
-  if (load<RegionTableHeader>(head).magic != kTableMagic) damaged("the region table has no magic");
-  const auto table = load<RegionEntry>(head + region_entry_offset(kRegionTable));
-  const auto members = load<RegionEntry>(head + region_entry_offset(kMemberTable));
+  return bytes;
+}
+
+// The tables' own sizes, from the first entries of the region table.
+Catalogue::Sizes Catalogue::read_sizes() const {
+  constexpr u64 kHead = sizeof(RegionTableHeader) + 2 * sizeof(RegionEntry);
+  const std::vector<u8> head = read_whole(kRegionTableFile, kHead);
+  if (load<RegionTableHeader>(head.data()).magic != kTableMagic) damaged("the region table has no magic");
+  const auto table = load<RegionEntry>(head.data() + region_entry_offset(kRegionTable));
+  const auto members = load<RegionEntry>(head.data() + region_entry_offset(kMemberTable));
   if (table.file != static_cast<u64>(kRegionTableFile) ||
-      members.file != static_cast<u64>(kMemberTableFile) || table.size < sizeof head ||
+      members.file != static_cast<u64>(kMemberTableFile) || table.size < kHead ||
       (table.size - sizeof(RegionTableHeader)) % sizeof(RegionEntry) != 0 ||
       members.size % sizeof(MemberEntry) != 0) {
     damaged("the region table does not describe itself");
   }
-  map_table(kRegionTable, kRegionTableFile, table.size);
-  map_table(kMemberTable, kMemberTableFile, members.size);
+  return {table.size, members.size};
+}
+
+std::unique_ptr<Content> Catalogue::open_content(FileId id, u64 size, bool overlaid) const {
+  using Open = platform::Directory::Open;
+  const Open how = store_.read_only() ? Open::read_only : Open::read_write;
+  const std::string name = region_file_name(id);
+  if (!state_.directory->exists(name)) damaged("the file " + name + " is missing");
+  auto file = state_.directory->open(name, how);
+  if (store_.live() && !overlaid)
+    return std::make_unique<Content>(std::move(file), id, size, Content::Reading::live);
+  if (store_.read_only()) {
+    auto content = std::make_unique<Content>(std::move(file), id, size, Content::Reading::overlaid);
+    for (const auto& [offset, bytes] : state_.overlay[log_file(id)]) {
+      if (offset <= size && bytes.size() <= size - offset)
+        std::memcpy(content->window + offset, bytes.data(), bytes.size());
+    }
+    return content;
+  }
+  if (!state_.directory->exists(sums_file_name(id)))
+    damaged("the file " + sums_file_name(id) + " is missing");
+  auto sums = std::make_unique<PageSums>(state_.directory->open(sums_file_name(id), how), size);
+  return std::make_unique<Content>(std::move(file), std::move(sums), id, size, Content::Origin::existing);
+}
+
+void Catalogue::map_table(RegionId id, FileId file_id, u64 size) {
+  const bool overlaid = !store_.live() || state_.follower->overlaid();
+  state_.regions[static_cast<u32>(id)] =
+      std::unique_ptr<Region>(new Region(store_, id, open_content(file_id, size, overlaid)));
+}
+
+void Catalogue::open_tables() {
+  const Sizes sizes = read_sizes();
+  map_table(kRegionTable, kRegionTableFile, sizes.regions);
+  map_table(kMemberTable, kMemberTableFile, sizes.members);
   reload();
 }
 
@@ -79,12 +141,40 @@ void Catalogue::reload() {
   load_members();
 }
 
-u64 Catalogue::region_count() const {
-  return (state_.region_table().size() - sizeof(RegionTableHeader)) / sizeof(RegionEntry);
+// ---- Following a writer
+
+FollowedTables Catalogue::read_tables() const {
+  const Sizes sizes = read_sizes();
+  return {read_whole(kRegionTableFile, sizes.regions), read_whole(kMemberTableFile, sizes.members)};
 }
 
-RegionEntry Catalogue::region_entry(u32 id) const {
-  return load<RegionEntry>(state_.region_table().at(region_entry_offset(RegionId{id}), sizeof(RegionEntry)));
+void Catalogue::follow(FollowedTables tables, bool remap, bool overlaid) {
+  const bool members_changed = tables.members != state_.followed.members;
+  state_.followed = std::move(tables);
+  if (members_changed || remap) load_members();
+  for (const auto& [id, region] : state_.regions) follow_region(*region, region_entry(id), remap, overlaid);
+}
+
+void Catalogue::follow_region(Region& region, const RegionEntry& entry, bool remap, bool overlaid) {
+  Content& content = *region.state_->content;
+  const bool same = !remap && content.id == FileId{entry.file} && entry.size >= content.size &&
+                    entry.size <= content.reserved;
+  if (!same) {
+    region.state_->content = open_content(FileId{entry.file}, entry.size, overlaid);
+  } else if (entry.size != content.size) {
+    content.grow_to(entry.size);
+  }
+  region.adopt();
+}
+
+// What is left of a member that is gone: handles may still refer to its regions.
+void Catalogue::abandon(Member& member) {
+  member.live = false;
+  for (Region* region : member.regions) {
+    if (region == nullptr) continue;
+    auto node = state_.regions.extract(static_cast<u32>(region->id()));
+    if (!node.empty()) state_.abandoned_regions.push_back(std::move(node.mapped()));
+  }
 }
 
 void Catalogue::load_free_entries() {
@@ -93,31 +183,47 @@ void Catalogue::load_free_entries() {
     if (region_entry(static_cast<u32>(id)).state == 0) state_.free_regions.push_back(static_cast<u32>(id));
   }
   state_.free_members.clear();
-  const Region& table = state_.member_table();
-  for (u64 slot = table.size() / sizeof(MemberEntry); slot-- > 0;) {
-    const u32 used = load<u32>(table.at(slot * sizeof(MemberEntry), sizeof(MemberEntry)));
-    if (used == 0) state_.free_members.push_back(static_cast<u32>(slot));
+  for (u64 slot = members_size() / sizeof(MemberEntry); slot-- > 0;) {
+    if (member_entry(static_cast<u32>(slot)).state == 0)
+      state_.free_members.push_back(static_cast<u32>(slot));
   }
 }
 
 // Members that are known already keep their object; those that are gone (rolled back) are dead.
 void Catalogue::load_members() {
-  const Region& table = state_.member_table();
   std::map<std::string, std::shared_ptr<Member>, std::less<>> members;
-  for (u64 slot = table.size() / sizeof(MemberEntry); slot-- > 0;) {
-    const auto entry = load<MemberEntry>(table.at(slot * sizeof(MemberEntry), sizeof(MemberEntry)));
+  for (u64 slot = members_size() / sizeof(MemberEntry); slot-- > 0;) {
+    const MemberEntry entry = member_entry(static_cast<u32>(slot));
     if (entry.state == 0) continue;
     auto member = read_member(static_cast<u32>(slot), entry);
     const auto known = state_.members.find(member->name);
-    if (known != state_.members.end() && known->second->slot == slot) member = known->second;
+    if (known != state_.members.end() && is_same(*known->second, static_cast<u32>(slot), entry))
+      member = known->second;
     if (!members.emplace(member->name, member).second)
       damaged("two members are called '" + member->name + "'");
   }
   for (const auto& [name, member] : state_.members) {
     const auto now = members.find(name);
-    if (now == members.end() || now->second != member) member->live = false;
+    if (now != members.end() && now->second == member) continue;
+    if (store_.live()) {
+      abandon(*member);
+    } else {
+      member->live = false;
+    }
   }
   state_.members = std::move(members);
+}
+
+// Whether an entry is that of a member known already. In a live reader another member may have come in its place.
+bool Catalogue::is_same(const Member& known, u32 slot, const MemberEntry& entry) const {
+  if (known.slot != slot) return false;
+  if (!store_.live()) return true;
+  if (static_cast<u32>(known.kind) != entry.kind || known.region_count != entry.region_count) return false;
+  for (unsigned i = 0; i < known.region_count; ++i) {
+    if (known.regions[i] != nullptr && static_cast<u32>(known.regions[i]->id()) != entry.regions[i])
+      return false;
+  }
+  return true;
 }
 
 std::shared_ptr<Member> Catalogue::read_member(u32 slot, const MemberEntry& entry) {
@@ -148,8 +254,7 @@ std::shared_ptr<Member> Catalogue::read_member(u32 slot, const MemberEntry& entr
 std::optional<std::unordered_set<u64>> Catalogue::files_in_use() const {
   std::unordered_set<u32> owned = {static_cast<u32>(kRegionTable), static_cast<u32>(kMemberTable)};
   for (const auto& [name, member] : state_.members) {
-    const u64 offset = member->slot * sizeof(MemberEntry);
-    const auto entry = load<MemberEntry>(state_.member_table().at(offset, sizeof(MemberEntry)));
+    const MemberEntry entry = member_entry(member->slot);
     for (unsigned i = 0; i < entry.region_count; ++i) {
       if (!owned.insert(entry.regions[i]).second) return std::nullopt;
     }
@@ -182,8 +287,6 @@ Region& Catalogue::map_region(u32 id) {
   if (entry.file == static_cast<u64>(kRegionTableFile) || entry.file == static_cast<u64>(kMemberTableFile)) {
     damaged("region " + std::to_string(id) + " claims the file of a table");
   }
-  const std::string name = region_file_name(FileId{entry.file});
-  if (!state_.directory->exists(name)) damaged("the file " + name + " is missing");
   map_table(RegionId{id}, FileId{entry.file}, entry.size);
   return *state_.regions.at(id);
 }
@@ -252,8 +355,8 @@ void Catalogue::drop(std::string_view name) {
     throw StateError(state_.path + ": no member '" + std::string(name) + "'");
   const Operation operation(store_);
   const std::shared_ptr<Member> member = found->second;
-  const u64 offset = member->slot * sizeof(MemberEntry);
-  const auto entry = load<MemberEntry>(state_.member_table().at(offset, sizeof(MemberEntry)));
+  const u64 offset = u64{member->slot} * sizeof(MemberEntry);
+  const MemberEntry entry = member_entry(member->slot);
   for (unsigned i = 0; i < entry.region_count; ++i) map_region(entry.regions[i]);
   for (unsigned i = 0; i < entry.region_count; ++i) {
     const u32 id = entry.regions[i];

@@ -28,9 +28,29 @@ class Catalogue {
   void drop(std::string_view name);
   // Maps a region that an entry describes.
   Region& map_region(u32 id);
+  MemberEntry member_entry(u32 slot) const;
+
+  // For a live reader. The tables in the files; what is read may be torn.
+  FollowedTables read_tables() const;
+  // Takes them over: members, and sizes and files of the mapped regions. remap: also where neither has changed.
+  void follow(FollowedTables tables, bool remap, bool overlaid);
   void verify(Findings& findings) const;
 
  private:
+  struct Sizes {
+    u64 regions, members;
+  };
+  Sizes read_sizes() const;
+  std::vector<u8> read_whole(FileId file, u64 size) const;
+  // The tables' bytes: of the windows, or of a live reader's copies.
+  u64 regions_size() const;
+  u64 members_size() const;
+  const u8* regions_at(u64 offset, u64 length) const;
+  const u8* members_at(u64 offset, u64 length) const;
+  std::unique_ptr<Content> open_content(FileId file, u64 size, bool overlaid) const;
+  void follow_region(Region& region, const RegionEntry& entry, bool remap, bool overlaid);
+  void abandon(Member& member);
+  bool is_same(const Member& known, u32 slot, const MemberEntry& entry) const;
   std::optional<std::unordered_set<u64>> files_in_use() const;
   RegionEntry region_entry(u32 id) const;
   u64 region_count() const;

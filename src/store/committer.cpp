@@ -1,6 +1,7 @@
 #include "store/committer.h"
 
 #include <algorithm>
+#include <memory>
 
 #include "base/errors.h"
 #include "platform/mapping.h"
@@ -19,6 +20,8 @@ constexpr u64 kMergeGap = 16;
 constexpr u64 kMostJournaled = u64{64} << 20;
 // Dead space that is worth a checkpoint.
 constexpr u64 kDeadBytesDue = u64{16} << 20;
+// What the journal may hold for the sake of a backup before that is given up.
+constexpr u64 kMostHeldBack = u64{4} << 30;
 
 // Calls f(begin, end) for the byte ranges of [0, length) in which a and b differ, in whole words.
 // Precondition: length is a multiple of 8.
@@ -276,6 +279,7 @@ void Committer::commit() {
 // From here on the commit is durable; if the files cannot be written, recovery will do it.
 void Committer::apply(const std::vector<Region*>& changed) {
   try {
+    state_.readers->begin_change(state_.options.snapshot_timeout_seconds);
     for (Region* region : changed) {
       Content& content = *region->state_->content;
       content.dirty.for_each_run([&](u64 first, u64 count) {
@@ -284,6 +288,7 @@ void Committer::apply(const std::vector<Region*>& changed) {
       content.sums->write_staged();
       if (content.dirty.count() != 0) region->state_->unsynced = true;
     }
+    state_.readers->end_change();
   } catch (...) {
     store_.attention_.fetch_or(Store::kFailed, std::memory_order_relaxed);
     throw;
@@ -326,7 +331,16 @@ void Committer::sync_applied(Region& region) {
   state.unsynced = false;
 }
 
-void Committer::checkpoint() {
+// False if it has to wait: a backup needs the journal, and the files that it names.
+bool Committer::checkpoint() {
+  ReaderTable& readers = *state_.readers;
+  if (!readers.begin_checkpoint()) {
+    if (state_.journal->used_bytes() < kMostHeldBack) return false;
+    readers.expire_backups();
+    if (!readers.begin_checkpoint()) return false;
+  }
+  const std::unique_ptr<ReaderTable, void (*)(ReaderTable*)> end(
+      &readers, [](ReaderTable* table) { table->end_checkpoint(); });
   for (const auto& [id, region] : state_.regions) sync_applied(*region);
   try {
     state_.superblock.advance(*state_.superblock_file, state_.journal->sequence());
@@ -340,6 +354,7 @@ void Committer::checkpoint() {
   state_.journal->resize_when_empty(false);
   give_back_space();
   unmap_released();
+  return true;
 }
 
 // No frame names these ranges and files any more. A failure only keeps the space.

@@ -17,7 +17,7 @@ class Committer {
   explicit Committer(Store& store) : store_(store), state_(*store.state_) {}
 
   void commit();
-  void checkpoint();
+  bool checkpoint();
   void roll_back();
   // Lets go of private pages that equal their files, in all regions.
   void drop_clean_pages();

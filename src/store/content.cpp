@@ -28,35 +28,67 @@ u64 reservation_for(u64 bytes) {
 
 }  // namespace
 
+// Returns the size of the file.
+u64 Content::require_file_holds(u64 bytes) const {
+  const u64 present = file->size();
+  if (present >= bytes) return present;
+  throw DamagedError(file->path() + ": the file is truncated: expected at least " + std::to_string(bytes) +
+                         " bytes, found " + std::to_string(present) + "; restore the store from a backup",
+                     file->path());
+}
+
+void Content::reserve_window() {
+  reserved = reservation_for(allocated);
+  window = platform::reserve(reserved);
+}
+
 Content::Content(std::unique_ptr<platform::File> the_file, std::unique_ptr<PageSums> the_sums, FileId the_id,
                  u64 the_size, Origin the_origin)
     : file(std::move(the_file)), sums(std::move(the_sums)), id(the_id), origin(the_origin) {
-  const bool read_only = sums == nullptr;
   size = committed = the_size;
-  const u64 present = file->size();
-  if (present < size) {
-    throw DamagedError(file->path() + ": the file is truncated: expected at least " + std::to_string(size) +
-                           " bytes, found " + std::to_string(present) + "; restore the store from a backup",
-                       file->path());
-  }
+  const u64 present = require_file_holds(size);
   allocated = page_up(size);
-  if (present > allocated && !read_only) file->truncate(allocated);
-  if (present < allocated && !read_only) file->allocate(present, allocated - present);
+  if (present > allocated) file->truncate(allocated);
+  if (present < allocated) file->allocate(present, allocated - present);
   boundary = fresh_begin = populated = allocated;
   punched = allocated - std::min(allocated, file->allocated());
-  reserved = reservation_for(allocated);
-  window = platform::reserve(reserved);
+  reserve_window();
   try {
     dirty.resize(reserved >> kPageShift);
     copied.resize(reserved >> kPageShift);
     if (boundary != 0) file->map(window, 0, boundary, platform::File::Share::private_copy);
     private_pieces.push_back(0);
-    if (!read_only)
-      file->map(window + boundary, boundary, reserved - boundary, platform::File::Share::shared);
+    file->map(window + boundary, boundary, reserved - boundary, platform::File::Share::shared);
   } catch (...) {
     platform::unreserve(window, reserved);
     throw;
   }
+}
+
+Content::Content(std::unique_ptr<platform::File> the_file, FileId the_id, u64 the_size, Reading reading)
+    : file(std::move(the_file)), id(the_id), origin(Origin::existing) {
+  using Share = platform::File::Share;
+  size = committed = the_size;
+  require_file_holds(size);
+  allocated = page_up(size);
+  boundary = fresh_begin = populated = allocated;
+  reserve_window();
+  try {
+    if (reading == Reading::live) {
+      file->map(window, 0, reserved, Share::shared_read_only);
+    } else if (allocated != 0) {
+      file->map(window, 0, allocated, Share::private_copy);
+    }
+  } catch (...) {
+    platform::unreserve(window, reserved);
+    throw;
+  }
+}
+
+void Content::grow_to(u64 bytes) {
+  require_file_holds(bytes);
+  size = committed = bytes;
+  allocated = boundary = fresh_begin = populated = page_up(bytes);
 }
 
 Content::~Content() {

@@ -22,9 +22,14 @@ struct Content {
   };
   // Maps the file. `size` is the committed size. A writer's file is cut to its committed pages: what lies
   // behind them was never committed. Errors: DamagedError if the file is shorter, SystemError.
-  // `sums` may be null: then it is only read.
   Content(std::unique_ptr<platform::File> file, std::unique_ptr<PageSums> sums, FileId id, u64 size,
           Origin origin);
+  enum class Reading {
+    live,      // the file as it is and will be: shared and read-only
+    overlaid,  // a private copy of the committed bytes, which the opener may change
+  };
+  // A reader's. It has no checksums. Errors: as above.
+  Content(std::unique_ptr<platform::File> file, FileId id, u64 size, Reading reading);
   ~Content();
   Content(const Content&) = delete;
   Content& operator=(const Content&) = delete;
@@ -35,6 +40,8 @@ struct Content {
   void relocate(u64 bytes);
   // Makes [boundary, end) private; `end` is a multiple of the page size, at most `allocated`.
   void make_private(u64 end);
+  // A live reader's: the writer has committed more bytes, which the reservation holds. Errors: DamagedError.
+  void grow_to(u64 size);
   // The committed state, mapped when first asked for.
   const u8* base();
   // Forgets everything since the last commit: private pages go, fresh bytes become zero, the size is the old one.
@@ -68,6 +75,9 @@ struct Content {
   std::vector<u64> private_pieces;  // where each private mapping begins: mremap moves one at a time
 
  private:
+  u64 require_file_holds(u64 bytes) const;
+  void reserve_window();
+
   u8* base_ = nullptr;
   u64 base_reserved_ = 0;
 };

@@ -5,6 +5,7 @@
 #include "base/errors.h"
 #include "store/budget.h"
 #include "store/catalogue.h"
+#include "store/follower.h"
 
 namespace emd {
 namespace {
@@ -15,7 +16,7 @@ constexpr u64 kMostSumsBytes = PageSums::bytes_for(u64{64} << 40);
 
 // Files that a creation which was cut off may have left.
 bool may_be_left_over(const std::string& name) {
-  return name == kLockName || name == kJournalName || name == kNewSuperblockName ||
+  return name == kLockName || name == kReadersName || name == kJournalName || name == kNewSuperblockName ||
          name.starts_with("region-") || name.starts_with("sums-");
 }
 
@@ -39,6 +40,9 @@ void Opener::open_for_writing() {
   } else if (mode == Mode::exclusive) {
     throw SystemError(EEXIST, "another process has just created a store here", state_.path);
   }
+  state_.readers = ReaderTable::open_for_writing(*state_.directory);
+  // Recovery may show readers another state than they see.
+  state_.readers->begin_change(state_.lock->follows_a_crash() ? state_.options.snapshot_timeout_seconds : 0);
   read_superblock(platform::Directory::Open::read_write);
   if (state_.lock->follows_a_crash()) {
     // What was read may not be durable: see Superblock::write_again; the same goes for the names.
@@ -50,6 +54,7 @@ void Opener::open_for_writing() {
   catalogue.open_tables();
   // Only then can there be files that were dropped and not yet removed, or made and not committed.
   if (recovered || state_.lock->follows_a_crash()) catalogue.remove_orphans();
+  state_.readers->end_change();
 }
 
 // A directory with other things in it is not made into a store.
@@ -66,7 +71,7 @@ void Opener::refuse_foreign_directory() {
 void Opener::create() {
   platform::Directory& directory = *state_.directory;
   for (const std::string& name : directory.list()) {
-    if (name != kLockName && may_be_left_over(name)) directory.remove(name);
+    if (name != kLockName && name != kReadersName && may_be_left_over(name)) directory.remove(name);
   }
   using Open = platform::Directory::Open;
   u8 table[sizeof(RegionTableHeader) + 2 * sizeof(RegionEntry)] = {};
@@ -161,17 +166,43 @@ void Opener::open_for_reading() {
     if (!state_.directory->list().empty()) refuse_foreign_directory();
     throw SystemError(ENOENT, "no store here", state_.path);
   }
+  if (open_live()) return;
+  try {
+    open_static();
+  } catch (const LockedError&) {
+    if (!open_live()) throw;  // the writer has made its table since
+  }
+}
+
+// Beside a writer, now or later. False if there is no table to know of each other by.
+bool Opener::open_live() {
+  auto table = ReaderTable::open_for_reading(*state_.directory);
+  if (table == nullptr) return false;
+  state_.lock = state_.directory->lock(kLockName, platform::LockKind::follower, 0);
+  if (state_.lock == nullptr) return false;
+  read_superblock(platform::Directory::Open::read_only);
+  store_.attention_ |= Store::kLive;
+  state_.follower = std::make_unique<Follower>(store_, std::move(table));
+  state_.follower->end_look(state_.follower->begin_look());
+  return true;
+}
+
+// A copy that no writer has opened yet: as long as it is open, none can.
+void Opener::open_static() {
   state_.lock =
       state_.directory->lock(kLockName, platform::LockKind::reader, state_.options.lock_timeout_seconds);
   read_superblock(platform::Directory::Open::read_only);
-  const Superblock& superblock = state_.superblock;
-  const Journal::Found found =
-      state_.journal->scan(superblock.generation(), superblock.salt(), superblock.sequence());
-  // What the last writer committed but did not apply is laid over the private windows.
-  state_.journal->replay(found, [this](LogFile target, u64 offset, Bytes bytes) {
-    state_.overlay[target].emplace_back(offset, std::vector<u8>(bytes.begin(), bytes.end()));
-  });
+  load_overlay(state_);
   Catalogue(store_).open_tables();
+}
+
+void Opener::load_overlay(Store::State& state) {
+  const Superblock& superblock = state.superblock;
+  const Journal::Found found =
+      state.journal->scan(superblock.generation(), superblock.salt(), superblock.sequence());
+  state.journal->replay(found, [&](LogFile target, u64 offset, Bytes bytes) {
+    state.overlay[target].emplace_back(offset, std::vector<u8>(bytes.begin(), bytes.end()));
+  });
 }
 
 }  // namespace emd

@@ -11,6 +11,8 @@ class Opener {
 
   void open_for_writing();
   void open_for_reading();
+  // What the last writer committed and did not apply, by file, from the journal.
+  static void load_overlay(Store::State& state);
 
  private:
   void refuse_foreign_directory();
@@ -18,6 +20,8 @@ class Opener {
   void read_superblock(platform::Directory::Open how);
   // Returns whether there was something to recover.
   bool recover();
+  bool open_live();
+  void open_static();
   void apply(LogFile target, u64 offset, Bytes bytes);
 
   Store& store_;

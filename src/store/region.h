@@ -115,6 +115,7 @@ class Region {
   friend class Store;
   friend class Committer;
   friend class Catalogue;
+  friend class Follower;
   // A region over this content. Made by the store.
   Region(Store& store, RegionId id, std::unique_ptr<Content> content);
 

@@ -8,6 +8,7 @@
 #include "store/budget.h"
 #include "store/catalogue.h"
 #include "store/committer.h"
+#include "store/follower.h"
 #include "store/opener.h"
 
 namespace emd {
@@ -155,7 +156,7 @@ void Store::rollback() {
 }
 
 std::shared_ptr<Member> Store::find(std::string_view name) {
-  require_readable();
+  follow();
   const auto found = state_->members.find(name);
   return found == state_->members.end() ? nullptr : found->second;
 }
@@ -171,20 +172,21 @@ void Store::drop(std::string_view name) {
 }
 
 std::vector<std::shared_ptr<Member>> Store::members() {
-  require_readable();
+  follow();
   std::vector<std::shared_ptr<Member>> all;
   for (const auto& [name, member] : state_->members) all.push_back(member);
   return all;
 }
 
 void Store::acquire(Member& member) {
-  require_readable();
-  EMD_CHECK(member.live);
-  const u64 offset = member.slot * sizeof(MemberEntry);
-  const auto entry = load<MemberEntry>(state_->member_table().at(offset, sizeof(MemberEntry)));
-  Catalogue catalogue(*this);
-  for (unsigned i = 0; i < member.region_count; ++i)
-    member.regions[i] = &catalogue.map_region(entry.regions[i]);
+  // Of a live reader the files may be gone by the time they are opened: then it looks again.
+  look(member, [&] {
+    EMD_CHECK(member.live);
+    Catalogue catalogue(*this);
+    const MemberEntry entry = catalogue.member_entry(member.slot);
+    for (unsigned i = 0; i < member.region_count; ++i)
+      member.regions[i] = &catalogue.map_region(entry.regions[i]);
+  });
   ++member.users;
 }
 
@@ -195,6 +197,7 @@ void Store::release(Member& member) {
   if (found == state_->members.end()) return;
   state_->released.push_back(found->second);
   if (attention_ & (kForked | kFailed)) return;
+  if (read_only()) return;  // what a reader has mapped stays mapped
   Committer committer(*this);
   if (!in_transaction() && committer.nothing_changed()) committer.unmap_released();
 }
@@ -212,11 +215,41 @@ void Store::remove_callback(const void* owner) {
   std::erase_if(state_->follow_callbacks, [owner](const auto& one) { return one.first == owner; });
 }
 
-u64 Store::begin_look(const Member&) { return 0; }
-bool Store::end_look(u64) noexcept { return true; }
-void Store::take_snapshot() {}
-void Store::end_snapshot() {}
-bool Store::in_snapshot() const { return false; }
+// ---- Reading beside a writer
+
+Store::State::~State() = default;
+
+u64 Store::begin_look(const Member& member) {
+  require_readable();
+  const u64 sequence = state_->follower->begin_look();
+  if (member.live) return sequence;
+  state_->follower->end_look(sequence);
+  throw ClosedError("'" + member.name + "' in '" + path() + "' is gone: a writer has dropped it");
+}
+
+bool Store::end_look(u64 ticket) noexcept { return state_->follower->end_look(ticket); }
+
+// A live reader shows the newest state before it answers what lies outside of a look.
+void Store::follow() const {
+  require_readable();
+  if (live()) state_->follower->end_look(state_->follower->begin_look());
+}
+
+void Store::take_snapshot() {
+  require_readable();
+  if (!live()) {
+    throw StateError(path() +
+                     (read_only() ? ": nobody can write this store while it is open, so it needs no snapshot"
+                                  : ": a snapshot is for readers (mode \"r\"); a writer sees its own state"));
+  }
+  state_->follower->take_snapshot();
+}
+
+void Store::end_snapshot() {
+  if (state_->follower != nullptr && !(attention_ & kForked)) state_->follower->end_snapshot();
+}
+
+bool Store::in_snapshot() const { return state_->follower != nullptr && state_->follower->in_snapshot(); }
 
 void Store::close() {
   if (closed()) return;
@@ -227,9 +260,12 @@ void Store::close() {
       if (in_transaction()) rollback();
       Committer committer(*this);
       committer.commit();
-      if (state_->journal->used_bytes() != 0 || !state_->obsolete_files.empty()) committer.checkpoint();
-      committer.trim();
-      state_->lock->end_in_order();
+      const bool needed = state_->journal->used_bytes() != 0 || !state_->obsolete_files.empty();
+      // Where a backup holds the checkpoint up, the next writer recovers.
+      if (!needed || committer.checkpoint()) {
+        committer.trim();
+        state_->lock->end_in_order();
+      }
     } catch (...) {
       error = std::current_exception();
     }
@@ -237,9 +273,12 @@ void Store::close() {
   const bool forked = attention_.fetch_or(kClosed, std::memory_order_relaxed) & kForked;
   if (forked) return;
   for (const auto& [name, member] : state_->members) member->live = false;
+  state_->follower.reset();
   state_->regions.clear();
   state_->dropped_regions.clear();
+  state_->abandoned_regions.clear();
   state_->journal.reset();
+  state_->readers.reset();
   state_->superblock_file.reset();
   state_->lock.reset();
   state_->directory.reset();
@@ -287,7 +326,7 @@ void Store::note_dead(u64 bytes) {
 }
 
 StoreStats Store::stats() const {
-  require_readable();
+  follow();
   StoreStats stats;
   stats.commits = state_->commits;
   stats.checkpoints = state_->checkpoints;

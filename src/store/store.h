@@ -157,6 +157,8 @@ class Store {
         }
       } catch (const DamagedError&) {
         if (end_look(ticket)) throw;
+      } catch (const SystemError&) {  // a file that was there
+        if (end_look(ticket)) throw;
       } catch (...) {
         end_look(ticket);
         throw;
@@ -191,6 +193,8 @@ class Store {
   friend class Committer;
   friend class Opener;
   friend class Catalogue;
+  friend class Follower;
+  friend class Verifier;
   struct State;
 
   enum : u32 {
@@ -206,6 +210,7 @@ class Store {
   };
 
   Store();
+  void follow() const;
   u64 begin_look(const Member& member);
   bool end_look(u64 ticket) noexcept;
   void begin_operation();

@@ -12,6 +12,7 @@
 #include "platform/file.h"
 #include "platform/fork_guard.h"
 #include "store/journal.h"
+#include "store/reader_table.h"
 #include "store/region_state.h"
 #include "store/store.h"
 #include "store/superblock.h"
@@ -21,7 +22,17 @@ namespace emd {
 
 inline constexpr const char* kLockName = "lock";
 
+// A live reader's copies of the two tables, as they were at the state it shows.
+struct FollowedTables {
+  std::vector<u8> regions;
+  std::vector<u8> members;
+};
+
+class Follower;
+
 struct Store::State {
+  ~State();
+
   std::string path;
   StoreOptions options;
   std::unique_ptr<platform::Directory> directory;
@@ -30,6 +41,13 @@ struct Store::State {
   Superblock superblock;
   std::unique_ptr<Journal> journal;
   std::optional<platform::ForkGuard> fork_guard;
+  // Null in a reader.
+  std::unique_ptr<ReaderTable> readers;
+  // A live reader's: null in others.
+  std::unique_ptr<Follower> follower;
+  FollowedTables followed;
+  // Regions of members that are gone, while somebody may still refer to them.
+  std::vector<std::unique_ptr<Region>> abandoned_regions;
 
   // Regions that are mapped, by id; the two tables are always among them.
   std::unordered_map<u32, std::unique_ptr<Region>> regions;

@@ -1,6 +1,7 @@
 // Looking up, inserting and erasing; growth is in hash_index_growth.cpp, check() in hash_index_check.cpp.
 #include "structures/hash_index.h"
 
+#include <algorithm>
 #include <bit>
 
 #include "structures/hash_index_overflow.h"
@@ -152,7 +153,8 @@ const OverflowPage& HashIndex::overflow_page(u64 page) const {
   if (page == 0 || page > kPageMask) damaged("overflow chain", page, "a page of the region", page);
   const u64 offset = page << kPageShift;
   const OverflowPage& here = *reinterpret_cast<const OverflowPage*>(region_.at(offset, kPageSize));
-  if (here.used > OverflowPage::kPairs) damaged("overflow page", offset, "at most 255 pairs", here.used);
+  const u64 used = load_once<u64>(&here.used);
+  if (used > OverflowPage::kPairs) damaged("overflow page", offset, "at most 255 pairs", used);
   return here;
 }
 
@@ -161,7 +163,8 @@ u64 HashIndex::overflow_scan(u64 hash, const std::function<bool(u64)>& match) co
   for (u64 left = pages_.page_count(); page != 0; --left) {
     if (left == 0) damaged("overflow page", page, "a chain without a cycle", page);
     const OverflowPage& here = overflow_page(page);
-    for (u64 i = 0; i < here.used; ++i) {
+    const u64 used = std::min<u64>(load_once<u64>(&here.used), OverflowPage::kPairs);
+    for (u64 i = 0; i < used; ++i) {
       if (here.pairs[i].hash == hash && match(here.pairs[i].position)) return here.pairs[i].position;
     }
     page = here.next;

@@ -159,7 +159,7 @@ class HashIndex {
   unsigned unit() const { return unit_; }
   unsigned size_classes() const { return size_classes_; }
   unsigned global_depth() const {
-    const unsigned depth = header().global_depth;
+    const unsigned depth = load_once<u32>(&header().global_depth);
     if (__builtin_expect(depth > kMaxDepth, 0)) damaged("header", 0, "a depth of at most 22", depth);
     return depth;
   }
@@ -219,8 +219,9 @@ inline HashIndex::Segment HashIndex::decode(u64 entry) const {
 }
 
 inline HashIndex::Segment HashIndex::segment_of(u64 hash) const {
-  const u64 entry = (header().directory << kPageShift) + directory_index(hash, global_depth()) * 8;
-  return decode(load<u64>(region_.at(entry, 8)));
+  const u64 entry =
+      (load_once<u64>(&header().directory) << kPageShift) + directory_index(hash, global_depth()) * 8;
+  return decode(load_once<u64>(region_.at(entry, 8)));
 }
 
 template <class Match>

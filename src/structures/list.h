@@ -45,7 +45,7 @@ class List {
   u64 size() const {
     const u64 bytes = words_.size();
     if (__builtin_expect(bytes < kHeaderBytes, 0)) return size_without_header();
-    const u64 length = load<u64>(words_.data() + kLengthAt);
+    const u64 length = load_once<u64>(words_.data() + kLengthAt);
     if (__builtin_expect(length > (bytes - kHeaderBytes) / sizeof(Word), 0)) length_damaged(length);
     return length;
   }

@@ -123,6 +123,11 @@ class SimulatedDirectory : public platform::Directory {
                                        double timeout) override {
     return real_->lock(name, kind, timeout);
   }
+  bool writer_present(const std::string& name) override { return real_->writer_present(name); }
+  // Nothing in the shared page is durable, so images go without it.
+  std::unique_ptr<platform::SharedPage> share(const std::string& name, bool create) override {
+    return real_->share(name, create);
+  }
 
  private:
   std::shared_ptr<SimulatedDisk> disk_;

@@ -1,0 +1,157 @@
+#include "store/follower.h"
+
+#include <chrono>
+#include <thread>
+
+#include "base/errors.h"
+#include "platform/mapping.h"
+#include "store/catalogue.h"
+#include "store/opener.h"
+
+namespace emd {
+namespace {
+
+// So long a reader waits for a writer that is writing a commit to the files.
+constexpr double kPatience = 30.0;
+constexpr std::chrono::microseconds kPause{50};
+// After so many looks in vain a reader makes the writer wait.
+constexpr unsigned kMostFailures = 4;
+
+}  // namespace
+
+Follower::~Follower() {
+  if (slot_ >= 0) table_->free_slot(slot_);
+}
+
+u64 Follower::begin_look() {
+  if (__builtin_expect(slot_ >= 0, 0)) {
+    if (table_->holds(slot_, shown_)) return shown_;
+    let_go();
+    throw SnapshotError(
+        state_.path +
+        ": the snapshot has expired, since a writer had waited for it as long as its snapshot_timeout "
+        "says; take a new one, or make a backup() and read that");
+  }
+  if (__builtin_expect(failures_ >= kMostFailures, 0)) {
+    automatic_ = true;
+    try {
+      hold();
+      return shown_;
+    } catch (const SystemError&) {
+      automatic_ = false;  // it may not, or there is no slot: it goes on trying
+      std::this_thread::sleep_for(kPause);
+    }
+  }
+  if (__builtin_expect(table_->sequence() != shown_, 0)) follow();
+  return shown_;
+}
+
+bool Follower::end_look(u64 sequence) noexcept {
+  ReaderTable::fence();
+  if (__builtin_expect(slot_ >= 0, 0)) {
+    const bool good = table_->holds(slot_, sequence);
+    if (automatic_) let_go();
+    failures_ = good ? 0 : failures_;
+    return good;
+  }
+  if (table_->sequence() == sequence) {
+    failures_ = 0;
+    return true;
+  }
+  ++failures_;
+  return false;
+}
+
+// Shows the newest state.
+void Follower::follow() {
+  const double deadline = platform::coarse_seconds() + kPatience;
+  for (;;) {
+    const u64 sequence = table_->sequence();
+    if (table_->settled(sequence)) {
+      if (show(sequence, false)) return;
+    } else if (!state_.directory->writer_present(kLockName)) {
+      if (show(sequence, true)) return;
+    } else {
+      std::this_thread::sleep_for(kPause);
+    }
+    if (platform::coarse_seconds() < deadline) continue;
+    throw LockedError(
+        state_.path +
+            ": a writer has been writing a commit, or recovering, for 30 seconds; if it was stopped, "
+            "let it go on, and try again",
+        state_.path);
+  }
+}
+
+// False if it is not the newest state any more.
+bool Follower::show(u64 sequence, bool overlaid) {
+  const auto still = [&] {
+    ReaderTable::fence();
+    return table_->sequence() == sequence && (!overlaid || !state_.directory->writer_present(kLockName));
+  };
+  shown_ = 0;
+  try {
+    state_.overlay.clear();
+    if (overlaid) read_journal();
+    Catalogue catalogue(store_);
+    FollowedTables tables = catalogue.read_tables();
+    if (!still()) return false;
+    catalogue.follow(std::move(tables), overlaid || overlaid_, overlaid);
+    for (const auto& [owner, callback] : state_.follow_callbacks) callback();
+    if (!still()) return false;
+  } catch (const Error&) {
+    if (still()) throw;
+    return false;
+  }
+  shown_ = sequence;
+  overlaid_ = overlaid;
+  return true;
+}
+
+void Follower::read_journal() {
+  state_.superblock = Superblock::read(*state_.superblock_file);
+  Opener::load_overlay(state_);
+}
+
+void Follower::take_snapshot() {
+  if (slot_ >= 0) throw StateError(state_.path + ": a snapshot is held already; snapshots do not nest");
+  hold();
+}
+
+void Follower::end_snapshot() {
+  if (slot_ >= 0) let_go();
+}
+
+void Follower::hold() {
+  const int slot = table_->take_slot();
+  if (slot < 0) {
+    throw SystemError(EAGAIN, "all places for snapshots are taken by other readers; try again later",
+                      state_.path);
+  }
+  try {
+    for (const double deadline = platform::coarse_seconds() + kPatience;;) {
+      follow();
+      if (table_->hold(slot, ReaderTable::Hold::snapshot, shown_,
+                       !state_.directory->writer_present(kLockName)))
+        break;
+      if (platform::coarse_seconds() >= deadline) {
+        throw LockedError(state_.path + ": a writer has been committing for 30 seconds without a pause",
+                          state_.path);
+      }
+      std::this_thread::sleep_for(kPause);
+    }
+  } catch (...) {
+    table_->free_slot(slot);
+    throw;
+  }
+  slot_ = slot;
+}
+
+void Follower::let_go() {
+  table_->free_slot(slot_);
+  slot_ = -1;
+  automatic_ = false;
+  failures_ = 0;
+}
+
+}  // namespace emd

@@ -1,0 +1,132 @@
+#include "store/reader_table.h"
+
+#include <cerrno>
+#include <chrono>
+#include <thread>
+
+#include "base/check.h"
+#include "base/errors.h"
+#include "platform/mapping.h"
+
+namespace emd {
+namespace {
+
+constexpr std::chrono::microseconds kPause{200};
+
+}  // namespace
+
+ReaderTable::ReaderTable(std::unique_ptr<platform::SharedPage> page)
+    : page_(std::move(page)),
+      shared_(reinterpret_cast<Shared*>(page_->data())),
+      boot_(platform::boot_identity()) {}
+
+ReaderTable::~ReaderTable() = default;
+
+std::unique_ptr<ReaderTable> ReaderTable::open_for_writing(platform::Directory& directory) {
+  std::unique_ptr<ReaderTable> table(new ReaderTable(directory.share(kReadersName, true)));
+  Shared& shared = *table->shared_;
+  if (shared.magic.load() != kMagic) {
+    std::memset(static_cast<void*>(&shared), 0, sizeof shared);
+    shared.sequence.store(1);  // odd: nothing is said yet of the files
+    shared.magic.store(kMagic);
+  }
+  shared.intent.store(0);
+  return table;
+}
+
+std::unique_ptr<ReaderTable> ReaderTable::open_for_reading(platform::Directory& directory) {
+  auto page = directory.share(kReadersName, false);
+  if (page == nullptr) return nullptr;
+  std::unique_ptr<ReaderTable> table(new ReaderTable(std::move(page)));
+  if (table->shared_->magic.load() != kMagic) return nullptr;
+  return table;
+}
+
+// ---- The writer's
+
+// What the slot of a dead reader says is forgotten.
+bool ReaderTable::is_held(unsigned slot, Hold what) {
+  Slot& one = shared_->slots[slot];
+  const u64 held = one.held.load(std::memory_order_seq_cst);
+  if (held == 0 || held == kGivenUp || one.what.load() != static_cast<u64>(what)) return false;
+  if (page_->locked_by_another(slot)) return true;
+  one.held.store(0);
+  return false;
+}
+
+void ReaderTable::give_up(unsigned slot, u64 held) {
+  shared_->slots[slot].held.compare_exchange_strong(held, kGivenUp);
+}
+
+void ReaderTable::begin_change(double timeout_seconds) {
+  shared_->intent.fetch_or(kChanging, std::memory_order_seq_cst);
+  const double deadline = platform::coarse_seconds() + timeout_seconds;
+  for (unsigned slot = 0; slot < kSlots; ++slot) {
+    while (is_held(slot, Hold::snapshot)) {
+      if (platform::coarse_seconds() >= deadline) give_up(slot, shared_->slots[slot].held.load());
+      std::this_thread::sleep_for(kPause);
+    }
+  }
+  shared_->sequence.fetch_or(1, std::memory_order_seq_cst);
+}
+
+void ReaderTable::end_change() {
+  shared_->boot.store(boot_, std::memory_order_release);
+  const u64 now = shared_->sequence.load();
+  EMD_CHECK(now % 2 == 1);
+  shared_->sequence.store(now + 1, std::memory_order_seq_cst);
+  shared_->intent.fetch_and(~kChanging, std::memory_order_seq_cst);
+}
+
+bool ReaderTable::begin_checkpoint() {
+  shared_->intent.fetch_or(kCheckpointing, std::memory_order_seq_cst);
+  for (unsigned slot = 0; slot < kSlots; ++slot) {
+    if (!is_held(slot, Hold::backup)) continue;
+    end_checkpoint();
+    return false;
+  }
+  return true;
+}
+
+void ReaderTable::end_checkpoint() { shared_->intent.fetch_and(~kCheckpointing, std::memory_order_seq_cst); }
+
+void ReaderTable::expire_backups() {
+  for (unsigned slot = 0; slot < kSlots; ++slot) {
+    if (is_held(slot, Hold::backup)) give_up(slot, shared_->slots[slot].held.load());
+  }
+}
+
+// ---- A reader's
+
+int ReaderTable::take_slot() {
+  if (!page_->writable()) {
+    throw SystemError(EROFS, "a reader that may not write the file 'readers' cannot hold a state",
+                      kReadersName);
+  }
+  for (unsigned slot = 0; slot < kSlots; ++slot) {
+    if (!page_->try_lock(slot)) continue;
+    shared_->slots[slot].held.store(0);
+    return static_cast<int>(slot);
+  }
+  return -1;
+}
+
+void ReaderTable::free_slot(int slot) {
+  let_go(slot);
+  page_->unlock(static_cast<unsigned>(slot));
+}
+
+bool ReaderTable::hold(int slot, Hold what, u64 sequence, bool no_writer) {
+  Slot& one = shared_->slots[slot];
+  one.what.store(static_cast<u64>(what));
+  one.held.store(sequence, std::memory_order_seq_cst);
+  const u64 against = what == Hold::snapshot ? kChanging : kCheckpointing;
+  const bool free = no_writer || (shared_->intent.load(std::memory_order_seq_cst) & against) == 0;
+  if (free && shared_->sequence.load(std::memory_order_seq_cst) == sequence) return true;
+  one.held.store(0, std::memory_order_seq_cst);
+  return false;
+}
+
+void ReaderTable::let_go(int slot) { shared_->slots[slot].held.store(0, std::memory_order_seq_cst); }
+
+}  // namespace emd
