@@ -191,8 +191,7 @@ class HashIndex {
   bool overflow_erase(u64 hash, u64 position);
   void check_segment(const Segment& segment, u64 prefix, Findings& findings, u64& count,
                      const std::function<void(u64)>& visit) const;
-  void check_hash(const Segment& segment, u64 prefix, u64 slot, const std::string& where,
-                  Findings& findings) const;
+  void check_hash(const Segment& segment, u64 prefix, u64 slot, unsigned b, Findings& findings) const;
   void check_pages(const std::vector<std::pair<u64, u64>>& runs, Findings& findings) const;
   u64 check_overflow(std::vector<std::pair<u64, u64>>& runs, Findings& findings,
                      const std::function<void(u64)>& visit) const;

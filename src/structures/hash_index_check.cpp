@@ -8,8 +8,14 @@
 namespace emd {
 
 namespace {
-void expect(bool holds, Findings& findings, const std::string& where, const std::string& what) {
-  if (!holds) findings.push_back({where, what});
+// `where()` and `what` become strings only when needed: millions of expectations hold.
+template <class Where>
+void expect(bool holds, Findings& findings, const Where& where, const char* what) {
+  if (!holds) findings.push_back({where(), what});
+}
+
+std::string bucket_name(u64 page, unsigned b) {
+  return "segment of page " + std::to_string(page) + ", bucket " + std::to_string(b);
 }
 }  // namespace
 
@@ -19,37 +25,42 @@ void HashIndex::check(Findings& findings, const std::function<void(u64)>& visit)
   try {
     const IndexHeader& h = header();
     const unsigned global = global_depth();
+    if (h.directory > kPageMask || h.directory_pages > kPageMask) {
+      damaged("header", 0, "a directory's pages", h.directory_pages);
+    }
     runs.push_back({h.directory, h.directory_pages});
     // The directory lies within its pages.
-    expect(u64{8} << global <= h.directory_pages << kPageShift, findings, "directory",
-           "expected it to lie within its pages");
+    if (u64{8} << global > h.directory_pages << kPageShift) {
+      findings.push_back({"directory", "expected it to lie within its pages"});
+    }
+    const auto entry = [](u64 i) { return [i] { return "directory entry " + std::to_string(i); }; };
     for (u64 i = 0; i < u64{1} << global;) {
       const u64 at = (h.directory << kPageShift) + i * 8;
       const Segment segment = decode(load<u64>(region_.at(at, 8)));
       // A segment of depth d has 2^(global - d) entries, aligned, all alike.
       if (segment.depth > global) damaged("directory", at, "a depth within the directory's", segment.depth);
       const u64 span = u64{1} << (global - segment.depth);
-      expect(i % span == 0, findings, "directory entry " + std::to_string(i),
-             "expected it aligned to its depth");
+      expect(i % span == 0, findings, entry(i), "expected it aligned to its depth");
       for (u64 j = 1; j < span; ++j) {
-        expect(load<u64>(region_.at(at + j * 8, 8)) == segment.entry, findings,
-               "directory entry " + std::to_string(i + j), "expected it to be as its segment's first");
+        expect(load<u64>(region_.at(at + j * 8, 8)) == segment.entry, findings, entry(i + j),
+               "expected it to be as its segment's first");
       }
       // No unknown bits; a size that this dict's segments have.
       expect(segment.entry >> (kSizeShift + 3) == 0 && segment.size_class() < size_classes(), findings,
-             "directory entry " + std::to_string(i), "expected a segment size within the dict's");
+             entry(i), "expected a segment size within the dict's");
       runs.push_back({segment.page(), pages_of(segment.buckets)});
       check_segment(segment, i >> (global - segment.depth), findings, found, visit);
       i += span;
     }
     const u64 overflow = check_overflow(runs, findings, visit);
     // The counts are the numbers of entries found.
-    expect(overflow == h.overflow_count, findings, "header",
-           "expected " + std::to_string(overflow) + " overflow entries, found a count of " +
-               std::to_string(h.overflow_count));
-    expect(found + overflow == h.count, findings, "header",
-           "expected " + std::to_string(found + overflow) + " entries, found a count of " +
-               std::to_string(h.count));
+    const auto count = [&](u64 expected, const char* of, u64 counted) {
+      if (expected == counted) return;
+      findings.push_back({"header", "expected " + std::to_string(expected) + of + ", found a count of " +
+                                        std::to_string(counted)});
+    };
+    count(overflow, " overflow entries", h.overflow_count);
+    count(found + overflow, " entries", h.count);
     check_pages(runs, findings);
   } catch (const DamagedError& error) {
     findings.push_back({"index", error.what()});
@@ -61,8 +72,7 @@ void HashIndex::check_segment(const Segment& segment, u64 prefix, Findings& find
   const auto full = [&](unsigned b) { return segment.slots[b * kSlotsPerBucket + kSlotsPerBucket - 1] != 0; };
   for (unsigned b = 0; b < segment.buckets; ++b) {
     const u64* bucket = segment.slots + b * kSlotsPerBucket;
-    const std::string where =
-        "segment of page " + std::to_string(segment.page()) + ", bucket " + std::to_string(b);
+    const auto where = [&] { return bucket_name(segment.page(), b); };
     const unsigned fill = bucket_fill(bucket);
     // Slots are filled from the first.
     for (unsigned i = 0; i < kSlotsPerBucket; ++i) {
@@ -74,7 +84,8 @@ void HashIndex::check_segment(const Segment& segment, u64 prefix, Findings& find
       // Enough known bits for the home bucket.
       const u64 tag = bucket[i] >> kPositionBits;
       if (tag == 0 || kFreshBits - static_cast<unsigned>(std::countr_zero(tag)) < kHomeBits) {
-        findings.push_back({where, "expected a tag of at least 13 known bits, found " + std::to_string(tag)});
+        findings.push_back(
+            {where(), "expected a tag of at least 13 known bits, found " + std::to_string(tag)});
         continue;
       }
       // Within reach of its home, and no bucket on the way that is not full.
@@ -84,15 +95,16 @@ void HashIndex::check_segment(const Segment& segment, u64 prefix, Findings& find
         expect(full((b + segment.buckets - d) % segment.buckets), findings, where,
                "expected the buckets between an entry and its home to be full");
       }
-      check_hash(segment, prefix, bucket[i], where, findings);
+      check_hash(segment, prefix, bucket[i], b, findings);
       visit(bucket[i] & kPositionMask);
     }
   }
 }
 
 // The record's key hashes to this segment and to the known bits.
-void HashIndex::check_hash(const Segment& segment, u64 prefix, u64 slot, const std::string& where,
+void HashIndex::check_hash(const Segment& segment, u64 prefix, u64 slot, unsigned b,
                            Findings& findings) const {
+  const auto where = [&] { return bucket_name(segment.page(), b); };
   try {
     const u64 hash = hash_of_(slot & kPositionMask);
     expect(directory_index(hash, segment.depth) == prefix, findings, where,
@@ -101,7 +113,7 @@ void HashIndex::check_hash(const Segment& segment, u64 prefix, u64 slot, const s
     expect(matching_slots(one, wanted(hash, segment.depth)) == 1, findings, where,
            "expected a tag that is part of its key's hash");
   } catch (const DamagedError& error) {
-    findings.push_back({where, error.what()});
+    findings.push_back({where(), error.what()});
   }
 }
 
@@ -113,7 +125,7 @@ u64 HashIndex::check_overflow(std::vector<std::pair<u64, u64>>& runs, Findings& 
   for (u64 page = head; page != 0; page = overflow_page(page).next) {
     if (left-- == 0) damaged("overflow page", page, "a chain without a cycle", page);
     const OverflowPage& here = overflow_page(page);
-    const std::string where = "overflow page " + std::to_string(page);
+    const auto where = [page] { return "overflow page " + std::to_string(page); };
     // All but the first page are full.
     expect(page == head || here.used == OverflowPage::kPairs, findings, where, "expected it to be full");
     for (u64 i = 0; i < here.used; ++i, ++count) {
@@ -133,7 +145,7 @@ void HashIndex::check_pages(const std::vector<std::pair<u64, u64>>& runs, Findin
   std::sort(sorted.begin(), sorted.end());
   u64 end = 0, in_use = 0;
   for (const auto& [page, pages] : sorted) {
-    const std::string where = "page " + std::to_string(page);
+    const auto where = [first = page] { return "page " + std::to_string(first); };
     region_.at(page << kPageShift, pages << kPageShift);
     expect(page >= end, findings, where, "expected one use of it, found two");
     for (u64 p = page; p < page + pages; ++p) {
@@ -144,10 +156,11 @@ void HashIndex::check_pages(const std::vector<std::pair<u64, u64>>& runs, Findin
     end = page + pages;
   }
   const u64 groups = (pages_.page_count() + PageMap::kGroupPages - 1) / PageMap::kGroupPages;
-  expect(in_use + groups + pages_.free_pages() == pages_.page_count(), findings, "page map",
-         "expected every page to be free or in use, found " +
-             std::to_string(pages_.page_count() - groups - pages_.free_pages()) + " marked, " +
-             std::to_string(in_use) + " in use");
+  if (in_use + groups + pages_.free_pages() != pages_.page_count()) {
+    findings.push_back({"page map", "expected every page to be free or in use, found " +
+                                        std::to_string(pages_.page_count() - groups - pages_.free_pages()) +
+                                        " marked, " + std::to_string(in_use) + " in use"});
+  }
   pages_.check(findings);
 }
 
