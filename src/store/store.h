@@ -155,13 +155,8 @@ class Store {
           auto result = work();
           if (end_look(ticket)) return result;
         }
-      } catch (const DamagedError&) {
-        if (end_look(ticket)) throw;
-      } catch (const SystemError&) {  // a file that was there
-        if (end_look(ticket)) throw;
       } catch (...) {
-        end_look(ticket);
-        throw;
+        if (end_look(ticket)) throw;  // else it came from a mixture of states
       }
     }
   }
