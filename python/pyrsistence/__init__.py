@@ -3,6 +3,7 @@
 from ._core import DamagedError, FormatError, LockedError, memory_budget, set_memory_budget
 from ._dict import EMDict
 from ._list import EMList
+from ._migration import Migration, migrate
 from ._store import Store, open
 
 __all__ = [
@@ -11,8 +12,10 @@ __all__ = [
     "EMList",
     "FormatError",
     "LockedError",
+    "Migration",
     "Store",
     "memory_budget",
+    "migrate",
     "open",
     "set_memory_budget",
 ]

@@ -145,9 +145,11 @@ PyObject* Codec::decode_pickled(Bytes bytes) {
   if (users && !unpickle_)
     return unpickling_error(
         "this was written through a pickler=: open the container with the unpickler= that belongs to it");
-  if (!users && !allow_pickle_)
+  // With pickle=False the user's own unpickler, if there is one, may still read it: that is how it is restricted.
+  const bool own = users || (!allow_pickle_ && unpickle_);
+  if (!own && !allow_pickle_)
     return unpickling_error("this is a pickle, and the container was opened with pickle=False");
-  PyObject* function = users ? unpickle_ : imported(loads, "pickle", "loads");
+  PyObject* function = own ? unpickle_ : imported(loads, "pickle", "loads");
   if (!function) return nullptr;
   const Ref held = Ref::borrowed(function);
   const Ref copy(PyBytes_FromStringAndSize(reinterpret_cast<const char*>(bytes.data()) + 1,

@@ -8,6 +8,7 @@ import sys
 import hypothesis
 import pytest
 
+from cli_fixtures import cli, corpus, lines, words  # noqa: F401 (fixtures)
 from helpers import python_path
 
 # No deadline: a sync may take as long as the disk likes. print_blob gives the command that repeats a failure.

@@ -1,0 +1,8 @@
+"""``python -m pyrsistence`` is the command ``pyrsistence``."""
+
+import sys
+
+from ._cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,297 @@
+"""The commands that write: load, compact, backup, migrate."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from typing import IO, Any, Protocol, cast
+
+from . import _cli_json
+from ._cli_inspect import print_json, shown
+from ._cli_json import NotJson
+from ._cli_progress import Progress
+from ._cli_store import FINDINGS, FINE, FORMAT, USAGE, CommandError, chosen, kind_of, opened
+from ._dict import EMDict
+from ._list import EMList
+from ._migration import migrate as migrate_store
+from ._place import is_empty_directory, new_directory
+from ._store import Store
+
+Arguments = argparse.Namespace
+
+_SHOWN_LOSSES = 20
+
+
+class _Movable(Protocol):
+    def compact(self, dst: Any = None, *, progress: Any = None) -> None: ...
+    def backup(self, dst: Any, *, progress: Any = None) -> None: ...
+    def stats(self) -> dict[str, Any]: ...
+
+
+# ---- load
+
+
+def load(arguments: Arguments) -> int:
+    """JSON lines into a container: all of them, or (with --batch) whole batches."""
+    if arguments.batch is not None and arguments.batch < 1:
+        raise CommandError(USAGE, f"--batch {arguments.batch}: expected 1 or more")
+    with _input(arguments.file) as file:
+        lines = _Lines(file, arguments)
+        if os.path.lexists(arguments.path) and not is_empty_directory(arguments.path):
+            count = _load_into_existing(lines, arguments)
+        else:
+            count = _load_into_new(lines, arguments)
+    print(f"{arguments.path}: {count:,} items loaded", file=sys.stderr)
+    return FINE
+
+
+@contextlib.contextmanager
+def _input(path: str | None) -> Iterator[IO[bytes]]:
+    if path is None or path == "-":
+        yield sys.stdin.buffer
+    else:
+        with open(path, "rb") as file:
+            yield file
+
+
+class _Lines:
+    """The items of an input, one after the other; and whether it came to its end."""
+
+    def __init__(self, file: IO[bytes], arguments: Arguments) -> None:
+        self._file = file
+        self._name = arguments.file or "standard input"
+        self._pickle = arguments.pickle
+        self._needs_end = not arguments.no_end
+        self._kind: str | None = None
+        self.number = 0
+        self.count = 0
+        self._ended = False
+        try:
+            self._size = os.fstat(file.fileno()).st_size
+        except OSError:
+            self._size = 0
+        self._read = 0
+        self._pending: list[tuple[Any, Any]] = []
+
+    def kind(self) -> str:
+        """Whether these are items of a "dict" or of a "list": what the first one is. None at all: a dict."""
+        if self._kind is None:
+            self._pending = list(self._items(1))
+        return self._kind or "dict"
+
+    def batch(self, size: int | None, progress: Progress) -> Iterator[tuple[Any, Any]]:
+        """Up to ``size`` items; all of them if it is None."""
+        pending, self._pending = self._pending, []
+        yield from pending
+        for item in self._items(None if size is None else size - len(pending)):
+            if self.count % 1024 == 0:
+                progress(self._read, self._size)
+            yield item
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether nothing is left."""
+        return self._ended
+
+    def _items(self, size: int | None) -> Iterator[tuple[Any, Any]]:
+        while size is None or size > 0:
+            line = self._file.readline()
+            self._read += len(line)
+            if not line:
+                self._finish()
+                return
+            self.number += 1
+            if not line.strip():
+                continue
+            item = self._item(line)
+            if item is None:
+                continue
+            self.count += 1
+            size = None if size is None else size - 1
+            yield item
+
+    def _finish(self) -> None:
+        if self._needs_end and not self._ended:
+            raise self._error(
+                'the input ends without its last line {"end": COUNT}: it may be cut off; --no-end takes it'
+            )
+        self._ended = True
+
+    def _item(self, line: bytes) -> tuple[Any, Any] | None:
+        try:
+            form = _cli_json.parse(line)
+            if self._ended:
+                raise NotJson('found a line after {"end": COUNT}')
+            if isinstance(form, dict) and set(form) == {"end"}:
+                self._end(form["end"])
+                return None
+            if not isinstance(form, dict) or set(form) not in ({"key", "value"}, {"value"}):
+                raise NotJson('expected {"key": KEY, "value": VALUE}, or of a list {"value": VALUE}')
+            kind = "dict" if "key" in form else "list"
+            if self._kind not in (None, kind):
+                raise NotJson(f"expected an item of a {self._kind}, found one of a {kind}")
+            self._kind = kind
+            key = _cli_json.decode(form["key"], pickle=self._pickle) if kind == "dict" else None
+            return key, _cli_json.decode(form["value"], pickle=self._pickle)
+        except (NotJson, RecursionError) as error:
+            raise self._error(str(error)) from None
+
+    def _end(self, count: Any) -> None:
+        if self._needs_end and count != self.count:
+            raise self._error(
+                f"the last line says {shown(count)} items, found {self.count}; --no-end takes them"
+            )
+        self._ended = True
+
+    def _error(self, text: str) -> CommandError:
+        return CommandError(
+            FORMAT,
+            f"{self._name}, line {self.number}: {text}; nothing since the last commit was stored",
+        )
+
+
+def _load_into_new(lines: _Lines, arguments: Arguments) -> int:
+    """Into a directory beside the place, moved there when whole: no transaction, so no limit to its size."""
+    kind = arguments.kind or lines.kind()
+    with new_directory(arguments.path, "loading") as work:
+        with _create(os.path.join(work, "store"), kind, arguments.member) as container:
+            with Progress("load", not arguments.no_progress) as progress:
+                _store_items(container, lines, None, progress)
+    return lines.count
+
+
+@contextlib.contextmanager
+def _create(path: str, kind: str, member: str | None) -> Iterator[Any]:
+    if member is not None:
+        with Store(path, mode="x", commit_interval=None) as store:
+            yield store.dict(member) if kind == "dict" else store.list(member)
+    else:
+        maker: Any = EMDict if kind == "dict" else EMList
+        with maker(path, mode="x", commit_interval=None) as container:
+            yield container
+
+
+def _load_into_existing(lines: _Lines, arguments: Arguments) -> int:
+    """In one transaction, or in one a batch."""
+    with opened(arguments.path, "r+", arguments.timeout) as found:
+        container: Any = None
+        with Progress("load", not arguments.no_progress) as progress:
+            while container is None or not lines.exhausted:
+                with _transaction(found, arguments):
+                    container = container or _target(found, lines, arguments)
+                    _store_items(container, lines, arguments.batch, progress)
+    return lines.count
+
+
+@contextlib.contextmanager
+def _transaction(found: Any, arguments: Arguments) -> Iterator[None]:
+    try:
+        with found.transaction():
+            yield
+    except MemoryError:
+        raise CommandError(
+            FINDINGS,
+            f"{arguments.path}: the load changes more than one transaction may (the memory budget), and was "
+            "rolled back; give --batch 100000 to commit in parts",
+        ) from None
+
+
+def _target(found: Any, lines: _Lines, arguments: Arguments) -> Any:
+    kind = arguments.kind or lines.kind()
+    if isinstance(found, Store) and arguments.member is not None and arguments.member not in found:
+        return found.dict(arguments.member) if kind == "dict" else found.list(arguments.member)
+    container = chosen(found, arguments.member)
+    if kind_of(container) != kind and lines.count:
+        raise CommandError(
+            USAGE, f"{arguments.path}: is a {kind_of(container)}, but the input is of a {kind}"
+        )
+    return container
+
+
+def _store_items(container: Any, lines: _Lines, size: int | None, progress: Progress) -> None:
+    items = lines.batch(size, progress)
+    is_dict = isinstance(container, EMDict)
+    for key, value in items:
+        try:
+            if is_dict:
+                container[key] = value
+            else:
+                container.append(value)
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise lines._error(f"cannot be stored: {error}") from None
+
+
+# ---- compact, backup, migrate
+
+
+def compact(arguments: Arguments) -> int:
+    """Space given back, in place or in a copy."""
+    in_place = arguments.dst is None
+    with opened(arguments.path, "r+" if in_place else "r", arguments.timeout) as found:
+        before = found.stats()["disk_bytes"]
+        with Progress("compact", not arguments.no_progress) as progress:
+            cast(_Movable, found).compact(arguments.dst, progress=progress)
+    path = arguments.path if in_place else arguments.dst
+    _report_size(arguments, "compacted", before, path)
+    return FINE
+
+
+def backup(arguments: Arguments) -> int:
+    """A consistent copy, while a writer works."""
+    with opened(arguments.path, "r", arguments.timeout) as found:
+        before = found.stats()["disk_bytes"]
+        with Progress("backup", not arguments.no_progress) as progress:
+            cast(_Movable, found).backup(arguments.dst, progress=progress)
+    _report_size(arguments, "backed up", before, arguments.dst)
+    return FINE
+
+
+def _report_size(arguments: Arguments, done: str, before: int, path: str) -> None:
+    with opened(path, "r", arguments.timeout) as found:
+        after = found.stats()["disk_bytes"]
+    if arguments.json:
+        print_json({"path": path, "disk_bytes_before": before, "disk_bytes": after})
+    else:
+        print(f"{path}: {done}, {before:,} -> {after:,} bytes on disk")
+
+
+def migrate(arguments: Arguments) -> int:
+    """A directory of pyrsistence 1.1 into a new store; FINDINGS if anything was lost."""
+    with Progress("migrate", not arguments.no_progress) as progress:
+        result = migrate_store(arguments.path, arguments.dst, progress=progress, pickle=arguments.pickle)
+    if arguments.json:
+        print_json(
+            {
+                "kind": result.kind,
+                "saved": result.saved,
+                "lost": result.lost,
+                "reasons": dict(result.reasons),
+                "losses": [{"slot": loss.slot, "reason": loss.reason} for loss in result.losses],
+                "notes": result.notes,
+            }
+        )
+    else:
+        _print_migration(arguments, result)
+    return FINDINGS if result.lost else FINE
+
+
+def _print_migration(arguments: Arguments, result: Any) -> None:
+    for note in result.notes:
+        print(f"note: {note}")
+    for loss in result.losses[:_SHOWN_LOSSES]:
+        print(f"lost: slot {loss.slot}: {loss.reason}")
+    if result.lost > _SHOWN_LOSSES:
+        print(f"lost: {result.lost - _SHOWN_LOSSES:,} more; --json lists the first thousand")
+    print(f"{arguments.dst}: a {result.kind}, {result.saved:,} items saved, {result.lost:,} lost")
+    if (
+        result.lost
+        and not arguments.pickle
+        and any("list of safe types" in loss.reason for loss in result.losses)
+    ):
+        print(
+            "note: what is not plain data was left out; if you trust the old store, migrate with --pickle, "
+            "which runs code that it names"
+        )

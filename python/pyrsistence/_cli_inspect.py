@@ -1,0 +1,253 @@
+"""The commands that look at a store and change nothing: info, stats, verify, get, keys, head, dump."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any, TextIO
+
+from . import _cli_json
+from ._cli_json import NotJson
+from ._cli_progress import Progress
+from ._cli_store import (
+    DAMAGED,
+    FINDINGS,
+    FINE,
+    READING,
+    USAGE,
+    CommandError,
+    chosen,
+    kind_of,
+    opened,
+    reading,
+)
+from ._dict import EMDict
+from ._list import EMList
+from ._store import Store
+
+Arguments = argparse.Namespace
+
+
+def print_json(form: Any) -> None:
+    """One line of JSON on stdout."""
+    print(_cli_json.text_of(form))
+
+
+def shown(value: Any) -> str:
+    """A value for a reader: printable text as it is, all else as JSON."""
+    if type(value) is str and value.isprintable():
+        return value
+    return _cli_json.dumps(value, pickle=True)
+
+
+# ---- info, stats, verify
+
+
+def info(arguments: Arguments) -> int:
+    """What the directory holds."""
+    with opened(arguments.path, "r", arguments.timeout, **READING) as found:
+        facts: dict[str, Any] = {"path": found.path, "kind": kind_of(found)}
+        if isinstance(found, Store):
+            facts["members"] = [
+                {"name": name, "kind": kind, "entries": len(chosen(found, name, **READING))}
+                for name, kind in found.members().items()
+            ]
+        else:
+            facts["entries"] = len(found)
+        facts["disk_bytes"] = found.stats()["disk_bytes"]
+    if arguments.json:
+        print_json(facts)
+    else:
+        _print_info(facts)
+    return FINE
+
+
+def _print_info(facts: dict[str, Any]) -> None:
+    members = facts.pop("members", [])
+    _print_table(facts)
+    for member in members:
+        print(f"  {member['kind']} {shown(member['name'])}: {member['entries']:,} entries")
+
+
+def _print_table(facts: dict[str, Any]) -> None:
+    width = max(map(len, facts))
+    for name, fact in facts.items():
+        text = (
+            f"{fact:,}" if isinstance(fact, int) else f"{fact:.3f}" if isinstance(fact, float) else str(fact)
+        )
+        print(f"{name:<{width}}  {text}")
+
+
+def stats(arguments: Arguments) -> int:
+    """The figures of the store, and of the container."""
+    with opened(arguments.path, "r", arguments.timeout, **READING) as found:
+        whole = isinstance(found, Store) and arguments.member is None
+        figures = (found if whole else chosen(found, arguments.member, **_options(found))).stats()
+    if arguments.json:
+        print_json(_json_safe(figures))
+    else:
+        _print_table(_flat(figures))
+    return FINE
+
+
+def _options(found: Any) -> dict[str, Any]:
+    return READING if isinstance(found, Store) else {}
+
+
+def _flat(figures: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested figures as one table: {"a": {"b": 1}} is {"a.b": 1}."""
+    flat: dict[str, Any] = {}
+    pairs: Iterable[tuple[Any, Any]] = figures.items() if isinstance(figures, dict) else enumerate(figures)
+    for name, figure in pairs:
+        if isinstance(figure, (dict, list, tuple)):
+            flat.update(_flat(figure, f"{prefix}{name}."))
+        else:
+            flat[f"{prefix}{name}"] = figure
+    return flat
+
+
+def _json_safe(figures: Any) -> Any:
+    if isinstance(figures, dict):
+        return {str(name): _json_safe(figure) for name, figure in figures.items()}
+    if isinstance(figures, (list, tuple)):
+        return [_json_safe(figure) for figure in figures]
+    return figures if isinstance(figures, (int, str, type(None))) else _cli_json.encode(figures)
+
+
+def verify(arguments: Arguments) -> int:
+    """All that is wrong with the store; FINDINGS if there is anything."""
+    with opened(arguments.path, "r", arguments.timeout, **READING) as found:
+        findings = found.verify()
+    if arguments.json:
+        print_json({"path": arguments.path, "sound": not findings, "findings": findings})
+    else:
+        for finding in findings:
+            print(finding)
+        print(f"{arguments.path}: {f'{len(findings)} findings' if findings else 'sound'}")
+    return FINDINGS if findings else FINE
+
+
+# ---- get, keys, head
+
+
+def get(arguments: Arguments) -> int:
+    """The value of one key or index."""
+    with reading(arguments.path, arguments.member, arguments.timeout) as found:
+        value = _value_of(found, arguments)
+    print(_cli_json.dumps(value, pickle=True) if arguments.json else shown(value))
+    return FINE
+
+
+def _value_of(found: Any, arguments: Arguments) -> Any:
+    for key in _candidates(found, arguments):
+        try:
+            return found[key]
+        except (KeyError, IndexError):
+            continue
+        except TypeError as error:
+            raise CommandError(USAGE, f"{arguments.key}: {error}") from None
+    what = "key" if isinstance(found, EMDict) else f"element of {len(found)}"
+    raise CommandError(FINDINGS, f"{arguments.path}: there is no {what} {arguments.key}")
+
+
+def _candidates(found: Any, arguments: Arguments) -> Iterator[Any]:
+    """What KEY may mean: with --json-key what it says; else the text, then the int that it looks like."""
+    looks_like_int = re.fullmatch(r"-?[0-9]{1,4000}", arguments.key) is not None
+    if arguments.json_key:
+        try:
+            yield _cli_json.loads(arguments.key)
+        except NotJson as error:
+            raise CommandError(USAGE, f"--json-key {arguments.key}: {error}") from None
+        return
+    if isinstance(found, EMList):
+        if not looks_like_int:
+            raise CommandError(
+                USAGE, f"{arguments.key}: {arguments.path} is a list; expected an index, as 0 or -1"
+            )
+        yield int(arguments.key)
+        return
+    yield arguments.key
+    if looks_like_int:
+        yield int(arguments.key)
+
+
+def keys(arguments: Arguments) -> int:
+    """The keys of a dict, in the order of their insertion."""
+    with reading(arguments.path, arguments.member, arguments.timeout) as found:
+        if not isinstance(found, EMDict):
+            raise CommandError(
+                USAGE, f"{arguments.path}: a list has no keys; see its elements with head or dump"
+            )
+        for key in found:
+            print(_cli_json.dumps(key, pickle=True) if arguments.json else shown(key))
+    return FINE
+
+
+def head(arguments: Arguments) -> int:
+    """The first items."""
+    with reading(arguments.path, arguments.member, arguments.timeout) as found:
+        for first, second in itertools.islice(_pairs(found), arguments.lines):
+            if arguments.json:
+                print(_record(found, first, second, pickle=True))
+            else:
+                print(f"{shown(first)}\t{shown(second)}")
+    return FINE
+
+
+def _pairs(found: Any) -> Iterator[tuple[Any, Any]]:
+    return iter(found.items()) if isinstance(found, EMDict) else enumerate(found)
+
+
+def _record(found: Any, key: Any, value: Any, *, pickle: bool) -> str:
+    form = {"key": _cli_json.encode(key, pickle=pickle)} if isinstance(found, EMDict) else {}
+    return _cli_json.text_of({**form, "value": _cli_json.encode(value, pickle=pickle)})
+
+
+# ---- dump
+
+
+def dump(arguments: Arguments) -> int:
+    """All items as JSON lines, and a last line with their number."""
+    with reading(arguments.path, arguments.member, arguments.timeout) as found:
+        if arguments.output is None:
+            _dump_to(sys.stdout, found, arguments)
+        else:
+            with open_new(arguments.output) as file:
+                _dump_to(file, found, arguments)
+    return FINE
+
+
+def open_new(path: str) -> TextIO:
+    """Create a file; one that exists is not overwritten."""
+    return open(path, "x", encoding="utf-8", newline="\n")
+
+
+def _dump_to(file: TextIO, found: Any, arguments: Arguments) -> None:
+    total = len(found)
+    with Progress("dump", not arguments.no_progress and file is not sys.stdout) as progress:
+        done = 0
+        for done, (key, value) in enumerate(_pairs(found), 1):
+            try:
+                file.write(_record(found, key, value, pickle=arguments.pickle) + "\n")
+            except NotJson as error:
+                raise CommandError(
+                    FINDINGS, f"{arguments.path}: item {done - 1} ({_named(key)}): {error}"
+                ) from None
+            if done % 1024 == 0:
+                progress(done, total)
+    if done != total:
+        raise CommandError(
+            DAMAGED, f"{arguments.path}: expected {total} items, found {done}; see: pyrsistence verify"
+        )
+    file.write(_cli_json.text_of({"end": done}) + "\n")
+
+
+def _named(key: Any) -> str:
+    try:
+        text = shown(key)
+    except NotJson:
+        text = f"a {type(key).__name__}"
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,270 @@
+"""Reading pickles that may be damaged or hostile, without running what they say.
+
+Two guards, one before the other. ``pickle_end()`` walks the opcodes without doing them: it finds the pickle's
+end, and refuses what would make the unpickler take memory out of proportion (a memo index of 4 billion is 64
+GB) or read beyond the end. ``safe_loads()`` then unpickles with a list of names that may be called: data
+types of the standard library, each behind a maker that checks its arguments, since ``bytearray(10**12)``
+needs no malice but a flipped bit. Everything else raises UnpicklingError and names what was asked for.
+
+Called from any thread; keeps no state.
+"""
+
+from __future__ import annotations
+
+import collections
+import datetime
+import decimal
+import fractions
+import io
+import pickle
+import re
+import zoneinfo
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+UnpicklingError = pickle.UnpicklingError
+
+# What follows an opcode, besides a count of bytes (0 and up).
+_INVALID, _LINE, _TWO_LINES, _STOP, _PUT_LINE, _PUT_4 = -1, -2, -3, -4, -5, -6
+# A length of 1, 4 or 8 bytes, then so many bytes: -10 - width.
+_COUNTED = -10
+
+
+class ShortPickle(UnpicklingError):
+    """The bytes end before the pickle does; ``needed`` is the least number of bytes that it takes."""
+
+    def __init__(self, needed: int) -> None:
+        super().__init__(f"the pickle is cut off: it has at least {needed} bytes")
+        self.needed = needed
+
+
+_table: list[int] = []
+
+
+def _layouts() -> list[int]:
+    """What follows each of the 256 opcodes. pickletools, which knows them, is imported when first needed."""
+    global _table
+    _table = _table or _make_layouts()
+    return _table
+
+
+def _make_layouts() -> list[int]:
+    import pickletools
+
+    counted = {
+        pickletools.TAKEN_FROM_ARGUMENT1: _COUNTED - 1,
+        pickletools.TAKEN_FROM_ARGUMENT4: _COUNTED - 4,
+        pickletools.TAKEN_FROM_ARGUMENT4U: _COUNTED - 4,
+        pickletools.TAKEN_FROM_ARGUMENT8U: _COUNTED - 8,
+    }
+    table = [_INVALID] * 256
+    for opcode in pickletools.opcodes:
+        size = 0 if opcode.arg is None else opcode.arg.n
+        if size == pickletools.UP_TO_NEWLINE:
+            assert opcode.arg is not None
+            table[ord(opcode.code)] = _TWO_LINES if opcode.arg.name == "stringnl_noescape_pair" else _LINE
+        else:
+            table[ord(opcode.code)] = counted.get(size, size)
+    table[ord(".")] = _STOP
+    table[ord("p")] = _PUT_LINE
+    table[ord("r")] = _PUT_4
+    table[ord("2")] = (
+        _INVALID  # DUP: no pickler writes it, and nested it makes a tuple that takes forever to hash
+    )
+    return table
+
+
+def pickle_end(data: bytes) -> int:
+    """Return where the pickle at the beginning of ``data`` ends; what follows is not looked at.
+
+    **Cost**: O(opcodes). Errors: ShortPickle if the data end first; UnpicklingError for what no pickler
+    writes.
+    """
+    table = _layouts()
+    position, size = 0, len(data)
+    while position < size:
+        layout = table[data[position]]
+        position += 1
+        if layout >= 0:
+            position += layout
+        elif layout == _STOP:
+            return position
+        else:
+            position = _skip(data, position, layout)
+    raise ShortPickle(position + 1)
+
+
+def _skip(data: bytes, position: int, layout: int) -> int:
+    """Return where the argument at ``position`` ends."""
+    if layout == _INVALID:
+        raise UnpicklingError(f"byte {position - 1} of the pickle, {data[position - 1]:#04x}, is no opcode")
+    if layout < _COUNTED:
+        width = _COUNTED - layout
+        if position + width > len(data):
+            raise ShortPickle(position + width)
+        return position + width + int.from_bytes(data[position : position + width], "little")
+    if layout == _PUT_4:
+        _check_memo(int.from_bytes(data[position : position + 4], "little"), position)
+        return position + 4
+    end = _line_end(data, position)
+    if layout == _TWO_LINES:
+        end = _line_end(data, end)
+    elif layout == _PUT_LINE:
+        digits = data[position : end - 1]
+        _check_memo(int(digits) if digits.isdigit() and len(digits) < 20 else len(data) + 1, position)
+    return end
+
+
+def _line_end(data: bytes, position: int) -> int:
+    end = data.find(b"\n", position)
+    if end < 0:
+        raise ShortPickle(len(data) + 1)
+    return end + 1
+
+
+def _check_memo(index: int, position: int) -> None:
+    # A pickler counts what it memoizes, so an index is less than the number of bytes written before it.
+    if index > position:
+        raise UnpicklingError(f"byte {position} of the pickle: memo index {index} is out of proportion")
+
+
+# ---- What a pickle may name
+
+_Make = Callable[..., Any]
+
+
+class _Maker:
+    """A callable without attributes: a pickle's BUILD can set none on it, as it could on a class or
+    function."""
+
+    __slots__ = ("_make", "_name")
+
+    if TYPE_CHECKING:
+        _make: _Make
+        _name: str
+
+    def __init__(self, name: str, make: _Make) -> None:
+        object.__setattr__(self, "_name", name)
+        object.__setattr__(self, "_make", make)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise UnpicklingError(f"the pickle changes {self._name}")
+
+    def __call__(self, *arguments: Any) -> Any:
+        try:
+            return self._make(*arguments)
+        except UnpicklingError:
+            raise
+        except Exception as error:
+            raise UnpicklingError(f"the pickle's arguments of {self._name} do not fit: {error}") from None
+
+    def __reduce__(self) -> str:
+        raise UnpicklingError(f"the pickle holds {self._name} itself, not what it makes")
+
+
+def _of(make: _Make, *allowed: type) -> _Make:
+    """Let only these exact types through."""
+
+    def made(*arguments: Any) -> Any:
+        for argument in arguments:
+            if type(argument) not in allowed:
+                raise UnpicklingError(f"an argument is a {type(argument).__name__}")
+        return make(*arguments)
+
+    return made
+
+
+def _fraction(*arguments: Any) -> Any:
+    # Fraction("1e999999999") would be written out.
+    if any(
+        type(a) is not int and not (type(a) is str and re.fullmatch(r"-?\d+(/\d+)?", a)) for a in arguments
+    ):
+        raise UnpicklingError("not a numerator and a denominator")
+    return fractions.Fraction(*arguments)
+
+
+def _encode(text: str, encoding: str) -> bytes:
+    # How bytes are written by protocols 0 to 2.
+    if encoding not in ("latin1", "latin-1"):
+        raise UnpicklingError(f"encoding {encoding!r}")
+    return text.encode("latin-1")
+
+
+def _zone(key: str, _from_cache: int = 1) -> Any:
+    return zoneinfo.ZoneInfo(key)
+
+
+def _makers() -> dict[tuple[str, str], Any]:
+    collected = (list, tuple, set, dict)
+    clock = (int, bytes, str, type(None), datetime.timezone, zoneinfo.ZoneInfo)
+    makers: dict[tuple[str, str], _Make] = {
+        ("builtins", "bytearray"): _of(bytearray, bytes, str),
+        ("builtins", "bytes"): _of(bytes, bytes, list, tuple),
+        ("builtins", "complex"): _of(complex, float, int),
+        ("builtins", "frozenset"): _of(frozenset, *collected),
+        ("builtins", "set"): _of(set, *collected),
+        ("builtins", "range"): _of(range, int),
+        ("builtins", "xrange"): _of(range, int),
+        ("builtins", "slice"): _of(slice, int, type(None)),
+        ("_codecs", "encode"): _of(_encode, str),
+        ("collections", "OrderedDict"): _of(collections.OrderedDict, *collected),
+        ("collections", "deque"): _of(collections.deque, int, type(None), *collected),
+        ("datetime", "date"): _of(datetime.date, int, bytes, str),
+        ("datetime", "time"): _of(datetime.time, *clock),
+        ("datetime", "datetime"): _of(datetime.datetime, *clock),
+        ("datetime", "timedelta"): _of(datetime.timedelta, int),
+        ("datetime", "timezone"): _of(datetime.timezone, datetime.timedelta, str),
+        ("decimal", "Decimal"): _of(decimal.Decimal, str),
+        ("fractions", "Fraction"): _fraction,
+        ("zoneinfo", "ZoneInfo._unpickle"): _of(_zone, str, int),
+    }
+    made: dict[tuple[str, str], Any] = {
+        names: _Maker(".".join(names), make) for names, make in makers.items()
+    }
+    made["builtins", "Ellipsis"] = ...
+    return made
+
+
+_ALLOWED = _makers()
+# Names that Python 2, or the C accelerators, write for the same things.
+_MODULES = {"__builtin__": "builtins", "_decimal": "decimal", "_datetime": "datetime"}
+
+
+class _Restricted(pickle.Unpickler):
+    def find_class(self, module: str, name: str, /) -> Any:
+        try:
+            return _ALLOWED[_MODULES.get(module, module), name]
+        except KeyError:
+            raise UnpicklingError(
+                f"the pickle names {module}.{name}, which is not in the list of safe types"
+            ) from None
+
+
+def safe_loads(data: bytes) -> Any:
+    """Return what the pickle at the beginning of ``data`` holds, if it is made of plain data alone.
+
+    **Cost**: O(bytes). Errors: UnpicklingError for anything else, and for damage of any kind.
+    """
+    whole = data[: pickle_end(data)]
+    try:
+        return _Restricted(io.BytesIO(whole)).load()
+    except (UnpicklingError, MemoryError):
+        raise
+    except (
+        Exception
+    ) as error:  # the C unpickler raises what it likes: KeyError, IndexError, UnicodeDecodeError, ...
+        raise UnpicklingError(f"the pickle is damaged: {type(error).__name__}: {error}") from None
+
+
+def full_loads(data: bytes) -> Any:
+    """As safe_loads(), but for pickles that are trusted: any name is imported and called.
+
+    Errors: UnpicklingError for damage of any kind, and for whatever the code raises that is run.
+    """
+    whole = data[: pickle_end(data)]
+    try:
+        return pickle.loads(whole)
+    except (UnpicklingError, MemoryError):
+        raise
+    except Exception as error:
+        raise UnpicklingError(f"{type(error).__name__}: {error}") from None
