@@ -197,7 +197,7 @@ def _from_numpy(value: Any) -> Any:
         raise NotJson("a NumPy array of objects has no form of its own")
     dtype = value.dtype.descr if value.dtype.fields else value.dtype.str
     form = {"dtype": dtype, "data": _base64(value.tobytes())}
-    if hasattr(value, "__array_finalize__") and type(value).__name__ == "ndarray":
+    if type(value).__name__ == "ndarray":
         form["shape"] = list(value.shape)
     return {"$numpy": form}
 

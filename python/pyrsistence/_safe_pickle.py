@@ -1,10 +1,11 @@
 """Reading pickles that may be damaged or hostile, without running what they say.
 
-Two guards, one before the other. ``pickle_end()`` walks the opcodes without doing them: it finds the pickle's
+Guards, one before the other. ``pickle_end()`` walks the opcodes without doing them: it finds the pickle's
 end, and refuses what would make the unpickler take memory out of proportion (a memo index of 4 billion is 64
-GB) or read beyond the end. ``safe_loads()`` then unpickles with a list of names that may be called: data
-types of the standard library, each behind a maker that checks its arguments, since ``bytearray(10**12)``
-needs no malice but a flipped bit. Everything else raises UnpicklingError and names what was asked for.
+GB) or read beyond the end. ``is_heavy()`` refuses what would take forever to hash. ``safe_loads()`` then
+unpickles with a list of names that may be called: data types of the standard library, each behind a maker
+that checks its arguments, since ``bytearray(10**12)`` needs no malice but a flipped bit. Everything else
+raises UnpicklingError and names what was asked for.
 
 Called from any thread; keeps no state.
 """
@@ -21,6 +22,8 @@ import re
 import zoneinfo
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from ._pickle_weight import is_heavy
 
 UnpicklingError = pickle.UnpicklingError
 
@@ -240,12 +243,21 @@ class _Restricted(pickle.Unpickler):
             ) from None
 
 
+def _guarded(data: bytes) -> bytes:
+    """The pickle without what follows it. Errors: UnpicklingError for what takes time or memory without
+    end."""
+    whole = data[: pickle_end(data)]
+    if is_heavy(whole):
+        raise UnpicklingError("the pickle's tuples are a million parts or more when written out")
+    return whole
+
+
 def safe_loads(data: bytes) -> Any:
     """Return what the pickle at the beginning of ``data`` holds, if it is made of plain data alone.
 
     **Cost**: O(bytes). Errors: UnpicklingError for anything else, and for damage of any kind.
     """
-    whole = data[: pickle_end(data)]
+    whole = _guarded(data)
     try:
         return _Restricted(io.BytesIO(whole)).load()
     except (UnpicklingError, MemoryError):
@@ -261,7 +273,7 @@ def full_loads(data: bytes) -> Any:
 
     Errors: UnpicklingError for damage of any kind, and for whatever the code raises that is run.
     """
-    whole = data[: pickle_end(data)]
+    whole = _guarded(data)
     try:
         return pickle.loads(whole)
     except (UnpicklingError, MemoryError):

@@ -132,6 +132,14 @@ HOSTILE = {
     "a set of a range": b"\x80\x04cbuiltins\nset\ncbuiltins\nrange\nJ\xff\xff\xff\x7f\x85R\x85R.",
     "a fraction written out": b"\x80\x04cfractions\nFraction\n\x8c\x0b1e999999999\x85R.",
     "nested tuples": b"\x80\x04}()" + b"2\x86" * 100 + b"K\x01u.",
+    "tuples that refer back": b"\x80\x04})\x94"
+    + b"".join(b"h%c\x86\x94" % n for n in range(60))
+    + b"K\x01s.",
+    "wide tuples that refer back": b"\x80\x04})\x94"
+    + b"".join(b"(" + b"h%c" % n * 500 + b"t\x94" for n in range(5))
+    + b"\x8f(h\x05\x90"
+    + b"0" * 6
+    + b"K\x01K\x02s.",
     "an empty stack": b"\x80\x04.",
     "marks": b"(" * 5000 + b".",
     "deep lists": b"]" * 100_000 + b"a" * 99_999 + b".",
