@@ -29,6 +29,8 @@ class Catalogue {
   // Maps a region that an entry describes.
   Region& map_region(u32 id);
   MemberEntry member_entry(u32 slot) const;
+  RegionEntry region_entry(u32 id) const;
+  u64 region_count() const;
 
   // For a live reader. The tables in the files; what is read may be torn.
   FollowedTables read_tables() const;
@@ -52,8 +54,6 @@ class Catalogue {
   void abandon(Member& member);
   bool is_same(const Member& known, u32 slot, const MemberEntry& entry) const;
   std::optional<std::unordered_set<u64>> files_in_use() const;
-  RegionEntry region_entry(u32 id) const;
-  u64 region_count() const;
   void map_table(RegionId id, FileId file, u64 size);
   void load_members();
   std::shared_ptr<Member> read_member(u32 slot, const MemberEntry& entry);

@@ -116,6 +116,7 @@ class Region {
   friend class Committer;
   friend class Catalogue;
   friend class Follower;
+  friend class Verifier;
   // A region over this content. Made by the store.
   Region(Store& store, RegionId id, std::unique_ptr<Content> content);
 

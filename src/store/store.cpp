@@ -10,6 +10,7 @@
 #include "store/committer.h"
 #include "store/follower.h"
 #include "store/opener.h"
+#include "store/verifier.h"
 
 namespace emd {
 
@@ -345,14 +346,8 @@ StoreStats Store::stats() const {
 }
 
 void Store::verify(Findings& findings) const {
-  require_readable();
-  const auto file = state_->directory->open(kSuperblockName, platform::Directory::Open::read_only);
-  try {
-    Superblock::read(*file);
-  } catch (const Error& error) {
-    findings.push_back({"superblock", error.what()});
-  }
-  Catalogue(const_cast<Store&>(*this)).verify(findings);
+  follow();
+  Verifier(const_cast<Store&>(*this), findings).run();
 }
 
 }  // namespace emd

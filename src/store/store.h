@@ -174,7 +174,8 @@ class Store {
   void remove_callback(const void* owner);
 
   StoreStats stats() const;
-  // Checks superblock, tables and file sizes; structures are checked by their own check().
+  // Checks superblock, tables, and every committed page by its checksum; structures are checked by their own
+  // check(). Cost: reads all files once.
   void verify(Findings& findings) const;
 
   // Throws unless the store may be used (read: open, not forked; write: also writable, not failed).

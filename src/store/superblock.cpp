@@ -36,6 +36,12 @@ bool has_magic(const SuperblockSlot& slot) { return std::equal(kMagic, kMagic + 
                         ": written on a big-endian machine; this one is little-endian. Copy the contents "
                         "there, e.g. as JSON, and load them here");
     }
+    if (slot.format_version < kFormatVersion) {
+      throw FormatError(
+          path + ": format version " + std::to_string(slot.format_version) +
+          " is of a development version of pyrsistence, which this one does not read; write the "
+          "store anew from its source");
+    }
     if (slot.format_version > kFormatVersion) {
       throw FormatError(path + ": format version " + std::to_string(slot.format_version) +
                         " is newer than version " + std::to_string(kFormatVersion) +
@@ -59,8 +65,9 @@ bool valid(const SuperblockSlot& slot) {
 
 }  // namespace
 
-Superblock Superblock::read(platform::File& file) {
-  SuperblockSlot slots[2];
+namespace {
+
+void read_slots(platform::File& file, SuperblockSlot (&slots)[2]) {
   for (u64 i = 0; i < 2; ++i) {
     const u64 n = file.read(i * kSlotStride, &slots[i], sizeof slots[i]);
     if (n < sizeof slots[i]) {
@@ -70,6 +77,13 @@ Superblock Superblock::read(platform::File& file) {
                          file.path());
     }
   }
+}
+
+}  // namespace
+
+Superblock Superblock::read(platform::File& file) {
+  SuperblockSlot slots[2];
+  read_slots(file, slots);
   const SuperblockSlot* best = nullptr;
   for (const SuperblockSlot& slot : slots) {
     if (valid(slot) && (best == nullptr || slot.generation > best->generation)) best = &slot;
@@ -78,6 +92,21 @@ Superblock Superblock::read(platform::File& file) {
   Superblock result;
   result.slot_ = *best;
   return result;
+}
+
+void Superblock::verify(platform::File& file, bool both, Findings& findings) {
+  try {
+    read(file);
+    SuperblockSlot slots[2];
+    read_slots(file, slots);
+    for (u64 i = 0; both && i < 2; ++i) {
+      if (valid(slots[i])) continue;
+      findings.push_back({std::string(kSuperblockName) + " at " + std::to_string(i * kSlotStride),
+                          "expected a slot with a valid checksum, found none; the other one counts"});
+    }
+  } catch (const Error& error) {
+    findings.push_back({kSuperblockName, error.what()});
+  }
 }
 
 Superblock Superblock::fresh() {

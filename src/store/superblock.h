@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "platform/file.h"
+#include "store/store.h"
 
 namespace emd {
 
@@ -37,6 +38,8 @@ class Superblock {
   // Reads the newer valid slot. Errors: FormatError (not a store, newer version, other byte order),
   // DamagedError (truncated, or no valid slot).
   static Superblock read(platform::File& file);
+  // Adds what is wrong; both: neither slot may be torn.
+  static void verify(platform::File& file, bool both, Findings& findings);
   // A first generation with random salt and seed.
   static Superblock fresh();
 
