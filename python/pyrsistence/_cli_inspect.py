@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -215,14 +217,20 @@ def dump(arguments: Arguments) -> int:
         if arguments.output is None:
             _dump_to(sys.stdout, found, arguments)
         else:
-            with open_new(arguments.output) as file:
+            with _new_file(arguments.output) as file:
                 _dump_to(file, found, arguments)
     return FINE
 
 
-def open_new(path: str) -> TextIO:
-    """Create a file; one that exists is not overwritten."""
-    return open(path, "x", encoding="utf-8", newline="\n")
+@contextlib.contextmanager
+def _new_file(path: str) -> Iterator[TextIO]:
+    """Create a file, and remove it if the block raises; one that exists is not overwritten."""
+    with open(path, "x", encoding="utf-8", newline="\n") as file:
+        try:
+            yield file
+        except BaseException:
+            os.unlink(path)
+            raise
 
 
 def _dump_to(file: TextIO, found: Any, arguments: Arguments) -> None:

@@ -68,6 +68,8 @@ def test_pickles_are_written_unread_and_refused(cli, tmp_path):
     with em.EMDict(tmp_path / "a") as d:
         d.update({"c": types.SimpleNamespace(n=5), "bomb": Bomb()})
     assert "--pickle" in cli("dump", "a", expect=1).stderr
+    cli("dump", "a", "-o", "half", expect=1)
+    assert not (tmp_path / "half").exists()
     text = cli("dump", "a", "--pickle").stdout
     assert pickle.loads(base64.b64decode(json.loads(text.splitlines()[0])["value"]["$pickle"])).n == 5
     for command in (["head", "a"], ["get", "a", "bomb"], ["keys", "a"], ["verify", "a"]):
