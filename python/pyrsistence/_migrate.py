@@ -20,7 +20,7 @@ from ._legacy import HEADER_BYTES, WORD, LegacyFile, LegacyStore, LostItem
 from ._list import EMList
 from ._migration import Migration, Progress
 from ._place import new_directory
-from ._safe_pickle import UnpicklingError, full_loads, safe_loads
+from ._safe_pickle import UnpicklingError, load_safely, load_trusted
 
 _BATCH = 4096
 
@@ -30,7 +30,7 @@ class _Reader:
 
     def __init__(self, unpickler: Any, pickle: bool) -> None:
         self._whole_chunk = unpickler is not None
-        self._loads = getattr(unpickler, "unpickle", unpickler) or (full_loads if pickle else safe_loads)
+        self._loads = getattr(unpickler, "unpickle", unpickler) or (load_trusted if pickle else load_safely)
         if not callable(self._loads):
             raise TypeError(f"unpickler= has a method unpickle(bytes) or is a function, not {unpickler!r}")
 

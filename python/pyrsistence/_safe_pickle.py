@@ -243,13 +243,9 @@ class _Restricted(pickle.Unpickler):
             ) from None
 
 
-def _guarded(data: bytes) -> bytes:
-    """The pickle without what follows it. Errors: UnpicklingError for what takes time or memory without
-    end."""
-    whole = data[: pickle_end(data)]
+def _refuse_heavy(whole: bytes) -> None:
     if is_heavy(whole):
         raise UnpicklingError("the pickle's tuples are a million parts or more when written out")
-    return whole
 
 
 def safe_loads(data: bytes) -> Any:
@@ -257,23 +253,26 @@ def safe_loads(data: bytes) -> Any:
 
     **Cost**: O(bytes). Errors: UnpicklingError for anything else, and for damage of any kind.
     """
-    whole = _guarded(data)
+    return load_safely(data[: pickle_end(data)])
+
+
+def load_safely(whole: bytes) -> Any:
+    """As safe_loads(), of bytes that pickle_end() found to be a pickle and nothing else."""
+    _refuse_heavy(whole)
     try:
         return _Restricted(io.BytesIO(whole)).load()
     except (UnpicklingError, MemoryError):
         raise
-    except (
-        Exception
-    ) as error:  # the C unpickler raises what it likes: KeyError, IndexError, UnicodeDecodeError, ...
+    except Exception as error:  # the C unpickler raises what it likes: KeyError, UnicodeDecodeError, ...
         raise UnpicklingError(f"the pickle is damaged: {type(error).__name__}: {error}") from None
 
 
-def full_loads(data: bytes) -> Any:
-    """As safe_loads(), but for pickles that are trusted: any name is imported and called.
+def load_trusted(whole: bytes) -> Any:
+    """As load_safely(), but any name is imported and called: for pickles that are trusted.
 
     Errors: UnpicklingError for damage of any kind, and for whatever the code raises that is run.
     """
-    whole = _guarded(data)
+    _refuse_heavy(whole)
     try:
         return pickle.loads(whole)
     except (UnpicklingError, MemoryError):
