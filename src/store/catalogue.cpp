@@ -371,6 +371,21 @@ void Catalogue::drop(std::string_view name) {
   state_.members.erase(found);
 }
 
+// The regions keep their numbers and objects, and exchange what they hold; the table's entries follow at the commit.
+void Catalogue::replace(Member& target, Member& source) {
+  const MemberEntry entry = member_entry(source.slot);
+  for (unsigned i = 0; i < source.region_count; ++i) {
+    Region& from = map_region(entry.regions[i]);
+    Region& to = *target.regions[i];
+    from.save();
+    to.save();
+    to.state_->exchange(*from.state_);
+    from.adopt();
+    to.adopt();
+  }
+  drop(source.name);
+}
+
 void Catalogue::verify(Findings& findings) const {
   for (u64 id = 0; id < region_count(); ++id) {
     const RegionEntry entry = region_entry(static_cast<u32>(id));

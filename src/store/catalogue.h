@@ -26,6 +26,7 @@ class Catalogue {
 
   std::shared_ptr<Member> create(std::string_view name, Kind kind, unsigned region_count);
   void drop(std::string_view name);
+  void replace(Member& target, Member& source);
   // Maps a region that an entry describes.
   Region& map_region(u32 id);
   MemberEntry member_entry(u32 slot) const;

@@ -55,6 +55,7 @@ void Opener::open_for_writing() {
   // Only then can there be files that were dropped and not yet removed, or made and not committed.
   if (recovered || state_.lock->follows_a_crash()) catalogue.remove_orphans();
   state_.readers->end_change();
+  if (state_.members.contains(kCompactionName)) catalogue.drop(kCompactionName);
 }
 
 // A directory with other things in it is not made into a store.

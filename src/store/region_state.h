@@ -18,6 +18,15 @@ struct DeadRange {
 struct Region::State {
   explicit State(Store& the_store) : store(the_store) {}
 
+  // Everything but where it belongs.
+  void exchange(State& other) {
+    std::swap(content, other.content);
+    std::swap(before, other.before);
+    std::swap(unsynced, other.unsynced);
+    std::swap(dead, other.dead);
+    std::swap(committed_dead, other.committed_dead);
+  }
+
   Store& store;
   std::unique_ptr<Content> content;
   // The committed content, if the present one is a rewrite that was not committed yet.

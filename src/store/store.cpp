@@ -172,10 +172,23 @@ void Store::drop(std::string_view name) {
   Catalogue(*this).drop(name);
 }
 
+void Store::replace(Member& target, Member& source) {
+  require_writable();
+  if (in_transaction()) throw StateError(path() + ": a member cannot be replaced inside a transaction");
+  EMD_CHECK(target.kind == source.kind && target.users != 0);
+  {
+    const Operation operation(*this);
+    Catalogue(*this).replace(target, source);
+  }
+  for (const auto& [owner, callback] : state_->rollback_callbacks) callback();
+}
+
 std::vector<std::shared_ptr<Member>> Store::members() {
   follow();
   std::vector<std::shared_ptr<Member>> all;
-  for (const auto& [name, member] : state_->members) all.push_back(member);
+  for (const auto& [name, member] : state_->members) {
+    if (name != kCompactionName) all.push_back(member);
+  }
   return all;
 }
 

@@ -63,6 +63,9 @@ struct StoreOptions {
 enum class Kind : u32 { dict = 1, list = 2 };
 inline constexpr unsigned kMaxRegionsPerMember = 4;
 
+// A member that a compaction is writing; what a cut off one has left is dropped by the next writer.
+inline constexpr std::string_view kCompactionName{"\0compaction", 11};
+
 // A finding of verify() and of a structure's check(): something that breaks an invariant.
 struct Finding {
   std::string where;  // "records at 4096"
@@ -113,6 +116,11 @@ class Store {
   std::shared_ptr<Member> find(std::string_view name);
   std::shared_ptr<Member> create(std::string_view name, Kind kind, unsigned region_count);
   void drop(std::string_view name);
+  // The contents of `source` become those of `target`, of the same kind, as one change that is not in a transaction;
+  // `source`, with the old ones, is dropped. Both are mapped. Views into `target` are void: the callbacks of
+  // on_rollback() are called.
+  void replace(Member& target, Member& source);
+  // All but the hidden one of a compaction.
   std::vector<std::shared_ptr<Member>> members();
   // Maps the member's regions if they are not; release() unmaps what is clean when its last user has gone.
   void acquire(Member& member);

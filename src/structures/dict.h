@@ -78,6 +78,9 @@ class Dict {
   std::optional<Record> next(RecordPos position) const;
   std::optional<Record> previous(RecordPos position) const;
 
+  // As it was laid out with.
+  Options options() const { return {index_.header().max_segment_buckets, index_.header().hash_bits}; }
+
   struct Stats {
     u64 entries, index_bytes, record_bytes, live_record_bytes, value_bytes, free_value_bytes;
     double load;  // entries over slots

@@ -103,6 +103,8 @@ class List {
   void permute(const std::function<void(std::span<Word> to)>& fill);
   // Throws what adopt() would; for whoever reads the list between calls of code that is not his own.
   void require_unchanged(u64 version) const;
+  // For a list that is going to take another's place: its versions go on from that one's.
+  void continue_from(u64 version) { highest_version_ = version; }
 
   struct Stats {
     u64 entries, word_bytes, heap_live_bytes, heap_free_bytes;

@@ -1,0 +1,161 @@
+// Compaction: the same entries in the same order in less space, or nothing changed.
+#include "algorithms/compact.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <random>
+
+#include "scratch.h"
+#include "structures/dict.h"
+#include "structures/list.h"
+
+namespace emd {
+namespace {
+
+StoreOptions quiet() {
+  StoreOptions options;
+  options.commit_interval_seconds = -1;
+  return options;
+}
+
+using Entries = std::vector<std::pair<std::string, std::string>>;
+
+Entries entries(const Dict& dict) {
+  Entries all;
+  for (auto record = dict.first(); record; record = dict.next(record->position)) {
+    all.emplace_back(as_text(record->key),
+                     std::string(as_text(record->value)) + "|" + std::string(as_text(record->annex)));
+  }
+  return all;
+}
+
+std::vector<std::string> elements(const List& list) {
+  std::vector<std::string> all;
+  for (u64 i = 0; i < list.size(); ++i) {
+    const Word word = list.get(i);
+    all.push_back(word.is_reference() ? std::string(as_text(list.block(word))) : "inline");
+  }
+  return all;
+}
+
+// A store with a dict and a list of which much is dead.
+class Compaction : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    store = Store::open(scratch.path("s"), quiet());
+    dict_member = store->create("d", Kind::dict, Dict::kRegionCount);
+    list_member = store->create("l", Kind::list, List::kRegionCount);
+    store->acquire(*dict_member);
+    store->acquire(*list_member);
+    dict = std::make_unique<Dict>(*store, *dict_member, Dict::Options{16, 64});
+    list = std::make_unique<List>(*store, *list_member);
+    for (u64 i = 0; i < 6000; ++i) {
+      const Operation operation(*store);
+      dict->put(as_bytes(std::to_string(i)), as_bytes(i % 7 == 0 ? "annex" : ""),
+                as_bytes(std::string(i % 90, 'v')));
+      if (i % 3 != 0) dict->erase(as_bytes(std::to_string(i * 2 / 3)));
+      list->append(i % 2 ? list->store_block(as_bytes(std::string(i % 50, 'b'))) : Word::integer(7));
+      if (i % 3 == 0 && list->size() > 9) list->splice(list->size() - 5, list->size() - 3, {});
+    }
+    store->commit();
+  }
+  void expect_sound() {
+    Findings findings;
+    store->verify(findings);
+    dict->check(findings);
+    list->check(findings);
+    for (const Finding& finding : findings) ADD_FAILURE() << finding.where << ": " << finding.what;
+  }
+
+  Scratch scratch{"/dev/shm"};
+  std::unique_ptr<Store> store;
+  std::shared_ptr<Member> dict_member, list_member;
+  std::unique_ptr<Dict> dict;
+  std::unique_ptr<List> list;
+};
+
+TEST_F(Compaction, KeepsEntriesAndOrderInLessSpace) {
+  const Entries before = entries(*dict);
+  const auto words = elements(*list);
+  const Dict::Stats wide = dict->stats();
+  const u64 version = dict->version(), list_version = list->version();
+  u64 calls = 0, last = 0;
+  compact(*store, *dict_member, [&](u64 done, u64 total) {
+    ++calls;
+    last = done;
+    EXPECT_EQ(total, before.size());
+  });
+  compact(*store, *list_member, {});
+  EXPECT_GT(calls, 0u);
+  EXPECT_EQ(last, before.size());
+  EXPECT_EQ(entries(*dict), before);
+  EXPECT_EQ(elements(*list), words);
+  EXPECT_LT(dict->stats().record_bytes, wide.record_bytes);
+  EXPECT_EQ(dict->stats().record_bytes, dict->stats().live_record_bytes);
+  EXPECT_NE(dict->version(), version);
+  EXPECT_GT(list->version(), list_version);
+  EXPECT_EQ(store->members().size(), 2u);
+  expect_sound();
+  {
+    const Operation operation(*store);
+    dict->put(as_bytes("after"), {}, as_bytes("x"));
+  }
+  store->checkpoint();
+  dict.reset(), list.reset(), store->close();
+  store = Store::open(scratch.path("s"), quiet());
+  dict_member = store->find("d");
+  store->acquire(*dict_member);
+  dict = std::make_unique<Dict>(*store, *dict_member);
+  EXPECT_EQ(entries(*dict).size(), before.size() + 1);
+}
+
+TEST_F(Compaction, ACancelledOneChangesNothing) {
+  const Entries before = entries(*dict);
+  struct Cancelled {};
+  EXPECT_THROW(compact(*store, *dict_member, [](u64, u64) { throw Cancelled(); }), Cancelled);
+  EXPECT_EQ(entries(*dict), before);
+  EXPECT_EQ(store->find(kCompactionName), nullptr);
+  store->checkpoint();
+  expect_sound();
+}
+
+TEST_F(Compaction, WhatACutOffOneLeftIsDropped) {
+  const Entries before = entries(*dict);
+  const auto fresh = store->create(kCompactionName, Kind::dict, Dict::kRegionCount);
+  store->commit();
+  dict.reset(), list.reset(), store.reset();  // as a kill
+  store = Store::open(scratch.path("s"), quiet());
+  EXPECT_EQ(store->find(kCompactionName), nullptr);
+  EXPECT_EQ(store->members().size(), 2u);
+  store->checkpoint();
+  u64 files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(scratch.path("s"))) {
+    files += entry.path().filename().string().starts_with("region-");
+  }
+  EXPECT_EQ(files, 2u + Dict::kRegionCount + List::kRegionCount);
+}
+
+TEST_F(Compaction, IsRefusedInATransaction) {
+  store->begin();
+  EXPECT_THROW(compact(*store, *dict_member, {}), StateError);
+  store->rollback();
+}
+
+TEST_F(Compaction, WritesACopyIntoANewDirectory) {
+  const Entries before = entries(*dict);
+  compact_to(*store, scratch.path("copy"), {});
+  EXPECT_EQ(entries(*dict), before);
+  const auto copy = Store::open(scratch.path("copy"), quiet());
+  const auto member = copy->find("d");
+  copy->acquire(*member);
+  EXPECT_EQ(entries(Dict(*copy, *member)), before);
+  EXPECT_EQ(copy->members().size(), 2u);
+  EXPECT_THROW(compact_to(*store, scratch.path("copy"), {}), SystemError);
+  struct Cancelled {};
+  EXPECT_THROW(compact_to(*store, scratch.path("other"), [](u64, u64) { throw Cancelled(); }), Cancelled);
+  EXPECT_FALSE(std::filesystem::exists(scratch.path("other")));
+}
+
+}  // namespace
+}  // namespace emd
