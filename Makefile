@@ -12,15 +12,19 @@ FILE ?=
 MEMORY ?=
 # For `make test`: further arguments for pytest, e.g. PYTEST="-k dict -x".
 PYTEST ?=
+# For `make fuzz`: seconds a target, and which (default: all). For the smoke run of them in `make test`: its seed.
+TIME ?= 60
+TARGET ?=
+FUZZ_SEED ?=
 # For `make bench`: arguments for benchmarks/run.py.
 BENCH ?=
 
 SOURCES := $(shell find src python include cmake CMakeLists.txt pyproject.toml -type f \
   -not -path '*/__pycache__/*' 2>/dev/null)
-CXX_FILES = $(shell find src include tests/cpp -name '*.h' -o -name '*.cpp')
+CXX_FILES = $(shell find src include tests/cpp tests/fuzz -name '*.h' -o -name '*.cpp')
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: help build demo test test-cpp test-python planted bench lint lint-fast format clean
+.PHONY: help build demo test test-cpp test-python planted fuzz bench lint lint-fast format clean
 .DEFAULT_GOAL := help
 
 help:
@@ -28,6 +32,7 @@ help:
 	@echo 'make demo    disassemble an ELF file into external memory, then query it (FILE=... MEMORY=512M)'
 	@echo 'make test    C++ tests under sanitizers, pytest, doctests, stubs, layers (PYTEST="-k name")'
 	@echo 'make planted each planted bug must make its test fail'
+	@echo 'make fuzz    libFuzzer on every parser of the files (TIME=60 seconds each, TARGET=journal)'
 	@echo 'make bench   pyrsistence beside dict, list, lmdb, rocksdict, sqlite3, shelve (BENCH="...")'
 	@echo 'make lint    ruff, clang-format, mypy'
 	@echo 'make format  let ruff and clang-format rewrite the sources'
@@ -76,6 +81,7 @@ test-cpp: $(VENV)/.tools $(VENV)/.test-packages
 	  -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG="-O1 -g" -DEMD_SANITIZE=address,undefined --log-level=WARNING
 	$(BIN)/cmake --build $(TESTS_BUILD)
 	sh tools/run_sharded.sh $(TESTS_BUILD)/emd_tests
+	$(BIN)/python tests/fuzz/smoke.py $(TESTS_BUILD) $(FUZZ_SEED)
 
 test-python: $(VENV)/.built $(VENV)/.extra-test $(VENV)/.test-packages
 	$(BIN)/python -m pytest -q $(PYTEST)
@@ -83,6 +89,11 @@ test-python: $(VENV)/.built $(VENV)/.extra-test $(VENV)/.test-packages
 # Tests of the tests: each planted bug must make its test fail (some two minutes).
 planted: $(VENV)/.test-packages
 	cd tests/planted && $(CURDIR)/$(BIN)/python run.py
+
+# Needs clang, which is installed where it may be.
+fuzz: $(VENV)/.tools $(VENV)/.extra-test
+	sh tools/prerequisites.sh fuzz "$(CURDIR)/$(BIN)/python"
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tests/fuzz/run.py --seconds $(TIME) $(TARGET)
 
 lint-fast: $(VENV)/.extra-test
 	$(BIN)/ruff check -q .

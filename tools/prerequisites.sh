@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages that a purpose needs and the machine lacks, or names them and stops.
 #
-#   prerequisites.sh build|test|lint PYTHON
+#   prerequisites.sh build|test|lint|fuzz PYTHON
 #
 # Each need is tested by what it gives (a header, an import, a command), not by the package's name, so that nothing is
 # installed where something else provides it. Does nothing, quickly, when nothing is missing.
@@ -19,6 +19,16 @@ need() { # need PACKAGE COMMAND...: the package is missing unless the command su
 
 header() { # header NAME: the compiler finds it
   echo "#include <$1>" | "${CXX:-g++}" -x c++ -std=c++20 -fsyntax-only -
+}
+
+# The newest clang++, with its version in its name or without; prints nothing if there is none.
+clang() {
+  command -v clang++ || ls /usr/bin/clang++-[0-9]* 2>/dev/null | sort -t- -k2 -n | tail -n 1
+}
+
+links_fuzzer() { # clang's runtime of libFuzzer and AddressSanitizer is a package of its own
+  echo 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }' |
+    "$(clang)" -x c++ -fsanitize=fuzzer,address - -o /dev/null
 }
 
 python_header() { # Python.h beside the interpreter, wherever that came from
@@ -47,40 +57,60 @@ case $purpose in
   lint)
     need clang-format clang-format --version
     ;;
+  fuzz)
+    need clang test -n "$(clang)"
+    need libxxhash-dev header xxhash.h
+    ;;
   *)
     echo "prerequisites: unknown purpose '$purpose'" >&2
     exit 2
     ;;
 esac
-[ -n "$missing" ] || exit 0
 
-for package in $missing; do
-  case $package in
-    *python*)
-      if [ "$base" != /usr ]; then
-        echo "prerequisites: the Python in $base lacks what Debian calls $package; use a complete one: PYTHON=..." >&2
-        exit 1
-      fi
-      ;;
-  esac
-done
+# Installs what is in $missing, or names it and stops.
+provide() {
+  [ -n "$missing" ] || return 0
+  for package in $missing; do
+    case $package in
+      *python*)
+        if [ "$base" != /usr ]; then
+          echo "prerequisites: the Python in $base lacks what Debian calls $package; use a complete one: PYTHON=..." >&2
+          exit 1
+        fi
+        ;;
+    esac
+  done
 
-if [ "$(id -u)" = 0 ]; then
-  as_root=""
-elif sudo -n true 2>/dev/null; then
-  as_root="sudo -n"
-else
-  as_root="none"
+  if [ "$(id -u)" = 0 ]; then
+    as_root=""
+  elif sudo -n true 2>/dev/null; then
+    as_root="sudo -n"
+  else
+    as_root="none"
+  fi
+  if [ "$as_root" = none ] || ! command -v apt-get >/dev/null; then
+    # xxhash.h alone can be done without: CMake then takes it from the source of the Python package.
+    if [ "$missing" = " libxxhash-dev" ]; then return 0; fi
+    echo "prerequisites: please install:$missing" >&2
+    echo "  apt-get install$missing" >&2
+    exit 1
+  fi
+
+  echo "prerequisites: installing$missing"
+  install() { $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null; }
+  # shellcheck disable=SC2086  # words are packages
+  install $missing 2>/dev/null || { $as_root apt-get update -qq && install $missing; }
+  missing=""
+}
+
+provide
+if [ "$purpose" = fuzz ]; then
+  # Named by the compiler's version: Debian 12 and later have it by itself, older ones with other files.
+  version=$("$(clang)" -dumpversion | cut -d. -f1)
+  runtime="libclang-rt-$version-dev"
+  if command -v apt-cache >/dev/null && ! apt-cache show "$runtime" >/dev/null 2>&1; then
+    runtime="libclang-common-$version-dev"
+  fi
+  need "$runtime" links_fuzzer
+  provide
 fi
-if [ "$as_root" = none ] || ! command -v apt-get >/dev/null; then
-  # xxhash.h alone can be done without: CMake then takes it from the source of the Python package.
-  if [ "$missing" = " libxxhash-dev" ]; then exit 0; fi
-  echo "prerequisites: please install:$missing" >&2
-  echo "  apt-get install$missing" >&2
-  exit 1
-fi
-
-echo "prerequisites: installing$missing"
-install() { $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null; }
-# shellcheck disable=SC2086  # words are packages
-install $missing 2>/dev/null || { $as_root apt-get update -qq && install $missing; }

@@ -1,0 +1,61 @@
+// A store being used: opened, with a dict "d" and a list "l" in it, beside a model of what they hold.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "input.h"
+#include "store/store.h"
+#include "structures/dict.h"
+#include "structures/list.h"
+
+namespace emd::fuzz {
+
+struct Model {
+  std::map<std::string, std::string> dict;
+  std::vector<std::string> list;
+  friend bool operator==(const Model&, const Model&) = default;
+};
+
+class Session {
+ public:
+  // `sound`: the files are as the library left them, so that every call must answer, and as the model says.
+  Session(std::string path, Model model, bool sound)
+      : path_(std::move(path)), committed_(std::move(model)), sound_(sound) {}
+
+  // Opens the store and its members; makes those that are not there. Errors: emd::Error, nothing is open then.
+  void open(Mode mode);
+  // Without saying goodbye, as a process that is killed.
+  void abandon();
+  void close();
+  bool is_open() const { return store_ != nullptr; }
+
+  // One operation that the input chooses. Errors: emd::Error.
+  void step(Input& input);
+  // What the members hold. The number of steps is bounded by the bytes. Errors: DamagedError.
+  Model contents();
+  // Of the store and its members.
+  Findings verify();
+
+  const Model& model() const { return model_; }
+
+ private:
+  void change_dict(Input& input, u8 what);
+  void change_list(Input& input, u8 what);
+  void control(Input& input, u8 what);
+  void look_up(Input& input);
+  void require_equal();
+
+  const std::string path_;
+  Model committed_, model_;
+  const bool sound_;
+  std::unique_ptr<Store> store_;
+  std::shared_ptr<Member> dict_member_, list_member_;
+  std::optional<Dict> dict_;
+  std::optional<List> list_;
+};
+
+}  // namespace emd::fuzz
