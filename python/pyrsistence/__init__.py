@@ -1,6 +1,6 @@
 """Python's everyday collections in memory-mapped files: larger than RAM, and safe across crashes."""
 
-from ._core import DamagedError, FormatError, LockedError, memory_budget, set_memory_budget
+from ._core import DamagedError, FormatError, LockedError, SnapshotError, memory_budget, set_memory_budget
 from ._dict import EMDict
 from ._list import EMList
 from ._migration import Migration, migrate
@@ -13,6 +13,7 @@ __all__ = [
     "FormatError",
     "LockedError",
     "Migration",
+    "SnapshotError",
     "Store",
     "memory_budget",
     "migrate",

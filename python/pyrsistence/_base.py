@@ -13,6 +13,7 @@ import os
 import shutil
 import sys
 import tempfile
+import threading
 import weakref
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -22,22 +23,59 @@ from ._core import DamagedError
 
 # Owners of open stores, by id: the containers are not hashable.
 _owners: dict[int, weakref.ref[Any]] = {}
+# The same by the real path of their directory: for what comes by pickle.
+_by_path: dict[str, weakref.ref[Any]] = {}
+# Whoever opens what came by pickle: two threads may be given the same.
+_restoring = threading.RLock()
 
 
-def open_handle(path: Any, mode: str, commit_interval: float | None, timeout: float) -> _core.StoreHandle:
+def _new_lock_in_child() -> None:
+    global _restoring
+    _restoring = threading.RLock()  # a thread that held the old one is not here
+
+
+os.register_at_fork(after_in_child=_new_lock_in_child)
+
+
+def open_handle(
+    path: Any, mode: str, commit_interval: float | None, timeout: float, snapshot_timeout: float
+) -> _core.StoreHandle:
     """Open the store in the directory ``path``: a str, bytes or path-like object."""
-    return _core.StoreHandle(os.fsencode(path), mode, commit_interval, timeout)
+    return _core.StoreHandle(os.fsencode(path), mode, commit_interval, timeout, snapshot_timeout)
 
 
 def register(owner: Any) -> None:
-    """Have the owner closed when the interpreter ends."""
-    key = id(owner)
-    _owners[key] = weakref.ref(owner, lambda _: _owners.pop(key, None))
+    """Have the owner found by its path, and closed when the interpreter ends."""
+    key, path = id(owner), os.path.realpath(owner._handle.path)
+
+    def forget(reference: weakref.ref[Any]) -> None:
+        _owners.pop(key, None)
+        if _by_path.get(path) is reference:
+            _by_path.pop(path, None)
+
+    _owners[key] = _by_path[path] = weakref.ref(owner, forget)
 
 
 def unregister(owner: Any) -> None:
     """Undo register()."""
-    _owners.pop(id(owner), None)
+    reference = _owners.pop(id(owner), None)
+    path = os.path.realpath(owner._handle.path)
+    if reference is not None and _by_path.get(path) is reference:
+        _by_path.pop(path, None)
+
+
+def owner_of(path: str) -> Any:
+    """Return whoever has the store at this path open in this process, or None."""
+    reference = _by_path.get(os.path.realpath(path))
+    owner = reference() if reference is not None else None
+    if owner is None or owner._handle is None or owner._handle.forked or owner._handle.closed:
+        return None
+    return owner
+
+
+def restoring() -> threading.RLock:
+    """Return the lock to hold while opening what came by pickle."""
+    return _restoring
 
 
 @atexit.register
@@ -96,6 +134,34 @@ def close(handle: _core.StoreHandle) -> None:
         handle.close()
 
 
+def committed_path(handle: _core.StoreHandle, read_only: bool) -> str:
+    """Return the path by which another process finds what is here now: after a commit, for a writer."""
+    if not read_only:
+        if handle.in_transaction:
+            raise RuntimeError(
+                f"'{handle.path}' cannot be pickled inside a transaction: another process would see what was "
+                "committed before it; leave the transaction first"
+            )
+        commit(handle)
+    handle.require_usable()
+    return os.path.realpath(handle.path)
+
+
+@contextlib.contextmanager
+def snapshot(handle: _core.StoreHandle) -> Iterator[None]:
+    """One state of a store that another process may be writing, over many reads."""
+    handle.begin_snapshot()
+    try:
+        yield
+    finally:
+        handle.end_snapshot()
+
+
+def consistent(handle: _core.StoreHandle, mode: str) -> contextlib.AbstractContextManager[None]:
+    """Return the scope of a read in many steps: a snapshot where another process may be writing."""
+    return snapshot(handle) if mode == "r" else contextlib.nullcontext()
+
+
 def raise_findings(path: str, findings: list[str]) -> None:
     """Raise DamagedError if there are findings."""
     if findings:
@@ -112,7 +178,9 @@ class Owner:
     _mode: str
     _temporary: str | None
 
-    def _open_store(self, path: Any, mode: str, commit_interval: float | None, timeout: float) -> None:
+    def _open_store(
+        self, path: Any, mode: str, commit_interval: float | None, timeout: float, snapshot_timeout: float
+    ) -> None:
         temporary = None
         if path is None:
             if mode not in ("a", "x"):
@@ -120,7 +188,7 @@ class Owner:
             temporary = tempfile.mkdtemp(prefix="pyrsistence-")
             path, mode = temporary, "a"
         try:
-            self._handle = open_handle(path, mode, commit_interval, timeout)
+            self._handle = open_handle(path, mode, commit_interval, timeout, snapshot_timeout)
         except BaseException:
             if temporary is not None:
                 shutil.rmtree(temporary, ignore_errors=True)

@@ -43,8 +43,10 @@ class Container(_base.Owner):
     def _attach(self, handle: _core.StoreHandle, name: str) -> None:
         _core.attach(self, handle, name, self._options, *self._layout)
 
-    def _open_alone(self, path: Any, mode: str, commit_interval: float | None, timeout: float) -> None:
-        self._open_store(path, mode, commit_interval, timeout)
+    def _open_alone(
+        self, path: Any, mode: str, commit_interval: float | None, timeout: float, snapshot_timeout: float
+    ) -> None:
+        self._open_store(path, mode, commit_interval, timeout, snapshot_timeout)
         try:
             self._attach_alone()
         except BaseException:
@@ -88,6 +90,33 @@ class Container(_base.Owner):
 
     def _set_options(self, **options: Any) -> None:
         raise NotImplementedError
+
+    # ---- Pickling: as the place of the store, not as what is in it
+
+    def _option_names(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def copy(self) -> Any:
+        raise NotImplementedError
+
+    def __reduce__(self) -> Any:
+        if _core.is_storing():  # as part of a value: its items, which the value then owns
+            items = self.copy()
+            return type(items), (items,)
+        handle = self._open_handle()
+        if self.closed and not handle.forked:
+            raise ValueError(f"{self._closed_repr()} cannot be pickled")
+        path = _base.committed_path(handle, self._mode == "r")
+        return _restore, (type(self), path, self._name, self._option_names(), getattr(self, "__dict__", None))
+
+    @classmethod
+    def _reopen(cls: type[_Self], path: str, options: dict[str, Any], state: dict[str, Any] | None) -> _Self:
+        self = cls.__new__(cls)
+        self._set_options(**options)
+        if state:
+            self.__dict__.update(state)
+        self._open_alone(path, "r", None, 0.0, 0.0)
+        return self
 
     def close(self) -> None:
         """Commit and close; a member of a Store is only let go, and committed with its store.
@@ -162,6 +191,19 @@ class Container(_base.Owner):
         """
         return _base.transaction(self._open_handle())
 
+    def snapshot(self) -> contextlib.AbstractContextManager[None]:
+        """One state over many reads: ``with d.snapshot():`` keeps a reader at what is committed now.
+
+        For ``mode="r"``. It spans the whole store. The writer's commits wait until it ends, but at most for
+        the writer's ``snapshot_timeout`` seconds; then it expires, and what is read raises SnapshotError.
+
+        **Cost**: a few microseconds. Errors: RuntimeError if the store is open for writing; SnapshotError.
+        """
+        return _base.snapshot(self._open_handle())
+
+    def _consistent(self) -> contextlib.AbstractContextManager[None]:
+        return _base.consistent(self._open_handle(), self._mode)
+
     # ---- Inspection
 
     def verify(self) -> list[str]:
@@ -184,6 +226,25 @@ class Container(_base.Owner):
         **Cost**: O(1), and a look at the store's files.
         """
         return {**self._open_handle().stats(), **_core.container_stats(self)}
+
+
+def consistent(other: Any) -> contextlib.AbstractContextManager[None]:
+    """Return the scope in which the other operand is read: one of ours may need a snapshot."""
+    return other._consistent() if isinstance(other, Container) else contextlib.nullcontext()
+
+
+def _restore(
+    cls: type[_Self], path: str, name: str, options: dict[str, Any], state: dict[str, Any] | None
+) -> Any:
+    """Return what was pickled: what is open here already, or a reader."""
+    from ._store import Store
+
+    with _base.restoring():
+        owner = _base.owner_of(path)
+        if not name:
+            return owner if isinstance(owner, cls) else cls._reopen(path, options, state)
+        store = owner if isinstance(owner, Store) else Store(path, mode="r")
+        return store._member(cls, name, options)
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import reprlib
 from collections.abc import Iterable, Mapping, MutableMapping
 from itertools import islice
@@ -48,11 +49,12 @@ class EMDict(_core.DictBase, _container.Container):
         writeback: bool = False,
         commit_interval: float | None = 5.0,
         timeout: float = 0.0,
+        snapshot_timeout: float = 1.0,
         _layout: tuple[int, int] = _container.DEFAULT_LAYOUT,
     ) -> None:
         self.close()
         self._configure(pickler, unpickler, pickle, key, writeback, _layout)
-        self._open_alone(path, mode, commit_interval, timeout)
+        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout)
         if data is not None:
             try:
                 self.update(data)
@@ -72,7 +74,13 @@ class EMDict(_core.DictBase, _container.Container):
         self._configure(pickler, unpickler, pickle, key, writeback, _layout)
 
     def open(
-        self, path: Any, *, mode: str = "a", commit_interval: float | None = 5.0, timeout: float = 0.0
+        self,
+        path: Any,
+        *,
+        mode: str = "a",
+        commit_interval: float | None = 5.0,
+        timeout: float = 0.0,
+        snapshot_timeout: float = 1.0,
     ) -> None:
         """Open again after close(), at this path, with the codec given to the constructor.
 
@@ -87,7 +95,7 @@ class EMDict(_core.DictBase, _container.Container):
         if _core.attached(self):
             raise RuntimeError(f"{type(self).__name__} '{self.path}' is open")
         self._configure(*self._options, self._layout)
-        self._open_alone(path, mode, commit_interval, timeout)
+        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout)
 
     # ---- The mapping interface that needs no speed
 
@@ -138,11 +146,16 @@ class EMDict(_core.DictBase, _container.Container):
     def copy(self) -> dict[Any, Any]:
         """Return a builtin dict of all items, in memory.
 
-        **Cost**: O(n) time and memory.
+        Beside a writer in another process it is of one state. **Cost**: O(n) time and memory. Errors: there,
+        SnapshotError if it takes longer than the writer's ``snapshot_timeout``.
         """
-        return dict(self.items())
+        with self._consistent():
+            return dict(self.items())
 
     __copy__ = copy
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> dict[Any, Any]:
+        return copy.deepcopy(self.copy(), memo)
 
     @classmethod
     def fromkeys(cls, iterable: Iterable[Any], value: Any = None) -> Any:
@@ -165,14 +178,15 @@ class EMDict(_core.DictBase, _container.Container):
             return NotImplemented
         if self is other:
             return True
-        if len(self) != len(other):
-            return False
-        absent = object()
-        for key, value in self.items():
-            found = other.get(key, absent)
-            if found is absent or not (found is value or found == value):
+        with self._consistent(), _container.consistent(other):
+            if len(self) != len(other):
                 return False
-        return True
+            absent = object()
+            for key, value in self.items():
+                found = other.get(key, absent)
+                if found is absent or not (found is value or found == value):
+                    return False
+            return True
 
     def __ne__(self, other: object) -> Any:
         equal = self.__eq__(other)
@@ -189,7 +203,7 @@ class EMDict(_core.DictBase, _container.Container):
         if not isinstance(other, Mapping):
             return NotImplemented
         result = dict(other)
-        result.update(self)
+        result.update(self.copy())
         return result
 
     def __ior__(self, other: Any) -> Any:
@@ -201,15 +215,16 @@ class EMDict(_core.DictBase, _container.Container):
         if self.closed:
             return self._closed_repr()
         short = reprlib.Repr()
-        shown = [f"{short.repr(k)}: {short.repr(v)}" for k, v in islice(self.items(), _REPR_ITEMS)]
-        rest = len(self) - len(shown)
+        with self._consistent():
+            first, size = list(islice(self.items(), _REPR_ITEMS)), len(self)
+        shown = [f"{short.repr(key)}: {short.repr(value)}" for key, value in first]
+        rest = size - len(shown)
         if rest > 0:
             shown.append(f"... {rest} more")
         return f"{name}({{{', '.join(shown)}}}, path={self.path!r})"
 
-    def __reduce__(self) -> Any:
-        # A pickle holds the items, not the place of the store: it gives a builtin dict.
-        return dict, (self.copy(),)
+    def _option_names(self) -> dict[str, Any]:
+        return dict(zip(("pickler", "unpickler", "pickle", "key", "writeback"), self._options, strict=True))
 
     # ---- Beyond dict
 

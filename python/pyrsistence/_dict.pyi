@@ -23,6 +23,7 @@ class EMDict(Container, MutableMapping[_K, _V], Generic[_K, _V]):
         writeback: bool = False,
         commit_interval: CommitInterval = 5.0,
         timeout: float = 0.0,
+        snapshot_timeout: float = 1.0,
         _layout: tuple[int, int] = ...,
     ) -> None: ...
     def open(
@@ -32,6 +33,7 @@ class EMDict(Container, MutableMapping[_K, _V], Generic[_K, _V]):
         mode: str = "a",
         commit_interval: CommitInterval = 5.0,
         timeout: float = 0.0,
+        snapshot_timeout: float = 1.0,
     ) -> None: ...
     def __getitem__(self, key: _K, /) -> _V: ...
     def __setitem__(self, key: _K, value: _V, /) -> None: ...

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import operator
 import reprlib
 from collections.abc import Callable, MutableSequence
-from itertools import islice
 from types import GenericAlias
 from typing import Any
 
@@ -48,10 +48,11 @@ class EMList(_core.ListBase, _container.Container):
         writeback: bool = False,
         commit_interval: float | None = 5.0,
         timeout: float = 0.0,
+        snapshot_timeout: float = 1.0,
     ) -> None:
         self.close()
         self._set_options(pickler, unpickler, pickle, writeback)
-        self._open_alone(path, mode, commit_interval, timeout)
+        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout)
         if data is not None:
             try:
                 self.extend(data)
@@ -65,7 +66,13 @@ class EMList(_core.ListBase, _container.Container):
         self._configure(pickler, unpickler, pickle, None, writeback, _container.DEFAULT_LAYOUT)
 
     def open(
-        self, path: Any, *, mode: str = "a", commit_interval: float | None = 5.0, timeout: float = 0.0
+        self,
+        path: Any,
+        *,
+        mode: str = "a",
+        commit_interval: float | None = 5.0,
+        timeout: float = 0.0,
+        snapshot_timeout: float = 1.0,
     ) -> None:
         """Open again after close(), at this path, with the codec given to the constructor.
 
@@ -80,7 +87,7 @@ class EMList(_core.ListBase, _container.Container):
         if _core.attached(self):
             raise RuntimeError(f"{type(self).__name__} '{self.path}' is open")
         self._configure(*self._options, self._layout)
-        self._open_alone(path, mode, commit_interval, timeout)
+        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout)
 
     # ---- The sequence interface that needs no speed
 
@@ -92,6 +99,9 @@ class EMList(_core.ListBase, _container.Container):
         return self[:]
 
     __copy__ = copy
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> list[Any]:
+        return copy.deepcopy(self.copy(), memo)
 
     def __add__(self, other: Any) -> Any:
         if not isinstance(other, (list, EMList)):
@@ -126,7 +136,8 @@ class EMList(_core.ListBase, _container.Container):
             return NotImplemented
         if self is other:
             return True
-        return len(self) == len(other) and self._first_difference(other) is None
+        with self._consistent(), _container.consistent(other):
+            return len(self) == len(other) and self._first_difference(other) is None
 
     def __ne__(self, other: object) -> Any:
         equal = self.__eq__(other)
@@ -141,8 +152,9 @@ class EMList(_core.ListBase, _container.Container):
     def _compare(self, other: Any, compare: Callable[[Any, Any], Any]) -> Any:
         if not isinstance(other, (list, EMList)):
             return NotImplemented
-        pair = self._first_difference(other)
-        return compare(*pair) if pair else compare(len(self), len(other))
+        with self._consistent(), _container.consistent(other):
+            pair = self._first_difference(other) or (len(self), len(other))
+        return compare(*pair)
 
     def __lt__(self, other: Any) -> Any:
         return self._compare(other, operator.lt)
@@ -161,15 +173,17 @@ class EMList(_core.ListBase, _container.Container):
         if self.closed:
             return self._closed_repr()
         short = reprlib.Repr()
-        shown = [short.repr(value) for value in islice(self, _REPR_ITEMS)]
-        rest = len(self) - len(shown)
+        with self._consistent():
+            first, size = self[:_REPR_ITEMS], len(self)
+        shown = [short.repr(value) for value in first]
+        rest = size - len(shown)
         if rest > 0:
             shown.append(f"... {rest} more")
         return f"{name}([{', '.join(shown)}], path={self.path!r})"
 
-    def __reduce__(self) -> Any:
-        # A pickle holds the elements, not the place of the store: it gives a builtin list.
-        return list, (self[:],)
+    def _option_names(self) -> dict[str, Any]:
+        pickler, unpickler, pickle, _, writeback = self._options
+        return {"pickler": pickler, "unpickler": unpickler, "pickle": pickle, "writeback": writeback}
 
     # ---- Beyond list
 

@@ -20,6 +20,7 @@ class EMList(Container, MutableSequence[_T], Generic[_T]):
         writeback: bool = False,
         commit_interval: CommitInterval = 5.0,
         timeout: float = 0.0,
+        snapshot_timeout: float = 1.0,
     ) -> None: ...
     def open(
         self,
@@ -28,6 +29,7 @@ class EMList(Container, MutableSequence[_T], Generic[_T]):
         mode: str = "a",
         commit_interval: CommitInterval = 5.0,
         timeout: float = 0.0,
+        snapshot_timeout: float = 1.0,
     ) -> None: ...
     @overload
     def __getitem__(self, index: SupportsIndex, /) -> _T: ...

@@ -35,11 +35,12 @@ class Store(_base.Owner):
         mode: str = "a",
         commit_interval: float | None = 5.0,
         timeout: float = 0.0,
+        snapshot_timeout: float = 1.0,
     ) -> None:
         self.close()
         self._handle = None
         self._temporary = None
-        self._open_store(path, mode, commit_interval, timeout)
+        self._open_store(path, mode, commit_interval, timeout, snapshot_timeout)
         self._refuse_single()
 
     @classmethod
@@ -175,6 +176,18 @@ class Store(_base.Owner):
         """
         return _base.transaction(self._open_handle())
 
+    def snapshot(self) -> contextlib.AbstractContextManager[None]:
+        """One state of all members over many reads, for ``mode="r"``. As EMDict.snapshot().
+
+        **Cost**: a few microseconds.
+        """
+        return _base.snapshot(self._open_handle())
+
+    # ---- Pickling: as the place of the store
+
+    def __reduce__(self) -> Any:
+        return _restore, (type(self), _base.committed_path(self._open_handle(), self._mode == "r"))
+
     # ---- Inspection
 
     def verify(self) -> list_of[str]:
@@ -199,6 +212,13 @@ class Store(_base.Owner):
         return self._open_handle().stats()
 
 
+def _restore(cls: type[Store], path: str) -> Store:
+    """Return the Store that was pickled: the one that is open here already, or a reader."""
+    with _base.restoring():
+        owner = _base.owner_of(path)
+        return owner if isinstance(owner, cls) else cls(path, mode="r")
+
+
 # The builtins, whose names are methods of Store.
 dict_of = dict
 list_of = list
@@ -212,13 +232,14 @@ def open(
     *,
     commit_interval: float | None = 5.0,
     timeout: float = 0.0,
+    snapshot_timeout: float = 1.0,
     **options: Any,
 ) -> EMDict[Any, Any] | EMList[Any] | Store:
     """Open what is in the directory: an EMDict, an EMList, or a Store of named members.
 
     The options are those of EMDict and EMList that say how they encode. Errors: as EMDict.
     """
-    handle = _base.open_handle(path, mode, commit_interval, timeout)
+    handle = _base.open_handle(path, mode, commit_interval, timeout, snapshot_timeout)
     try:
         for name, kind in handle.members():
             if not name:

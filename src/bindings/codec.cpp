@@ -13,6 +13,14 @@ namespace pyr {
 
 namespace {
 
+thread_local unsigned t_storing = 0;
+
+class Storing {
+ public:
+  Storing() { ++t_storing; }
+  ~Storing() { --t_storing; }
+};
+
 constexpr const char* kPickleRefused =
     "only pickle can store an object of this type, and this container was opened with pickle=False; store "
     "its parts (None, "
@@ -49,6 +57,8 @@ bool given(PyObject* object) { return object && object != Py_None; }
 
 }  // namespace
 
+bool is_storing() { return t_storing != 0; }
+
 Buffer::~Buffer() {
   if (data_ != inline_) std::free(data_);
 }
@@ -67,8 +77,6 @@ bool Buffer::grow(std::size_t n) {
   return true;
 }
 
-Codec::~Codec() { clear(); }
-
 bool Codec::configure(PyObject* pickler, PyObject* unpickler, bool allow_pickle, PyObject* key) {
   Ref pickle, unpickle;
   if (given(pickler) && !(pickle = bound_method(pickler, "pickler", "pickle"))) return false;
@@ -77,25 +85,22 @@ bool Codec::configure(PyObject* pickler, PyObject* unpickler, bool allow_pickle,
     PyErr_Format(PyExc_TypeError, "key= must be a function, not %R", Py_TYPE(key));
     return false;
   }
-  clear();
-  pickle_ = pickle.release();
-  unpickle_ = unpickle.release();
-  key_ = given(key) ? Py_NewRef(key) : nullptr;
+  pickle_.exchange(std::move(pickle));
+  unpickle_.exchange(std::move(unpickle));
+  key_.exchange(given(key) ? Ref::borrowed(key) : Ref());
   allow_pickle_ = allow_pickle;
   return true;
 }
 
 int Codec::traverse(visitproc visit, void* arg) {
-  Py_VISIT(pickle_);
-  Py_VISIT(unpickle_);
-  Py_VISIT(key_);
+  for (const SharedRef* part : {&pickle_, &unpickle_, &key_}) {
+    if (const int stopped = part->traverse(visit, arg)) return stopped;
+  }
   return 0;
 }
 
 void Codec::clear() {
-  Py_CLEAR(pickle_);
-  Py_CLEAR(unpickle_);
-  Py_CLEAR(key_);
+  for (SharedRef* part : {&pickle_, &unpickle_, &key_}) part->exchange(Ref());
 }
 
 bool Codec::encode_value(PyObject* value, Buffer& out) {
@@ -107,7 +112,7 @@ bool Codec::encode_value(PyObject* value, Buffer& out) {
   if (value == Py_None) return put_tag(out, kNone);
   const std::size_t start = out.size();
   try {
-    const Nesting nesting = allow_pickle_ || pickle_ ? Nesting::kFlat : Nesting::kTrees;
+    const Nesting nesting = allow_pickle_ || !pickle_.empty() ? Nesting::kFlat : Nesting::kTrees;
     const Encoded result = encode_native(value, nesting, out);
     if (result != Encoded::kForeign) return result == Encoded::kYes;
   } catch (const std::bad_alloc&) {
@@ -119,17 +124,19 @@ bool Codec::encode_value(PyObject* value, Buffer& out) {
 }
 
 bool Codec::encode_pickled(PyObject* value, Buffer& out) {
-  if (!pickle_ && !allow_pickle_) {
+  const Ref pickle = pickle_.get();
+  if (!pickle && !allow_pickle_) {
     PyErr_Format(PyExc_TypeError, "%R: %s", Py_TYPE(value), kPickleRefused);
     return false;
   }
-  const Ref pickled(pickle_ ? PyObject_CallOneArg(pickle_, value) : pickle_dumps(value));
+  const Storing storing;
+  const Ref pickled(pickle ? PyObject_CallOneArg(pickle.get(), value) : pickle_dumps(value));
   if (!pickled) return false;
   if (!PyBytes_Check(pickled.get())) {
     PyErr_Format(PyExc_TypeError, "pickler.pickle() must return bytes, not %R", Py_TYPE(pickled.get()));
     return false;
   }
-  return put_bytes<Place::kWhole>(out, pickle_ ? kUserPickle : kPickle, PyBytes_AS_STRING(pickled.get()),
+  return put_bytes<Place::kWhole>(out, pickle ? kUserPickle : kPickle, PyBytes_AS_STRING(pickled.get()),
                                   static_cast<std::size_t>(PyBytes_GET_SIZE(pickled.get())));
 }
 
@@ -142,23 +149,23 @@ PyObject* Codec::decode_value(Bytes bytes) {
 PyObject* Codec::decode_pickled(Bytes bytes) {
   static PyObject* loads = nullptr;
   const bool users = bytes[0] == kUserPickle;
-  if (users && !unpickle_)
+  const Ref unpickle = users || !allow_pickle_ ? unpickle_.get() : Ref();
+  if (users && !unpickle)
     return unpickling_error(
         "this was written through a pickler=: open the container with the unpickler= that belongs to it");
   // With pickle=False the user's own unpickler, if there is one, may still read it: that is how it is restricted.
-  const bool own = users || (!allow_pickle_ && unpickle_);
+  const bool own = users || unpickle;
   if (!own && !allow_pickle_)
     return unpickling_error("this is a pickle, and the container was opened with pickle=False");
-  PyObject* function = own ? unpickle_ : imported(loads, "pickle", "loads");
+  PyObject* const function = own ? unpickle.get() : imported(loads, "pickle", "loads");
   if (!function) return nullptr;
-  const Ref held = Ref::borrowed(function);
   const Ref copy(PyBytes_FromStringAndSize(reinterpret_cast<const char*>(bytes.data()) + 1,
                                            static_cast<Py_ssize_t>(bytes.size()) - 1));
-  return copy ? PyObject_CallOneArg(held.get(), copy.get()) : nullptr;
+  return copy ? PyObject_CallOneArg(function, copy.get()) : nullptr;
 }
 
 bool Codec::encode_key(PyObject* key, Buffer& canonical, Buffer* annex) {
-  if (__builtin_expect(!key_, 1)) {
+  if (__builtin_expect(key_.empty(), 1)) {
     PyTypeObject* type = Py_TYPE(key);
     if (type == &PyLong_Type) return put_int(canonical, key);
     if (type == &PyUnicode_Type) return put_str<Place::kWhole>(canonical, key);
@@ -174,7 +181,8 @@ bool Codec::encode_key(PyObject* key, Buffer& canonical, Buffer* annex) {
 
 bool Codec::encode_any_key(PyObject* key, Buffer& canonical, Buffer* annex) {
   Ref form;
-  if (key_ && !(form = Ref(PyObject_CallOneArg(key_, key)))) return false;
+  const Ref function = key_.get();
+  if (function && !(form = Ref(PyObject_CallOneArg(function.get(), key)))) return false;
   bool natural = true;
   if (!encode_canonical(form ? form.get() : key, canonical, natural)) return false;
   if (form && form.get() != key) natural = false;

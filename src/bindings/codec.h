@@ -5,7 +5,7 @@
 //  - keys: canonical, so that equal keys have equal bytes, in any process and under any PYTHONHASHSEED, plus an annex that
 //    gives the very key back when the canonical bytes alone would not.
 //
-// Threads: call with the GIL held.
+// Threads: call with the GIL held, or attached where there is none. A Codec may be used by several at once.
 #pragma once
 
 #include <Python.h>
@@ -13,6 +13,7 @@
 #include <cstddef>
 
 #include "base/bytes.h"
+#include "bindings/threads.h"
 
 namespace pyr {
 
@@ -44,6 +45,7 @@ class Buffer {
   void advance(std::size_t n) { size_ += n; }
   // Forgets all beyond the first `size` bytes.
   void truncate(std::size_t size) { size_ = size; }
+  std::size_t capacity() const { return capacity_; }
 
  private:
   bool grow(std::size_t n);
@@ -54,13 +56,16 @@ class Buffer {
   std::size_t capacity_ = kInline;
 };
 
+// Whether this thread is pickling what a container will store. A container that is part of that is stored as a copy of
+// what it holds, not as the place where it lies.
+bool is_storing();
+
 // How one container encodes. Holds references to the user's pickler and unpickler.
 class Codec {
  public:
   Codec() = default;
   Codec(const Codec&) = delete;
   Codec& operator=(const Codec&) = delete;
-  ~Codec();
 
   // `pickler` has .pickle(obj) -> bytes, `unpickler` .unpickle(bytes) -> obj; null or None: the pickle
   // module, protocol 5. `allow_pickle` speaks of that module alone: a user's own pickler is the user's word.
@@ -89,10 +94,10 @@ class Codec {
   PyObject* decode_pickled(Bytes bytes);
   bool encode_any_key(PyObject* key, Buffer& canonical, Buffer* annex);
 
-  PyObject* pickle_ = nullptr;    // the bound method pickler.pickle
-  PyObject* unpickle_ = nullptr;  // the bound method unpickler.unpickle
-  PyObject* key_ = nullptr;
-  bool allow_pickle_ = true;
+  SharedRef pickle_;    // the bound method pickler.pickle
+  SharedRef unpickle_;  // the bound method unpickler.unpickle
+  SharedRef key_;
+  std::atomic<bool> allow_pickle_ = true;
 };
 
 }  // namespace pyr

@@ -1,6 +1,7 @@
 // See codec_support.h.
 #include "bindings/codec_support.h"
 
+#include <atomic>
 #include <cstdarg>
 
 namespace pyr {
@@ -43,20 +44,32 @@ void raise_from(PyObject* type, const char* what, PyObject* subject) {
   PyErr_Restore(new_type, new_value, new_traceback);
 }
 
+namespace {
+
+// Several threads may find the cache empty: the first one's attribute stays.
+PyObject* cache_attribute(PyObject*& cache, PyObject* owner, const char* name) {
+  PyObject* const found = PyObject_GetAttrString(owner, name);
+  PyObject* known = nullptr;
+  if (!found || std::atomic_ref(cache).compare_exchange_strong(known, found)) return found;
+  Py_DECREF(found);
+  return known;
+}
+
+}  // namespace
+
 PyObject* imported(PyObject*& cache, const char* module, const char* name) {
-  if (cache) return cache;
+  if (PyObject* const known = std::atomic_ref(cache).load(std::memory_order_acquire)) return known;
   const Ref owner(PyImport_ImportModule(module));
-  if (owner) cache = PyObject_GetAttrString(owner.get(), name);
-  return cache;
+  return owner ? cache_attribute(cache, owner.get(), name) : nullptr;
 }
 
 PyObject* if_imported(PyObject*& cache, const char* module, const char* name) {
-  if (cache) return cache;
-  PyObject* owner = PyDict_GetItemString(PyImport_GetModuleDict(), module);
+  if (PyObject* const known = std::atomic_ref(cache).load(std::memory_order_acquire)) return known;
+  PyObject* const owner = PyDict_GetItemString(PyImport_GetModuleDict(), module);
   if (!owner) return nullptr;
-  cache = PyObject_GetAttrString(owner, name);
-  if (!cache) PyErr_Clear();  // a module still being imported: its types have no objects yet
-  return cache;
+  PyObject* const found = cache_attribute(cache, owner, name);
+  if (!found) PyErr_Clear();  // a module still being imported: its types have no objects yet
+  return found;
 }
 
 }  // namespace pyr

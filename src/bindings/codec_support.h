@@ -1,37 +1,13 @@
-// What the codec's files share: owned references, the error for damaged bytes, attributes of modules.
-// Threads: call with the GIL held.
+// What the codec's files share: the error for damaged bytes, attributes of modules.
+// Threads: call with the GIL held, or attached where there is none.
 #pragma once
 
 #include <Python.h>
 
-#include <utility>
-
 #include "bindings/codec.h"
+#include "bindings/ref.h"
 
 namespace pyr {
-
-// An owned reference. Converts to bool: whether there is one.
-class Ref {
- public:
-  Ref() = default;
-  explicit Ref(PyObject* owned) : object_(owned) {}
-  Ref(Ref&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
-  Ref& operator=(Ref&& other) noexcept {
-    std::swap(object_, other.object_);
-    return *this;
-  }
-  ~Ref() { Py_XDECREF(object_); }
-  static Ref borrowed(PyObject* object) {
-    Py_XINCREF(object);
-    return Ref(object);
-  }
-  PyObject* get() const { return object_; }
-  PyObject* release() { return std::exchange(object_, nullptr); }
-  explicit operator bool() const { return object_ != nullptr; }
-
- private:
-  PyObject* object_ = nullptr;
-};
 
 // Sets DamagedError saying `what` (a PyErr_Format text) and returns null.
 PyObject* damaged(const char* what, ...);

@@ -4,88 +4,150 @@ namespace pyr {
 
 Container::~Container() {
   // The derived class detached already: the structure is its own.
-  clear();
   Py_CLEAR(handle_object_);
 }
 
-void Container::attach(PyObject* handle_object, StoreHandle& handle, std::string_view name, emd::Kind kind) {
-  detach();
+StoreHandle* Container::share_handle(Ref& handle_object) {
+  Ref held;
+  StoreHandle* handle = nullptr;
+  {
+    const Hold hold(binding_);
+    held = Ref(Py_XNewRef(handle_object_));
+    handle = handle_;
+  }
+  handle_object = std::move(held);
+  return handle;
+}
+
+// ---- Entering
+
+#ifdef Py_GIL_DISABLED
+
+StoreHandle& Container::enter(Ref& handle_object) {
+  while (true) {
+    StoreHandle* const handle = share_handle(handle_object);
+    if (!handle) refuse();
+    handle->enter();
+    if (handle == handle_ && attached()) {
+      try {
+        store().require_readable();
+      } catch (...) {
+        handle->leave();
+        throw;
+      }
+      return *handle;
+    }
+    handle->leave();
+    if (handle == handle_) refuse();
+  }
+}
+
+#else
+
+void Container::settle() {
+  Ref handle_object;
+  share_handle(handle_object)
+      ->enter();  // where it waits, others may close the container and open it elsewhere
+  if (!attached()) refuse();
+}
+
+#endif
+
+void Container::refuse() {
+  const char* const type = Py_TYPE(self_)->tp_name;
+  Ref handle_object;
+  StoreHandle* const handle = share_handle(handle_object);
+  if (!handle) throw emd::ClosedError(std::string(type) + " is not open");
+  if (handle->forked()) handle->enter();  // which says so
+  if (handle->closed()) throw emd::ClosedError(std::string(type) + " '" + handle->path() + "' is closed");
+  throw emd::ClosedError(std::string(type) + " in '" + handle->path() +
+                         "' is closed, was dropped, or its creation was rolled back");
+}
+
+Container::Snapshot::Snapshot(Container& container) {
+  StoreHandle* const handle = container.share_handle(handle_object_);
+  if (!handle || !handle->read_only()) return;
+  handle->begin_snapshot();
+  handle_ = handle;
+}
+
+Container::Snapshot::~Snapshot() {
+  if (handle_) handle_->end_snapshot();
+}
+
+// ---- Attaching
+
+bool Container::attach(PyObject* handle_object, StoreHandle& handle, std::string_view name, emd::Kind kind,
+                       bool writeback) {
+  Ref weak_reference(PyWeakref_NewRef(self_, nullptr));
+  if (!weak_reference) return false;
+  Trash trash;
+  const Hold hold(opening_);
+  detach(trash);
+  const StoreHandle::Entered entered(handle);
   std::shared_ptr<emd::Member> member = handle.member(name, kind);
-  if (Container* other = handle.container_of(*member)) other->detach();
+  if (Container* other = handle.container_of(*member)) other->let_go(trash);
   emd::Store& store = handle.use();
+  // What a reader would keep could be old, and what it changed could not be written back.
+  if (writeback && !store.read_only() && !cache_.start()) return false;
   store.acquire(*member);
   try {
-    open_structure(store, *member);
+    store.look(*member, [&] { open_structure(store, *member); });
   } catch (...) {
     store.release(*member);
     throw;
   }
-  Py_XSETREF(handle_object_, Py_NewRef(handle_object));
-  handle_ = &handle;
+  {
+    const Hold both(binding_);
+    trash.emplace_back(std::exchange(handle_object_, Py_NewRef(handle_object)));
+    handle_ = &handle;
+  }
   member_ = std::move(member);
-  store_ = &store;
-  handle.attach(*this);
+  handle.attach(*this, std::move(weak_reference));
+  store_.store(&store, std::memory_order_relaxed);
+  return true;
 }
 
 void Container::detach() noexcept {
-  if (!store_) return;
-  emd::Store& store = *store_;
-  if (handle_->forked()) {
-    // The parent's store: nothing of it is touched.
-    store_ = nullptr;
-    close_structure(true);
-  } else {
-    handle_->wait_while_busy();
-    if (!store_) return;
-    store_ = nullptr;
-    close_structure(false);
+  Trash trash;
+  detach(trash);
+}
+
+void Container::detach(Trash& trash) {
+  Ref handle_object;
+  StoreHandle* const handle = share_handle(handle_object);
+  if (!handle) return;
+  if (handle->forked()) return let_go(trash);
+  const StoreHandle::Inside inside(*handle);
+  if (handle == handle_) let_go(trash);
+}
+
+void Container::let_go(Trash& trash) noexcept {
+  if (!attached()) return;
+  emd::Store& released = store();
+  store_.store(nullptr, std::memory_order_relaxed);
+  const bool parents = handle().forked();  // then nothing of it is touched
+  close_structure(parents);
+  if (!parents) {
     try {
-      store.release(*member_);
+      released.release(*member_);
     } catch (const emd::Error&) {
       // The container is let go nevertheless; what is wrong with the store shows at its next use.
     }
   }
-  handle_->forget(*this);
+  handle().forget(*this, trash);
   member_.reset();
-  Py_CLEAR(cache_);
-}
-
-void Container::settle() {
-  handle_->enter();
-  if (!store_) refuse();
-}
-
-void Container::refuse() const {
-  const char* type = Py_TYPE(self_)->tp_name;
-  if (!handle_) throw emd::ClosedError(std::string(type) + " is not open");
-  if (handle_->forked()) {
-    throw emd::StateError("the store '" + handle_->path() + "' was opened before a fork: open it again");
-  }
-  if (handle_->closed()) throw emd::ClosedError(std::string(type) + " '" + handle_->path() + "' is closed");
-  throw emd::ClosedError(std::string(type) + " in '" + handle_->path() +
-                         "' is closed, was dropped, or its creation was rolled back");
-}
-
-PyObject* Container::decode_value_copy(Bytes bytes) {
-  Buffer copy;
-  return append_bytes(copy, bytes) ? codec_.decode_value(copy.bytes()) : nullptr;
-}
-
-PyObject* Container::decode_key_copy(Bytes canonical, Bytes annex) {
-  Buffer copy;
-  if (!append_bytes(copy, canonical) || !append_bytes(copy, annex)) return nullptr;
-  const Bytes both = copy.bytes();
-  return codec_.decode_key(both.first(canonical.size()), both.subspan(canonical.size()));
+  cache_.stop(trash);
 }
 
 int Container::traverse(visitproc visit, void* arg) {
-  Py_VISIT(cache_);
   Py_VISIT(handle_object_);
-  return codec_.traverse(visit, arg);
+  const int stopped = cache_.traverse(visit, arg);
+  return stopped != 0 ? stopped : codec_.traverse(visit, arg);
 }
 
 void Container::clear() {
-  Py_CLEAR(cache_);
+  cache_.clear();
   codec_.clear();
 }
 

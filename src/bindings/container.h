@@ -3,50 +3,28 @@
 // It lives inside the Python object. It is attached (usable) or detached (closed, dropped, rolled back, or
 // never opened); a detached one keeps its handle, to name the path in errors.
 //
-// Threads: guarded by the GIL; see StoreHandle.
+// Work on its structure happens in the scope of an Entered, in which no Python code runs. What is read is read by
+// read(), and taken out of it (taken.h) before it is made an object: beside a writer in another process, what was
+// read counts only when the look at it has ended.
+//
+// Threads: what is attached changes only while the handle is entered; see StoreHandle.
 #pragma once
 
 #include <Python.h>
 
+#include <atomic>
 #include <memory>
 #include <string>
 
 #include "bindings/codec.h"
 #include "bindings/codec_support.h"
-#include "bindings/codec_tags.h"
 #include "bindings/errors.h"
 #include "bindings/handle.h"
+#include "bindings/threads.h"
+#include "bindings/writeback.h"
 #include "store/store.h"
 
 namespace pyr {
-
-// Whether these bytes stand for a scalar, whose decoding cannot run Python code (not even by way of the
-// collector, since no scalar is tracked by it).
-inline bool decodes_in_place(Bytes bytes) {
-  return !bytes.empty() && bytes[0] <= kBigInt && bytes[0] != kRange;
-}
-
-// The commonest value, decoded without a call of the codec: an integer of one to seven bytes that is followed by
-// nothing. (Zero and eight bytes go by the codec.)
-inline bool is_small_int(Bytes bytes) {
-  return bytes.size() >= 2 && bytes.size() <= 8 && bytes[0] == kInt + bytes.size() - 1;
-}
-inline PyObject* small_int(Bytes bytes) {
-  u64 value = 0;
-  const unsigned count = static_cast<unsigned>(bytes.size()) - 1;
-  for (unsigned i = 0; i < count; ++i) value |= static_cast<u64>(bytes[1 + i]) << (8 * i);
-  const unsigned unused = 64 - 8 * count;
-  return PyLong_FromLongLong(static_cast<i64>(value << unused) >> unused);
-}
-
-// Appends to a buffer; false with MemoryError set.
-inline bool append_bytes(Buffer& out, Bytes bytes) {
-  u8* to = out.room(bytes.size());
-  if (!to) return false;
-  if (!bytes.empty()) std::memcpy(to, bytes.data(), bytes.size());
-  out.advance(bytes.size());
-  return true;
-}
 
 // How the objects of containers begin.
 struct ContainerHead {
@@ -55,46 +33,81 @@ struct ContainerHead {
 
 class Container {
  public:
+  // The scope of work on the structure: not within another of the same store. Errors: ClosedError, StateError.
+  class Entered {
+   public:
+#ifdef Py_GIL_DISABLED
+    explicit Entered(Container& container) : handle_(container.enter(handle_object_)) {}
+    ~Entered() { handle_.leave(); }
+
+   private:
+    Ref handle_object_;  // another thread may close the container and open it elsewhere
+    StoreHandle& handle_;
+
+   public:
+#else
+    explicit Entered(Container& container) { container.enter(); }
+#endif
+    Entered(const Entered&) = delete;
+    Entered& operator=(const Entered&) = delete;
+  };
+
+  // Holds the state of a store that another process may write, for a call of many steps; else does nothing.
+  // Errors: as Entered; of the steps: SnapshotError.
+  class Snapshot {
+   public:
+    explicit Snapshot(Container& container);
+    ~Snapshot();
+    Snapshot(const Snapshot&) = delete;
+    Snapshot& operator=(const Snapshot&) = delete;
+
+   private:
+    Ref handle_object_;
+    StoreHandle* handle_ = nullptr;  // null: nothing is held
+  };
+
   explicit Container(PyObject* self) : self_(self) {}
   virtual ~Container();
   Container(const Container&) = delete;
   Container& operator=(const Container&) = delete;
 
-  // Before every use, outside of operations. Errors: ClosedError, StateError.
-  void enter() {
-    if (__builtin_expect(store_ == nullptr, 0)) refuse();
-    if (__builtin_expect(handle_->needs_attention(), 0)) settle();
-    store_->require_readable();
+  // Attaches to the member of the handle's store; detaches first. `handle_object` owns `handle`. False with an error
+  // set. Errors by exception: those of StoreHandle::member, of the structure, of the store.
+  bool attach(PyObject* handle_object, StoreHandle& handle, std::string_view name, emd::Kind kind,
+              bool writeback);
+  void detach() noexcept;
+  // The same, for whoever has entered the handle.
+  void let_go(Trash& trash) noexcept;
+  // Whether it is attached at this moment; for more than that, enter.
+  // Whether there is a write-back cache, at this moment.
+  bool keeps_objects() const { return cache_.on(); }
+  bool attached() const { return store_.load(std::memory_order_relaxed) != nullptr; }
+
+  // Enters, and runs `work`, which reads the structure, on one committed state: again, from its beginning, where a
+  // writer in another process has interfered (see emd::Store::look; live() tells). Errors: as Entered; those of `work`;
+  // SnapshotError, LockedError.
+  template <class Work>
+  auto read(Work&& work) {
+    const Entered entered(*this);
+    return look(std::forward<Work>(work));
   }
 
-  // Attaches to the member of the handle's store; detaches first. `handle_object` owns `handle`.
-  void attach(PyObject* handle_object, StoreHandle& handle, std::string_view name, emd::Kind kind);
-  void detach() noexcept;
-  bool attached() const { return store_ != nullptr; }
+  // The rest but the codec: precondition: entered.
 
-  emd::Store& store() const { return *store_; }
-  StoreHandle& handle() const { return *handle_; }
-  emd::u64 epoch() const { return handle_->epoch(); }
-  Codec& codec() { return codec_; }
-  PyObject* self() const { return self_; }
-  PyObject* handle_object() const { return handle_object_; }
+  template <class Work>
+  auto look(Work&& work) {
+    return __builtin_expect(live(), 0) ? look_beside_writer(work) : work();
+  }
+  bool live() const { return store().live(); }
+  emd::Store& store() const { return *store_.load(std::memory_order_relaxed); }
+  StoreHandle& handle() const { return *handle_.load(std::memory_order_relaxed); }
+  emd::u64 epoch() const { return handle().epoch(); }
   const emd::Member& member() const { return *member_; }
   const std::shared_ptr<emd::Member>& share_member() const { return member_; }
+  WriteBack& cache() { return cache_; }
 
-  // Decodes bytes that lie in the store. Decoding anything but a scalar may run Python code (an unpickler, a
-  // finalizer that the collector calls), which may change or close the store: such bytes are copied first.
-  PyObject* decode_value(Bytes bytes) {
-    if (is_small_int(bytes)) return small_int(bytes);
-    return decodes_in_place(bytes) ? codec_.decode_value(bytes) : decode_value_copy(bytes);
-  }
-  PyObject* decode_key(Bytes canonical, Bytes annex) {
-    return annex.empty() && decodes_in_place(canonical) ? codec_.decode_key(canonical, annex)
-                                                        : decode_key_copy(canonical, annex);
-  }
-
-  // The write-back cache (a dict), or null.
-  PyObject* cache() const { return cache_; }
-  void set_cache(PyObject* cache) { Py_XSETREF(cache_, Py_XNewRef(cache)); }
+  Codec& codec() { return codec_; }
+  PyObject* self() const { return self_; }
 
   int traverse(visitproc visit, void* arg);
   void clear();
@@ -105,19 +118,46 @@ class Container {
   virtual void close_structure(bool leak) noexcept = 0;
 
  private:
-  [[noreturn]] void refuse() const;
+#ifdef Py_GIL_DISABLED
+  StoreHandle& enter(Ref& handle_object);
+#else
+  void enter() {
+    if (__builtin_expect(!attached(), 0)) refuse();
+    if (__builtin_expect(handle().needs_attention(), 0)) settle();
+    store().require_readable();
+  }
   void settle();
-  PyObject* decode_value_copy(Bytes bytes);
-  PyObject* decode_key_copy(Bytes canonical, Bytes annex);
+#endif
+  [[noreturn]] void refuse();
+  // The handle, which lives as long as the reference; null if there never was one.
+  StoreHandle* share_handle(Ref& handle_object);
+  void detach(Trash& trash);
+  template <class Work>
+  auto look_beside_writer(Work& work);
 
-  emd::Store* store_ = nullptr;
-  StoreHandle* handle_ = nullptr;
-  Codec codec_;
-  PyObject* cache_ = nullptr;
-  PyObject* self_;
+  std::atomic<emd::Store*> store_ = nullptr;
+  ObjectMutex opening_;          // one attach() at a time
+  mutable ObjectMutex binding_;  // of the next two, which change together
+  std::atomic<StoreHandle*> handle_ = nullptr;
   PyObject* handle_object_ = nullptr;
   std::shared_ptr<emd::Member> member_;
+  Codec codec_;
+  WriteBack cache_;
+  PyObject* self_;
 };
+
+// A member that the writer has dropped is gone for good.
+template <class Work>
+__attribute__((noinline)) auto Container::look_beside_writer(Work& work) {
+  handle().require_snapshot();
+  try {
+    return store().look(*member_, work);
+  } catch (const emd::ClosedError&) {
+    Trash nothing;  // there is no write-back cache in a store that is only read
+    let_go(nothing);
+    throw;
+  }
+}
 
 // Whether a value can be changed in place, so that the write-back cache has to keep it.
 bool is_mutable_value(PyObject* value);

@@ -1,6 +1,4 @@
 // The EMDict base type: its methods. What is not hot is written in Python (python/pyrsistence/_dict.py).
-#include <optional>
-
 #include "bindings/dict_object.h"
 
 namespace pyr {
@@ -14,60 +12,59 @@ bool check_count(const char* name, Py_ssize_t count, Py_ssize_t least, Py_ssize_
   return false;
 }
 
-// The record of a key, which was encoded and looked up; `failed` when an error is set.
-std::optional<emd::Dict::Record> look_up(DictContainer& container, PyObject* key, Buffer& canonical,
-                                         bool& failed) {
-  failed = !encode_key(container, key, canonical);
-  if (failed) return std::nullopt;
-  container.enter();
-  return container.dict().find(canonical.bytes());
-}
-
 PyObject* method_get(PyObject* self, PyObject* const* args, Py_ssize_t count) {
   if (!check_count("get", count, 1, 2)) return nullptr;
   return guarded_object([&]() -> PyObject* {
     DictContainer& container = dict_container(self);
     Buffer canonical;
-    bool failed = false;
-    const auto record = look_up(container, args[0], canonical, failed);
-    if (failed) return nullptr;
-    if (!record) return Py_NewRef(count == 2 ? args[1] : Py_None);
-    return record_value(container, *record);
+    if (!encode_key(container, args[0], canonical)) return nullptr;
+    PyObject* const value = dict_value(container, canonical.bytes());
+    if (value || PyErr_Occurred()) return value;
+    return Py_NewRef(count == 2 ? args[1] : Py_None);
   });
 }
 
-// The value is decoded before the key is removed: what cannot be decoded stays.
+// Takes the record that find(dict) gives out of the dict: a new reference, or null if there is none or with an error
+// set. It is decoded before it is removed, so that what cannot be decoded stays; if another thread has changed
+// it meanwhile, once more.
+template <class Find>
+PyObject* pop_record(DictContainer& container, Part part, Find&& find) {
+  while (true) {
+    TakenRecord record(container, part);
+    record.copy_always();
+    if (!record.read(find)) return nullptr;
+    Ref object(record.object());
+    if (!object) return nullptr;
+    Trash trash;
+    const Container::Entered entered(container);
+    const auto now = find(container.dict());
+    if (!now || !record.is(*now)) continue;
+    dict_erase(container, *now, trash);
+    return object.release();
+  }
+}
+
 PyObject* method_pop(PyObject* self, PyObject* const* args, Py_ssize_t count) {
   if (!check_count("pop", count, 1, 2)) return nullptr;
   return guarded_object([&]() -> PyObject* {
     DictContainer& container = dict_container(self);
     Buffer canonical;
-    bool failed = false;
-    const auto record = look_up(container, args[0], canonical, failed);
-    if (failed) return nullptr;
-    if (!record) {
-      if (count == 2) return Py_NewRef(args[1]);
-      set_key_error(args[0]);
-      return nullptr;
-    }
-    PyObject* value = record_value(container, *record);
-    return value ? finish_removal(container, canonical.bytes(), value) : nullptr;
+    if (!encode_key(container, args[0], canonical)) return nullptr;
+    PyObject* const value =
+        pop_record(container, Part::value, [&](emd::Dict& dict) { return dict.find(canonical.bytes()); });
+    if (value || PyErr_Occurred()) return value;
+    if (count == 2) return Py_NewRef(args[1]);
+    set_key_error(args[0]);
+    return nullptr;
   });
 }
 
 PyObject* method_popitem(PyObject* self, PyObject*) {
   return guarded_object([&]() -> PyObject* {
     DictContainer& container = dict_container(self);
-    container.enter();
-    const auto record = container.dict().last();
-    if (!record) {
-      PyErr_SetString(PyExc_KeyError, "popitem(): dictionary is empty");
-      return nullptr;
-    }
-    Buffer key;
-    if (!append_bytes(key, record->key)) return nullptr;
-    PyObject* item = record_item(container, *record);
-    return item ? finish_removal(container, key.bytes(), item) : nullptr;
+    PyObject* const item = pop_record(container, Part::item, [](emd::Dict& dict) { return dict.last(); });
+    if (!item && !PyErr_Occurred()) PyErr_SetString(PyExc_KeyError, "popitem(): dictionary is empty");
+    return item;
   });
 }
 
@@ -76,24 +73,27 @@ PyObject* method_setdefault(PyObject* self, PyObject* const* args, Py_ssize_t co
   return guarded_object([&]() -> PyObject* {
     DictContainer& container = dict_container(self);
     Buffer canonical;
-    bool failed = false;
-    const auto record = look_up(container, args[0], canonical, failed);
-    if (failed) return nullptr;
-    if (record) return record_value(container, *record);
-    PyObject* value = count == 2 ? args[1] : Py_None;
-    return dict_store(container, args[0], value) ? Py_NewRef(value) : nullptr;
+    if (!encode_key(container, args[0], canonical)) return nullptr;
+    PyObject* const fallback = count == 2 ? args[1] : Py_None;
+    while (true) {
+      PyObject* const value = dict_value(container, canonical.bytes());
+      if (value || PyErr_Occurred()) return value;
+      const Stored stored = dict_store(container, args[0], fallback, When::absent);
+      if (stored != Stored::present) return stored == Stored::stored ? Py_NewRef(fallback) : nullptr;
+    }
   });
 }
 
 PyObject* method_clear(PyObject* self, PyObject*) {
   return guarded_object([&]() -> PyObject* {
     DictContainer& container = dict_container(self);
-    container.enter();
+    Trash trash;
+    const Container::Entered entered(container);
     {
       const emd::Operation operation(container.store());
       container.dict().clear();
     }
-    if (container.cache()) PyDict_Clear(container.cache());
+    container.cache().forget_all(trash);
     Py_RETURN_NONE;
   });
 }
@@ -104,17 +104,6 @@ PyCFunction c_function(Function function) {
 }
 
 }  // namespace
-
-// Removes the key and gives `result` (stolen), or an error.
-PyObject* finish_removal(DictContainer& container, Bytes key, PyObject* result) {
-  try {
-    dict_erase(container, key);
-    return result;
-  } catch (...) {
-    Py_DECREF(result);
-    throw;
-  }
-}
 
 PyMethodDef dict_methods[] = {
     {"get", c_function(method_get), METH_FASTCALL,

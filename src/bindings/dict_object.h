@@ -1,10 +1,10 @@
 // DictObject: the C part of EMDict. Its hot slots are plain CPython slots: no dispatch, and no allocation
 // but the result.
 //
-// Every slot encodes first (which may run Python code), then enters the container, then works on the
-// structure without running Python code; what it decodes is decoded last.
+// Every slot encodes first (which may run Python code), then enters the container and works on the structure, without
+// Python code, and decodes last what it has taken out of it.
 //
-// Threads: with the GIL held.
+// Threads: any; see container.h.
 #pragma once
 
 #include <Python.h>
@@ -12,6 +12,7 @@
 #include <optional>
 
 #include "bindings/container.h"
+#include "bindings/taken.h"
 #include "structures/dict.h"
 
 namespace pyr {
@@ -21,6 +22,7 @@ class DictContainer final : public Container {
   using Container::Container;
   ~DictContainer() override { detach(); }
 
+  // Precondition: entered.
   emd::Dict& dict() { return *dict_; }
   void set_options(const emd::Dict::Options& options) { options_ = options; }
 
@@ -44,35 +46,111 @@ inline DictContainer& dict_container(PyObject* self) {
 
 bool is_dict_object(PyObject* object);
 
+enum class Part { key, value, item };
+
+// A record, or the part of it that is wanted, taken out of a dict.
+class TakenRecord {
+ public:
+  TakenRecord(DictContainer& container, Part part) : container_(container), part_(part) {}
+  ~TakenRecord() { drop_objects(); }
+  TakenRecord(const TakenRecord&) = delete;
+  TakenRecord& operator=(const TakenRecord&) = delete;
+
+  // Reads what find(dict), an optional record, gives; true if there was one. Errors: as Container::read; those of find.
+  template <class Find>
+  bool read(Find&& find) {
+    bool found = false;
+    do {
+      container_.read([&] {
+        const std::optional<emd::Dict::Record> record = find(container_.dict());
+        found = record.has_value();
+        if (found) take(*record);
+      });
+    } while (found && grow());
+    return found;
+  }
+  // The parts of read(). Within a read of the container: takes the record.
+  void take(const emd::Dict::Record& record);
+  // After it: whether the read has to be repeated; grow() makes the room for that. Errors: PythonError.
+  bool must_grow() const { return copies_.must_grow(); }
+  bool grow() { return copies_.grow(); }
+
+  // Has copies taken of scalars too: for is(). Before read().
+  void copy_always() { copy_always_ = true; }
+  // Whether that record has the same key and value as this one. Precondition: copy_always(); not Part::key.
+  bool is(const emd::Dict::Record& record) const;
+
+  // The part, a key, a value or a tuple of both: a new reference, or null with an error set. Once.
+  PyObject* object();
+
+ private:
+  void take_copy(const emd::Dict::Record& record);
+  PyObject* decode_key();
+  PyObject* decode_value();
+  PyObject* cached_value();
+  Bytes key_bytes() const { return copies_.bytes().first(key_size_); }
+  Bytes value_bytes() const { return copies_.bytes().subspan(key_size_ + annex_size_); }
+  void drop_objects() {
+    Py_CLEAR(key_);
+    Py_CLEAR(value_);
+  }
+
+  DictContainer& container_;
+  const Part part_;
+  bool copy_always_ = false;
+  bool decoded_ = false;  // key_ and value_ are what was asked for; null with an error set
+  bool cached_ = false;   // there is a write-back cache
+  PyObject* key_ = nullptr;
+  PyObject* value_ = nullptr;
+  u64 cache_changes_ = 0;
+  std::size_t key_size_ = 0;
+  std::size_t annex_size_ = 0;
+  Copies copies_;  // key, annex, value
+};
+
+// The common case without a call.
+inline void TakenRecord::take(const emd::Dict::Record& record) {
+  if (__builtin_expect(container_.live() || container_.cache().on() || copy_always_, 0))
+    return take_copy(record);
+  const bool wants_key = part_ != Part::value;
+  const bool wants_value = part_ != Part::key;
+  if ((wants_key && !(record.annex.empty() && decodes_in_place(record.key))) ||
+      (wants_value && !decodes_in_place(record.value))) {
+    return take_copy(record);
+  }
+  decoded_ = true;
+  Codec& codec = container_.codec();
+  if (wants_key) key_ = is_small_int(record.key) ? small_int(record.key) : codec.decode_key(record.key, {});
+  if (wants_value && (!wants_key || key_)) value_ = decode_scalar(codec, record.value);
+}
+
 // The canonical bytes of a key, for a look-up; false with an error set.
 inline bool encode_key(DictContainer& container, PyObject* key, Buffer& canonical) {
   return container.codec().encode_key(key, canonical, nullptr);
 }
 
-// d[key] = value. Returns false with an error set.
-bool dict_store(DictContainer& container, PyObject* key, PyObject* value);
+// Reads the value of a key. Returns a new reference; null if there is none, or with an error set.
+inline PyObject* dict_value(DictContainer& container, Bytes key) {
+  TakenRecord record(container, Part::value);
+  return record.read([&](emd::Dict& dict) { return dict.find(key); }) ? record.object() : nullptr;
+}
+
+enum class Stored { failed, stored, present };
+enum class When { always, absent };
+// d[key] = value. Stored::failed with an error set; Stored::present if the key is there and was not to be.
+Stored dict_store(DictContainer& container, PyObject* key, PyObject* value, When when);
+inline bool dict_store(DictContainer& container, PyObject* key, PyObject* value) {
+  return dict_store(container, key, value, When::always) == Stored::stored;
+}
 // d.update(other). Returns false with an error set; what was stored before it stays.
 bool dict_update(DictContainer& container, PyObject* other);
-// The value of a record (with its key's canonical bytes, for the write-back cache): a new reference, or null
-// with an error set.
-PyObject* record_value(DictContainer& container, const emd::Dict::Record& record);
-PyObject* record_key(DictContainer& container, const emd::Dict::Record& record);
-// (key, value)
-PyObject* record_item(DictContainer& container, const emd::Dict::Record& record);
-PyObject* record_item_copy(DictContainer& container, const emd::Dict::Record& record);
-// Steals both references; null with an error set if one is null.
-PyObject* pair(PyObject* first, PyObject* second);
-// Removes a key; false if it is not there.
-bool dict_erase(DictContainer& container, Bytes key);
-// The key's name in the write-back cache.
-PyObject* cache_name(Bytes key);
-// Drops a key's value from the write-back cache.
-void forget_cached(DictContainer& container, Bytes key);
+// Removes a record found while entered, and its value from the write-back cache. Precondition: entered.
+void dict_erase(DictContainer& container, const emd::Dict::Record& record, Trash& trash);
+// The key's name in the write-back cache; null with an error set.
+Ref cache_name(Bytes key);
 
 // Writes changed values of the write-back cache; false with an error set.
 bool flush_dict(DictContainer& container);
-// Removes the key and gives `result`, which it steals. Errors: as Dict::erase; `result` is released.
-PyObject* finish_removal(DictContainer& container, Bytes key, PyObject* result);
 
 extern PyMethodDef dict_methods[];
 PyObject* dict_iter(PyObject* self);

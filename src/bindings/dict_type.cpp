@@ -28,122 +28,103 @@ void DictContainer::close_structure(bool leak) noexcept {
 
 // ---- Records to objects ------------------------------------------------------------------------------
 
-namespace {
+void TakenRecord::take_copy(const emd::Dict::Record& record) {
+  const bool live = container_.live();
+  copies_.clear();
+  decoded_ = false;
+  cached_ = container_.cache().on();
+  cache_changes_ = container_.cache().changes();
+  key_size_ = record.key.size();
+  annex_size_ = record.annex.size();
+  if (!copies_.add(record.key, live) || !copies_.add(record.annex, live)) return;
+  if (part_ != Part::key) copies_.add(record.value, live);
+}
 
-// The slow path of record_value: the object handed out before, or a new one, remembered.
-PyObject* cached_value(DictContainer& container, const emd::Dict::Record& record) {
-  PyObject* name = cache_name(record.key);
+PyObject* TakenRecord::decode_key() {
+  const Bytes all = copies_.bytes();
+  return container_.codec().decode_key(all.first(key_size_), all.subspan(key_size_, annex_size_));
+}
+
+PyObject* TakenRecord::decode_value() {
+  if (__builtin_expect(cached_, 0)) return cached_value();
+  return container_.codec().decode_value(value_bytes());
+}
+
+PyObject* TakenRecord::object() {
+  if (!decoded_ && part_ != Part::value) key_ = decode_key();
+  if (!decoded_ && (part_ == Part::value || (part_ == Part::item && key_))) value_ = decode_value();
+  if (part_ == Part::key) return std::exchange(key_, nullptr);
+  if (part_ == Part::value) return std::exchange(value_, nullptr);
+  PyObject* const item = key_ && value_ ? PyTuple_New(2) : nullptr;
+  if (!item) return nullptr;
+  PyTuple_SET_ITEM(item, 0, std::exchange(key_, nullptr));
+  PyTuple_SET_ITEM(item, 1, std::exchange(value_, nullptr));
+  return item;
+}
+
+bool TakenRecord::is(const emd::Dict::Record& record) const {
+  return same_bytes(record.key, key_bytes()) && same_bytes(record.value, value_bytes());
+}
+
+// The object handed out before, or a new one, remembered unless the dict has been changed meanwhile.
+PyObject* TakenRecord::cached_value() {
+  const Ref name = cache_name(key_bytes());
   if (!name) return nullptr;
-  PyObject* value = Py_XNewRef(PyDict_GetItemWithError(container.cache(), name));
-  if (!value && !PyErr_Occurred()) {
-    value = container.decode_value(record.value);
-    if (value && container.cache() && is_mutable_value(value) &&
-        PyDict_SetItem(container.cache(), name, value) < 0) {
-      Py_CLEAR(value);
-    }
+  Trash trash;
+  {
+    const Container::Entered entered(container_);
+    if (Ref known = container_.cache().find(name.get())) return known.release();
   }
-  Py_DECREF(name);
-  return value;
-}
-
-}  // namespace
-
-PyObject* cache_name(Bytes key) {
-  return PyBytes_FromStringAndSize(reinterpret_cast<const char*>(key.data()),
-                                   static_cast<Py_ssize_t>(key.size()));
-}
-
-PyObject* record_value(DictContainer& container, const emd::Dict::Record& record) {
-  if (__builtin_expect(container.cache() != nullptr, 0)) return cached_value(container, record);
-  return container.decode_value(record.value);
-}
-
-PyObject* record_key(DictContainer& container, const emd::Dict::Record& record) {
-  return container.decode_key(record.key, record.annex);
-}
-
-PyObject* record_item(DictContainer& container, const emd::Dict::Record& record) {
-  if (container.cache() || !record.annex.empty() || !decodes_in_place(record.key) ||
-      !decodes_in_place(record.value)) {
-    return record_item_copy(container, record);
-  }
-  PyObject* key = container.codec().decode_key(record.key, record.annex);
-  if (!key) return nullptr;
-  PyObject* value = container.codec().decode_value(record.value);
-  return pair(key, value);
-}
-
-// Decoding the key may run Python code that changes the dict, so the value is copied before.
-PyObject* record_item_copy(DictContainer& container, const emd::Dict::Record& record) {
-  Buffer copy;
-  if (!append_bytes(copy, record.key) || !append_bytes(copy, record.annex) ||
-      !append_bytes(copy, record.value)) {
+  Ref value(container_.codec().decode_value(value_bytes()));
+  if (!value || !is_mutable_value(value.get())) return value.release();
+  if (!container_.attached()) return value.release();  // decoding has closed it
+  const Container::Entered entered(container_);
+  WriteBack& cache = container_.cache();
+  if (cache.on() && cache.changes() == cache_changes_ && !cache.keep(name.get(), value.get(), trash))
     return nullptr;
-  }
-  const Bytes all = copy.bytes();
-  emd::Dict::Record own = record;
-  own.key = all.first(record.key.size());
-  own.annex = all.subspan(record.key.size(), record.annex.size());
-  own.value = all.subspan(record.key.size() + record.annex.size());
-  PyObject* key = container.codec().decode_key(own.key, own.annex);
-  if (!key) return nullptr;
-  return pair(key, record_value(container, own));
+  return value.release();
 }
 
-PyObject* pair(PyObject* first, PyObject* second) {
-  PyObject* both = first && second ? PyTuple_New(2) : nullptr;
-  if (!both) {
-    Py_XDECREF(first);
-    Py_XDECREF(second);
-    return nullptr;
-  }
-  PyTuple_SET_ITEM(both, 0, first);
-  PyTuple_SET_ITEM(both, 1, second);
-  return both;
+Ref cache_name(Bytes key) {
+  return Ref(PyBytes_FromStringAndSize(reinterpret_cast<const char*>(key.data()),
+                                       static_cast<Py_ssize_t>(key.size())));
 }
 
 // ---- Storing -----------------------------------------------------------------------------------------
 
 namespace {
 
-bool update_cache(DictContainer& container, Bytes key, PyObject* value) {
-  if (!is_mutable_value(value)) {
-    forget_cached(container, key);
-    return true;
-  }
-  PyObject* name = cache_name(key);
-  const bool done = name && PyDict_SetItem(container.cache(), name, value) == 0;
-  Py_XDECREF(name);
-  return done;
+// After a value was stored: precondition: entered. False with an error set.
+bool update_cache(DictContainer& container, Bytes key, PyObject* value, Trash& trash) {
+  const Ref name = cache_name(key);
+  if (!name) return false;
+  container.cache().forget(name.get(), trash);
+  return !is_mutable_value(value) || container.cache().keep(name.get(), value, trash);
 }
 
 }  // namespace
 
-void forget_cached(DictContainer& container, Bytes key) {
-  if (!container.cache()) return;
-  PyObject* name = cache_name(key);
-  if (!name || PyDict_DelItem(container.cache(), name) < 0) PyErr_Clear();
-  Py_XDECREF(name);
-}
-
-bool dict_store(DictContainer& container, PyObject* key, PyObject* value) {
+Stored dict_store(DictContainer& container, PyObject* key, PyObject* value, When when) {
   Buffer canonical;
   Buffer annex;
   Buffer encoded;
   Codec& codec = container.codec();
-  if (!codec.encode_key(key, canonical, &annex)) return false;
-  container.enter();
-  container.dict().prefetch(canonical.bytes());
-  if (!codec.encode_value(value, encoded)) return false;
-  container.enter();  // again: encoding may have run Python code
+  if (!codec.encode_key(key, canonical, &annex)) return Stored::failed;
+  {
+    const Container::Entered entered(container);
+    container.dict().prefetch(canonical.bytes());
+  }
+  if (!codec.encode_value(value, encoded)) return Stored::failed;
+  Trash trash;
+  const Container::Entered entered(container);  // again: encoding may have run Python code
+  if (when == When::absent && container.dict().find(canonical.bytes())) return Stored::present;
   {
     const emd::Operation operation(container.store());
     container.dict().put(canonical.bytes(), annex.bytes(), encoded.bytes());
   }
-  if (__builtin_expect(container.cache() != nullptr, 0)) {
-    return update_cache(container, canonical.bytes(), value);
-  }
-  return true;
+  const bool done = __builtin_expect(!container.cache().on(), 1) ||
+                    update_cache(container, canonical.bytes(), value, trash);
+  return done ? Stored::stored : Stored::failed;
 }
 
 namespace {
@@ -152,14 +133,12 @@ namespace {
 bool flush_entry(DictContainer& container, PyObject* name, PyObject* value) {
   Buffer encoded;
   if (!container.codec().encode_value(value, encoded)) return false;
-  container.enter();
   const Bytes key{reinterpret_cast<const u8*>(PyBytes_AS_STRING(name)),
                   static_cast<std::size_t>(PyBytes_GET_SIZE(name))};
+  const Container::Entered entered(container);
+  if (container.cache().find(name).get() != value) return true;  // replaced or deleted meanwhile
   const auto record = container.dict().find(key);
-  if (!record || (record->value.size() == encoded.size() &&
-                  std::memcmp(record->value.data(), encoded.data(), encoded.size()) == 0)) {
-    return true;
-  }
+  if (!record || same_bytes(record->value, encoded.bytes())) return true;
   const emd::Operation operation(container.store());
   container.dict().put(key, {}, encoded.bytes());
   return true;
@@ -168,8 +147,12 @@ bool flush_entry(DictContainer& container, PyObject* name, PyObject* value) {
 }  // namespace
 
 bool flush_dict(DictContainer& container) {
-  if (!container.cache()) return true;
-  const Ref entries(PyDict_Items(container.cache()));
+  if (!container.cache().on()) return true;
+  Ref entries;
+  {
+    const Container::Entered entered(container);
+    entries = container.cache().entries();
+  }
   if (!entries) return false;
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(entries.get()); ++i) {
     PyObject* const entry = PyList_GET_ITEM(entries.get(), i);
@@ -178,14 +161,14 @@ bool flush_dict(DictContainer& container) {
   return true;
 }
 
-bool dict_erase(DictContainer& container, Bytes key) {
-  container.enter();
+void dict_erase(DictContainer& container, const emd::Dict::Record& record, Trash& trash) {
+  const Ref name = __builtin_expect(container.cache().on(), 0) ? cache_name(record.key) : Ref();
+  if (!name) PyErr_Clear();
   {
     const emd::Operation operation(container.store());
-    if (!container.dict().erase(key)) return false;
+    container.dict().erase(record);
   }
-  forget_cached(container, key);
-  return true;
+  if (name) container.cache().forget(name.get(), trash);
 }
 
 // ---- Slots -------------------------------------------------------------------------------------------
@@ -206,11 +189,17 @@ PyObject* dict_subscript(PyObject* self, PyObject* key) {
     DictContainer& container = dict_container(self);
     Buffer canonical;
     if (!encode_key(container, key, canonical)) return nullptr;
-    container.enter();
-    const auto record = container.dict().find(canonical.bytes());
-    if (!record) return missing(self, key);
-    return record_value(container, *record);
+    PyObject* const value = dict_value(container, canonical.bytes());
+    return value || PyErr_Occurred() ? value : missing(self, key);
   });
+}
+
+bool remove(DictContainer& container, Bytes key) {
+  Trash trash;
+  const Container::Entered entered(container);
+  const auto record = container.dict().find(key);
+  if (record) dict_erase(container, *record, trash);
+  return record.has_value();
 }
 
 int dict_assign(PyObject* self, PyObject* key, PyObject* value) {
@@ -219,7 +208,7 @@ int dict_assign(PyObject* self, PyObject* key, PyObject* value) {
     if (value) return dict_store(container, key, value) ? 0 : -1;
     Buffer canonical;
     if (!encode_key(container, key, canonical)) return -1;
-    if (dict_erase(container, canonical.bytes())) return 0;
+    if (remove(container, canonical.bytes())) return 0;
     set_key_error(key);
     return -1;
   });
@@ -230,16 +219,14 @@ int dict_contains(PyObject* self, PyObject* key) {
     DictContainer& container = dict_container(self);
     Buffer canonical;
     if (!encode_key(container, key, canonical)) return -1;
-    container.enter();
-    return container.dict().find(canonical.bytes()).has_value() ? 1 : 0;
+    return container.read([&] { return container.dict().find(canonical.bytes()).has_value() ? 1 : 0; });
   });
 }
 
 Py_ssize_t dict_length(PyObject* self) {
   return guarded(Py_ssize_t{-1}, [&] {
     DictContainer& container = dict_container(self);
-    container.enter();
-    return static_cast<Py_ssize_t>(container.dict().size());
+    return container.read([&] { return static_cast<Py_ssize_t>(container.dict().size()); });
   });
 }
 

@@ -65,7 +65,7 @@ bool update_from_pairs(DictContainer& container, PyObject* other) {
 }  // namespace
 
 bool dict_update(DictContainer& container, PyObject* other) {
-  container.enter();
+  { const Container::Entered entered(container); }  // a closed one is refused, whatever `other` is
   if (PyDict_CheckExact(other)) return update_from_dict(container, other);
   const Ref keys(PyObject_GetAttrString(other, "keys"));
   if (keys) return update_from_mapping(container, other, keys.get());

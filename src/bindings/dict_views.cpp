@@ -1,23 +1,33 @@
 // Iterators over an EMDict and the base types of its views.
 //
 // An iterator keeps the position of the record it gave last. It refuses to go on when a key was inserted or
-// removed, or a transaction was rolled back, since then; new values for old keys are allowed.
+// removed, or a transaction was rolled back, since then; new values for old keys are allowed. Beside a writer in
+// another process it also makes sure that the record at its position is the one it gave.
+//
+// Threads: what an iterator has reached changes only while its container is entered.
+#include <new>
+
+#include "base/hash.h"
 #include "bindings/dict_object.h"
 
 namespace pyr {
 namespace {
 
-enum class Part : int { keys, values, items };
+// How far an iterator has come.
+struct Reached {
+  bool started = false;
+  emd::RecordPos position{};
+  u64 key_hash = 0;  // of the record at `position`; kept only beside a writer
+  Py_ssize_t remaining = 0;
+};
 
 struct DictIterator {
-  PyObject_HEAD PyObject* dict;  // null when exhausted
+  PyObject_HEAD SharedRef dict;  // empty when exhausted
   Part part;
   bool backwards;
-  bool started;
-  emd::RecordPos position;
-  emd::u64 version;
-  emd::u64 epoch;
-  Py_ssize_t remaining;
+  u64 version;
+  u64 epoch;
+  Reached reached;
 };
 
 struct DictView {
@@ -27,103 +37,134 @@ struct DictView {
 PyTypeObject* g_iterator_type = nullptr;
 PyTypeObject* g_dict_type = nullptr;
 
+DictIterator& iterator_of(PyObject* object) { return *reinterpret_cast<DictIterator*>(object); }
+
 PyObject* make_iterator(PyObject* dict, Part part, bool backwards) {
   return guarded_object([&]() -> PyObject* {
-    DictContainer& container = dict_container(dict);
-    container.enter();
-    auto* self = PyObject_GC_New(DictIterator, g_iterator_type);
+    auto* const self = PyObject_GC_New(DictIterator, g_iterator_type);
     if (!self) return nullptr;
-    self->dict = Py_NewRef(dict);
+    Ref object(reinterpret_cast<PyObject*>(self));
+    new (&self->dict) SharedRef;
+    self->dict.exchange(Ref::borrowed(dict));
     self->part = part;
     self->backwards = backwards;
-    self->started = false;
-    self->version = container.dict().version();
-    self->epoch = container.epoch();
-    self->remaining = static_cast<Py_ssize_t>(container.dict().size());
+    self->reached = {};
     PyObject_GC_Track(self);
-    return reinterpret_cast<PyObject*>(self);
+    DictContainer& container = dict_container(dict);
+    container.read([&] {
+      self->version = container.dict().version();
+      self->epoch = container.epoch();
+      self->reached.remaining = static_cast<Py_ssize_t>(container.dict().size());
+    });
+    return object.release();
   });
 }
 
 // ---- Iterator slots ----------------------------------------------------------------------------------
 
+// Preconditions of these: within a read.
+
 bool is_current(const DictIterator& self, DictContainer& container) {
   return container.dict().version() == self.version && container.epoch() == self.epoch;
 }
 
+// Beside a writer a position may have become that of another record, or of none, without a change of version().
+bool stands_on_its_record(const Reached& reached, const emd::Dict& dict) {
+  try {
+    return !reached.started || emd::hash64(dict.key_at(reached.position), 0) == reached.key_hash;
+  } catch (const emd::DamagedError&) {
+    return false;
+  }
+}
+
 std::optional<emd::Dict::Record> step(const DictIterator& self, const emd::Dict& dict) {
-  if (self.backwards) return self.started ? dict.previous(self.position) : dict.last();
-  return self.started ? dict.next(self.position) : dict.first();
+  const Reached& reached = self.reached;
+  if (self.backwards) return reached.started ? dict.previous(reached.position) : dict.last();
+  return reached.started ? dict.next(reached.position) : dict.first();
+}
+
+enum class Outcome { given, exhausted, changed, changed_by_writer };
+
+// Takes the next record; `reached` becomes where the iterator is then.
+Outcome advance(const DictIterator& self, DictContainer& container, Reached& reached, TakenRecord& record) {
+  const emd::Dict& dict = container.dict();
+  const bool live = container.live();
+  if (!is_current(self, container)) return live ? Outcome::changed_by_writer : Outcome::changed;
+  if (__builtin_expect(live, 0) && !stands_on_its_record(self.reached, dict))
+    return Outcome::changed_by_writer;
+  const auto next = step(self, dict);
+  if (!next) return Outcome::exhausted;
+  const u64 key_hash = __builtin_expect(live, 0) ? emd::hash64(next->key, 0) : 0;
+  reached = {true, next->position, key_hash, self.reached.remaining - 1};
+  record.take(*next);
+  return Outcome::given;
+}
+
+PyObject* refuse_changed(Outcome outcome) {
+  PyErr_SetString(PyExc_RuntimeError,
+                  outcome == Outcome::changed
+                      ? "dictionary changed size during iteration"
+                      : "dictionary changed during iteration, by a commit of its writer: iterate "
+                        "under `with d.snapshot():`");
+  return nullptr;
 }
 
 PyObject* iterator_next(PyObject* object) {
-  auto& self = *reinterpret_cast<DictIterator*>(object);
-  if (!self.dict) return nullptr;
+  DictIterator& self = iterator_of(object);
+  const Ref dict = self.dict.get();
+  if (!dict) return nullptr;
   return guarded_object([&]() -> PyObject* {
-    DictContainer& container = dict_container(self.dict);
-    container.enter();
-    if (!is_current(self, container)) {
-      PyErr_SetString(PyExc_RuntimeError, "dictionary changed size during iteration");
-      return nullptr;
-    }
-    const auto record = step(self, container.dict());
-    if (!record) {
-      Py_CLEAR(self.dict);
-      return nullptr;
-    }
-    self.started = true;
-    self.position = record->position;
-    --self.remaining;
-    switch (self.part) {
-      case Part::keys:
-        return record_key(container, *record);
-      case Part::values:
-        return record_value(container, *record);
-      case Part::items:
-        return record_item(container, *record);
-    }
+    DictContainer& container = dict_container(dict.get());
+    TakenRecord record(container, self.part);
+    Outcome outcome{};
+    do {
+      const Container::Entered entered(container);
+      Reached reached;
+      outcome = container.look([&] { return advance(self, container, reached, record); });
+      if (outcome == Outcome::given && !record.must_grow()) self.reached = reached;
+    } while (outcome == Outcome::given && record.grow());
+    if (__builtin_expect(outcome == Outcome::given, 1)) return record.object();
+    if (outcome != Outcome::exhausted) return refuse_changed(outcome);
+    self.dict.exchange(Ref());
     return nullptr;
   });
 }
 
 PyObject* iterator_length_hint(PyObject* object, PyObject*) {
-  auto& self = *reinterpret_cast<DictIterator*>(object);
+  DictIterator& self = iterator_of(object);
+  const Ref dict = self.dict.get();
+  if (!dict || !dict_container(dict.get()).attached()) return PyLong_FromLong(0);
   return guarded_object([&]() -> PyObject* {
-    const bool going = self.dict && dict_container(self.dict).attached() &&
-                       is_current(self, dict_container(self.dict)) && self.remaining > 0;
-    return PyLong_FromSsize_t(going ? self.remaining : 0);
+    DictContainer& container = dict_container(dict.get());
+    const Py_ssize_t left =
+        container.read([&] { return is_current(self, container) ? self.reached.remaining : 0; });
+    return PyLong_FromSsize_t(left > 0 ? left : 0);
   });
 }
 
 // As for dict: what is left, as a list's iterator; so that iterators can be copied and pickled.
 PyObject* iterator_reduce(PyObject* object, PyObject*) {
-  auto& self = *reinterpret_cast<DictIterator*>(object);
-  PyObject* builtins = PyImport_ImportModule("builtins");
-  PyObject* iter = builtins ? PyObject_GetAttrString(builtins, "iter") : nullptr;
-  Py_XDECREF(builtins);
+  DictIterator& self = iterator_of(object);
+  const Ref builtins(PyImport_ImportModule("builtins"));
+  Ref iter(builtins ? PyObject_GetAttrString(builtins.get(), "iter") : nullptr);
   if (!iter) return nullptr;
-  const DictIterator before = self;
-  PyObject* keep = Py_XNewRef(self.dict);
-  PyObject* rest = PySequence_List(object);
-  self.started = before.started;
-  self.position = before.position;
-  self.remaining = before.remaining;
-  Py_XSETREF(self.dict, keep);
-  PyObject* result = rest ? Py_BuildValue("N(N)", iter, rest) : nullptr;
-  if (!rest) Py_DECREF(iter);
-  return result;
+  const Reached before = self.reached;
+  Ref dict = self.dict.get();
+  Ref rest(PySequence_List(object));
+  self.reached = before;
+  self.dict.exchange(std::move(dict));
+  return rest ? Py_BuildValue("N(N)", iter.release(), rest.release()) : nullptr;
 }
 
 int iterator_traverse(PyObject* object, visitproc visit, void* arg) {
   Py_VISIT(Py_TYPE(object));
-  Py_VISIT(reinterpret_cast<DictIterator*>(object)->dict);
-  return 0;
+  return iterator_of(object).dict.traverse(visit, arg);
 }
 
 void iterator_dealloc(PyObject* object) {
   PyTypeObject* type = Py_TYPE(object);
   PyObject_GC_UnTrack(object);
-  Py_CLEAR(reinterpret_cast<DictIterator*>(object)->dict);
+  iterator_of(object).dict.~SharedRef();
   PyObject_GC_Del(object);
   Py_DECREF(type);
 }
@@ -190,11 +231,9 @@ int items_contains(PyObject* self, PyObject* item) {
     DictContainer& container = dict_container(view_dict(self));
     Buffer canonical;
     if (!encode_key(container, PyTuple_GET_ITEM(item, 0), canonical)) return -1;
-    container.enter();
-    const auto record = container.dict().find(canonical.bytes());
-    if (!record) return 0;
-    const Ref value(record_value(container, *record));
-    return value ? PyObject_RichCompareBool(value.get(), PyTuple_GET_ITEM(item, 1), Py_EQ) : -1;
+    const Ref value(dict_value(container, canonical.bytes()));
+    if (!value) return PyErr_Occurred() ? -1 : 0;
+    return PyObject_RichCompareBool(value.get(), PyTuple_GET_ITEM(item, 1), Py_EQ);
   });
 }
 
@@ -226,16 +265,16 @@ PyTypeObject* add_view_type(PyObject* module, const char* name, const char* qual
 
 }  // namespace
 
-PyObject* dict_iter(PyObject* self) { return make_iterator(self, Part::keys, false); }
-PyObject* dict_reversed(PyObject* self, PyObject*) { return make_iterator(self, Part::keys, true); }
+PyObject* dict_iter(PyObject* self) { return make_iterator(self, Part::key, false); }
+PyObject* dict_reversed(PyObject* self, PyObject*) { return make_iterator(self, Part::key, true); }
 
 bool add_dict_view_types(PyObject* module, PyTypeObject* dict_type) {
   g_dict_type = dict_type;
   g_iterator_type = add_type(module, "DictIterator", iterator_spec);
   return g_iterator_type &&
-         add_view_type<Part::keys>(module, "KeysBase", "pyrsistence._core.KeysBase", keys_contains) &&
-         add_view_type<Part::values>(module, "ValuesBase", "pyrsistence._core.ValuesBase", nullptr) &&
-         add_view_type<Part::items>(module, "ItemsBase", "pyrsistence._core.ItemsBase", items_contains);
+         add_view_type<Part::key>(module, "KeysBase", "pyrsistence._core.KeysBase", keys_contains) &&
+         add_view_type<Part::value>(module, "ValuesBase", "pyrsistence._core.ValuesBase", nullptr) &&
+         add_view_type<Part::item>(module, "ItemsBase", "pyrsistence._core.ItemsBase", items_contains);
 }
 
 }  // namespace pyr

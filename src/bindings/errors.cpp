@@ -13,6 +13,7 @@ namespace {
 PyObject* g_damaged_error = nullptr;
 PyObject* g_format_error = nullptr;
 PyObject* g_locked_error = nullptr;
+PyObject* g_snapshot_error = nullptr;
 
 // Raises type(error, text[, path]); OSError itself picks FileNotFoundError and its like by the number.
 void set_os_error(PyObject* type, int error, const std::string& text, const std::string& path) {
@@ -69,6 +70,8 @@ void set_python_error() noexcept {
     PyErr_SetString(PyExc_ValueError, error.what());
   } catch (const emd::ReadOnlyError& error) {
     set_unsupported(error.what());
+  } catch (const emd::SnapshotError& error) {
+    PyErr_SetString(g_snapshot_error, error.what());
   } catch (const emd::StateError& error) {
     PyErr_SetString(PyExc_RuntimeError, error.what());
   } catch (const emd::BudgetError& error) {
@@ -94,7 +97,10 @@ bool add_errors(PyObject* module) {
   g_locked_error =
       add_error(module, "LockedError", "Another writer holds the store; the message names its process.",
                 PyExc_BlockingIOError);
-  return g_damaged_error && g_format_error && g_locked_error;
+  g_snapshot_error = add_error(module, "SnapshotError",
+                               "A snapshot was held for longer than the writer of the store would wait.",
+                               PyExc_RuntimeError);
+  return g_damaged_error && g_format_error && g_locked_error && g_snapshot_error;
 }
 
 PyTypeObject* add_type(PyObject* module, const char* name, PyType_Spec& spec) {

@@ -1,7 +1,5 @@
 #include "bindings/handle.h"
 
-#include <unistd.h>
-
 #include "bindings/container.h"
 #include "structures/dict.h"
 #include "structures/list.h"
@@ -27,7 +25,28 @@ std::string member_title(const std::string& path, std::string_view name) {
   return name.empty() ? "'" + path + "'" : "'" + std::string(name) + "' in '" + path + "'";
 }
 
+// What a weak reference refers to, if it is still there.
+Ref referent(PyObject* weak) {
+#if PY_VERSION_HEX >= 0x030d0000
+  PyObject* object = nullptr;
+  if (PyWeakref_GetRef(weak, &object) < 0) PyErr_Clear();
+  return Ref(object);
+#else
+  PyObject* const object = PyWeakref_GetObject(weak);
+  return object == Py_None ? Ref() : Ref::borrowed(object);
+#endif
+}
+
 }  // namespace
+
+// ---- Entering
+
+#ifdef Py_GIL_DISABLED
+
+StoreHandle::Busy::Busy(StoreHandle& handle) : handle_(handle), state_(PyEval_SaveThread()) {}
+StoreHandle::Busy::~Busy() { PyEval_RestoreThread(state_); }
+
+#else
 
 StoreHandle::Busy::Busy(StoreHandle& handle) : handle_(handle) {
   {
@@ -40,55 +59,12 @@ StoreHandle::Busy::Busy(StoreHandle& handle) : handle_(handle) {
 
 StoreHandle::Busy::~Busy() {
   PyEval_RestoreThread(state_);
-  handle_.attention_ &= ~kBusy;
+  handle_.attention_ &= ~emd::u32{kBusy};
   {
     const std::lock_guard lock(handle_.mutex_);
     handle_.busy_ = false;
   }
   handle_.idle_.notify_all();
-}
-
-StoreHandle::StoreHandle(const std::string& path, const emd::StoreOptions& options)
-    : path_(path), process_(getpid()) {
-  run_long([&] { store_ = emd::Store::open(path, options); });
-  store_->on_rollback(this, [this] {
-    ++epoch_;
-    if (in_transaction()) attention_ |= kRolledBack;
-  });
-}
-
-StoreHandle::~StoreHandle() {
-  if (forked()) {
-    close();
-    return;
-  }
-  if (store_) {
-    detach_all();
-    store_->remove_callback(this);
-  }
-}
-
-bool StoreHandle::forked() const { return getpid() != process_; }
-
-emd::Store& StoreHandle::use() {
-  enter();
-  if (!store_) throw emd::ClosedError("the store '" + path_ + "' is closed");
-  store_->require_readable();
-  return *store_;
-}
-
-void StoreHandle::settle() {
-  if (forked()) {
-    throw emd::StateError("the store '" + path_ + "' was opened before a fork: open it again in the child");
-  }
-  wait_while_busy();
-  if (!(attention_ & kTransaction)) return;
-  if (transaction_thread_ != PyThread_get_thread_ident()) {
-    throw emd::StateError("a transaction of another thread is on in '" + path_ + "'");
-  }
-  if (attention_ & kRolledBack) {
-    throw emd::StateError("the transaction in '" + path_ + "' was rolled back: leave its block");
-  }
 }
 
 void StoreHandle::wait_until_idle() {
@@ -100,17 +76,118 @@ void StoreHandle::wait_until_idle() {
   PyEval_RestoreThread(state);
 }
 
+#endif
+
+// In a fork's child another thread may have been in for ever: it is refused before it waits.
+void StoreHandle::enter_slowly() {
+  require_parent();
+  lock();
+  try {
+    require_own_transaction();
+  } catch (...) {
+    leave();
+    throw;
+  }
+}
+
+void StoreHandle::require_parent() const {
+  if (!forked()) return;
+  throw emd::StateError(
+      "the store '" + path_ +
+      "' was opened before fork(), in another process: open it again here, with mode=\"r\" if its "
+      "writer goes on (a container that is sent by pickle does so by itself)");
+}
+
+void StoreHandle::require_own_transaction() const {
+  if (!in_transaction()) return;
+  if (transaction_thread_ != PyThread_get_thread_ident()) {
+    throw emd::StateError("a transaction of another thread is on in '" + path_ + "'");
+  }
+  if (attention_.load(std::memory_order_relaxed) & kRolledBack) {
+    throw emd::StateError("the transaction in '" + path_ + "' was rolled back: leave its block");
+  }
+}
+
+emd::Store& StoreHandle::use() {
+  if (!store_) throw emd::ClosedError("the store '" + path_ + "' is closed");
+  store_->require_readable();
+  return *store_;
+}
+
+// ---- Life
+
+StoreHandle::StoreHandle(const std::string& path, const emd::StoreOptions& options) : path_(path) {
+  run_long([&] { store_ = emd::Store::open(path, options); });
+  read_only_ = store_->read_only();
+  store_->on_rollback(this, [this] {
+    ++epoch_;
+    if (in_transaction()) attention_ |= kRolledBack;
+  });
+}
+
+StoreHandle::~StoreHandle() {
+  if (forked()) {
+    let_go_in_child();
+  } else if (store_) {
+    Trash trash;
+    detach_all(trash);
+    store_->remove_callback(this);
+  }
+}
+
+bool StoreHandle::closed() {
+  if (forked()) return store_ == nullptr;
+  const Inside inside(*this);
+  return store_ == nullptr;
+}
+
+// The parent's store: nothing of it is touched, not even its memory.
+void StoreHandle::let_go_in_child() {
+  Trash trash;
+  detach_all(trash);
+  if (store_) new std::shared_ptr<emd::Store>(std::move(store_));
+}
+
+void StoreHandle::close() {
+  if (forked()) return let_go_in_child();
+  Trash trash;
+  const Inside inside(*this);
+  if (!store_) return;
+  if (in_transaction()) roll_back(trash);
+  detach_all(trash);
+  store_->remove_callback(this);
+  const std::shared_ptr<emd::Store> store = std::move(store_);
+  run_long([&] { store->close(); });
+}
+
+void StoreHandle::abandon() {
+  if (forked()) return let_go_in_child();
+  Trash trash;
+  const Inside inside(*this);
+  if (!store_) return;
+  end_transaction();
+  detach_all(trash);
+  store_->remove_callback(this);
+  std::shared_ptr<emd::Store> store = std::move(store_);
+  run_long([&] { store.reset(); });
+}
+
+// ---- Durability
+
 void StoreHandle::commit() {
+  const Entered entered(*this);
   emd::Store& store = use();
   run_long([&] { store.commit(); });
 }
 
 void StoreHandle::checkpoint() {
+  const Entered entered(*this);
   emd::Store& store = use();
   run_long([&] { store.checkpoint(); });
 }
 
 void StoreHandle::begin() {
+  const Entered entered(*this);
   emd::Store& store = use();
   if (in_transaction()) throw emd::StateError("a transaction is on in '" + path_ + "': they do not nest");
   run_long([&] { store.begin(); });
@@ -119,50 +196,50 @@ void StoreHandle::begin() {
 }
 
 void StoreHandle::commit_transaction() {
+  const Entered entered(*this);
   emd::Store& store = use();
   run_long([&] { store.commit_transaction(); });
   end_transaction();
 }
 
 void StoreHandle::rollback() {
-  if (!forked()) wait_while_busy();
-  if (!store_ || forked()) {
-    end_transaction();
-    return;
-  }
-  if (store_->in_transaction()) run_long([&] { store_->rollback(); });
-  end_transaction();
-  detach_dead();
+  if (forked()) return end_transaction();
+  Trash trash;
+  const Inside inside(*this);
+  roll_back(trash);
 }
 
-void StoreHandle::close() {
-  if (!store_) return;
-  if (forked()) {
-    detach_all();
-    new std::shared_ptr<emd::Store>(
-        std::move(store_));  // the parent's: nothing of it is touched, not even its memory
-    return;
-  }
-  wait_while_busy();
-  if (!store_) return;
-  if (in_transaction()) rollback();
-  detach_all();
-  store_->remove_callback(this);
-  const std::shared_ptr<emd::Store> store = std::move(store_);
-  run_long([&] { store->close(); });
+void StoreHandle::roll_back(Trash& trash) {
+  if (store_ && store_->in_transaction()) run_long([&] { store_->rollback(); });
+  end_transaction();
+  detach_dead(trash);
 }
 
-void StoreHandle::abandon() {
-  if (!store_) return;
-  if (forked()) return close();
-  wait_while_busy();
-  if (!store_) return;
-  end_transaction();
-  detach_all();
-  store_->remove_callback(this);
-  std::shared_ptr<emd::Store> store = std::move(store_);
-  run_long([&] { store.reset(); });
+void StoreHandle::begin_snapshot() {
+  const Entered entered(*this);
+  emd::Store& store = use();
+  if (!store.read_only()) {
+    throw emd::StateError("the store '" + path_ +
+                          "' is open for writing: a writer sees its own state; a snapshot is for mode=\"r\"");
+  }
+  if (snapshots_ == 0 && store.live()) store.take_snapshot();
+  ++snapshots_;
 }
+
+void StoreHandle::end_snapshot() {
+  if (forked()) return;
+  const Inside inside(*this);
+  if (snapshots_ == 0 || --snapshots_ != 0) return;
+  if (store_ && store_->live() && store_->in_snapshot()) store_->end_snapshot();
+}
+
+void StoreHandle::refuse_expired() const {
+  throw emd::SnapshotError("the snapshot of '" + path_ +
+                           "' has expired, since a writer had waited for it as long as its snapshot_timeout "
+                           "says; leave the block and begin a new one, or read a backup()");
+}
+
+// ---- Members
 
 std::shared_ptr<emd::Member> StoreHandle::member(std::string_view name, emd::Kind kind) {
   emd::Store& store = use();
@@ -182,36 +259,55 @@ std::shared_ptr<emd::Member> StoreHandle::member(std::string_view name, emd::Kin
 }
 
 void StoreHandle::drop(std::string_view name) {
+  Trash trash;
+  const Entered entered(*this);
   emd::Store& store = use();
   const std::shared_ptr<emd::Member> member = store.find(name);
   if (!member) throw emd::ClosedError("there is no " + member_title(path_, name));
-  if (Container* container = container_of(*member)) container->detach();
+  if (Container* container = container_of(*member)) container->let_go(trash);
   store.drop(name);
 }
 
-void StoreHandle::attach(Container& container) { containers_[&container.member()] = &container; }
+void StoreHandle::attach(Container& container, Ref weak_reference) {
+  containers_[&container.member()] = {&container, std::move(weak_reference)};
+}
 
-void StoreHandle::forget(Container& container) noexcept {
+void StoreHandle::forget(Container& container, Trash& trash) noexcept {
   const auto found = containers_.find(&container.member());
-  if (found != containers_.end() && found->second == &container) containers_.erase(found);
+  if (found == containers_.end() || found->second.container != &container) return;
+  trash.push_back(std::move(found->second.weak_reference));
+  containers_.erase(found);
 }
 
 Container* StoreHandle::container_of(const emd::Member& member) const {
   const auto found = containers_.find(&member);
-  return found == containers_.end() ? nullptr : found->second;
+  return found == containers_.end() ? nullptr : found->second.container;
 }
 
-void StoreHandle::detach_all() {
-  while (!containers_.empty()) containers_.begin()->second->detach();
+Ref StoreHandle::object_of(const emd::Member& member) const {
+  const auto found = containers_.find(&member);
+  return found == containers_.end() ? Ref() : referent(found->second.weak_reference.get());
+}
+
+std::vector<Ref> StoreHandle::objects() const {
+  std::vector<Ref> result;
+  for (const auto& [member, attached] : containers_) {
+    if (Ref object = referent(attached.weak_reference.get())) result.push_back(std::move(object));
+  }
+  return result;
+}
+
+void StoreHandle::detach_all(Trash& trash) {
+  while (!containers_.empty()) containers_.begin()->second.container->let_go(trash);
 }
 
 // Detaches the containers whose member a rollback has taken back.
-void StoreHandle::detach_dead() {
+void StoreHandle::detach_dead(Trash& trash) {
   std::vector<Container*> dead;
-  for (const auto& [member, container] : containers_) {
-    if (!member->live) dead.push_back(container);
+  for (const auto& [member, attached] : containers_) {
+    if (!member->live) dead.push_back(attached.container);
   }
-  for (Container* container : dead) container->detach();
+  for (Container* container : dead) container->let_go(trash);
 }
 
 }  // namespace pyr

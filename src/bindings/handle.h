@@ -1,15 +1,17 @@
 // StoreHandle: one open store as Python sees it, shared by the Store object and its containers.
 //
-// It keeps the threads apart. All of its state is guarded by the GIL. A long piece of work that needs no
-// Python object runs with the GIL released and the handle busy; a thread that enters a busy handle waits.
-// A transaction belongs to the thread that began it. After a fork the child's handle refuses.
+// It keeps the threads apart. Whoever works on the store or its structures has entered the handle (Entered, and
+// Container::Entered): one thread at a time. With the GIL that costs nothing, since the GIL is held meanwhile; without
+// it, it is a mutex. No Python code runs in between, so nothing is waited for but bytes. A long piece of work that
+// needs no Python object lets go of the GIL (run_long) and stays entered: others wait.
 //
+// A transaction belongs to the thread that began it. After a fork the child's handle refuses.
 // Containers attach themselves; closing the handle, or dropping their member, detaches them.
 #pragma once
 
 #include <Python.h>
-#include <sys/types.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -17,14 +19,32 @@
 #include <unordered_map>
 #include <vector>
 
+#include "bindings/codec_support.h"
+#include "platform/fork_guard.h"
 #include "store/store.h"
 
 namespace pyr {
 
 class Container;
 
+// References that were given up while a handle was entered: released after it was left, for that may run code. Declare
+// it before the scope that enters.
+using Trash = std::vector<Ref>;
+
 class StoreHandle {
  public:
+  // The scope of work on the handle itself. Errors: as enter().
+  class Entered {
+   public:
+    explicit Entered(StoreHandle& handle) : handle_(handle) { handle.enter(); }
+    ~Entered() { handle_.leave(); }
+    Entered(const Entered&) = delete;
+    Entered& operator=(const Entered&) = delete;
+
+   private:
+    StoreHandle& handle_;
+  };
+
   // Opens the store, with the GIL released. Errors: those of emd::Store::open.
   StoreHandle(const std::string& path, const emd::StoreOptions& options);
   // Commits nothing.
@@ -32,61 +52,95 @@ class StoreHandle {
   StoreHandle(const StoreHandle&) = delete;
   StoreHandle& operator=(const StoreHandle&) = delete;
 
-  // Before every use: waits while the handle is busy. Errors: StateError if a transaction of another
-  // thread is on, or was rolled back by the budget, or if this process is a fork's child.
+  // Waits until no other thread is in. Errors: StateError if a transaction of another thread is on, or was rolled back
+  // by the budget, or if this process is a fork's child: then it has not entered.
   void enter() {
-    if (__builtin_expect(attention_ != 0, 0)) settle();
+    if (__builtin_expect(kMutex || needs_attention(), kMutex)) enter_slowly();
   }
-  bool needs_attention() const { return attention_ != 0; }
-  // enter(), and the open store. Errors: also ClosedError.
+  void leave() {
+    if constexpr (kMutex) unlock();
+  }
+  bool needs_attention() const { return attention_.load(std::memory_order_relaxed) != 0; }
+  // The open store. Precondition: entered. Errors: ClosedError.
   emd::Store& use();
-
-  // For work that runs code which may close the handle.
+  // For work that runs code which may close the handle. Precondition: entered.
   std::shared_ptr<emd::Store> share() const { return store_; }
 
   const std::string& path() const { return path_; }
-  bool closed() const { return store_ == nullptr; }
-  bool forked() const;
-  // Grows with every rollback: iterators that began before one compare it.
+  bool closed();
+  bool forked() const { return (attention_.load(std::memory_order_relaxed) & kForked) != 0; }
+  bool in_transaction() const { return (attention_.load(std::memory_order_relaxed) & kTransaction) != 0; }
+  // Grows with every rollback: iterators that began before one compare it. Precondition: entered.
   emd::u64 epoch() const { return epoch_; }
+  bool read_only() const { return read_only_; }
 
+  // These enter by themselves.
   void commit();
   void checkpoint();
   void begin();
   void commit_transaction();
   // Undoes the transaction (or notes that the budget did) and detaches what was created in it.
   void rollback();
-  // Waits for a long piece of work in another thread; unlike enter(), it does not throw.
-  void wait_while_busy() {
-    while (__builtin_expect((attention_ & kBusy) != 0, 0)) wait_until_idle();
-  }
-  bool in_transaction() const { return (attention_ & kTransaction) != 0; }
   // Rolls back the transaction that may be on, commits, closes and detaches all. Harmless when closed.
   // In a fork's child it only lets go.
   void close();
   // Closes without a commit: for stores about to be removed.
   void abandon();
+  void drop(std::string_view name);
+  // Holds the present state of a store that a writer in another process may change, until as many end_snapshot()
+  // calls; where nobody can write it, nothing needs to be held. Errors: StateError of a writer; SystemError.
+  void begin_snapshot();
+  void end_snapshot();
+
+  // The rest: precondition: entered.
 
   // The member of this name, created if there is none and the store can be written.
   // Errors: FormatError if it is of another kind, or missing in a store open for reading.
   std::shared_ptr<emd::Member> member(std::string_view name, emd::Kind kind);
-  void drop(std::string_view name);
-
   // One container per member at a time: a second one detaches the first.
-  void attach(Container& container);
-  void forget(Container& container) noexcept;
+  void attach(Container& container, Ref weak_reference);
+  void forget(Container& container, Trash& trash) noexcept;
   Container* container_of(const emd::Member& member) const;
-  const std::unordered_map<const emd::Member*, Container*>& containers() const { return containers_; }
+  // The container's object, or none: it may be about to go.
+  Ref object_of(const emd::Member& member) const;
+  std::vector<Ref> objects() const;
 
-  // Runs `work` with the GIL released and the handle busy. It must not touch Python objects.
+  // Errors: SnapshotError if one that was begun has expired: what is read under it would be of another state.
+  void require_snapshot() const {
+    if (__builtin_expect(snapshots_ != 0, 0) && !store_->in_snapshot()) refuse_expired();
+  }
+
+  // Runs `work` with the GIL released. It must not touch Python objects.
   template <class Work>
   void run_long(Work&& work) {
     const Busy busy(*this);
     work();
   }
+  // The scope of code that may use the store by itself, within a scope that has entered.
+  class Outside {
+   public:
+    explicit Outside(StoreHandle& handle) : handle_(handle) { handle.leave(); }
+    ~Outside() { handle_.lock(); }
+    Outside(const Outside&) = delete;
+    Outside& operator=(const Outside&) = delete;
+
+   private:
+    StoreHandle& handle_;
+  };
+  // Entered, whatever the state is; not in a fork's child.
+  class Inside {
+   public:
+    explicit Inside(StoreHandle& handle) : handle_(handle) { handle.lock(); }
+    ~Inside() { handle_.leave(); }
+    Inside(const Inside&) = delete;
+    Inside& operator=(const Inside&) = delete;
+
+   private:
+    StoreHandle& handle_;
+  };
 
  private:
-  // The scope of a long piece of work: the handle busy, the GIL released.
+  // The scope of a long piece of work.
   class Busy {
    public:
     explicit Busy(StoreHandle& handle);
@@ -98,24 +152,49 @@ class StoreHandle {
     StoreHandle& handle_;
     PyThreadState* state_;
   };
-  enum : unsigned { kBusy = 1, kTransaction = 2, kRolledBack = 4 };
+  enum : emd::u32 { kBusy = 1, kTransaction = 2, kRolledBack = 4, kForked = 8 };
 
-  void settle();
+#ifdef Py_GIL_DISABLED
+  static constexpr bool kMutex = true;
+  void lock() { PyMutex_Lock(&entered_); }
+  void unlock() { PyMutex_Unlock(&entered_); }
+  PyMutex entered_{};
+#else
+  static constexpr bool kMutex = false;
+  void lock() {
+    while (__builtin_expect((attention_.load(std::memory_order_relaxed) & kBusy) != 0, 0)) wait_until_idle();
+  }
+  void unlock() {}
   void wait_until_idle();
-  void detach_all();
-  void detach_dead();
-  void end_transaction() { attention_ &= ~(kTransaction | kRolledBack); }
-
-  unsigned attention_ = 0;
-  unsigned long transaction_thread_ = 0;
-  emd::u64 epoch_ = 0;
-  std::shared_ptr<emd::Store> store_;
-  std::unordered_map<const emd::Member*, Container*> containers_;
-  std::string path_;
-  pid_t process_;
   std::mutex mutex_;
   std::condition_variable idle_;
   bool busy_ = false;  // kBusy, for threads that wait without the GIL; guarded by mutex_
+#endif
+
+  struct Attached {
+    Container* container;
+    Ref weak_reference;
+  };
+
+  void enter_slowly();
+  [[noreturn]] void refuse_expired() const;
+  void require_parent() const;
+  void require_own_transaction() const;
+  void detach_all(Trash& trash);
+  void detach_dead(Trash& trash);
+  void roll_back(Trash& trash);
+  void end_transaction() { attention_ &= ~emd::u32{kTransaction | kRolledBack}; }
+  void let_go_in_child();
+
+  std::atomic<emd::u32> attention_ = 0;
+  emd::platform::ForkGuard fork_guard_{attention_, kForked};
+  unsigned long transaction_thread_ = 0;
+  emd::u64 epoch_ = 0;
+  unsigned snapshots_ = 0;  // begin_snapshot() calls not yet ended
+  std::shared_ptr<emd::Store> store_;
+  std::unordered_map<const emd::Member*, Attached> containers_;
+  std::string path_;
+  bool read_only_ = false;
 };
 
 }  // namespace pyr

@@ -212,15 +212,35 @@ bool is_local(PyObject* qualified_name) {
 
 }  // namespace
 
+namespace {
+
+// The table of types outlives the interpreter: nothing may be released after that. Its entries stay where they are.
+struct Table {
+  ObjectMutex mutex;
+  Types types;
+};
+
+Table& table() {
+  static Table& instance = *new Table;
+  return instance;
+}
+
+}  // namespace
+
 TypeInfo* type_info(PyTypeObject* type) {
-  static Types& types = *new Types;  // outlives the interpreter: nothing may be released after that
-  const auto it = types.find(type);
-  if (it != types.end() && refers_to(it->second.type.get(), type)) return &it->second;
+  {
+    const Hold hold(table().mutex);
+    const auto it = table().types.find(type);
+    if (it != table().types.end() && refers_to(it->second.type.get(), type)) return &it->second;
+  }
   TypeInfo info;
   info.type = Ref(PyWeakref_NewRef(as_object(type), nullptr));
   if (!info.type || !classify(type, info)) return nullptr;
-  drop_dead(types);
-  TypeInfo& kept = types[type];
+  const Hold hold(table().mutex);
+  const auto known = table().types.find(type);  // another thread may have been faster
+  if (known != table().types.end() && refers_to(known->second.type.get(), type)) return &known->second;
+  drop_dead(table().types);
+  TypeInfo& kept = table().types[type];
   kept = std::move(info);
   return &kept;
 }
@@ -242,11 +262,14 @@ bool put_qualified_name(PyObject* object, Buffer& out) {
 }
 
 const std::string* class_name(PyTypeObject* type, TypeInfo& info) {
-  if (info.name.empty()) {
-    Buffer name;
-    if (!put_qualified_name(as_object(type), name)) return nullptr;
-    info.name.assign(reinterpret_cast<const char*>(name.data()), name.size());
+  {
+    const Hold hold(table().mutex);
+    if (!info.name.empty()) return &info.name;
   }
+  Buffer name;
+  if (!put_qualified_name(as_object(type), name)) return nullptr;
+  const Hold hold(table().mutex);
+  if (info.name.empty()) info.name.assign(reinterpret_cast<const char*>(name.data()), name.size());
   return &info.name;
 }
 

@@ -1,6 +1,6 @@
 // Which rule a type of keys follows. Found out once a type, from what it inherits.
 //
-// Threads: call with the GIL held.
+// Threads: call with the GIL held, or attached where there is none.
 #pragma once
 
 #include <Python.h>

@@ -5,12 +5,13 @@
 namespace pyr {
 namespace {
 
-PyObject* word_name(Word word) { return PyLong_FromUnsignedLongLong(word.bits); }
+Ref word_name(Word word) { return Ref(PyLong_FromUnsignedLongLong(word.bits)); }
 
-bool keep(ListContainer& container, Word word, u64 index, PyObject* value) {
-  const Ref name(word_name(word));
+// Precondition: entered. False with an error set.
+bool keep(ListContainer& container, Word word, u64 index, PyObject* value, Trash& trash) {
+  const Ref name = word_name(word);
   const Ref entry(name ? Py_BuildValue("(KO)", static_cast<unsigned long long>(index), value) : nullptr);
-  return entry && container.cache() && PyDict_SetItem(container.cache(), name.get(), entry.get()) == 0;
+  return entry && container.cache().keep(name.get(), entry.get(), trash);
 }
 
 // Where the element with this word is; -1 if it is nowhere.
@@ -23,16 +24,15 @@ Py_ssize_t find_word(emd::List& list, Word word, u64 hint) {
   return -1;
 }
 
-bool same_bytes(Bytes a, Bytes b) {
-  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0);
-}
-
 // Writes one element back if its encoding has changed.
-bool flush_element(ListContainer& container, Word word, u64 hint, PyObject* value) {
+bool flush_element(ListContainer& container, PyObject* name, u64 hint, PyObject* entry, PyObject* value) {
   Buffer block;
   if (!container.codec().encode_value(value, block)) return false;
-  container.enter();
+  Trash trash;
+  const Container::Entered entered(container);
+  if (container.cache().find(name).get() != entry) return true;  // replaced or deleted meanwhile
   emd::List& list = container.list();
+  const Word word{PyLong_AsUnsignedLongLong(name)};
   const Py_ssize_t found = find_word(list, word, hint);
   if (found < 0 || same_bytes(list.block(word), block.bytes())) return true;
   const u64 index = static_cast<u64>(found);
@@ -40,52 +40,92 @@ bool flush_element(ListContainer& container, Word word, u64 hint, PyObject* valu
     const emd::Operation operation(container.store());
     with_block(list, block.bytes(), [&](Word stored) { list.set(index, stored); });
   }
-  const Ref name(word_name(word));
-  if (!name || PyDict_DelItem(container.cache(), name.get()) < 0) PyErr_Clear();
-  return keep(container, list.get(index), index, value);
+  container.cache().forget(name, trash);
+  return keep(container, list.get(index), index, value, trash);
 }
 
 }  // namespace
 
-PyObject* cached_element(ListContainer& container, Word word, u64 index) {
-  const Ref name(word_name(word));
-  if (!name) return nullptr;
-  PyObject* entry = PyDict_GetItemWithError(container.cache(), name.get());
-  if (entry) return Py_NewRef(PyTuple_GET_ITEM(entry, 1));
-  if (PyErr_Occurred()) return nullptr;
-  Ref value(container.decode_value(container.list().block(word)));
-  if (value && container.cache() && is_mutable_value(value.get()) &&
-      !keep(container, word, index, value.get())) {
-    return nullptr;
+void TakenElement::take_block(u64 index) {
+  const Bytes bytes = container_.list().block(word_);
+  const bool live = container_.live();
+  cached_ = container_.cache().on();
+  decoded_ = !live && !cached_ && !copy_always_ && decodes_in_place(bytes);
+  copies_.clear();
+  if (decoded_) {
+    object_ = decode_scalar(container_.codec(), bytes);
+    return;
   }
-  return value.release();
+  index_ = index;
+  cache_changes_ = container_.cache().changes();
+  copies_.add(bytes, live);
 }
 
-bool remember_element(ListContainer& container, u64 index, PyObject* value) {
+bool TakenElement::is_at(u64 index) const {
+  emd::List& list = container_.list();
+  if (index >= list.size() || list.get(index) != word_) return false;
+  return !word_.is_reference() || same_bytes(list.block(word_), copies_.bytes());
+}
+
+PyObject* TakenElement::block_object() {
+  if (decoded_) return std::exchange(object_, nullptr);
+  if (__builtin_expect(!cached_, 1)) return container_.codec().decode_value(copies_.bytes());
+  const Ref name = word_name(word_);
+  if (!name) return nullptr;
+  {
+    const Container::Entered entered(container_);
+    const Ref entry = container_.cache().find(name.get());
+    if (entry && container_.cache().changes() == cache_changes_)
+      return Py_NewRef(PyTuple_GET_ITEM(entry.get(), 1));
+  }
+  return remembered(container_.codec().decode_value(copies_.bytes()));
+}
+
+// Remembers a value just decoded, unless the list has been changed meanwhile; gives it back.
+PyObject* TakenElement::remembered(PyObject* value) {
+  if (!value || !is_mutable_value(value) || !container_.attached()) return value;
+  Ref held(value);
+  Trash trash;
+  const Container::Entered entered(container_);
+  WriteBack& cache = container_.cache();
+  if (!cache.on() || cache.changes() != cache_changes_) return held.release();
+  return keep(container_, word_, index_, value, trash) ? held.release() : nullptr;
+}
+
+bool remember_element(ListContainer& container, u64 index, PyObject* value, Trash& trash) {
+  if (!container.cache().on()) return true;
   const Word word = container.list().get(index);
-  return !word.is_reference() || !is_mutable_value(value) || keep(container, word, index, value);
+  return !word.is_reference() || !is_mutable_value(value) || keep(container, word, index, value, trash);
 }
 
-void forget_elements(ListContainer& container, u64 from, u64 step, u64 count) {
-  if (!container.cache() || PyDict_GET_SIZE(container.cache()) == 0) return;
-  for (u64 i = 0; i < count; ++i) {
+void forget_elements(ListContainer& container, u64 from, u64 step, u64 count, Trash& trash) {
+  if (!container.cache().on()) return;
+  container.cache().changed();
+  for (u64 i = 0; i < count && !container.cache().empty(); ++i) {
     const Word word = container.list().get(from + i * step);
     if (!word.is_reference()) continue;
-    const Ref name(word_name(word));
-    if (!name || PyDict_DelItem(container.cache(), name.get()) < 0) PyErr_Clear();
+    if (const Ref name = word_name(word)) {
+      container.cache().forget(name.get(), trash);
+    } else {
+      PyErr_Clear();
+    }
   }
 }
 
 bool flush_list(ListContainer& container) {
-  if (!container.cache()) return true;
-  const Ref entries(PyDict_Items(container.cache()));
+  if (!container.cache().on()) return true;
+  Ref entries;
+  {
+    const Container::Entered entered(container);
+    entries = container.cache().entries();
+  }
   if (!entries) return false;
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(entries.get()); ++i) {
     PyObject* const item = PyList_GET_ITEM(entries.get(), i);
     PyObject* const entry = PyTuple_GET_ITEM(item, 1);
-    const Word word{PyLong_AsUnsignedLongLong(PyTuple_GET_ITEM(item, 0))};
     const u64 hint = PyLong_AsUnsignedLongLong(PyTuple_GET_ITEM(entry, 0));
-    if (!flush_element(container, word, hint, PyTuple_GET_ITEM(entry, 1))) return false;
+    if (!flush_element(container, PyTuple_GET_ITEM(item, 0), hint, entry, PyTuple_GET_ITEM(entry, 1)))
+      return false;
   }
   return true;
 }

@@ -2,6 +2,7 @@
 //
 // Elements of lists, tuples, ranges and arrays go in chunks. Of any other iterable they go one by one: its code
 // may look at the list while it grows. What was added before an exception stays, as for list.
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -15,7 +16,7 @@ constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
 
 void append_batch(ListContainer& container, WordBatch& batch) {
   if (batch.count() == 0) return;
-  container.enter();
+  const Container::Entered entered(container);
   emd::List& list = container.list();
   container.change(batch.count() >= kChunkWords,
                    [&] { batch.apply(list, [&](std::span<const Word> words) { list.extend(words); }); });
@@ -54,23 +55,31 @@ bool extend_from_iterator(ListContainer& container, PyObject* iterable) {
   }
 }
 
-// The first `count` elements once more.
-bool extend_from_self(ListContainer& container, u64 count) {
-  emd::List& list = container.list();
-  WordBatch batch;
-  for (u64 i = 0; i < count; ++i) {
-    const Word word = list.get(i);
+// Precondition: entered. Adds elements from `from` on to the batch, until it is full. False with an error set.
+bool fill_from_list(emd::List& list, u64& from, u64 end, WordBatch& batch) {
+  for (; from < end && !full(batch); ++from) {
+    const Word word = list.get(from);
     if (!word.is_reference()) {
       batch.add_word(word);
     } else if (!batch.add_block(list.block(word))) {
       return false;
     }
-    if (!full(batch)) continue;
-    append_batch(container, batch);
-    container.enter();
-    if (list.size() < count) break;
   }
-  append_batch(container, batch);
+  return true;
+}
+
+// The first `count` elements once more.
+bool extend_from_self(ListContainer& container, u64 count) {
+  WordBatch batch;
+  for (u64 from = 0; from < count;) {
+    {
+      const Container::Entered entered(container);
+      const u64 end = std::min(count, container.list().size());
+      if (from >= end) break;  // another thread has shortened it
+      if (!fill_from_list(container.list(), from, end, batch)) return false;
+    }
+    append_batch(container, batch);
+  }
   return true;
 }
 
@@ -89,11 +98,13 @@ bool extend_by(ListContainer& container, u64 count, WordAt&& word_at) {
   auto chunk = std::make_unique<std::array<Word, kChunkWords>>();
   for (u64 done = 0; done < count;) {
     const std::size_t size = count - done < kChunkWords ? count - done : kChunkWords;
-    container.enter();
-    container.change(size == kChunkWords, [&] {
-      for (std::size_t i = 0; i < size; ++i) (*chunk)[i] = word_at(done + i);
-      container.list().extend({chunk->data(), size});
-    });
+    {
+      const Container::Entered entered(container);
+      container.change(size == kChunkWords, [&] {
+        for (std::size_t i = 0; i < size; ++i) (*chunk)[i] = word_at(done + i);
+        container.list().extend({chunk->data(), size});
+      });
+    }
     done += size;
     if (PyErr_CheckSignals() < 0) return false;
   }
@@ -205,13 +216,21 @@ bool extend_from_array(ListContainer& container, const NumberArray& array) {
 
 }  // namespace
 
+namespace {
+
+u64 size_of(ListContainer& container) {
+  return container.read([&] { return container.list().size(); });
+}
+
+}  // namespace
+
 bool list_extend(PyObject* self, PyObject* iterable) {
   ListContainer& container = list_container(self);
-  container.enter();
+  const u64 size = size_of(container);  // a closed one is refused, whatever the iterable is
   if (PyList_CheckExact(iterable) || PyTuple_CheckExact(iterable)) {
     return extend_from_sequence(container, iterable);
   }
-  if (iterable == self) return extend_from_self(container, container.list().size());
+  if (iterable == self) return extend_from_self(container, size);
   if (PyRange_Check(iterable)) {
     if (extend_from_range(container, iterable)) return true;
     if (PyErr_Occurred()) return false;
@@ -225,17 +244,17 @@ bool list_extend(PyObject* self, PyObject* iterable) {
 
 bool list_repeat(PyObject* self, Py_ssize_t times) {
   ListContainer& container = list_container(self);
-  container.enter();
-  const u64 count = container.list().size();
   if (times <= 0) {
-    forget_elements(container, 0, 1, count);
+    Trash trash;
+    const Container::Entered entered(container);
+    forget_elements(container, 0, 1, container.list().size(), trash);
     container.change(false, [&] { container.list().clear(); });
     return true;
   }
+  const u64 count = size_of(container);
   for (Py_ssize_t i = 1; i < times && count > 0; ++i) {
     if (!extend_from_self(container, count)) return false;
     if (PyErr_CheckSignals() < 0) return false;
-    container.enter();
   }
   return true;
 }

@@ -1,5 +1,6 @@
 // EMList: searching. Words are compared with a number, a bool, None or a short text without making objects;
 // what lies in the heap, and whatever else is searched for, is decoded and compared with ==.
+#include <algorithm>
 #include <optional>
 
 #include "bindings/list_object.h"
@@ -64,24 +65,51 @@ class Probe {
 // Whether the word could be compared by the probe: not a block, and of a known kind.
 bool comparable(Word word) { return !word.is_reference() && word.tag() != Word::Tag::unknown; }
 
+// Words looked at in one read: a writer's commit repeats no more than these.
+constexpr u64 kWordsAtOnce = u64{1} << 14;
+
+enum class Outcome { equal, to_compare, further, end };
+
+// Searches from `at` on, which becomes the index of what was found, or where to go on.
+Outcome search(ListContainer& container, const Probe& probe, u64& at, u64 to, TakenElement& element) {
+  const std::span<const Word> words = container.list().words();
+  const u64 end = std::min<u64>(to, words.size());
+  const u64 here = at < end ? std::min(end, at + kWordsAtOnce) : at;
+  const bool usable = probe.usable();
+  for (; at < here; ++at) {
+    const Word word = words[at];
+    if (!usable || !comparable(word)) {
+      element.take(at);
+      return Outcome::to_compare;
+    }
+    if (probe.equals(word)) {
+      element.take(at);
+      return Outcome::equal;
+    }
+  }
+  return at < end ? Outcome::further : Outcome::end;
+}
+
 }  // namespace
 
-Py_ssize_t list_find(ListContainer& container, PyObject* value, u64 from, u64 to) {
+Py_ssize_t list_find(ListContainer& container, PyObject* value, u64 from, u64 to, TakenElement& element) {
   const Probe probe(value);
-  for (u64 i = from; i < to && i < container.list().size(); ++i) {
-    const Word word = container.list().get(i);
-    if (probe.usable() && comparable(word)) {
-      if (probe.equals(word)) return static_cast<Py_ssize_t>(i);
-      continue;
-    }
-    const Ref element(list_value(container, i));
-    if (!element) return -2;
-    const int equal = PyObject_RichCompareBool(element.get(), value, Py_EQ);
+  while (true) {
+    u64 at = from;
+    Outcome outcome{};
+    do {
+      outcome = container.read([&] { return search(container, probe, at = from, to, element); });
+    } while (outcome == Outcome::to_compare && element.grow());
+    if (outcome == Outcome::end) return -1;
+    if (outcome == Outcome::equal) return static_cast<Py_ssize_t>(at);
+    from = at;
+    if (outcome == Outcome::further) continue;
+    const Ref found(element.object());
+    const int equal = found ? PyObject_RichCompareBool(found.get(), value, Py_EQ) : -1;
     if (equal < 0) return -2;
-    if (equal) return static_cast<Py_ssize_t>(i);
-    container.enter();  // the comparison may have run code
+    if (equal) return static_cast<Py_ssize_t>(at);
+    ++from;
   }
-  return -1;
 }
 
 }  // namespace pyr

@@ -1,69 +1,87 @@
 // Iterators over an EMList: they see a list that grows, and once exhausted stay so.
+//
+// Threads: the index changes only while the container is entered.
+#include <new>
+
 #include "bindings/list_object.h"
 
 namespace pyr {
 namespace {
 
 struct ListIterator {
-  PyObject_HEAD PyObject* list;  // null when exhausted
+  PyObject_HEAD SharedRef list;  // empty when exhausted
   bool backwards;
   Py_ssize_t index;  // of the next element
 };
 
 PyTypeObject* g_iterator_type = nullptr;
 
+ListIterator& iterator_of(PyObject* object) { return *reinterpret_cast<ListIterator*>(object); }
+
 PyObject* make_iterator(PyObject* list, bool backwards) {
   return guarded_object([&]() -> PyObject* {
-    ListContainer& container = list_container(list);
-    container.enter();
-    auto* self = PyObject_GC_New(ListIterator, g_iterator_type);
+    auto* const self = PyObject_GC_New(ListIterator, g_iterator_type);
     if (!self) return nullptr;
-    self->list = Py_NewRef(list);
+    Ref object(reinterpret_cast<PyObject*>(self));
+    new (&self->list) SharedRef;
+    self->list.exchange(Ref::borrowed(list));
     self->backwards = backwards;
-    self->index = backwards ? static_cast<Py_ssize_t>(container.list().size()) - 1 : 0;
+    self->index = 0;
     PyObject_GC_Track(self);
-    return reinterpret_cast<PyObject*>(self);
+    ListContainer& container = list_container(list);
+    const auto size = container.read([&] { return static_cast<Py_ssize_t>(container.list().size()); });
+    if (backwards) self->index = size - 1;
+    return object.release();
   });
 }
 
 PyObject* iterator_next(PyObject* object) {
-  auto& self = *reinterpret_cast<ListIterator*>(object);
-  if (!self.list) return nullptr;
+  ListIterator& self = iterator_of(object);
+  const Ref list = self.list.get();
+  if (!list) return nullptr;
   return guarded_object([&]() -> PyObject* {
-    ListContainer& container = list_container(self.list);
-    container.enter();
-    const Py_ssize_t index = self.index;
-    if (index < 0 || static_cast<u64>(index) >= container.list().size()) {
-      Py_CLEAR(self.list);
-      return nullptr;
-    }
-    self.index += self.backwards ? -1 : 1;
-    return list_value(container, static_cast<u64>(index));
+    ListContainer& container = list_container(list.get());
+    TakenElement element(container);
+    bool found = false;
+    do {
+      const Container::Entered entered(container);
+      const auto index = static_cast<u64>(self.index);  // -1, when the front is reached, is beyond any size
+      found = container.look([&] {
+        if (index >= container.list().size()) return false;
+        element.take(index);
+        return true;
+      });
+      if (found && !element.must_grow()) self.index += self.backwards ? -1 : 1;
+    } while (found && element.grow());
+    if (found) return element.object();
+    self.list.exchange(Ref());
+    return nullptr;
   });
 }
 
 PyObject* iterator_length_hint(PyObject* object, PyObject*) {
-  auto& self = *reinterpret_cast<ListIterator*>(object);
+  ListIterator& self = iterator_of(object);
+  const Ref list = self.list.get();
+  if (!list || !list_container(list.get()).attached()) return PyLong_FromLong(0);
   return guarded_object([&]() -> PyObject* {
-    Py_ssize_t left = 0;
-    if (self.list && list_container(self.list).attached()) {
-      const auto size = static_cast<Py_ssize_t>(list_container(self.list).list().size());
-      left = self.backwards ? (self.index < size ? self.index + 1 : 0) : size - self.index;
-    }
+    ListContainer& container = list_container(list.get());
+    const Py_ssize_t left = container.read([&] {
+      const auto size = static_cast<Py_ssize_t>(container.list().size());
+      return self.backwards ? (self.index < size ? self.index + 1 : 0) : size - self.index;
+    });
     return PyLong_FromSsize_t(left < 0 ? 0 : left);
   });
 }
 
 int iterator_traverse(PyObject* object, visitproc visit, void* arg) {
   Py_VISIT(Py_TYPE(object));
-  Py_VISIT(reinterpret_cast<ListIterator*>(object)->list);
-  return 0;
+  return iterator_of(object).list.traverse(visit, arg);
 }
 
 void iterator_dealloc(PyObject* object) {
   PyTypeObject* type = Py_TYPE(object);
   PyObject_GC_UnTrack(object);
-  Py_CLEAR(reinterpret_cast<ListIterator*>(object)->list);
+  iterator_of(object).list.~SharedRef();
   PyObject_GC_Del(object);
   Py_DECREF(type);
 }

@@ -48,55 +48,73 @@ PyObject* method_insert(PyObject* self, PyObject* const* args, Py_ssize_t count)
     ListContainer& container = list_container(self);
     WordBatch batch;
     if (!batch.add(container.codec(), args[1])) return nullptr;
-    container.enter();
+    Trash trash;
+    const Container::Entered entered(container);
     emd::List& list = container.list();
     const u64 at = insertion_index(index, list.size());
     container.change(list.size() - at > kLongWords, [&] {
       batch.apply(list, [&](std::span<const Word> words) { list.insert(at, words[0]); });
     });
-    if (container.cache() && !remember_element(container, at, args[1])) return nullptr;
+    if (!remember_element(container, at, args[1], trash)) return nullptr;
     Py_RETURN_NONE;
   });
+}
+
+// The element is decoded before it is removed, so that what cannot be decoded stays; if another thread has changed the
+// list there meanwhile, once more.
+PyObject* pop_element(ListContainer& container, Py_ssize_t index) {
+  while (true) {
+    u64 size = 0;
+    u64 at = 0;
+    TakenElement element(container);
+    element.copy_always();
+    const bool found = element.read([&](u64 length) {
+      size = length;
+      at = resolved_index(index, size);
+      return at < size ? std::optional<u64>(at) : std::nullopt;
+    });
+    if (!found) {
+      PyErr_SetString(PyExc_IndexError, size == 0 ? "pop from empty list" : "pop index out of range");
+      return nullptr;
+    }
+    Ref value(element.object());
+    if (!value) return nullptr;
+    Trash trash;
+    const Container::Entered entered(container);
+    if (resolved_index(index, container.list().size()) != at || !element.is_at(at)) continue;
+    list_remove(container, at, trash);
+    return value.release();
+  }
 }
 
 PyObject* method_pop(PyObject* self, PyObject* const* args, Py_ssize_t count) {
   if (!check_count("pop", count, 0, 1)) return nullptr;
   return guarded_object([&]() -> PyObject* {
-    Py_ssize_t index = count == 0 ? -1 : PyNumber_AsSsize_t(args[0], PyExc_IndexError);
+    const Py_ssize_t index = count == 0 ? -1 : PyNumber_AsSsize_t(args[0], PyExc_IndexError);
     if (index == -1 && count != 0 && PyErr_Occurred()) return nullptr;
-    ListContainer& container = list_container(self);
-    container.enter();
-    const auto size = static_cast<Py_ssize_t>(container.list().size());
-    if (index < 0) index += size;
-    if (index < 0 || index >= size) {
-      PyErr_SetString(PyExc_IndexError, size == 0 ? "pop from empty list" : "pop index out of range");
-      return nullptr;
-    }
-    Ref value(list_value(container, static_cast<u64>(index)));
-    if (!value) return nullptr;
-    container.enter();  // decoding may have run code
-    if (static_cast<u64>(index) >= container.list().size()) {
-      PyErr_SetString(PyExc_IndexError, "pop index out of range");
-      return nullptr;
-    }
-    list_remove(container, static_cast<u64>(index));
-    return value.release();
+    return pop_element(list_container(self), index);
   });
 }
 
 PyObject* method_remove(PyObject* self, PyObject* value) {
   return guarded_object([&]() -> PyObject* {
     ListContainer& container = list_container(self);
-    container.enter();
-    const Py_ssize_t found = list_find(container, value, 0, PY_SSIZE_T_MAX);
-    if (found == -2) return nullptr;
-    container.enter();
-    if (found == -1 || static_cast<u64>(found) >= container.list().size()) {
-      PyErr_SetString(PyExc_ValueError, "list.remove(x): x not in list");
-      return nullptr;
+    while (true) {
+      TakenElement element(container);
+      element.copy_always();
+      const Py_ssize_t found = list_find(container, value, 0, PY_SSIZE_T_MAX, element);
+      if (found == -2) return nullptr;
+      if (found == -1) {
+        PyErr_SetString(PyExc_ValueError, "list.remove(x): x not in list");
+        return nullptr;
+      }
+      Trash trash;
+      const Container::Entered entered(container);
+      if (!element.is_at(static_cast<u64>(found)))
+        continue;  // the comparison has run code, or another thread
+      list_remove(container, static_cast<u64>(found), trash);
+      Py_RETURN_NONE;
     }
-    list_remove(container, static_cast<u64>(found));
-    Py_RETURN_NONE;
   });
 }
 
@@ -107,10 +125,11 @@ PyObject* method_index(PyObject* self, PyObject* const* args, Py_ssize_t count) 
     Py_ssize_t stop = PY_SSIZE_T_MAX;
     if ((count > 1 && !clamped(args[1], start)) || (count > 2 && !clamped(args[2], stop))) return nullptr;
     ListContainer& container = list_container(self);
-    container.enter();
-    const u64 size = container.list().size();
+    const Container::Snapshot held(container);
+    const u64 size = container.read([&] { return container.list().size(); });
     const u64 to = stop < 0 ? insertion_index(stop, size) : static_cast<u64>(stop);
-    const Py_ssize_t found = list_find(container, args[0], insertion_index(start, size), to);
+    TakenElement element(container);
+    const Py_ssize_t found = list_find(container, args[0], insertion_index(start, size), to, element);
     if (found >= 0) return PyLong_FromSsize_t(found);
     if (found == -1) PyErr_Format(PyExc_ValueError, "%R is not in list", args[0]);
     return nullptr;
@@ -120,11 +139,12 @@ PyObject* method_index(PyObject* self, PyObject* const* args, Py_ssize_t count) 
 PyObject* method_count(PyObject* self, PyObject* value) {
   return guarded_object([&]() -> PyObject* {
     ListContainer& container = list_container(self);
+    const Container::Snapshot held(container);
+    TakenElement element(container);
     Py_ssize_t count = 0;
     u64 from = 0;
     while (true) {
-      container.enter();
-      const Py_ssize_t found = list_find(container, value, from, PY_SSIZE_T_MAX);
+      const Py_ssize_t found = list_find(container, value, from, PY_SSIZE_T_MAX, element);
       if (found == -2) return nullptr;
       if (found == -1) return PyLong_FromSsize_t(count);
       ++count;
@@ -136,7 +156,8 @@ PyObject* method_count(PyObject* self, PyObject* value) {
 PyObject* method_reverse(PyObject* self, PyObject*) {
   return guarded_object([&]() -> PyObject* {
     ListContainer& container = list_container(self);
-    container.enter();
+    const Container::Entered entered(container);
+    container.cache().changed();
     container.change(container.list().size() > kLongWords, [&] { container.list().reverse(); });
     Py_RETURN_NONE;
   });
@@ -145,9 +166,10 @@ PyObject* method_reverse(PyObject* self, PyObject*) {
 PyObject* method_clear(PyObject* self, PyObject*) {
   return guarded_object([&]() -> PyObject* {
     ListContainer& container = list_container(self);
-    container.enter();
+    Trash trash;
+    const Container::Entered entered(container);
     container.change(false, [&] { container.list().clear(); });
-    if (container.cache()) PyDict_Clear(container.cache());
+    container.cache().forget_all(trash);
     Py_RETURN_NONE;
   });
 }

@@ -1,14 +1,17 @@
 // ListObject: the C part of EMList, with plain CPython slots. See dict_object.h for the order of work in a slot.
 //
-// Threads: with the GIL held.
+// Threads: any; see container.h.
 #pragma once
 
 #include <Python.h>
 
 #include <memory>
+#include <optional>
+#include <vector>
 
 #include "bindings/container.h"
 #include "bindings/list_words.h"
+#include "bindings/taken.h"
 #include "structures/list.h"
 
 namespace pyr {
@@ -20,6 +23,8 @@ class ListContainer final : public Container {
 
   emd::List& list() { return *list_; }
   std::shared_ptr<emd::List> share_list() const { return list_; }
+
+  // The rest: precondition: entered.
 
   // Runs `work` as one operation of the store; a long one with the GIL released.
   template <class Work>
@@ -57,22 +62,104 @@ inline ListContainer& list_container(PyObject* self) {
 
 bool is_list_object(PyObject* object);
 
-// The element at an index that is in range: a new reference, or null with an error set.
-PyObject* list_value(ListContainer& container, u64 index);
-// The same for a reference word when there is a write-back cache.
-PyObject* cached_element(ListContainer& container, Word word, u64 index);
+// An element, taken out of a list.
+class TakenElement {
+ public:
+  explicit TakenElement(ListContainer& container) : container_(container) {}
+  ~TakenElement() { Py_CLEAR(object_); }
+  TakenElement(const TakenElement&) = delete;
+  TakenElement& operator=(const TakenElement&) = delete;
+
+  // Takes the element at choose(size), an index as an optional; true if it gave one. Errors: as Container::read.
+  template <class Choose>
+  bool read(Choose&& choose) {
+    bool found = false;
+    do {
+      container_.read([&] {
+        const std::optional<u64> index = choose(container_.list().size());
+        found = index.has_value();
+        if (found) take(*index);
+      });
+    } while (found && grow());
+    return found;
+  }
+  // The parts of read(). Within a read of the container: takes the element at an index that is in range.
+  void take(u64 index) {
+    word_ = container_.list().get(index);
+    if (word_.is_reference()) take_block(index);
+  }
+  // After it: whether the read has to be repeated; grow() makes the room for that. Errors: PythonError.
+  bool must_grow() const { return copies_.must_grow(); }
+  bool grow() { return copies_.grow(); }
+  Word word() const { return word_; }
+  // Has copies taken of scalars too: for is_at(). Before read().
+  void copy_always() { copy_always_ = true; }
+  // Whether the very element is at this index. Precondition: copy_always(); entered.
+  bool is_at(u64 index) const;
+
+  // A new reference, or null with an error set. Once.
+  PyObject* object() {
+    return __builtin_expect(!word_.is_reference(), 1) ? inline_value(word_) : block_object();
+  }
+
+ private:
+  void take_block(u64 index);
+  PyObject* block_object();
+  PyObject* remembered(PyObject* value);
+
+  ListContainer& container_;
+  Word word_;
+  bool copy_always_ = false;
+  bool decoded_ = false;  // object_ is the element; null with an error set
+  bool cached_ = false;   // there is a write-back cache
+  PyObject* object_ = nullptr;
+  u64 index_ = 0;
+  u64 cache_changes_ = 0;
+  Copies copies_;
+};
+
+// Elements at rising or falling distance, all of one state.
+class TakenRange {
+ public:
+  explicit TakenRange(ListContainer& container) : container_(container) {}
+  // Within a read.
+  void clear();
+  void take(u64 index);
+  bool must_grow() const { return copies_.must_grow(); }
+  // After it: whether the read has to be repeated, with the room for that made. Errors: PythonError.
+  bool grow() { return copies_.grow(); }
+  std::size_t count() const { return words_.size(); }
+  // A new reference, or null with an error set: one after the other.
+  PyObject* next();
+
+ private:
+  ListContainer& container_;
+  std::vector<Word> words_;
+  std::vector<std::size_t> ends_;  // of the blocks' copies
+  Copies copies_;
+  std::size_t given_ = 0;
+  std::size_t block_ = 0;
+};
+
+// Where an index points to that may count from the end; a number that is not below `size` if it is out of range.
+inline u64 resolved_index(Py_ssize_t index, u64 size) {
+  return index < 0 ? static_cast<u64>(index) + size : static_cast<u64>(index);
+}
 
 // False with an error set. Errors by exception: those of the structure.
 bool list_append(ListContainer& container, PyObject* value);
-bool list_set(ListContainer& container, u64 index, PyObject* value);
+// Negative indices count from the end. IndexError as that of list.
+bool list_set(ListContainer& container, Py_ssize_t index, PyObject* value);
 bool list_extend(PyObject* self, PyObject* iterable);
 // l *= times.
 bool list_repeat(PyObject* self, Py_ssize_t times);
-void list_remove(ListContainer& container, u64 index);
+// Precondition of these: entered.
 
+void list_remove(ListContainer& container, u64 index, Trash& trash);
 // The write-back cache: drops the elements about to leave; keeps one that came.
-void forget_elements(ListContainer& container, u64 from, u64 step, u64 count);
-bool remember_element(ListContainer& container, u64 index, PyObject* value);
+void forget_elements(ListContainer& container, u64 from, u64 step, u64 count, Trash& trash);
+bool remember_element(ListContainer& container, u64 index, PyObject* value, Trash& trash);
+
 // Writes changed elements back; false with an error set.
 bool flush_list(ListContainer& container);
 
@@ -82,8 +169,8 @@ bool list_delete_slice(ListContainer& container, PyObject* slice);
 
 PyObject* list_sort(PyObject* self, PyObject* args, PyObject* kwargs);
 
-// The first index in [from, to) whose element equals `value`, or -1; -2 with an error set.
-Py_ssize_t list_find(ListContainer& container, PyObject* value, u64 from, u64 to);
+// The first index in [from, to) whose element equals `value`, and that element; or -1; -2 with an error set.
+Py_ssize_t list_find(ListContainer& container, PyObject* value, u64 from, u64 to, TakenElement& element);
 
 extern PyMethodDef list_methods[];
 PyObject* list_iter(PyObject* self);

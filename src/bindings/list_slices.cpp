@@ -42,10 +42,10 @@ bool check_size(const WordBatch& batch, const Range& range) {
   return false;
 }
 
-bool assign_strided(ListContainer& container, const Range& range, WordBatch& batch) {
+bool assign_strided(ListContainer& container, const Range& range, WordBatch& batch, Trash& trash) {
   if (range.count == 0) return true;
   emd::List& list = container.list();
-  forget_elements(container, range.lowest(), range.distance(), static_cast<u64>(range.count));
+  forget_elements(container, range.lowest(), range.distance(), static_cast<u64>(range.count), trash);
   container.change(static_cast<u64>(range.count) > kLongWords, [&] {
     // A damaged old block is found before anything changes.
     for (Py_ssize_t i = 0; i < range.count; ++i) {
@@ -60,23 +60,67 @@ bool assign_strided(ListContainer& container, const Range& range, WordBatch& bat
   return true;
 }
 
-}  // namespace
-
-PyObject* list_slice(ListContainer& container, PyObject* slice) {
-  Range range{};
-  if (!unpack(slice, range)) return nullptr;
-  container.enter();
-  adjust(range, container.list().size());
+// With a write-back cache, one by one: what was handed out is handed out again.
+PyObject* list_slice_of_objects(ListContainer& container, Range range) {
+  const u64 size = container.read([&] { return container.list().size(); });
+  adjust(range, size);
   Ref result(PyList_New(range.count));
-  if (!result) return nullptr;
-  for (Py_ssize_t i = 0; i < range.count; ++i) {
-    // Decoding may have run code that changed the list, or closed it.
-    container.enter();
-    if (range.index(i) >= container.list().size()) {
+  for (Py_ssize_t i = 0; result && i < range.count; ++i) {
+    TakenElement element(container);
+    const u64 at = range.index(i);
+    if (!element.read([&](u64 now) { return at < now ? std::optional<u64>(at) : std::nullopt; })) {
       PyErr_SetString(PyExc_RuntimeError, "list changed size while a slice was read");
       return nullptr;
     }
-    PyObject* value = list_value(container, range.index(i));
+    PyObject* const value = element.object();
+    if (!value) return nullptr;
+    PyList_SET_ITEM(result.get(), i, value);
+  }
+  return result.release();
+}
+
+}  // namespace
+
+void TakenRange::clear() {
+  words_.clear();
+  ends_.clear();
+  copies_.clear();
+}
+
+void TakenRange::take(u64 index) {
+  const Word word = container_.list().get(index);
+  words_.push_back(word);
+  if (!word.is_reference()) return;
+  copies_.add(container_.list().block(word), container_.live());
+  ends_.push_back(copies_.size());
+}
+
+PyObject* TakenRange::next() {
+  const Word word = words_[given_++];
+  if (!word.is_reference()) return inline_value(word);
+  const std::size_t from = block_ == 0 ? 0 : ends_[block_ - 1];
+  const Bytes block = copies_.bytes().subspan(from, ends_[block_] - from);
+  ++block_;
+  return container_.codec().decode_value(block);
+}
+
+PyObject* list_slice(ListContainer& container, PyObject* slice) {
+  Range asked{};
+  if (!unpack(slice, asked)) return nullptr;
+  if (container.keeps_objects()) return list_slice_of_objects(container, asked);
+  TakenRange taken(container);
+  do {
+    container.read([&] {
+      Range range = asked;
+      adjust(range, container.list().size());
+      taken.clear();
+      for (Py_ssize_t i = 0; i < range.count && !taken.must_grow(); ++i) taken.take(range.index(i));
+    });
+  } while (taken.grow());
+  const auto count = static_cast<Py_ssize_t>(taken.count());
+  Ref result(PyList_New(count));
+  for (Py_ssize_t i = 0; result && i < count; ++i) {
+    PyObject* const value = taken.next();
     if (!value) return nullptr;
     PyList_SET_ITEM(result.get(), i, value);
   }
@@ -96,13 +140,14 @@ bool list_assign_slice(ListContainer& container, PyObject* slice, PyObject* valu
   }
   WordBatch batch;
   if (!encode_all(container, all.get(), batch)) return false;
-  container.enter();
+  Trash trash;
+  const Container::Entered entered(container);
   emd::List& list = container.list();
   adjust(range, list.size());
-  if (range.step != 1) return check_size(batch, range) && assign_strided(container, range, batch);
+  if (range.step != 1) return check_size(batch, range) && assign_strided(container, range, batch, trash);
   const u64 from = static_cast<u64>(range.start);
   const u64 to = from + static_cast<u64>(range.count);
-  forget_elements(container, from, 1, to - from);
+  forget_elements(container, from, 1, to - from, trash);
   container.change(list.size() - from + batch.count() > kLongWords, [&] {
     batch.apply(list, [&](std::span<const Word> words) { list.splice(from, to, words); });
   });
@@ -112,13 +157,14 @@ bool list_assign_slice(ListContainer& container, PyObject* slice, PyObject* valu
 bool list_delete_slice(ListContainer& container, PyObject* slice) {
   Range range{};
   if (!unpack(slice, range)) return false;
-  container.enter();
+  Trash trash;
+  const Container::Entered entered(container);
   emd::List& list = container.list();
   adjust(range, list.size());
   if (range.count == 0) return true;
   const u64 from = range.lowest();
   const u64 count = static_cast<u64>(range.count);
-  forget_elements(container, from, range.distance(), count);
+  forget_elements(container, from, range.distance(), count, trash);
   container.change(list.size() - from > kLongWords, [&] {
     if (range.distance() == 1) {
       list.splice(from, from + count, {});

@@ -1,5 +1,9 @@
 // EMList.sort: natively where the words can be compared without Python, else an external merge sort of runs that
 // Python's own sort orders.
+#include <algorithm>
+#include <optional>
+#include <vector>
+
 #include "algorithms/sort.h"
 #include "bindings/list_object.h"
 
@@ -12,11 +16,14 @@ constexpr u64 kLeastRun = u64{1} << 12;
 
 u64 sort_budget() { return emd::memory_budget() / 4; }
 
-// Keeps a list usable while code that may close its store runs.
+// Keeps a list usable while code that may close its store runs. Precondition, for all its life: entered.
 class Pin {
  public:
   explicit Pin(ListContainer& container)
-      : store_(container.handle().share()), member_(container.share_member()), list_(container.share_list()) {
+      : handle_(container.handle()),
+        store_(handle_.share()),
+        member_(container.share_member()),
+        list_(container.share_list()) {
     store_->acquire(*member_);
   }
   ~Pin() {
@@ -26,41 +33,46 @@ class Pin {
   Pin& operator=(const Pin&) = delete;
   emd::Store& store() { return *store_; }
   emd::List& list() { return *list_; }
+  StoreHandle& handle() { return handle_; }
 
  private:
+  StoreHandle& handle_;
   std::shared_ptr<emd::Store> store_;
   std::shared_ptr<emd::Member> member_;
   std::shared_ptr<emd::List> list_;
 };
 
-// Orders runs by Python's sort, and their heads by <. Python errors pass as PythonError.
+// Orders runs by Python's sort, and their heads by <. Python errors pass as PythonError. It is called by whoever has
+// entered the list, and steps outside for all that runs Python code.
 class PythonSorter final : public emd::RunSorter {
  public:
-  PythonSorter(ListContainer& container, emd::List& list, PyObject* key, bool reverse)
-      : container_(container), list_(list), version_(list.version()), key_(key), reverse_(reverse) {}
+  PythonSorter(ListContainer& container, Pin& pin, PyObject* key, bool reverse)
+      : container_(container), pin_(pin), version_(pin.list().version()), key_(key), reverse_(reverse) {}
 
   void sort_run(std::span<Word> run) override {
     const auto count = static_cast<Py_ssize_t>(run.size());
-    const Ref keys = owned(PyList_New(count));
-    for (Py_ssize_t i = 0; i < count; ++i) {
-      PyList_SET_ITEM(keys.get(), i, key_of(run[static_cast<std::size_t>(i)]).release());
+    const std::vector<Word> words(run.begin(), run.end());
+    std::vector<std::size_t> order(words.size());
+    {
+      const StoreHandle::Outside outside(pin_.handle());
+      const Ref keys = owned(PyList_New(count));
+      for (Py_ssize_t i = 0; i < count; ++i) {
+        PyList_SET_ITEM(keys.get(), i, key_of(words[static_cast<std::size_t>(i)]).release());
+      }
+      sort_indices(keys.get(), order);
     }
-    const Ref order = sorted_indices(keys.get());
-    std::vector<Word> sorted(run.size());
-    for (Py_ssize_t i = 0; i < count; ++i) {
-      const Py_ssize_t from = PyLong_AsSsize_t(PyList_GET_ITEM(order.get(), i));
-      sorted[static_cast<std::size_t>(i)] = run[static_cast<std::size_t>(from)];
-    }
-    std::copy(sorted.begin(), sorted.end(), run.begin());
+    for (std::size_t i = 0; i < order.size(); ++i) run[i] = words[order[i]];
   }
 
   void load(std::size_t run, Word head) override {
     if (run >= heads_.size()) heads_.resize(run + 1);
+    const StoreHandle::Outside outside(pin_.handle());
     heads_[run] = key_of(head);
   }
 
   bool less(std::size_t a, std::size_t b) override {
     if (reverse_) std::swap(a, b);
+    const StoreHandle::Outside outside(pin_.handle());
     const int less = PyObject_RichCompareBool(heads_[a].get(), heads_[b].get(), Py_LT);
     if (less < 0) throw PythonError();
     return less != 0;
@@ -72,40 +84,50 @@ class PythonSorter final : public emd::RunSorter {
     return Ref(object);
   }
 
-  // Runs Python code if the element is no scalar, or there is a key function.
+  // Outside. Runs Python code if the element is no scalar, or there is a key function.
   Ref key_of(Word word) {
     Ref value;
     if (word.is_reference()) {
-      list_.require_unchanged(version_);
-      value = owned(container_.decode_value(list_.block(word)));
+      Copies block;
+      {
+        const StoreHandle::Inside inside(pin_.handle());
+        pin_.list().require_unchanged(version_);
+        block.add(pin_.list().block(word), false);
+      }
+      value = owned(container_.codec().decode_value(block.bytes()));
     } else {
       value = owned(inline_value(word));
     }
     return key_ ? owned(PyObject_CallOneArg(key_, value.get())) : std::move(value);
   }
 
-  // sorted(range(len(keys)), key=keys.__getitem__, reverse=reverse)
-  Ref sorted_indices(PyObject* keys) {
+  // Outside. order = sorted(range(len(keys)), key=keys.__getitem__, reverse=reverse)
+  void sort_indices(PyObject* keys, std::vector<std::size_t>& order) {
     const Py_ssize_t count = PyList_GET_SIZE(keys);
-    Ref order = owned(PyList_New(count));
-    for (Py_ssize_t i = 0; i < count; ++i)
-      PyList_SET_ITEM(order.get(), i, owned(PyLong_FromSsize_t(i)).release());
+    const Ref indices = owned(PyList_New(count));
+    for (Py_ssize_t i = 0; i < count; ++i) {
+      PyList_SET_ITEM(indices.get(), i, owned(PyLong_FromSsize_t(i)).release());
+    }
     const Ref get = owned(PyObject_GetAttrString(keys, "__getitem__"));
     const Ref options =
         owned(Py_BuildValue("{sOsO}", "key", get.get(), "reverse", reverse_ ? Py_True : Py_False));
-    const Ref sort = owned(PyObject_GetAttrString(order.get(), "sort"));
+    const Ref sort = owned(PyObject_GetAttrString(indices.get(), "sort"));
     const Ref none = owned(PyTuple_New(0));
     owned(PyObject_Call(sort.get(), none.get(), options.get()));
-    return order;
+    for (Py_ssize_t i = 0; i < count; ++i) {
+      order[static_cast<std::size_t>(i)] = PyLong_AsSize_t(PyList_GET_ITEM(indices.get(), i));
+    }
   }
 
   ListContainer& container_;
-  emd::List& list_;
-  emd::u64 version_;
+  Pin& pin_;
+  u64 version_;
   PyObject* key_;
   bool reverse_;
   std::vector<Ref> heads_;
 };
+
+// The next two: precondition: entered.
 
 bool sort_natively(ListContainer& container, bool reverse) {
   bool done = false;
@@ -116,14 +138,11 @@ bool sort_natively(ListContainer& container, bool reverse) {
   return done;
 }
 
-void sort_generally(ListContainer& container, PyObject* key, bool reverse) {
-  Pin pin(container);
+void sort_generally(ListContainer& container, Pin& pin, PythonSorter& sorter) {
   const u64 version = pin.list().version();
-  PythonSorter sorter(container, pin.list(), key, reverse);
   const u64 run_words = std::max(kLeastRun, sort_budget() / kBytesPerElement);
   try {
     emd::sort_general(pin.store(), pin.list(), run_words, sorter);
-    container.enter();  // a temporary store may have been removed meanwhile
   } catch (const emd::ClosedError&) {
     throw;
   } catch (const emd::StateError&) {
@@ -131,6 +150,19 @@ void sort_generally(ListContainer& container, PyObject* key, bool reverse) {
     PyErr_SetString(PyExc_ValueError, "list modified during sort");
     throw PythonError();
   }
+}
+
+void sort_list(ListContainer& container, PyObject* key, bool reverse) {
+  std::optional<PythonSorter> sorter;  // what it holds is released outside
+  {
+    const Container::Entered entered(container);
+    container.cache().changed();
+    if (container.list().size() < 2 || (!key && sort_natively(container, reverse))) return;
+    Pin pin(container);
+    sorter.emplace(container, pin, key, reverse);
+    sort_generally(container, pin, *sorter);
+  }
+  const Container::Entered entered(container);  // a temporary store may have been removed meanwhile
 }
 
 }  // namespace
@@ -144,13 +176,8 @@ PyObject* list_sort(PyObject* self, PyObject* args, PyObject* kwargs) {
   }
   return guarded_object([&]() -> PyObject* {
     ListContainer& container = list_container(self);
-    container.enter();
     if (!flush_list(container)) return nullptr;
-    container.enter();
-    if (container.list().size() > 1 && (key != Py_None || !sort_natively(container, reverse != 0))) {
-      container.enter();
-      sort_generally(container, key == Py_None ? nullptr : key, reverse != 0);
-    }
+    sort_list(container, key == Py_None ? nullptr : key, reverse != 0);
     Py_RETURN_NONE;
   });
 }

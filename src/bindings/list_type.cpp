@@ -27,19 +27,13 @@ void ListContainer::close_structure(bool leak) noexcept {
 
 bool is_list_object(PyObject* object) { return PyObject_TypeCheck(object, g_list_type); }
 
-PyObject* list_value(ListContainer& container, u64 index) {
-  const Word word = container.list().get(index);
-  if (!word.is_reference()) return inline_value(word);
-  if (container.cache()) return cached_element(container, word, index);
-  return container.decode_value(container.list().block(word));
-}
-
 bool list_append(ListContainer& container, PyObject* value) {
   Word word;
   Buffer block;
   const Form form = encode_word(container.codec(), value, word, block);
   if (form == Form::failed) return false;
-  container.enter();
+  Trash trash;
+  const Container::Entered entered(container);
   emd::List& list = container.list();
   {
     const emd::Operation operation(container.store());
@@ -49,34 +43,36 @@ bool list_append(ListContainer& container, PyObject* value) {
     }
     with_block(list, block.bytes(), [&](Word stored) { list.append(stored); });
   }
-  return !container.cache() || remember_element(container, list.size() - 1, value);
+  return remember_element(container, list.size() - 1, value, trash);
 }
 
-bool list_set(ListContainer& container, u64 index, PyObject* value) {
+bool list_set(ListContainer& container, Py_ssize_t index, PyObject* value) {
   Word word;
   Buffer block;
   const Form form = encode_word(container.codec(), value, word, block);
   if (form == Form::failed) return false;
-  container.enter();
+  Trash trash;
+  const Container::Entered entered(container);
   emd::List& list = container.list();
-  if (index >= list.size()) {
+  const u64 at = resolved_index(index, list.size());
+  if (at >= list.size()) {
     PyErr_SetString(PyExc_IndexError, "list assignment index out of range");
     return false;
   }
-  forget_elements(container, index, 1, 1);
+  forget_elements(container, at, 1, 1, trash);
   {
     const emd::Operation operation(container.store());
     if (form == Form::word) {
-      list.set(index, word);
+      list.set(at, word);
       return true;
     }
-    with_block(list, block.bytes(), [&](Word stored) { list.set(index, stored); });
+    with_block(list, block.bytes(), [&](Word stored) { list.set(at, stored); });
   }
-  return !container.cache() || remember_element(container, index, value);
+  return remember_element(container, at, value, trash);
 }
 
-void list_remove(ListContainer& container, u64 index) {
-  forget_elements(container, index, 1, 1);
+void list_remove(ListContainer& container, u64 index, Trash& trash) {
+  forget_elements(container, index, 1, 1, trash);
   emd::List& list = container.list();
   container.change(list.size() - index > kLongWords, [&] { list.splice(index, index + 1, {}); });
 }
@@ -84,15 +80,6 @@ void list_remove(ListContainer& container, u64 index) {
 namespace {
 
 // ---- Slots -------------------------------------------------------------------------------------------
-
-// Negative indices count from the end. False, with IndexError set, if it is out of range.
-bool resolve(ListContainer& container, Py_ssize_t index, const char* message, u64& resolved) {
-  const u64 size = container.list().size();
-  resolved = index < 0 ? static_cast<u64>(index) + size : static_cast<u64>(index);
-  if (__builtin_expect(resolved < size, 1)) return true;
-  PyErr_SetString(PyExc_IndexError, message);
-  return false;
-}
 
 bool as_index(PyObject* key, Py_ssize_t& index) {
   index = PyNumber_AsSsize_t(key, PyExc_IndexError);
@@ -106,21 +93,27 @@ void refuse_key(PyObject* key) {
 Py_ssize_t list_length(PyObject* self) {
   return guarded(Py_ssize_t{-1}, [&] {
     ListContainer& container = list_container(self);
-    container.enter();
-    return static_cast<Py_ssize_t>(container.list().size());
+    return container.read([&] { return static_cast<Py_ssize_t>(container.list().size()); });
   });
+}
+
+// The element at resolve(size). A new reference, or null with an error set.
+template <class Resolve>
+PyObject* element_at(ListContainer& container, Resolve&& resolve) {
+  TakenElement element(container);
+  const bool found = element.read([&](u64 size) {
+    const u64 at = resolve(size);
+    return __builtin_expect(at < size, 1) ? std::optional<u64>(at) : std::nullopt;
+  });
+  if (__builtin_expect(found, 1)) return element.object();
+  PyErr_SetString(PyExc_IndexError, "list index out of range");
+  return nullptr;
 }
 
 PyObject* list_item(PyObject* self, Py_ssize_t index) {
   return guarded_object([&]() -> PyObject* {
-    ListContainer& container = list_container(self);
-    container.enter();
     // The caller has added the length to a negative index already.
-    if (__builtin_expect(static_cast<u64>(index) >= container.list().size(), 0)) {
-      PyErr_SetString(PyExc_IndexError, "list index out of range");
-      return nullptr;
-    }
-    return list_value(container, static_cast<u64>(index));
+    return element_at(list_container(self), [&](u64) { return static_cast<u64>(index); });
   });
 }
 
@@ -134,19 +127,20 @@ PyObject* list_subscript(PyObject* self, PyObject* key) {
     }
     Py_ssize_t index = 0;
     if (!as_index(key, index)) return nullptr;
-    container.enter();
-    u64 at = 0;
-    if (!resolve(container, index, "list index out of range", at)) return nullptr;
-    return list_value(container, at);
+    return element_at(container, [&](u64 size) { return resolved_index(index, size); });
   });
 }
 
 bool assign_index(ListContainer& container, Py_ssize_t index, PyObject* value) {
-  container.enter();
-  u64 at = 0;
-  if (!resolve(container, index, "list assignment index out of range", at)) return false;
-  if (value) return list_set(container, at, value);
-  list_remove(container, at);
+  if (value) return list_set(container, index, value);
+  Trash trash;
+  const Container::Entered entered(container);
+  const u64 at = resolved_index(index, container.list().size());
+  if (at >= container.list().size()) {
+    PyErr_SetString(PyExc_IndexError, "list assignment index out of range");
+    return false;
+  }
+  list_remove(container, at, trash);
   return true;
 }
 
@@ -178,8 +172,9 @@ int list_assign(PyObject* self, PyObject* key, PyObject* value) {
 int list_contains(PyObject* self, PyObject* value) {
   return guarded(-1, [&] {
     ListContainer& container = list_container(self);
-    container.enter();
-    const Py_ssize_t found = list_find(container, value, 0, PY_SSIZE_T_MAX);
+    const Container::Snapshot held(container);
+    TakenElement element(container);
+    const Py_ssize_t found = list_find(container, value, 0, PY_SSIZE_T_MAX, element);
     return found == -2 ? -1 : found != -1;
   });
 }

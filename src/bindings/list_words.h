@@ -1,6 +1,6 @@
 // Words and Python objects: what EMList keeps inline, what it encodes into blocks, and batches of both.
 //
-// Threads: with the GIL held, but for WordBatch::apply.
+// Threads: with the GIL held, or attached where there is none, but for WordBatch::apply.
 #pragma once
 
 #include <Python.h>

@@ -29,11 +29,12 @@ emd::Mode parse_mode(const std::string& mode) {
 }
 
 void open_handle(StoreHandle* self, const nb::bytes& path, const std::string& mode,
-                 std::optional<double> commit_interval, double timeout) {
+                 std::optional<double> commit_interval, double timeout, double snapshot_timeout) {
   emd::StoreOptions options;
   options.mode = parse_mode(mode);
   options.commit_interval_seconds = commit_interval.value_or(-1.0);
   options.lock_timeout_seconds = timeout;
+  options.snapshot_timeout_seconds = snapshot_timeout;
   const std::string directory(path.c_str(), path.size());
   if (directory.find('\0') != std::string::npos) throw nb::value_error("embedded null byte");
   new (self) StoreHandle(directory, options);
@@ -48,26 +49,40 @@ const char* kind_name(emd::Kind kind) { return kind == emd::Kind::dict ? "dict" 
 
 std::vector<std::pair<std::string, std::string>> members_of(StoreHandle& handle) {
   std::vector<std::pair<std::string, std::string>> result;
+  const StoreHandle::Entered entered(handle);
   for (const auto& member : handle.use().members())
     result.emplace_back(member->name, kind_name(member->kind));
   return result;
 }
 
 // The live containers, as a list: closing or flushing them may run code that changes the set.
-nb::list containers_of(const StoreHandle& handle) {
+nb::list containers_of(StoreHandle& handle) {
+  std::vector<Ref> objects;
+  if (!handle.forked()) {
+    const StoreHandle::Inside inside(handle);
+    objects = handle.objects();
+  }
   nb::list result;
-  for (const auto& [member, container] : handle.containers()) result.append(nb::borrow(container->self()));
+  for (Ref& object : objects) result.append(nb::steal(object.release()));
   return result;
 }
 
 nb::object container_named(StoreHandle& handle, const std::string& name) {
-  const auto member = handle.use().find(name);
-  Container* const container = member ? handle.container_of(*member) : nullptr;
-  return container ? nb::borrow(container->self()) : nb::none();
+  Ref object;
+  {
+    const StoreHandle::Entered entered(handle);
+    const auto member = handle.use().find(name);
+    if (member) object = handle.object_of(*member);
+  }
+  return object ? nb::steal(object.release()) : nb::none();
 }
 
 nb::dict store_stats(StoreHandle& handle) {
-  const emd::StoreStats stats = handle.use().stats();
+  emd::StoreStats stats;
+  {
+    const StoreHandle::Entered entered(handle);
+    stats = handle.use().stats();
+  }
   nb::dict result;
   result["commits"] = stats.commits;
   result["checkpoints"] = stats.checkpoints;
@@ -84,13 +99,12 @@ nb::dict store_stats(StoreHandle& handle) {
 
 template <class Structure>
 void check_structure(emd::Store& store, emd::Member& member, emd::Findings& findings) {
-  store.acquire(member);
   try {
     Structure(store, member).check(findings);
   } catch (const emd::DamagedError& error) {
+    if (store.live()) throw;  // which may be torn: then it is looked at again
     findings.push_back({error.path(), error.what()});
   }
-  store.release(member);
 }
 
 // A member without bytes is empty: opening it would write.
@@ -98,26 +112,63 @@ bool has_bytes(const emd::Member& member) {
   return member.region_count > 0 && member.regions[0] && member.regions[0]->size() > 0;
 }
 
-void check_member(emd::Store& store, emd::Member& member, emd::Findings& findings) {
-  const std::size_t before = findings.size();
-  if (!has_bytes(member)) return;
+emd::Findings check_member(emd::Store& store, emd::Member& member) {
+  emd::Findings findings;
+  if (!has_bytes(member)) return findings;
   if (member.kind == emd::Kind::dict) {
     check_structure<emd::Dict>(store, member, findings);
   } else {
     check_structure<emd::List>(store, member, findings);
   }
-  if (member.name.empty()) return;
-  for (std::size_t i = before; i < findings.size(); ++i)
-    findings[i].where = member.name + ": " + findings[i].where;
+  return findings;
 }
 
+void verify_member(emd::Store& store, emd::Member& member, emd::Findings& findings) {
+  emd::Findings own;
+  store.acquire(member);
+  try {
+    own = store.look(member, [&] { return check_member(store, member); });
+  } catch (const emd::DamagedError& error) {
+    own.push_back({error.path(), error.what()});
+  } catch (...) {
+    store.release(member);
+    throw;
+  }
+  store.release(member);
+  for (emd::Finding& finding : own) {
+    if (!member.name.empty()) finding.where = member.name + ": " + finding.where;
+    findings.push_back(std::move(finding));
+  }
+}
+
+// Beside a writer: what is found is of one state, which the writer is kept from leaving.
+class HeldState {
+ public:
+  explicit HeldState(StoreHandle& handle) : handle_(handle), held_(handle.read_only()) {
+    if (held_) handle_.begin_snapshot();
+  }
+  ~HeldState() {
+    if (held_) handle_.end_snapshot();
+  }
+  HeldState(const HeldState&) = delete;
+  HeldState& operator=(const HeldState&) = delete;
+
+ private:
+  StoreHandle& handle_;
+  bool held_;
+};
+
 std::vector<std::string> verify(StoreHandle& handle) {
-  emd::Store& store = handle.use();
+  const HeldState held(handle);
   emd::Findings findings;
-  handle.run_long([&] {
-    store.verify(findings);
-    for (const auto& member : store.members()) check_member(store, *member, findings);
-  });
+  {
+    const StoreHandle::Entered entered(handle);
+    emd::Store& store = handle.use();
+    handle.run_long([&] {
+      store.verify(findings);
+      for (const auto& member : store.members()) verify_member(store, *member, findings);
+    });
+  }
   std::vector<std::string> result;
   for (const emd::Finding& finding : findings) result.push_back(finding.where + ": " + finding.what);
   return result;
@@ -145,11 +196,11 @@ void attach(nb::handle object, nb::handle handle, const std::string& name, const
   const bool is_dict = is_dict_object(object.ptr());
   configure(container, options);
   if (is_dict) dict_container(object.ptr()).set_options({segment_buckets, hash_bits});
-  container.attach(handle.ptr(), nb::cast<StoreHandle&>(handle), name,
-                   is_dict ? emd::Kind::dict : emd::Kind::list);
-  if (!nb::cast<bool>(options[4])) return;
-  const nb::dict cache;
-  container.set_cache(cache.ptr());
+  const emd::Kind kind = is_dict ? emd::Kind::dict : emd::Kind::list;
+  if (!container.attach(handle.ptr(), nb::cast<StoreHandle&>(handle), name, kind,
+                        nb::cast<bool>(options[4]))) {
+    throw PythonError();
+  }
 }
 
 void detach(nb::handle object) { container_at(object).detach(); }
@@ -163,8 +214,11 @@ void flush(nb::handle object) {
 }
 
 void forget_cache(nb::handle object) {
-  PyObject* const cache = container_at(object).cache();
-  if (cache) PyDict_Clear(cache);
+  Container& container = container_at(object);
+  if (!container.attached() || !container.keeps_objects()) return;
+  Trash trash;
+  const Container::Entered entered(container);
+  container.cache().forget_all(trash);
 }
 
 void update(nb::handle object, nb::handle other) {
@@ -184,26 +238,33 @@ nb::bytes encoded(nb::handle object, nb::handle value) {
   return nb::bytes(reinterpret_cast<const char*>(out.data()), out.size());
 }
 
-nb::dict container_stats(nb::handle object) {
-  container_at(object).enter();
+nb::dict dict_stats(DictContainer& container) {
+  const emd::Dict::Stats stats = container.read([&] { return container.dict().stats(); });
   nb::dict result;
-  if (is_dict_object(object.ptr())) {
-    const emd::Dict::Stats stats = dict_container(object.ptr()).dict().stats();
-    result["entries"] = stats.entries;
-    result["index_bytes"] = stats.index_bytes;
-    result["record_bytes"] = stats.record_bytes;
-    result["live_record_bytes"] = stats.live_record_bytes;
-    result["value_bytes"] = stats.value_bytes;
-    result["free_value_bytes"] = stats.free_value_bytes;
-    result["load"] = stats.load;
-  } else {
-    const emd::List::Stats stats = list_container(object.ptr()).list().stats();
-    result["entries"] = stats.entries;
-    result["word_bytes"] = stats.word_bytes;
-    result["heap_live_bytes"] = stats.heap_live_bytes;
-    result["heap_free_bytes"] = stats.heap_free_bytes;
-  }
+  result["entries"] = stats.entries;
+  result["index_bytes"] = stats.index_bytes;
+  result["record_bytes"] = stats.record_bytes;
+  result["live_record_bytes"] = stats.live_record_bytes;
+  result["value_bytes"] = stats.value_bytes;
+  result["free_value_bytes"] = stats.free_value_bytes;
+  result["load"] = stats.load;
   return result;
+}
+
+nb::dict list_stats(ListContainer& container) {
+  const emd::List::Stats stats = container.read([&] { return container.list().stats(); });
+  nb::dict result;
+  result["entries"] = stats.entries;
+  result["word_bytes"] = stats.word_bytes;
+  result["heap_live_bytes"] = stats.heap_live_bytes;
+  result["heap_free_bytes"] = stats.heap_free_bytes;
+  return result;
+}
+
+nb::dict container_stats(nb::handle object) {
+  if (is_dict_object(object.ptr())) return dict_stats(dict_container(object.ptr()));
+  if (is_list_object(object.ptr())) return list_stats(list_container(object.ptr()));
+  throw nb::type_error("not a container");
 }
 
 void translate(const std::exception_ptr& pointer, void*) {
@@ -219,12 +280,18 @@ void translate(const std::exception_ptr& pointer, void*) {
 void bind_handle(nb::module_& module) {
   nb::class_<StoreHandle>(module, "StoreHandle", "One open store; see src/bindings/handle.h.")
       .def("__init__", &open_handle, nb::arg("path"), nb::arg("mode"), nb::arg("commit_interval").none(),
-           nb::arg("timeout"))
+           nb::arg("timeout"), nb::arg("snapshot_timeout"))
       .def_prop_ro("path", &path_of)
       .def_prop_ro("closed", &StoreHandle::closed)
       .def_prop_ro("forked", &StoreHandle::forked)
       .def_prop_ro("in_transaction", &StoreHandle::in_transaction)
-      .def("require_usable", [](StoreHandle& handle) { handle.use(); })
+      .def("require_usable",
+           [](StoreHandle& handle) {
+             const StoreHandle::Entered entered(handle);
+             handle.use();
+           })
+      .def("begin_snapshot", &StoreHandle::begin_snapshot)
+      .def("end_snapshot", &StoreHandle::end_snapshot)
       .def("commit", &StoreHandle::commit)
       .def("checkpoint", &StoreHandle::checkpoint)
       .def("begin", &StoreHandle::begin)
@@ -250,6 +317,7 @@ void bind_functions(nb::module_& module) {
   module.def("forget_cache", &forget_cache, nb::arg("container"));
   module.def("dict_update", &update, nb::arg("container"), nb::arg("other"));
   module.def("list_repeat", &repeat, nb::arg("container"), nb::arg("times"));
+  module.def("is_storing", &is_storing);
   module.def("encoded", &encoded, nb::arg("container"), nb::arg("value"));
   module.def("container_stats", &container_stats, nb::arg("container"));
   module.def("memory_budget", &emd::memory_budget,

@@ -25,6 +25,10 @@ Dict::Dict(Store& store, Member& member, const Options& options)
   EMD_CHECK(member.region_count == kRegionCount);
   open(options);
   store_.on_rollback(this, [this] { ++version_; });
+  if (store_.read_only()) {
+    outline_ = outline();
+    store_.on_follow(this, [this] { follow(); });
+  }
 }
 
 Dict::~Dict() { store_.remove_callback(this); }
@@ -32,6 +36,10 @@ Dict::~Dict() { store_.remove_callback(this); }
 void Dict::open(const Options& options) {
   seed_ = store_.seed();
   if (index_region_.size() == 0) {
+    if (store_.read_only()) {
+      throw DamagedError(index_region_.path() + ": expected a dict's header, found an empty file",
+                         index_region_.path());
+    }
     Operation operation(store_);
     index_region_.extend(HashIndex::kEmptyBytes);
     HashIndex::format(index_region_.writable(0, HashIndex::kEmptyBytes), options.max_segment_buckets,
@@ -42,6 +50,20 @@ void Dict::open(const Options& options) {
 }
 
 u64 Dict::size() const { return index_.count(); }
+
+// ---- beside a writer
+
+Dict::Outline Dict::outline() const {
+  if (index_region_.size() < sizeof(IndexHeader)) return {};
+  return {size(), log_.end(), log_.dead_bytes(), hash64(as_bytes(log_region_.path()), 0)};
+}
+
+void Dict::follow() {
+  const Outline now = outline();
+  if (now == outline_) return;
+  outline_ = now;
+  ++version_;
+}
 
 // ---- looking up
 
@@ -91,6 +113,8 @@ std::optional<Dict::Record> Dict::previous(RecordPos position) const {
   if (!log_.backward(here.offset, view)) return std::nullopt;
   return to_record(view);
 }
+
+Bytes Dict::key_at(RecordPos position) const { return log_.read(offset_of(position)).key; }
 
 // ---- changing
 

@@ -51,7 +51,8 @@ class Dict {
 
   u64 size() const;
   // Changes with every insertion and removal of a key, and with a rollback (not with a new value for an old key).
-  // Of this object, not of the file.
+  // Of this object, not of the file: a reader beside the writer sees it change when a commit it follows has changed
+  // what the log holds, as far as count, length, dead bytes and the file itself tell.
   u64 version() const { return version_; }
 
   // Cost: one directory line, one or two bucket lines, one record.
@@ -77,6 +78,8 @@ class Dict {
   std::optional<Record> last() const;
   std::optional<Record> next(RecordPos position) const;
   std::optional<Record> previous(RecordPos position) const;
+  // The key of the record at a position, as next() would read it.
+  Bytes key_at(RecordPos position) const;
 
   // As it was laid out with.
   Options options() const { return {index_.header().max_segment_buckets, index_.header().hash_bits}; }
@@ -90,7 +93,15 @@ class Dict {
   void check(Findings& findings) const;
 
  private:
+  // What the log holds, in short.
+  struct Outline {
+    u64 count, end, dead, file;
+    bool operator==(const Outline&) const = default;
+  };
+
   void open(const Options& options);
+  Outline outline() const;
+  void follow();
   u64 hash(Bytes key) const { return hash64(key, seed_) & hash_mask_; }
   u64 hash_at(u64 position) const;
   u64 find_position(u64 hash, Bytes key) const;
@@ -109,6 +120,7 @@ class Dict {
   u64 seed_ = 0;
   u64 hash_mask_ = ~u64{0};
   u64 version_ = 0;
+  Outline outline_{};  // when it was followed last
 };
 
 }  // namespace emd

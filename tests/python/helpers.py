@@ -12,10 +12,12 @@ def python_path():
 
 
 def files_of(path):
-    """All files of a store with their bytes: for `leaves the store as it was`. The lock file is left out, for
-    it names the last holder."""
+    """All files of a store with their bytes: for `leaves the store as it was`.
+
+    Two are left out that hold no state: the lock file names the last holder, `readers` counts commits.
+    """
     return {
         str(file.relative_to(path)): file.read_bytes()
         for file in sorted(pathlib.Path(path).rglob("*"))
-        if file.is_file() and file.name != "lock"
+        if file.is_file() and file.name not in ("lock", "readers")
     }

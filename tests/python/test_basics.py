@@ -121,7 +121,7 @@ def test_a_second_writer_is_told_who_holds_it(path):
             em.EMDict(path)
         assert isinstance(error.value, BlockingIOError)
         assert str(path) in str(error.value)
-        assert str(os.getpid()) in str(error.value)
+        assert "already open in this process" in str(error.value)
 
 
 def test_use_after_close_names_the_path(path):
@@ -404,11 +404,11 @@ def test_a_change_of_size_while_iterating():
             d[k, k] = 0
 
 
-def test_copies_and_pickles_are_builtins():
+def test_copies_are_builtins():
     d, xs = em.EMDict(None, {1: [2]}), em.EMList(None, [1, [2]])
-    for made in (d.copy(), copy.copy(d), copy.deepcopy(d), pickle.loads(pickle.dumps(d)), d | {}, {} | d):
+    for made in (d.copy(), copy.copy(d), copy.deepcopy(d), d | {}, {} | d):
         assert type(made) is dict and made == {1: [2]}
-    for made in (xs.copy(), xs[:], xs + [], xs * 1, copy.deepcopy(xs), pickle.loads(pickle.dumps(xs))):
+    for made in (xs.copy(), xs[:], xs + [], xs * 1, copy.deepcopy(xs)):
         assert type(made) is list and made == [1, [2]]
     assert em.EMDict.fromkeys([1, 2]) == {1: None, 2: None}
 
