@@ -35,6 +35,10 @@ class File {
   virtual void punch(u64 offset, u64 length) = 0;
   // Zeroes the bytes and keeps the blocks; shared mappings stay valid and show zeros.
   virtual void zero(u64 offset, u64 length) = 0;
+  // Copies [offset, offset + length) of another file to the same place here; holes stay holes where that is possible.
+  virtual void copy_from(File& source, u64 offset, u64 length);
+  // Makes this empty file share all blocks of another, as it is now; false where the filesystem cannot.
+  virtual bool clone_from(File&) { return false; }
   // Blocks on disk, in bytes.
   virtual u64 allocated() = 0;
 
@@ -107,6 +111,9 @@ class FileSystem {
   virtual ~FileSystem() = default;
   // Opens a directory. create: make it if missing (not its parents).
   virtual std::unique_ptr<Directory> open_directory(const std::string& path, bool create) = 0;
+  virtual bool exists(const std::string& path) = 0;
+  // Precondition: it is empty.
+  virtual void remove_directory(const std::string& path) = 0;
 };
 
 // The real disk.

@@ -6,6 +6,8 @@
 // F_PREALLOCATE and F_PUNCHHOLE, Windows: FSCTL_SET_ZERO_DATA); locks there are flock or LockFileEx.
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -74,6 +76,8 @@ class LinuxFile : public File {
   void sync() override;
   void punch(u64 offset, u64 length) override;
   void zero(u64 offset, u64 length) override;
+  void copy_from(File& source, u64 offset, u64 length) override;
+  bool clone_from(File& source) override;
   u64 allocated() override;
   void map(void* address, u64 offset, u64 length, Share share) override;
 
@@ -261,6 +265,38 @@ void LinuxFile::write_zeros(u64 offset, u64 length) {
   }
 }
 
+// Segment by segment of data; the file gets its length nevertheless.
+void LinuxFile::copy_from(File& source, u64 offset, u64 length) {
+  auto* const from = dynamic_cast<LinuxFile*>(&source);
+  const u64 end = offset + length;
+  if (size() < end) truncate(end);
+  if (from == nullptr) return File::copy_from(source, offset, length);
+  while (offset < end) {
+    u64 data = offset, hole = end;
+    {
+      const Borrowed fd(*from);
+      const off_t first = ::lseek(fd.get(), static_cast<off_t>(offset), SEEK_DATA);
+      if (first < 0 && errno == ENXIO) return;  // a hole up to the end
+      if (first >= 0) {
+        data = std::max(offset, static_cast<u64>(first));
+        const off_t last = ::lseek(fd.get(), first, SEEK_HOLE);
+        if (last > first) hole = std::min(end, static_cast<u64>(last));
+      }
+    }
+    if (data >= end) return;
+    File::copy_from(source, data, hole - data);
+    offset = hole;
+  }
+}
+
+bool LinuxFile::clone_from(File& source) {
+  auto* const from = dynamic_cast<LinuxFile*>(&source);
+  if (from == nullptr) return false;
+  const Borrowed there(*from);
+  const Borrowed here(*this);
+  return ::ioctl(here.get(), FICLONE, there.get()) == 0;
+}
+
 void LinuxFile::map(void* address, u64 offset, u64 length, Share share) {
   const Borrowed fd(*this);
   const int protection = share == Share::shared_read_only ? PROT_READ : PROT_READ | PROT_WRITE;
@@ -344,9 +380,30 @@ class LinuxFileSystem : public FileSystem {
     if (fd < 0) throw_errno("open directory", path);
     return std::make_unique<LinuxDirectory>(std::make_shared<DirectoryHandle>(fd, path));
   }
+  bool exists(const std::string& path) override {
+    struct stat status;
+    if (::lstat(path.c_str(), &status) == 0) return true;
+    if (errno != ENOENT) throw_errno("stat", path);
+    return false;
+  }
+  void remove_directory(const std::string& path) override {
+    if (::rmdir(path.c_str()) != 0) throw_errno("rmdir", path);
+  }
 };
 
 }  // namespace
+
+void File::copy_from(File& source, u64 offset, u64 length) {
+  std::vector<u8> chunk(std::min<u64>(length, u64{1} << 20));
+  while (length != 0) {
+    const u64 wanted = std::min<u64>(chunk.size(), length);
+    const u64 n = source.read(offset, chunk.data(), wanted);
+    write(offset, chunk.data(), n);
+    if (n < wanted) return;
+    offset += n;
+    length -= n;
+  }
+}
 
 std::shared_ptr<FileSystem> real_file_system() {
   static const auto instance = std::make_shared<LinuxFileSystem>();

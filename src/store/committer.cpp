@@ -288,7 +288,7 @@ void Committer::apply(const std::vector<Region*>& changed) {
       content.sums->write_staged();
       if (content.dirty.count() != 0) region->state_->unsynced = true;
     }
-    state_.readers->end_change();
+    state_.readers->end_change(state_.journal->sequence());
   } catch (...) {
     store_.attention_.fetch_or(Store::kFailed, std::memory_order_relaxed);
     throw;

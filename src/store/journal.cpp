@@ -149,14 +149,14 @@ bool Journal::read_frame(u64 offset, u64 previous, FrameHeader& header, std::vec
   return header.payload_checksum == hash64(payload, previous);
 }
 
-Journal::Found Journal::scan(u64 generation, u64 salt, u64 sequence) {
+Journal::Found Journal::scan(u64 generation, u64 salt, u64 sequence, u64 last) {
   restart(generation, salt, sequence);
   Found found;
   found.sequence = sequence;
   FrameHeader header;
   std::vector<u8> payload;
   u64 offset = 0;
-  for (u64 previous = salt; read_frame(offset, previous, header, payload);
+  for (u64 previous = salt; found.sequence < last && read_frame(offset, previous, header, payload);
        previous = header.header_checksum) {
     if (header.sequence != found.sequence + 1) break;
     offset += frame_bytes(header);
@@ -166,6 +166,7 @@ Journal::Found Journal::scan(u64 generation, u64 salt, u64 sequence) {
       found.bytes = offset;
     }
   }
+  if (found.sequence == last) return found;
   refuse_later_commit(found.bytes, found.sequence);
   found.leftovers = file_->read(found.bytes, &header, sizeof header) == sizeof header && plausible(header);
   return found;
@@ -189,6 +190,15 @@ void Journal::refuse_later_commit(u64 from, u64 last_sequence) {
     }
     if (length < chunk.size()) return;
   }
+}
+
+void Journal::cut(const Found& found) {
+  const u64 end = std::max(page_up(found.bytes), kInitialBytes);
+  if (capacity_ > end) file_->truncate(end);
+  if (capacity_ < end) file_->allocate(capacity_, end - capacity_);
+  write_zeros(*file_, found.bytes, end);
+  capacity_ = end;
+  file_->sync();
 }
 
 void Journal::write_again(u64 bytes) {

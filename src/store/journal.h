@@ -81,7 +81,10 @@ class Journal {
   };
   // Finds the complete commits of this generation. Errors: DamagedError if a commit that must have been durable
   // (a later one follows) cannot be read.
-  Found scan(u64 generation, u64 salt, u64 sequence);
+  // Reads no further than commit `last`.
+  Found scan(u64 generation, u64 salt, u64 sequence, u64 last = ~u64{0});
+  // Of a copy: what lies behind the complete commits found goes.
+  void cut(const Found& found);
   // Writes the first `bytes` again and syncs: what scan() read may be in the page cache only, and a power cut
   // after applying it would leave half a commit.
   void write_again(u64 bytes);

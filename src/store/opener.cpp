@@ -54,7 +54,7 @@ void Opener::open_for_writing() {
   catalogue.open_tables();
   // Only then can there be files that were dropped and not yet removed, or made and not committed.
   if (recovered || state_.lock->follows_a_crash()) catalogue.remove_orphans();
-  state_.readers->end_change();
+  state_.readers->end_change(state_.journal->sequence());
   if (state_.members.contains(kCompactionName)) catalogue.drop(kCompactionName);
 }
 
@@ -130,8 +130,14 @@ bool Opener::recover() {
                            [this](LogFile target, u64 offset, Bytes bytes) { apply(target, offset, bytes); });
     for (const auto& [id, file] : recovered_files_) file->sync();
   }
+  if (!state_.readers->begin_checkpoint()) {
+    // A backup that the last writer had let wait: it cannot go on without the journal.
+    state_.readers->expire_backups();
+    state_.readers->begin_checkpoint();
+  }
   state_.superblock.advance(*state_.superblock_file, found.sequence);
   state_.journal->restart(superblock.generation(), superblock.salt(), found.sequence);
+  state_.readers->end_checkpoint();
   return true;
 }
 

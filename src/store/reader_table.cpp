@@ -70,7 +70,8 @@ void ReaderTable::begin_change(double timeout_seconds) {
   shared_->sequence.fetch_or(1, std::memory_order_seq_cst);
 }
 
-void ReaderTable::end_change() {
+void ReaderTable::end_change(u64 commit) {
+  shared_->commit.store(commit, std::memory_order_release);
   shared_->boot.store(boot_, std::memory_order_release);
   const u64 now = shared_->sequence.load();
   EMD_CHECK(now % 2 == 1);
@@ -104,7 +105,9 @@ int ReaderTable::take_slot() {
                       kReadersName);
   }
   for (unsigned slot = 0; slot < kSlots; ++slot) {
-    if (!page_->try_lock(slot)) continue;
+    // A lock that this process has through the same file would be given again.
+    if ((own_slots_ >> slot & 1) != 0 || !page_->try_lock(slot)) continue;
+    own_slots_ |= u64{1} << slot;
     shared_->slots[slot].held.store(0);
     return static_cast<int>(slot);
   }
@@ -114,6 +117,7 @@ int ReaderTable::take_slot() {
 void ReaderTable::free_slot(int slot) {
   let_go(slot);
   page_->unlock(static_cast<unsigned>(slot));
+  own_slots_ &= ~(u64{1} << slot);
 }
 
 bool ReaderTable::hold(int slot, Hold what, u64 sequence, bool no_writer) {

@@ -3,6 +3,7 @@
 //   sequence   odd while a commit is being written to the files. A reader reads it before and after: the same even
 //              number twice says that what it saw in between is one committed state (a sequence lock).
 //   boot       the machine's start that the sequence belongs to: after a power cut nothing of it is believed.
+//   commit     the number of the commit that the files hold
 //   intent     what the writer is about to do and looks into the slots for
 //   slots      one a reader that holds a state (a snapshot), or that copies the files (a backup). A slot belongs to
 //              whoever has the lock of its byte; the kernel takes that from the dead.
@@ -41,7 +42,8 @@ class ReaderTable {
   // sequence odd, if it is not odd since a crash.
   void begin_change(double timeout_seconds);
   // They hold a committed state again.
-  void end_change();
+  // `commit`: the number of the last commit in them.
+  void end_change(u64 commit);
   // Whether space may be given back and the journal restarted: false while a backup is being made. If true, backups
   // wait until end_checkpoint().
   bool begin_checkpoint();
@@ -56,6 +58,8 @@ class ReaderTable {
   bool settled(u64 sequence) const {
     return sequence % 2 == 0 && boot_ != 0 && shared_->boot.load(std::memory_order_acquire) == boot_;
   }
+  // The number of the commit that the files hold, at a settled sequence.
+  u64 commit() const { return shared_->commit.load(std::memory_order_acquire); }
   // Orders the reads before it before the next sequence().
   static void fence() { std::atomic_thread_fence(std::memory_order_acquire); }
 
@@ -87,7 +91,8 @@ class ReaderTable {
     std::atomic<u64> sequence;
     std::atomic<u64> boot;
     std::atomic<u64> intent;
-    u64 reserved[4];
+    std::atomic<u64> commit;
+    u64 reserved[3];
     Slot slots[kSlots];
   };
   static_assert(sizeof(Slot) == 64 && sizeof(Shared) <= kPageSize && std::atomic<u64>::is_always_lock_free);
@@ -100,6 +105,7 @@ class ReaderTable {
   std::unique_ptr<platform::SharedPage> page_;
   Shared* shared_;
   u64 boot_;
+  u64 own_slots_ = 0;  // a bit each
 };
 
 }  // namespace emd

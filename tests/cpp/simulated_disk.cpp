@@ -28,6 +28,7 @@ class SimulatedFile : public platform::File {
   const std::string& path() const override { return real_->path(); }
   u64 size() override { return real_->size(); }
   u64 allocated() override { return real_->allocated(); }
+  bool clone_from(File&) override { return false; }
   u64 read(u64 offset, void* to, u64 length) override { return real_->read(offset, to, length); }
   void map(void* address, u64 offset, u64 length, Share share) override {
     real_->map(address, offset, length, share);
@@ -141,6 +142,10 @@ class SimulatedFileSystem : public platform::FileSystem {
   std::unique_ptr<platform::Directory> open_directory(const std::string&, bool create) override {
     return std::make_unique<SimulatedDirectory>(
         disk_, platform::real_file_system()->open_directory(directory_, create));
+  }
+  bool exists(const std::string& path) override { return platform::real_file_system()->exists(path); }
+  void remove_directory(const std::string& path) override {
+    platform::real_file_system()->remove_directory(path);
   }
 
  private:

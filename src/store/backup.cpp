@@ -1,0 +1,317 @@
+#include "store/backup.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <thread>
+
+#include "base/errors.h"
+#include "platform/mapping.h"
+#include "store/journal.h"
+#include "store/page_sums.h"
+#include "store/reader_table.h"
+#include "store/store_state.h"
+#include "store/superblock.h"
+#include "store/tables.h"
+
+namespace emd {
+namespace {
+
+using Open = platform::Directory::Open;
+
+// Copied between two looks at whether it goes on.
+constexpr u64 kPiece = u64{16} << 20;
+// What is copied while commits wait; more is copied in another pass before.
+constexpr u64 kMostAtTheEnd = u64{32} << 20;
+constexpr unsigned kMostPasses = 16;
+constexpr double kPatience = 30.0;
+constexpr std::chrono::microseconds kPause{200};
+
+// A slot of the reader table, given back at the end.
+class Slot {
+ public:
+  explicit Slot(ReaderTable& table) : table_(table), number_(table.take_slot()) {
+    if (number_ < 0) {
+      throw SystemError(EAGAIN, "all places for snapshots are taken by other readers; try again later",
+                        kReadersName);
+    }
+  }
+  ~Slot() { table_.free_slot(number_); }
+  Slot(const Slot&) = delete;
+  Slot& operator=(const Slot&) = delete;
+  int number() const { return number_; }
+
+ private:
+  ReaderTable& table_;
+  int number_;
+};
+
+class Backup {
+ public:
+  Backup(platform::Directory& source, platform::Directory& target,
+         const std::function<void(u64, u64)>& progress)
+      : source_(source),
+        target_(target),
+        progress_(progress),
+        table_(ReaderTable::open_for_reading(source)) {}
+
+  void run() {
+    if (table_ == nullptr) {
+      // No writer has been here since there are reader tables: a lock keeps one away for as long.
+      const auto lock = source_.lock(kLockName, platform::LockKind::reader, kPatience);
+      copy_at_rest();
+    } else {
+      const Slot files(*table_);
+      held_ = hold(files, ReaderTable::Hold::backup);
+      copy_beside_a_writer(files);
+    }
+    for (const auto& [name, copy] : copies_) copy.file->sync();
+    // The name that makes it a store comes last.
+    copy_whole(kSuperblockName);
+    copies_.at(kSuperblockName).file->sync();
+    target_.sync();
+  }
+  u64 copied() const { return done_; }
+
+ private:
+  struct Copy {
+    std::unique_ptr<platform::File> file;
+    u64 bytes = 0;  // of the source, from its beginning, that were copied
+  };
+
+  bool settled() const { return table_->settled(table_->sequence()); }
+  bool writer_present() const { return source_.writer_present(kLockName); }
+
+  // Waits for a moment between commits. Returns the sequence that is held.
+  u64 hold(const Slot& slot, ReaderTable::Hold what) {
+    for (const double deadline = platform::coarse_seconds() + kPatience;;) {
+      const u64 sequence = table_->sequence();
+      const bool at_rest = table_->settled(sequence) || !writer_present();
+      if (at_rest && table_->hold(slot.number(), what, sequence, !writer_present())) return sequence;
+      if (platform::coarse_seconds() >= deadline) {
+        throw LockedError(source_.path() + ": a writer has been committing for 30 seconds without a pause",
+                          source_.path());
+      }
+      std::this_thread::sleep_for(kPause);
+    }
+  }
+
+  void require_held(const Slot& files) const {
+    if (table_->holds(files.number(), held_)) return;
+    throw SnapshotError(
+        source_.path() +
+        ": the writer gave up waiting for the backup, since its journal had grown too far, or was "
+        "replaced by another; try again when it has less to do");
+  }
+
+  void copy_at_rest() {
+    copy_files();
+    copy_journal(~u64{0});
+  }
+
+  void copy_beside_a_writer(const Slot& files) {
+    for (unsigned pass = 0;; ++pass) {
+      copy_files();
+      require_held(files);
+      const Slot state(*table_);
+      const u64 sequence = hold(state, ReaderTable::Hold::snapshot);
+      if (pass < kMostPasses && missing() > kMostAtTheEnd) continue;
+      // Where a writer was cut off in the middle of a commit, the journal's last one counts.
+      const u64 commit = table_->settled(sequence) ? table_->commit() : ~u64{0};
+      copy_files();
+      copy_journal(commit);
+      const bool whole = table_->holds(state.number(), sequence);
+      require_held(files);
+      if (whole) return;
+      if (pass >= kMostPasses) {
+        throw SnapshotError(
+            source_.path() +
+            ": the writer did not wait long enough for the end of the backup; give it a longer "
+            "snapshot_timeout, or try again when it has less to do");
+      }
+    }
+  }
+
+  // Every region file and its checksums, as far as the region table in the file says now. What was copied in an
+  // earlier pass and has changed since is in the journal.
+  void copy_files() {
+    const std::vector<RegionEntry> entries = region_entries();
+    total_ = done_;
+    for (const RegionEntry& entry : entries)
+      total_ += missing_of(region_file_name(FileId{entry.file}), entry.size);
+    for (const RegionEntry& entry : entries) {
+      const FileId id{entry.file};
+      copy_up_to(region_file_name(id), page_up(entry.size));
+      copy_up_to(sums_file_name(id), PageSums::bytes_for(entry.size));
+    }
+  }
+
+  u64 missing_of(const std::string& name, u64 size) const {
+    const auto known = copies_.find(name);
+    const u64 copied = known == copies_.end() ? 0 : known->second.bytes;
+    return page_up(size) - std::min(copied, page_up(size));
+  }
+  u64 missing() {
+    u64 bytes = 0;
+    for (const RegionEntry& entry : region_entries())
+      bytes += missing_of(region_file_name(FileId{entry.file}), entry.size);
+    return bytes;
+  }
+
+  // Of the region table in its file: torn only while a commit is being written, and then it is read again.
+  std::vector<RegionEntry> region_entries() {
+    for (const double deadline = platform::coarse_seconds() + kPatience;;) {
+      const u64 before = table_ == nullptr ? 0 : table_->sequence();
+      const std::vector<RegionEntry> entries = read_region_table();
+      if (table_ == nullptr) return entries;
+      ReaderTable::fence();
+      const bool same = table_->sequence() == before;
+      if (same && (table_->settled(before) || !writer_present())) return entries;
+      if (platform::coarse_seconds() >= deadline) {
+        throw LockedError(source_.path() + ": a writer has been committing for 30 seconds without a pause",
+                          source_.path());
+      }
+      std::this_thread::sleep_for(kPause);
+    }
+  }
+
+  // Where recovery is due, the journal's ranges of the table count as well.
+  std::vector<RegionEntry> read_region_table() {
+    const auto file = source_.open(region_file_name(kRegionTableFile), Open::read_only);
+    std::vector<u8> bytes(file->size());
+    bytes.resize(file->read(0, bytes.data(), bytes.size()));
+    if (table_ == nullptr || !settled()) lay_journal_over(bytes);
+    constexpr u64 kHead = sizeof(RegionTableHeader) + 2 * sizeof(RegionEntry);
+    if (bytes.size() < kHead)
+      throw DamagedError(file->path() + ": the region table is truncated", file->path());
+    const u64 size = load<RegionEntry>(bytes.data() + region_entry_offset(kRegionTable)).size;
+    std::vector<RegionEntry> entries;
+    for (u64 at = sizeof(RegionTableHeader); at + sizeof(RegionEntry) <= std::min<u64>(size, bytes.size());
+         at += sizeof(RegionEntry)) {
+      const auto entry = load<RegionEntry>(bytes.data() + at);
+      if (entry.state == 1) entries.push_back(entry);
+    }
+    return entries;
+  }
+
+  void lay_journal_over(std::vector<u8>& table) {
+    const auto superblock_file = source_.open(kSuperblockName, Open::read_only);
+    const Superblock superblock = Superblock::read(*superblock_file);
+    Journal journal(source_.open(kJournalName, Open::read_only));
+    const Journal::Found found =
+        journal.scan(superblock.generation(), superblock.salt(), superblock.sequence());
+    journal.replay(found, [&](LogFile file, u64 offset, Bytes bytes) {
+      if (file != log_file(kRegionTableFile) || offset > kMostTable) return;
+      if (table.size() < offset + bytes.size()) table.resize(offset + bytes.size());
+      std::copy(bytes.begin(), bytes.end(), table.begin() + static_cast<std::ptrdiff_t>(offset));
+    });
+  }
+
+  // Up to the end of this commit.
+  void copy_journal(u64 commit) {
+    copies_.erase(kJournalName);
+    copy_whole(kJournalName);
+    const auto superblock_file = source_.open(kSuperblockName, Open::read_only);
+    const Superblock superblock = Superblock::read(*superblock_file);
+    Journal journal(target_.open(kJournalName, Open::read_write));
+    const Journal::Found found =
+        journal.scan(superblock.generation(), superblock.salt(), superblock.sequence(), commit);
+    if (commit != ~u64{0} && found.sequence != commit) {
+      throw DamagedError(source_.path() + ": expected the journal to end with commit " +
+                             std::to_string(commit) + ", found commit " + std::to_string(found.sequence) +
+                             "; run verify()",
+                         source_.path());
+    }
+    make_replaced_files(journal, found);
+    journal.cut(found);
+  }
+
+  // The journal also names files that were replaced or dropped since it began. Recovery needs them to be there, and then
+  // removes them.
+  void make_replaced_files(Journal& journal, const Journal::Found& found) {
+    std::map<std::string, u64> needed;
+    journal.replay(found, [&](LogFile file, u64 offset, Bytes bytes) {
+      const std::string name = file_name(file);
+      needed[name] = std::max(needed[name], offset + bytes.size());
+    });
+    for (const auto& [name, size] : needed) {
+      if (!target_.exists(name)) target_.open(name, Open::create);
+      const auto file = target_.open(name, Open::read_write);
+      if (file->size() < size) file->truncate(size);
+    }
+  }
+
+  void copy_whole(const std::string& name) { copy_up_to(name, source_.open(name, Open::read_only)->size()); }
+
+  void copy_up_to(const std::string& name, u64 end) {
+    const auto from = source_.open(name, Open::read_only);
+    const u64 present = from->size();
+    auto known = copies_.find(name);
+    if (known == copies_.end()) {
+      if (target_.exists(name)) target_.remove(name);
+      Copy copy{target_.open(name, Open::create)};
+      if (copy.file->clone_from(*from)) {
+        copy.bytes = std::min(end, present);
+        done_ += copy.bytes;
+      }
+      known = copies_.emplace(name, std::move(copy)).first;
+    }
+    Copy& copy = known->second;
+    // Beyond the source's end there is nothing yet; recovery gives checksums room.
+    end = std::min(end, present);
+    while (copy.bytes < end) {
+      const u64 length = std::min(kPiece, end - copy.bytes);
+      copy.file->copy_from(*from, copy.bytes, length);
+      copy.bytes += length;
+      done_ += length;
+      if (progress_) progress_(done_, std::max(done_, total_));
+    }
+  }
+
+  static constexpr u64 kMostTable = u64{1} << 38;
+
+  platform::Directory& source_;
+  platform::Directory& target_;
+  const std::function<void(u64, u64)>& progress_;
+  std::unique_ptr<ReaderTable> table_;
+  u64 held_ = 0;
+  std::map<std::string, Copy> copies_;
+  u64 done_ = 0, total_ = 0;
+};
+
+void remove_all(platform::Directory& directory) {
+  for (const std::string& name : directory.list()) directory.remove(name);
+}
+
+}  // namespace
+
+u64 backup(const std::string& path, const std::string& target, const StoreOptions& options,
+           const std::function<void(u64, u64)>& progress) {
+  const auto files = options.file_system == nullptr ? platform::real_file_system() : options.file_system;
+  const auto source = files->open_directory(path, false);
+  const bool was_there = files->exists(target);
+  const auto copy = files->open_directory(target, true);
+  if (!copy->list().empty()) {
+    throw SystemError(ENOTEMPTY, "expected a directory that is empty or does not exist", target);
+  }
+  try {
+    Backup work(*source, *copy, progress);
+    work.run();
+    // Recovery, and proof that the copy opens.
+    StoreOptions own = options;
+    own.mode = Mode::read_write;
+    Store::open(target, own)->close();
+    return work.copied();
+  } catch (...) {
+    try {
+      remove_all(*copy);
+      if (!was_there) files->remove_directory(target);
+    } catch (const Error&) {
+    }
+    throw;
+  }
+}
+
+}  // namespace emd

@@ -1,0 +1,140 @@
+// Backups made while a writer works are one committed state, and open by themselves.
+#include "store/backup.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <map>
+#include <thread>
+
+#include "scratch.h"
+#include "store/reader_table.h"
+#include "structures/dict.h"
+
+namespace emd {
+namespace {
+
+StoreOptions quiet() {
+  StoreOptions options;
+  options.commit_interval_seconds = -1;
+  return options;
+}
+
+struct Opened {
+  explicit Opened(const std::string& path) : store(Store::open(path, quiet())) {
+    member = store->find("");
+    if (member == nullptr) member = store->create("", Kind::dict, Dict::kRegionCount);
+    store->acquire(*member);
+    dict = std::make_unique<Dict>(*store, *member, Dict::Options{16, 64});
+  }
+  void put(u64 key, const std::string& value) {
+    const Operation operation(*store);
+    dict->put(as_bytes(std::to_string(key)), {}, as_bytes(value));
+  }
+  std::string get(u64 key) const {
+    const auto record = dict->find(as_bytes(std::to_string(key)));
+    return record ? std::string(as_text(record->value)) : "none";
+  }
+  std::unique_ptr<Store> store;
+  std::shared_ptr<Member> member;
+  std::unique_ptr<Dict> dict;
+};
+
+void expect_sound(Opened& opened) {
+  Findings findings;
+  opened.store->verify(findings);
+  opened.dict->check(findings);
+  for (const Finding& finding : findings) ADD_FAILURE() << finding.where << ": " << finding.what;
+}
+
+// Each commit writes its number to all keys, appends, erases, and now and then clears or checkpoints.
+TEST(Backup, OfAStoreThatIsBeingWrittenIsOneCommit) {
+  const Scratch scratch("/dev/shm");
+  std::atomic<u64> committed = 0;
+  const std::jthread writing([&](const std::stop_token& stop) {
+    Opened writer(scratch.path("s"));
+    for (u64 n = 1; !stop.stop_requested(); ++n) {
+      if (n % 50 == 0) {
+        const Operation operation(*writer.store);
+        writer.dict->clear();
+      }
+      for (u64 key = 0; key < 100; ++key) writer.put(key, std::to_string(n));
+      for (u64 key = 0; key < 20; ++key) writer.put(1000 * n + key, std::string(200, 'f'));
+      writer.store->commit();
+      committed = n;
+      if (n % 20 == 0) writer.store->checkpoint();
+    }
+    writer.store->close();
+  });
+  while (committed < 5) std::this_thread::yield();
+  for (u64 round = 0; round < 12; ++round) {
+    const u64 before = committed;
+    const std::string target = scratch.path("copy" + std::to_string(round));
+    backup(scratch.path("s"), target, quiet(), {});
+    const u64 after = committed + 1;
+    Opened copy(target);
+    expect_sound(copy);
+    const std::string n = copy.get(0);
+    for (u64 key = 1; key < 100; ++key) EXPECT_EQ(copy.get(key), n);
+    EXPECT_GE(std::stoull(n), before);
+    EXPECT_LE(std::stoull(n), after);
+    EXPECT_EQ(copy.get(1000 * std::stoull(n) + 19), std::string(200, 'f'));
+  }
+}
+
+TEST(Backup, OfAStoreAtRestAndOfOneThatWasCutOff) {
+  const Scratch scratch("/dev/shm");
+  {
+    Opened writer(scratch.path("s"));
+    writer.put(1, "one");
+    writer.store->commit();
+    writer.put(2, "pending");
+  }  // as a kill
+  backup(scratch.path("s"), scratch.path("copy"), quiet(), {});
+  EXPECT_EQ(Opened(scratch.path("copy")).get(1), "one");
+  EXPECT_EQ(Opened(scratch.path("copy")).get(2), "none");
+  Opened(scratch.path("s")).store->close();
+  std::filesystem::remove(scratch.path("s") + "/readers");  // as a copy that no writer has opened
+  backup(scratch.path("s"), scratch.path("copy2"), quiet(), {});
+  EXPECT_EQ(Opened(scratch.path("copy2")).get(1), "one");
+}
+
+TEST(Backup, ACancelledOneLeavesNothing) {
+  const Scratch scratch("/dev/shm");
+  Opened writer(scratch.path("s"));
+  for (u64 i = 0; i < 1000; ++i) writer.put(i, std::string(100, 'x'));
+  writer.store->commit();
+  struct Cancelled {};
+  EXPECT_THROW(backup(scratch.path("s"), scratch.path("copy"), quiet(), [](u64, u64) { throw Cancelled(); }),
+               Cancelled);
+  EXPECT_FALSE(std::filesystem::exists(scratch.path("copy")));
+  std::filesystem::create_directory(scratch.path("full"));
+  std::filesystem::create_directory(scratch.path("full/of"));
+  EXPECT_THROW(backup(scratch.path("s"), scratch.path("full"), quiet(), {}), SystemError);
+  // The writer goes on, and its next checkpoint does not wait.
+  writer.put(1, "again");
+  writer.store->checkpoint();
+  EXPECT_EQ(writer.store->stats().journal_bytes, 0u);
+}
+
+TEST(Backup, AWriterThatClosesMeanwhileLeavesItsJournal) {
+  const Scratch scratch("/dev/shm");
+  Opened writer(scratch.path("s"));
+  for (u64 i = 0; i < 1000; ++i) writer.put(i, std::string(100, 'x'));
+  writer.store->commit();
+  bool closed = false;
+  backup(scratch.path("s"), scratch.path("copy"), quiet(), [&](u64, u64) {
+    if (closed) return;
+    closed = true;
+    writer.put(5, "last");
+    writer.store->close();
+  });
+  EXPECT_TRUE(closed);
+  Opened copy(scratch.path("copy"));
+  expect_sound(copy);
+  EXPECT_EQ(copy.get(5), "last");
+  EXPECT_EQ(Opened(scratch.path("s")).get(5), "last");
+}
+
+}  // namespace
+}  // namespace emd
