@@ -19,12 +19,18 @@ FUZZ_SEED ?=
 # For `make bench`: arguments for benchmarks/run.py.
 BENCH ?=
 
+# For `make crash` and `make faults`: how many images, the first seed, how many workloads a structure.
+IMAGES ?= 100000
+SEED ?= 1
+WORKLOADS ?= 2
+LONG_BUILD := build/long
+
 SOURCES := $(shell find src python include cmake CMakeLists.txt pyproject.toml -type f \
   -not -path '*/__pycache__/*' 2>/dev/null)
 CXX_FILES = $(shell find src include tests/cpp tests/fuzz -name '*.h' -o -name '*.cpp')
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: help build demo test test-cpp test-python planted fuzz bench lint lint-fast format clean
+.PHONY: help build demo test test-cpp test-python planted crash faults long-runs fuzz bench lint lint-fast format clean
 .DEFAULT_GOAL := help
 
 help:
@@ -32,6 +38,8 @@ help:
 	@echo 'make demo    disassemble an ELF file into external memory, then query it (FILE=... MEMORY=512M)'
 	@echo 'make test    C++ tests under sanitizers, pytest, doctests, stubs, layers (PYTEST="-k name")'
 	@echo 'make planted each planted bug must make its test fail'
+	@echo 'make crash   power cuts and kills on a simulated disk (IMAGES=100000 SEED=1)'
+	@echo 'make faults  each call on the disk fails in turn; a table of outcomes (SEED=1 WORKLOADS=2)'
 	@echo 'make fuzz    libFuzzer on every parser of the files (TIME=60 seconds each, TARGET=journal)'
 	@echo 'make bench   pyrsistence beside dict, list, lmdb, rocksdict, sqlite3, shelve (BENCH="...")'
 	@echo 'make lint    ruff, clang-format, mypy'
@@ -94,6 +102,19 @@ planted: $(VENV)/.test-packages
 fuzz: $(VENV)/.tools $(VENV)/.extra-test
 	sh tools/prerequisites.sh fuzz "$(CURDIR)/$(BIN)/python"
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tests/fuzz/run.py --seconds $(TIME) $(TARGET)
+
+# One process a processor, each with its share of the work; their tables are added up.
+crash: long-runs
+	sh tools/run_shares.sh $(LONG_BUILD)/emd_crash crash $(IMAGES) $(SEED)
+
+faults: long-runs
+	sh tools/run_shares.sh $(LONG_BUILD)/emd_faults faults $(WORKLOADS) $(SEED)
+
+long-runs: $(VENV)/.tools $(VENV)/.test-packages
+	$(BIN)/cmake -S . -B $(LONG_BUILD) -G Ninja -DCMAKE_MAKE_PROGRAM="$(CURDIR)/$(BIN)/ninja" \
+	  -DPython_EXECUTABLE="$(CURDIR)/$(BIN)/python" -DEMD_TESTS=ON -DEMD_PYTHON=OFF \
+	  -DCMAKE_BUILD_TYPE=RelWithDebInfo --log-level=WARNING
+	$(BIN)/cmake --build $(LONG_BUILD) --target emd_crash emd_faults
 
 lint-fast: $(VENV)/.extra-test
 	$(BIN)/ruff check -q .

@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <map>
 #include <random>
 
+#include "fault_run.h"
 #include "scratch.h"
 #include "simulated_disk.h"
 #include "structures/dict.h"
@@ -14,6 +16,8 @@
 namespace emd {
 namespace {
 
+using testing::Call;
+using testing::is_effect;
 using testing::SimulatedDisk;
 
 constexpr u64 kNever = ~u64{0};
@@ -22,14 +26,14 @@ constexpr u64 kNever = ~u64{0};
 class FaultyStore {
  public:
   FaultyStore() : disk_(std::make_shared<SimulatedDisk>(scratch_.path("disk"))) {
-    disk_->before_effect = [this](u64, const std::string& call, const std::string& file) {
-      if (countdown_ == kNever) return;
+    disk_->before_call = [this](Call call, const std::string& file) {
+      if (countdown_ == kNever || !is_effect(call)) return;
       if (countdown_ != 0) {
         --countdown_;
         return;
       }
       met_ = true;
-      throw SystemError(error_, "injected into " + call, file);
+      throw SystemError(error_, std::string("injected into ") + to_string(call), file);
     };
     open();
   }
@@ -222,6 +226,34 @@ TEST_P(CommitFault, EveryCallOfACommitFailsInTurn) {
 
 INSTANTIATE_TEST_SUITE_P(Fault, CommitFault,
                          ::testing::Combine(::testing::Values(ENOSPC, EIO), ::testing::Bool()));
+
+// A sample of what `make faults` does at every call.
+class WorkloadFault : public ::testing::TestWithParam<testing::Subject> {};
+
+TEST_P(WorkloadFault, NothingCommittedIsLostWhateverCallFails) {
+  constexpr u64 kSteps = 12, kSample = 8;
+  const char* const wanted = std::getenv("FAULT_SEED");
+  const u64 seed = wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : std::random_device{}();
+  const testing::Workload workload = testing::make_workload(GetParam(), seed, kSteps);
+  const std::vector<Call> calls = testing::calls_of(workload);
+  std::mt19937_64 random(seed);
+  for (u64 i = 0; i < kSample; ++i) {
+    const u64 position = random() % calls.size();
+    for (int fault = 0; fault < testing::kFaultCount; ++fault) {
+      if (!testing::is_possible(testing::Fault{fault}, calls[position])) continue;
+      const testing::FaultReport report = testing::run_with_fault(workload, position, testing::Fault{fault});
+      ASSERT_FALSE(report.failure) << *report.failure << "\nrepeat: emd_faults --subject "
+                                   << to_string(GetParam()) << " --seed " << seed << " --steps " << kSteps
+                                   << " --position " << position << " --fault "
+                                   << to_string(testing::Fault{fault});
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Of, WorkloadFault,
+                         ::testing::Values(testing::Subject::dict, testing::Subject::list,
+                                           testing::Subject::store),
+                         [](const auto& tested) { return std::string(to_string(tested.param)); });
 
 }  // namespace
 }  // namespace emd

@@ -16,7 +16,7 @@ class Plant(NamedTuple):
     test: str
 
 
-CRASH = "Crash.EverySyncPoint*"
+CRASH = "Of/Crash.EverySyncPoint*"
 
 PLANTS = (
     Plant(

@@ -1,0 +1,66 @@
+// Workload: a list of steps on a store, made from a seed, for tests of crashes and of faults.
+//
+// Each step draws on a seed of its own, so that any part of the steps can be left out and the others still mean the
+// same: that is how a failing workload is made shorter (workload_shrink.h).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+
+namespace emd::testing {
+
+enum class Subject {
+  dict,     // one dict
+  list,     // one list
+  store,    // several of both, made and dropped on the way
+  regions,  // bare regions: arbitrary bytes, rewritten as a whole, and dead ranges
+  large,    // a region that outgrows its reservation of addresses
+};
+inline constexpr int kSubjectCount = 5;
+const char* to_string(Subject subject);
+// Throws std::invalid_argument if it names none.
+Subject subject_called(const std::string& name);
+
+enum class Action {
+  change,
+  create,
+  drop,
+  let_go,
+  commit,
+  begin,
+  end,
+  roll_back,
+  checkpoint,
+  compact,
+  reopen
+};
+const char* to_string(Action action);
+
+struct Step {
+  Action action;
+  u64 number;  // in the whole workload
+  u64 seed;
+};
+
+struct Workload {
+  Subject subject;
+  u64 seed;
+  std::vector<Step> steps;
+  // Options of the store and its structures.
+  bool commit_at_each_step = false;  // the interval is over whenever an operation begins
+  u64 budget_bytes = 0;              // 0: the usual one
+  u32 segment_buckets = 512;
+  u32 hash_bits = 64;
+  bool long_lists = false;  // long enough to be written anew for a change
+
+  bool implicit_commits() const { return commit_at_each_step || budget_bytes != 0; }
+};
+
+// Large regions get eight steps at most: each image costs a hundred times as much.
+Workload make_workload(Subject subject, u64 seed, u64 step_count);
+// With only these of the steps.
+Workload with_steps(const Workload& workload, const std::vector<u64>& numbers);
+
+}  // namespace emd::testing

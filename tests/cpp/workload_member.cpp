@@ -1,0 +1,358 @@
+#include "workload_member.h"
+
+#include <algorithm>
+
+#include "algorithms/compact.h"
+
+namespace emd::testing {
+namespace {
+
+using Entries = std::vector<std::pair<std::string, std::string>>;
+
+Entries::iterator entry_of(Entries& entries, const std::string& key) {
+  return std::find_if(entries.begin(), entries.end(), [&](const auto& entry) { return entry.first == key; });
+}
+
+std::string random_text(Random& random, u64 bytes) {
+  std::string text(bytes, 0);
+  for (char& c : text) c = static_cast<char>(random() % 255 + 1);
+  return text;
+}
+
+std::string random_key(Random& random) {
+  const u64 number = random() % 1500;
+  std::string key = "key" + std::to_string(number);
+  if (number % 20 == 0) key += std::string(number / 5, 'k');
+  return key;
+}
+
+std::string random_value(Random& random) {
+  const u64 draw = random() % 20;
+  return random_text(random, draw < 12 ? random() % 12 : draw < 19 ? random() % 300 : random() % 6000);
+}
+
+Item random_item(Random& random) {
+  switch (random() % 8) {
+    case 0:
+      return {0, std::make_shared<std::string>(random_text(random, random() % 100))};
+    case 1:
+      return {Word::real(static_cast<double>(random() % 1000000) / 7).bits, nullptr};
+    case 2:
+      return {Word::text(as_bytes("text")).bits, nullptr};
+    default:
+      return {Word::integer(static_cast<i64>(random()) >> 16).bits, nullptr};
+  }
+}
+
+std::vector<Item> random_items(Random& random, u64 count) {
+  std::vector<Item> items(count);
+  for (Item& item : items) item = random_item(random);
+  return items;
+}
+
+std::string differs(const std::string& at, const std::string& what) { return at + ": " + what; }
+
+std::string counts(const char* of, u64 expected, u64 found) {
+  return std::string("expected ") + std::to_string(expected) + " " + of + ", found " + std::to_string(found);
+}
+
+std::optional<std::string> dict_difference(const Dict& dict, const Entries& entries) {
+  if (dict.size() != entries.size()) return counts("entries", entries.size(), dict.size());
+  auto record = dict.first();
+  for (u64 i = 0; i < entries.size(); ++i) {
+    const std::string at = "entry " + std::to_string(i);
+    if (!record) return differs(at, "expected " + entries[i].first + ", found the end");
+    if (as_text(record->key) != entries[i].first) {
+      return differs(at, "expected " + entries[i].first + ", found " + std::string(as_text(record->key)));
+    }
+    if (as_text(record->value) != entries[i].second) return differs(at, "another value");
+    record = dict.next(record->position);
+  }
+  if (record) return "expected the end, found " + std::string(as_text(record->key));
+  return std::nullopt;
+}
+
+std::optional<std::string> list_difference(const List& list, const std::vector<Item>& items) {
+  const std::span<const Word> words = list.words();
+  if (words.size() != items.size()) return counts("elements", items.size(), words.size());
+  for (u64 i = 0; i < items.size(); ++i) {
+    const bool same = items[i].block == nullptr
+                          ? words[i].bits == items[i].bits
+                          : words[i].is_reference() && as_text(list.block(words[i])) == *items[i].block;
+    if (!same) return "element " + std::to_string(i) + " is another";
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> bytes_difference(const Region& region, const std::string& bytes) {
+  if (region.size() != bytes.size()) return counts("bytes", bytes.size(), region.size());
+  const auto* const found = reinterpret_cast<const char*>(region.data());
+  const auto [at, expected] = std::mismatch(found, found + bytes.size(), bytes.begin());
+  if (expected == bytes.end()) return std::nullopt;
+  return "byte " + std::to_string(at - found) + " is another";
+}
+
+std::shared_ptr<Member> find_or_create(Store& store, const std::string& name) {
+  if (auto found = store.find(name)) return found;
+  switch (shape_of(name)) {
+    case Shape::dict:
+      return store.create(name, Kind::dict, Dict::kRegionCount);
+    case Shape::list:
+      return store.create(name, Kind::list, List::kRegionCount);
+    default:
+      return store.create(name, Kind::list, 1);  // nobody looks at the kind of a bare region
+  }
+}
+
+}  // namespace
+
+WorkloadMember::WorkloadMember(Store& store, const std::string& name, const Workload& workload)
+    : store_(store), workload_(workload), shape_(shape_of(name)), member_(find_or_create(store, name)) {
+  store_.acquire(*member_);
+  try {
+    if (shape_ == Shape::dict) {
+      dict_.emplace(store_, *member_, Dict::Options{workload.segment_buckets, workload.hash_bits});
+    }
+    if (shape_ == Shape::list) list_.emplace(store_, *member_);
+  } catch (...) {
+    store_.release(*member_);
+    throw;
+  }
+}
+
+WorkloadMember::~WorkloadMember() {
+  dict_.reset();
+  list_.reset();
+  if (!member_->live) return;
+  try {
+    store_.release(*member_);
+  } catch (...) {
+    // The disk failed while the member was unmapped, or the process is dead.
+  }
+}
+
+void WorkloadMember::change(Content& model, Random& random) {
+  switch (shape_) {
+    case Shape::dict:
+      return change_dict(model, random);
+    case Shape::list:
+      return change_list(model, random);
+    case Shape::bytes:
+      return change_bytes(model, random);
+  }
+}
+
+void WorkloadMember::compact() {
+  if (shape_ != Shape::bytes) emd::compact(store_, *member_, [](u64, u64) {});
+}
+
+std::optional<std::string> WorkloadMember::difference(const Content& model) const {
+  switch (shape_) {
+    case Shape::dict:
+      return dict_difference(*dict_, model.entries);
+    case Shape::list:
+      return list_difference(*list_, model.items);
+    default:
+      return bytes_difference(region(), model.bytes);
+  }
+}
+
+void WorkloadMember::check(Findings& findings) const {
+  if (dict_) dict_->check(findings);
+  if (list_) list_->check(findings);
+}
+
+// ---- dict
+
+void WorkloadMember::put(Content& model, const std::string& key, const std::string& value) {
+  dict_->put(as_bytes(key), {}, as_bytes(value));
+  const auto known = entry_of(model.entries, key);
+  if (known == model.entries.end()) {
+    model.entries.emplace_back(key, value);
+  } else {
+    known->second = value;
+  }
+}
+
+void WorkloadMember::erase(Content& model, u64 index) {
+  dict_->erase(as_bytes(model.entries[index].first));
+  model.entries.erase(model.entries.begin() + static_cast<std::ptrdiff_t>(index));
+}
+
+void WorkloadMember::change_dict(Content& model, Random& random) {
+  const u64 size = model.entries.size();
+  const u64 draw = random() % 20;
+  if (draw < 3 && size != 0) return erase(model, random() % 3 == 0 ? 0 : random() % size);
+  if (draw == 3 && size != 0 && random() % 4 == 0) {
+    dict_->clear();
+    return model.entries.clear();
+  }
+  if (draw < 9 && size != 0) {
+    auto& [key, value] = model.entries[random() % size];
+    const auto found = dict_->find(as_bytes(key));
+    EMD_CHECK(found.has_value());
+    std::string other = random_value(random);
+    dict_->set_value(found->position, as_bytes(other));
+    value = std::move(other);
+    return;
+  }
+  put(model, random_key(random), random_value(random));
+}
+
+// ---- list
+
+// Stores the blocks, inside the operation that puts the words in.
+std::vector<Word> WorkloadMember::words_of(const std::vector<Item>& items) {
+  std::vector<Word> words;
+  try {
+    for (const Item& item : items) {
+      words.push_back(item.block ? list_->store_block(as_bytes(*item.block)) : Word{item.bits});
+    }
+  } catch (...) {
+    for (const Word word : words) list_->discard(word);
+    throw;
+  }
+  return words;
+}
+
+void WorkloadMember::splice(Content& model, u64 from, u64 to, const std::vector<Item>& items) {
+  const std::vector<Word> words = words_of(items);
+  try {
+    list_->splice(from, to, words);
+  } catch (...) {
+    for (const Word word : words) list_->discard(word);
+    throw;
+  }
+  const auto at = [&](u64 index) { return model.items.begin() + static_cast<std::ptrdiff_t>(index); };
+  model.items.erase(at(from), at(to));
+  model.items.insert(at(from), items.begin(), items.end());
+}
+
+void WorkloadMember::set(Content& model, Random& random) {
+  const u64 index = random() % model.items.size();
+  const Item item = random_item(random);
+  const Word word = words_of({item})[0];
+  try {
+    list_->set(index, word);
+  } catch (...) {
+    list_->discard(word);
+    throw;
+  }
+  model.items[index] = item;
+}
+
+void WorkloadMember::remove_strided(Content& model, Random& random) {
+  const u64 from = random() % model.items.size();
+  const u64 step = 1 + random() % 6;
+  const u64 count = random() % ((model.items.size() - 1 - from) / step + 2);
+  list_->remove_strided(from, step, count);
+  std::vector<Item> kept;
+  for (u64 i = 0; i < model.items.size(); ++i) {
+    if (i < from || (i - from) % step != 0 || (i - from) / step >= count) kept.push_back(model.items[i]);
+  }
+  model.items = std::move(kept);
+}
+
+void WorkloadMember::shuffle(Content& model, Random& random) {
+  std::vector<u64> order(model.items.size());
+  for (u64 i = 0; i < order.size(); ++i) order[i] = i;
+  std::shuffle(order.begin(), order.end(), random);
+  list_->permute([&](std::span<Word> to) {
+    for (u64 i = 0; i < order.size(); ++i) to[i] = list_->get(order[i]);
+  });
+  std::vector<Item> shuffled;
+  for (const u64 i : order) shuffled.push_back(model.items[i]);
+  model.items = std::move(shuffled);
+}
+
+void WorkloadMember::change_list(Content& model, Random& random) {
+  const u64 size = model.items.size();
+  // A long list is long from its first change on: its changes pass the threshold beyond which it is written anew.
+  const u64 full = workload_.long_lists ? List::kRewriteThreshold / sizeof(Word) + 9000 : 0;
+  if (size < full / 2) return splice(model, size, size, random_items(random, full - size));
+  const u64 from = random() % (size + 1);
+  const u64 some = random() % 10 == 0 ? random() % 3000 : random() % 30;
+  switch (size == 0 ? random() % 4 : random() % 12) {
+    case 0:
+    case 1:
+      return splice(model, size, size, random_items(random, some));
+    case 2:
+      return splice(model, 0, 0, random_items(random, 1 + some % 3));
+    case 3:
+      return splice(model, from, from, random_items(random, some));
+    case 4:
+      return splice(model, from, from + random() % (size - from + 1), random_items(random, some));
+    case 5:
+      return splice(model, size - std::min(size, some), size, {});
+    case 6:
+    case 7:
+      return set(model, random);
+    case 8:
+      return remove_strided(model, random);
+    case 9:
+      list_->reverse();
+      return std::reverse(model.items.begin(), model.items.end());
+    case 10:
+      return shuffle(model, random);
+    default:
+      if (random() % 6 != 0) return set(model, random);
+      list_->clear();
+      return model.items.clear();
+  }
+}
+
+// ---- bare region
+
+void WorkloadMember::rewrite_bytes(Content& model, Random& random) {
+  std::string text = random_text(random, random() % 30000);
+  Region::Rewrite rewrite = region().rewrite(text.size());
+  rewrite.write(0, as_bytes(text));
+  region().finish(std::move(rewrite));
+  model.bytes = std::move(text);
+}
+
+// Dead bytes may read as anything, so they are given the value that they will have when they are punched.
+void WorkloadMember::kill_bytes(Content& model) {
+  std::memset(region().writable(4096, 8192), 0, 8192);
+  region().note_dead(4096, 8192);
+  std::fill_n(model.bytes.begin() + 4096, 8192, '\0');
+}
+
+void WorkloadMember::change_bytes(Content& model, Random& random) {
+  const u64 size = model.bytes.size();
+  const u64 draw = random() % 10;
+  if (workload_.subject == Subject::large && size < u64{64} << 20) {
+    const u64 zeros = (u64{64} << 20) - size + random() % 20000;
+    region().extend(zeros);
+    return model.bytes.append(zeros, '\0'), void();
+  }
+  if (draw < 5 && size != 0) {
+    const u64 at = random() % size;
+    const u64 most = random() % 3 == 0 ? 6000 : 40;
+    const std::string text = random_text(random, std::min<u64>(1 + random() % most, size - at));
+    std::memcpy(region().writable(at, text.size()), text.data(), text.size());
+    model.bytes.replace(at, text.size(), text);
+    return;
+  }
+  if (draw == 5) return rewrite_bytes(model, random);
+  if (draw == 6 && size > 20000) return kill_bytes(model);
+  const std::string text = random_text(random, random() % 4 == 0 ? random() % 90000 : random() % 600);
+  region().append(as_bytes(text));
+  model.bytes += text;
+}
+
+std::optional<std::string> difference(Store& store, const Workload& workload, const State& state) {
+  const auto members = store.members();
+  if (members.size() != state.size()) return counts("members", state.size(), members.size());
+  for (const auto& [name, content] : state) {
+    if (store.find(name) == nullptr) return "the member " + name + " is missing";
+    const WorkloadMember member(store, name, workload);
+    if (const auto found = member.difference(*content)) return name + ": " + *found;
+    Findings findings;
+    member.check(findings);
+    if (!findings.empty()) return name + ": " + findings[0].where + ": " + findings[0].what;
+  }
+  return std::nullopt;
+}
+
+}  // namespace emd::testing
