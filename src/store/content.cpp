@@ -99,6 +99,8 @@ Content::~Content() {
 
 void Content::allocate(u64 end, u64 generous_end) {
   if (generous_end > reserved) relocate(generous_end);
+  // Room for the checksums now: the commit of what has grown must not need any, or deleting would fail on a full disk.
+  sums->allocate(end);
   u64 wanted = page_up(generous_end);
   try {
     file->allocate(allocated, wanted - allocated);
