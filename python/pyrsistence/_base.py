@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from . import _core
@@ -35,6 +35,10 @@ def _new_lock_in_child() -> None:
 
 
 os.register_at_fork(after_in_child=_new_lock_in_child)
+
+
+# Told of how much is done, of how much.
+Progress = Callable[[int, int], object]
 
 
 def open_handle(
@@ -160,6 +164,18 @@ def snapshot(handle: _core.StoreHandle) -> Iterator[None]:
 def consistent(handle: _core.StoreHandle, mode: str) -> contextlib.AbstractContextManager[None]:
     """Return the scope of a read in many steps: a snapshot where another process may be writing."""
     return snapshot(handle) if mode == "r" else contextlib.nullcontext()
+
+
+def compact(handle: _core.StoreHandle, member: str | None, dst: Any, progress: Progress | None) -> None:
+    """Write back, and compact a member in place, or with none the store into a new directory."""
+    flush(handle)
+    handle.compact(member, b"" if dst is None else os.fsencode(dst), progress)
+
+
+def backup(handle: _core.StoreHandle, dst: Any, progress: Progress | None) -> None:
+    """Write back, commit, and copy what is committed into a new directory."""
+    flush(handle)
+    handle.backup(os.fsencode(dst), progress)
 
 
 def raise_findings(path: str, findings: list[str]) -> None:

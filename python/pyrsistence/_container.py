@@ -201,6 +201,45 @@ class Container(_base.Owner):
         """
         return _base.snapshot(self._open_handle())
 
+    # ---- Space and copies
+
+    def compact(self, dst: Any = None, *, progress: _base.Progress | None = None) -> None:
+        """Write the container anew without dead space; with ``dst``, its store into that new directory instead.
+
+        ``progress(done, total)`` is told of entries; what it raises cancels, and so does Ctrl-C: then nothing has
+        changed. It may not use the store. Elements that a list with ``writeback=True`` handed out before are
+        copies from then on.
+
+        **Cost**: one insertion an entry, and the live bytes once more on disk until the next checkpoint. Errors:
+        RuntimeError inside a transaction, or beside a writer that did not wait (SnapshotError); OSError: no
+        space, ``dst`` is not empty; io.UnsupportedOperation in place with ``mode="r"``.
+
+        >>> d = EMDict(None, {i: "x" * 100 for i in range(100)})
+        >>> for i in range(99):
+        ...     del d[i]
+        >>> d.compact()
+        >>> d.stats()["record_bytes"] == d.stats()["live_record_bytes"]
+        True
+        """
+        if dst is not None and self._name:
+            raise ValueError(f"{self._name!r} is a member of a Store: compact(dst) is the Store's method")
+        _base.compact(self._open_handle(), None if dst is not None else self._name, dst, progress)
+        if dst is None:
+            _core.forget_cache(self)
+
+    def backup(self, dst: Any, *, progress: _base.Progress | None = None) -> None:
+        """Copy the store, as it is committed, into the directory ``dst``, which is new or empty.
+
+        Other threads, and writers in other processes, go on meanwhile; the copy is one committed state, and
+        opens like any store. A writer commits first. Blocks are shared with the copy where the filesystem can
+        (btrfs, XFS). ``progress(done, total)`` is told of bytes; what it raises cancels.
+
+        **Cost**: reads the store once; the writer's journal grows until it has ended. Errors: RuntimeError inside
+        a transaction; OSError; SnapshotError if a writer's journal grew past 4 GiB. Nothing is left of the
+        copy then.
+        """
+        _base.backup(self._open_handle(), dst, progress)
+
     def _consistent(self) -> contextlib.AbstractContextManager[None]:
         return _base.consistent(self._open_handle(), self._mode)
 

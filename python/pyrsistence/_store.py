@@ -188,6 +188,31 @@ class Store(_base.Owner):
     def __reduce__(self) -> Any:
         return _restore, (type(self), _base.committed_path(self._open_handle(), self._mode == "r"))
 
+    # ---- Space and copies
+
+    def compact(self, dst: Any = None, *, progress: _base.Progress | None = None) -> None:
+        """Compact all members, each in place, or the whole store into the new directory ``dst``.
+
+        As EMDict.compact(). In place each member is told of on its own, and committed on its own.
+        **Cost**: one insertion an entry.
+        """
+        handle = self._open_handle()
+        if dst is not None:
+            _base.compact(handle, None, dst, progress)
+            return
+        for name in self:
+            _base.compact(handle, name, None, progress)
+            container = handle.container(name)
+            if container is not None:
+                _core.forget_cache(container)
+
+    def backup(self, dst: Any, *, progress: _base.Progress | None = None) -> None:
+        """Copy the store, as it is committed, into the directory ``dst``. As EMDict.backup().
+
+        **Cost**: reads the store once.
+        """
+        _base.backup(self._open_handle(), dst, progress)
+
     # ---- Inspection
 
     def verify(self) -> list_of[str]:

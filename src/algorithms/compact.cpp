@@ -2,6 +2,8 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/errors.h"
@@ -12,7 +14,6 @@ namespace emd {
 namespace {
 
 constexpr u64 kReportEvery = 4096;
-constexpr u64 kBatchWords = 4096;
 
 // Holds a member mapped.
 class Acquired {
@@ -45,41 +46,114 @@ bool is_empty(const Member& member) { return member.regions[0]->size() == 0; }
 
 u64 entries_of(Store& store, Member& member) {
   const Acquired mapped(store, member);
-  if (is_empty(member)) return 0;
-  return member.kind == Kind::dict ? Dict(store, member).size() : List(store, member).size();
+  return store.look(member, [&]() -> u64 {
+    if (is_empty(member)) return 0;
+    return member.kind == Kind::dict ? Dict(store, member).size() : List(store, member).size();
+  });
+}
+
+// Entries taken out of the source in one look: a reader beside a writer may not keep pointers into it.
+class Batch {
+ public:
+  static constexpr u64 kEntries = 512;
+  static constexpr u64 kBytes = u64{1} << 20;
+
+  bool full() const { return words.size() + records.size() >= kEntries || bytes_.size() >= kBytes; }
+  bool empty() const { return words.empty() && records.empty(); }
+  struct Part {
+    u64 begin = 0, size = 0;
+  };
+  Part keep(Bytes bytes) {
+    const Part part{bytes_.size(), bytes.size()};
+    bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
+    return part;
+  }
+  Bytes at(const Part& part) const { return Bytes(bytes_).subspan(part.begin, part.size); }
+
+  struct Record {
+    RecordPos position;
+    Part key, annex, value;
+  };
+  std::vector<Record> records;               // of a dict
+  std::vector<std::pair<Word, Part>> words;  // of a list, with the bytes of those that refer to some
+
+ private:
+  std::vector<u8> bytes_;
+};
+
+Batch records_behind(const Dict& dict, std::optional<RecordPos> position) {
+  Batch batch;
+  for (auto record = position ? dict.next(*position) : dict.first(); record && !batch.full();
+       record = dict.next(record->position)) {
+    batch.records.push_back(
+        {record->position, batch.keep(record->key), batch.keep(record->annex), batch.keep(record->value)});
+  }
+  return batch;
+}
+
+Batch words_from(const List& list, u64 index) {
+  Batch batch;
+  for (; index < list.size() && !batch.full(); ++index) {
+    const Word word = list.get(index);
+    batch.words.emplace_back(word, word.is_reference() ? batch.keep(list.block(word)) : Batch::Part{});
+  }
+  return batch;
 }
 
 void copy_dict(Store& from_store, Member& from, Store& to_store, Member& to, Count& count) {
-  const Dict source(from_store, from);
-  Dict copy(to_store, to, source.options());
-  for (auto record = source.first(); record; record = source.next(record->position)) {
-    {
+  std::optional<Dict> source;
+  const Dict::Options options =
+      from_store.look(from, [&] { return source.emplace(from_store, from).options(); });
+  Dict copy(to_store, to, options);
+  for (std::optional<RecordPos> position;;) {
+    const Batch batch = from_store.look(from, [&] { return records_behind(*source, position); });
+    if (batch.empty()) return;
+    for (const Batch::Record& record : batch.records) {
       const Operation operation(to_store);
-      copy.put(record->key, record->annex, record->value);
+      copy.put(batch.at(record.key), batch.at(record.annex), batch.at(record.value));
     }
-    count.add(1);
+    position = batch.records.back().position;
+    count.add(batch.records.size());
   }
 }
 
 void copy_list(Store& from_store, Member& from, Store& to_store, Member& to, Count& count) {
-  const List source(from_store, from);
+  std::optional<List> source;
+  const u64 version = from_store.look(from, [&] { return source.emplace(from_store, from).version(); });
   List copy(to_store, to);
-  copy.continue_from(source.version());
-  std::vector<Word> batch;
-  for (u64 at = 0; at < source.size(); at += batch.size()) {
-    batch.clear();
-    const u64 end = std::min(source.size(), at + kBatchWords);
+  copy.continue_from(version);
+  std::vector<Word> words;
+  for (u64 index = 0;; index += words.size()) {
+    const Batch batch = from_store.look(from, [&] { return words_from(*source, index); });
+    if (batch.empty()) return;
+    words.clear();
     {
       const Operation operation(to_store);
-      for (u64 i = at; i < end; ++i) {
-        const Word word = source.get(i);
-        batch.push_back(word.is_reference() ? copy.store_block(source.block(word)) : word);
+      for (const auto& [word, bytes] : batch.words) {
+        words.push_back(word.is_reference() ? copy.store_block(batch.at(bytes)) : word);
       }
-      copy.extend(batch);
+      copy.extend(words);
     }
-    count.add(batch.size());
+    count.add(words.size());
   }
 }
+
+// A state that stays while it is copied, of a store that another process may be writing.
+class Held {
+ public:
+  explicit Held(Store& store) : store_(store), held_(store.live() && !store.in_snapshot()) {
+    if (held_) store_.take_snapshot();
+  }
+  ~Held() {
+    if (held_) store_.end_snapshot();
+  }
+  Held(const Held&) = delete;
+  Held& operator=(const Held&) = delete;
+
+ private:
+  Store& store_;
+  bool held_;
+};
 
 // `to` is an empty member of the same kind, in the same store or another.
 void copy_member(Store& from_store, Member& from, Store& to_store, Member& to, Count& count) {
@@ -122,12 +196,7 @@ void compact(Store& store, Member& member, const Progress& progress) {
 }
 
 void compact_to(Store& store, const std::string& target, const Progress& progress) {
-  if (store.live()) {
-    throw StateError(
-        store.path() +
-        ": a store that other processes may write cannot be compacted into a copy by a reader; open it for "
-        "writing, or make a backup() and compact that");
-  }
+  const Held held(store);
   if (!store.read_only()) store.commit();
   Count count{progress};
   for (const auto& member : store.members()) count.total += entries_of(store, *member);

@@ -22,7 +22,7 @@ using Progress = std::function<void(u64 done, u64 total)>;
 void compact(Store& store, Member& member, const Progress& progress);
 
 // Writes a compacted copy of the whole store into a new one at `target`, a directory that does not exist or is empty.
-// Errors: as above, and StateError if other processes may write the store meanwhile; nothing is left of the copy.
+// Errors: as above; SnapshotError beside a writer that did not wait so long. Nothing is left of the copy then.
 void compact_to(Store& store, const std::string& target, const Progress& progress);
 
 }  // namespace emd

@@ -43,8 +43,14 @@ Ref referent(PyObject* weak) {
 
 #ifdef Py_GIL_DISABLED
 
-StoreHandle::Busy::Busy(StoreHandle& handle) : handle_(handle), state_(PyEval_SaveThread()) {}
-StoreHandle::Busy::~Busy() { PyEval_RestoreThread(state_); }
+StoreHandle::Busy::Busy(StoreHandle& handle) : handle_(handle) {
+  handle.busy_thread_ = PyThread_get_thread_ident();
+  state_ = PyEval_SaveThread();
+}
+StoreHandle::Busy::~Busy() {
+  PyEval_RestoreThread(state_);
+  handle_.busy_thread_ = 0;
+}
 
 #else
 
@@ -53,6 +59,7 @@ StoreHandle::Busy::Busy(StoreHandle& handle) : handle_(handle) {
     const std::lock_guard lock(handle.mutex_);
     handle.busy_ = true;
   }
+  handle.busy_thread_ = PyThread_get_thread_ident();
   handle.attention_ |= kBusy;
   state_ = PyEval_SaveThread();
 }
@@ -60,6 +67,7 @@ StoreHandle::Busy::Busy(StoreHandle& handle) : handle_(handle) {
 StoreHandle::Busy::~Busy() {
   PyEval_RestoreThread(state_);
   handle_.attention_ &= ~emd::u32{kBusy};
+  handle_.busy_thread_ = 0;
   {
     const std::lock_guard lock(handle_.mutex_);
     handle_.busy_ = false;
@@ -79,8 +87,16 @@ void StoreHandle::wait_until_idle() {
 #endif
 
 // In a fork's child another thread may have been in for ever: it is refused before it waits.
+void StoreHandle::require_no_report() const {
+  if (!in_own_report()) return;
+  throw emd::StateError(
+      "the store '" + path_ +
+      "' is used by the callable that is told of its progress; use it when the work has ended");
+}
+
 void StoreHandle::enter_slowly() {
   require_parent();
+  require_no_report();
   lock();
   try {
     require_own_transaction();
@@ -150,6 +166,7 @@ void StoreHandle::let_go_in_child() {
 
 void StoreHandle::close() {
   if (forked()) return let_go_in_child();
+  require_no_report();
   Trash trash;
   const Inside inside(*this);
   if (!store_) return;
@@ -162,6 +179,7 @@ void StoreHandle::close() {
 
 void StoreHandle::abandon() {
   if (forked()) return let_go_in_child();
+  require_no_report();
   Trash trash;
   const Inside inside(*this);
   if (!store_) return;

@@ -156,13 +156,18 @@ class StoreHandle {
 
 #ifdef Py_GIL_DISABLED
   static constexpr bool kMutex = true;
-  void lock() { PyMutex_Lock(&entered_); }
-  void unlock() { PyMutex_Unlock(&entered_); }
+  void lock() {
+    if (!in_own_report()) PyMutex_Lock(&entered_);
+  }
+  void unlock() {
+    if (!in_own_report()) PyMutex_Unlock(&entered_);
+  }
   PyMutex entered_{};
 #else
   static constexpr bool kMutex = false;
   void lock() {
-    while (__builtin_expect((attention_.load(std::memory_order_relaxed) & kBusy) != 0, 0)) wait_until_idle();
+    while (__builtin_expect((attention_.load(std::memory_order_relaxed) & kBusy) != 0, 0) && !in_own_report())
+      wait_until_idle();
   }
   void unlock() {}
   void wait_until_idle();
@@ -176,6 +181,12 @@ class StoreHandle {
     Ref weak_reference;
   };
 
+  // Whether this thread is in a callable that is told of its own long work: it may not use the store, but containers
+  // may be collected meanwhile.
+  bool in_own_report() const {
+    return busy_thread_.load(std::memory_order_relaxed) == PyThread_get_thread_ident();
+  }
+  void require_no_report() const;
   void enter_slowly();
   [[noreturn]] void refuse_expired() const;
   void require_parent() const;
@@ -189,6 +200,7 @@ class StoreHandle {
   std::atomic<emd::u32> attention_ = 0;
   emd::platform::ForkGuard fork_guard_{attention_, kForked};
   unsigned long transaction_thread_ = 0;
+  std::atomic<unsigned long> busy_thread_ = 0;  // of run_long()
   emd::u64 epoch_ = 0;
   unsigned snapshots_ = 0;  // begin_snapshot() calls not yet ended
   std::shared_ptr<emd::Store> store_;

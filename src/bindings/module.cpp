@@ -14,6 +14,7 @@
 #include "bindings/codec_testing.h"
 #include "bindings/dict_object.h"
 #include "bindings/list_object.h"
+#include "bindings/maintenance.h"
 
 namespace nb = nanobind;
 
@@ -304,6 +305,19 @@ void bind_handle(nb::module_& module) {
       .def("members", &members_of)
       .def("containers", &containers_of)
       .def("container", &container_named, nb::arg("name"))
+      .def(
+          "compact",
+          [](StoreHandle& handle, const std::optional<std::string>& member, const nb::bytes& target,
+             nb::handle progress) {
+            compact(handle, member, std::string(target.c_str(), target.size()), progress.ptr());
+          },
+          nb::arg("member").none(), nb::arg("target"), nb::arg("progress").none())
+      .def(
+          "backup",
+          [](StoreHandle& handle, const nb::bytes& target, nb::handle progress) {
+            back_up(handle, std::string(target.c_str(), target.size()), progress.ptr());
+          },
+          nb::arg("target"), nb::arg("progress").none())
       .def("stats", &store_stats)
       .def("verify", &verify);
 }
