@@ -25,13 +25,13 @@ from ._core import DamagedError
 _owners: dict[int, weakref.ref[Any]] = {}
 # The same by the real path of their directory: for what comes by pickle.
 _by_path: dict[str, weakref.ref[Any]] = {}
-# Whoever opens what came by pickle: two threads may be given the same.
-_restoring = threading.RLock()
+# Held by whoever looks whether something is open, and opens it: two threads may want the same.
+_opening = threading.RLock()
 
 
 def _new_lock_in_child() -> None:
-    global _restoring
-    _restoring = threading.RLock()  # a thread that held the old one is not here
+    global _opening
+    _opening = threading.RLock()  # a thread that held the old one is not here
 
 
 os.register_at_fork(after_in_child=_new_lock_in_child)
@@ -77,9 +77,9 @@ def owner_of(path: str) -> Any:
     return owner
 
 
-def restoring() -> threading.RLock:
-    """Return the lock to hold while opening what came by pickle."""
-    return _restoring
+def opening() -> threading.RLock:
+    """Return the lock to hold between looking whether something is open and opening it."""
+    return _opening
 
 
 @atexit.register
@@ -161,9 +161,15 @@ def snapshot(handle: _core.StoreHandle) -> Iterator[None]:
         handle.end_snapshot()
 
 
-def consistent(handle: _core.StoreHandle, mode: str) -> contextlib.AbstractContextManager[None]:
-    """Return the scope of a read in many steps: a snapshot where another process may be writing."""
-    return snapshot(handle) if mode == "r" else contextlib.nullcontext()
+@contextlib.contextmanager
+def consistent(handle: _core.StoreHandle) -> Iterator[None]:
+    """The scope of a read in many steps: a snapshot where another process may be writing."""
+    held = handle.begin_snapshot_if_possible()
+    try:
+        yield
+    finally:
+        if held:
+            handle.end_snapshot()
 
 
 def compact(handle: _core.StoreHandle, member: str | None, dst: Any, progress: Progress | None) -> None:

@@ -241,7 +241,7 @@ class Container(_base.Owner):
         _base.backup(self._open_handle(), dst, progress)
 
     def _consistent(self) -> contextlib.AbstractContextManager[None]:
-        return _base.consistent(self._open_handle(), self._mode)
+        return _base.consistent(self._open_handle())
 
     # ---- Inspection
 
@@ -278,7 +278,7 @@ def _restore(
     """Return what was pickled: what is open here already, or a reader."""
     from ._store import Store
 
-    with _base.restoring():
+    with _base.opening():
         owner = _base.owner_of(path)
         if not name:
             return owner if isinstance(owner, cls) else cls._reopen(path, options, state)

@@ -83,10 +83,11 @@ class Store(_base.Owner):
     def _member(self, cls: type[_C], name: str, options: dict[str, Any]) -> _C:
         if not isinstance(name, str) or not name:
             raise ValueError(f"a member's name is a text that is not empty, not {name!r}")
-        known = self._open_handle().container(name)
-        if isinstance(known, cls):
-            return known
-        return cls._member_of(self, name, **options)
+        with _base.opening():
+            known = self._open_handle().container(name)
+            if isinstance(known, cls):
+                return known
+            return cls._member_of(self, name, **options)
 
     def dict(self, name: str, **options: Any) -> EMDict[Any, Any]:
         """Return the EMDict of this name; create it if there is none.
@@ -239,7 +240,7 @@ class Store(_base.Owner):
 
 def _restore(cls: type[Store], path: str) -> Store:
     """Return the Store that was pickled: the one that is open here already, or a reader."""
-    with _base.restoring():
+    with _base.opening():
         owner = _base.owner_of(path)
         return owner if isinstance(owner, cls) else cls(path, mode="r")
 

@@ -72,4 +72,25 @@ PyObject* if_imported(PyObject*& cache, const char* module, const char* name) {
   return found;
 }
 
+#ifdef Py_GIL_DISABLED
+
+Ref to_walk(PyObject* container) {
+  if (PyList_Check(container)) return Ref(PyList_GetSlice(container, 0, PY_SSIZE_T_MAX));
+  return Ref(PyDict_Check(container) ? PyDict_Copy(container) : PySet_New(container));
+}
+
+Ref item_of(PyObject* sequence, Py_ssize_t index) {
+  return PyTuple_Check(sequence) ? Ref::borrowed(PyTuple_GET_ITEM(sequence, index))
+                                 : Ref(PyList_GetItemRef(sequence, index));
+}
+
+#else
+
+Ref to_walk(PyObject* container) { return Ref::borrowed(container); }
+Ref item_of(PyObject* sequence, Py_ssize_t index) {
+  return Ref::borrowed(PySequence_Fast_GET_ITEM(sequence, index));
+}
+
+#endif
+
 }  // namespace pyr

@@ -26,4 +26,11 @@ PyObject* imported(PyObject*& cache, const char* module, const char* name);
 // As above, but null without an error if the module has not been imported by anyone: then no object of its types exists.
 PyObject* if_imported(PyObject*& cache, const char* module, const char* name);
 
+// A list, dict or set to walk: itself with the GIL; without it a copy, since another thread may change it meanwhile.
+// Null with an error set.
+Ref to_walk(PyObject* container);
+
+// The item of a list or tuple; null, with an error set, where another thread has shortened the list.
+Ref item_of(PyObject* sequence, Py_ssize_t index);
+
 }  // namespace pyr

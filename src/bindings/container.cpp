@@ -66,9 +66,7 @@ void Container::refuse() {
 
 Container::Snapshot::Snapshot(Container& container) {
   StoreHandle* const handle = container.share_handle(handle_object_);
-  if (!handle || !handle->read_only()) return;
-  handle->begin_snapshot();
-  handle_ = handle;
+  if (handle && handle->begin_snapshot_if_possible()) handle_ = handle;
 }
 
 Container::Snapshot::~Snapshot() {

@@ -4,7 +4,10 @@
 namespace pyr {
 namespace {
 
-bool update_from_dict(DictContainer& container, PyObject* other) {
+bool update_from_dict(DictContainer& container, PyObject* given) {
+  const Ref walked = to_walk(given);
+  if (!walked) return false;
+  PyObject* const other = walked.get();
   PyObject *key, *value;
   Py_ssize_t position = 0;
   const Py_ssize_t size = PyDict_GET_SIZE(other);
@@ -47,9 +50,9 @@ bool store_pair(DictContainer& container, PyObject* item, Py_ssize_t number) {
                  number, size);
     return false;
   }
-  const Ref key = Ref::borrowed(PySequence_Fast_GET_ITEM(pair.get(), 0));
-  const Ref value = Ref::borrowed(PySequence_Fast_GET_ITEM(pair.get(), 1));
-  return dict_store(container, key.get(), value.get());
+  const Ref key = item_of(pair.get(), 0);
+  const Ref value = item_of(pair.get(), 1);
+  return key && value && dict_store(container, key.get(), value.get());
 }
 
 bool update_from_pairs(DictContainer& container, PyObject* other) {

@@ -244,6 +244,16 @@ void StoreHandle::begin_snapshot() {
   ++snapshots_;
 }
 
+bool StoreHandle::begin_snapshot_if_possible() {
+  if (!read_only_) return false;
+  try {
+    begin_snapshot();
+    return true;
+  } catch (const emd::SystemError&) {
+    return false;
+  }
+}
+
 void StoreHandle::end_snapshot() {
   if (forked()) return;
   const Inside inside(*this);

@@ -90,6 +90,9 @@ class StoreHandle {
   // Holds the present state of a store that a writer in another process may change, until as many end_snapshot()
   // calls; where nobody can write it, nothing needs to be held. Errors: StateError of a writer; SystemError.
   void begin_snapshot();
+  // The same for one call of many steps, which goes on without where no state can be held (a filesystem that this process
+  // cannot write, no place left in the table): false, and nothing is to be ended. False for a writer too.
+  bool begin_snapshot_if_possible();
   void end_snapshot();
 
   // The rest: precondition: entered.

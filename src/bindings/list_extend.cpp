@@ -31,8 +31,8 @@ bool full(const WordBatch& batch) {
 bool extend_from_sequence(ListContainer& container, PyObject* values) {
   WordBatch batch;
   for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(values); ++i) {
-    const Ref value = Ref::borrowed(PySequence_Fast_GET_ITEM(values, i));
-    if (!batch.add(container.codec(), value.get())) {
+    const Ref value = item_of(values, i);
+    if (!value || !batch.add(container.codec(), value.get())) {
       PyObject *error_type, *error_value, *traceback;
       PyErr_Fetch(&error_type, &error_value, &traceback);
       append_batch(container, batch);

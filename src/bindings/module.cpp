@@ -145,9 +145,7 @@ void verify_member(emd::Store& store, emd::Member& member, emd::Findings& findin
 // Beside a writer: what is found is of one state, which the writer is kept from leaving.
 class HeldState {
  public:
-  explicit HeldState(StoreHandle& handle) : handle_(handle), held_(handle.read_only()) {
-    if (held_) handle_.begin_snapshot();
-  }
+  explicit HeldState(StoreHandle& handle) : handle_(handle), held_(handle.begin_snapshot_if_possible()) {}
   ~HeldState() {
     if (held_) handle_.end_snapshot();
   }
@@ -292,6 +290,7 @@ void bind_handle(nb::module_& module) {
              handle.use();
            })
       .def("begin_snapshot", &StoreHandle::begin_snapshot)
+      .def("begin_snapshot_if_possible", &StoreHandle::begin_snapshot_if_possible)
       .def("end_snapshot", &StoreHandle::end_snapshot)
       .def("commit", &StoreHandle::commit)
       .def("checkpoint", &StoreHandle::checkpoint)

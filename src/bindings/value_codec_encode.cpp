@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "bindings/codec_atoms.h"
+#include "bindings/codec_support.h"
 #include "bindings/value_codec.h"
 
 namespace pyr {
@@ -20,6 +21,7 @@ class NativeEncoder {
  private:
   Encoded nested(PyObject* value);
   Encoded composite(PyObject* value);
+  Encoded mutable_container(PyObject* value, PyTypeObject* type);
   Encoded tuple(PyObject* value);
   Encoded list(PyObject* value);
   Encoded dict(PyObject* value);
@@ -101,18 +103,21 @@ Encoded NativeEncoder::composite(PyObject* value) {
   Encoded result = Encoded::kForeign;
   if (type == &PyTuple_Type)
     result = tuple(value);
-  else if (type == &PyList_Type)
-    result = list(value);
-  else if (type == &PyDict_Type)
-    result = dict(value);
-  else if (type == &PySet_Type)
-    result = set(value, kSet);
+  else if (type == &PyList_Type || type == &PyDict_Type || type == &PySet_Type)
+    result = mutable_container(value, type);
   else if (type == &PyFrozenSet_Type)
     result = set(value, kFrozenSet);
   else if (type == &PyRange_Type)
     result = range(value);
   --depth_;
   return result;
+}
+
+Encoded NativeEncoder::mutable_container(PyObject* value, PyTypeObject* type) {
+  const Ref walked = to_walk(value);
+  if (!walked) return Encoded::kError;
+  if (type == &PyList_Type) return list(walked.get());
+  return type == &PyDict_Type ? dict(walked.get()) : set(walked.get(), kSet);
 }
 
 Encoded NativeEncoder::tuple(PyObject* value) {

@@ -200,7 +200,7 @@ def test_without_interval_nothing_is_committed_by_itself(path, tmp_path):
         assert dict(copy) == {}
 
 
-def test_many_readers_or_one_writer(path, run_python):
+def test_readers_and_a_writer_of_one_process(path, run_python):
     read = "import sys, pyrsistence; print(dict(pyrsistence.EMDict(sys.argv[1], mode='r')))"
     EMDict(path, {"a": 1}).close()
     with EMDict(path, mode="r") as reader, EMDict(path, mode="r") as another:

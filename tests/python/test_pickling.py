@@ -1,0 +1,184 @@
+"""Containers travel as the place of their store: through pickle, and to other processes by multiprocessing.
+
+An object that is open where the pickle is read comes back as itself; elsewhere a reader is opened.
+"""
+
+import copy
+import multiprocessing
+import pickle
+
+import pytest
+
+from pyrsistence import EMDict, EMList, Store
+
+METHODS = ("fork", "spawn", "forkserver")
+
+
+@pytest.fixture(params=METHODS)
+def context(request):
+    """multiprocessing with each way to start a process."""
+    return multiprocessing.get_context(request.param)
+
+
+class Reversing:
+    """A pickler of the user's, which other processes can import."""
+
+    def pickle(self, value):
+        return pickle.dumps(value)[::-1]
+
+    def unpickle(self, data):
+        return pickle.loads(bytes(data)[::-1])
+
+
+class Named(EMDict):
+    """A subclass with attributes of its own, and a constructor of its own."""
+
+    def __init__(self, title, path):
+        super().__init__(path)
+        self.title = title
+
+
+# ---- What the children do
+
+
+def look_up(d, key):
+    return d[key], d.mode, type(d).__name__
+
+
+def total(items):
+    return sum(items[:]), len(items)
+
+
+def write_to(d):
+    try:
+        d["child"] = 1
+    except OSError as error:  # io.UnsupportedOperation
+        return str(error)
+    return "written"
+
+
+def use_inherited(d):
+    try:
+        return d["a"]
+    except RuntimeError as error:
+        return str(error)
+
+
+# ---- In one process
+
+
+def test_the_open_object_comes_back_as_itself(path, tmp_path):
+    with EMDict(path, {"a": 1}) as d, Store(tmp_path / "s") as store, EMList(tmp_path / "l", [1]) as items:
+        names = store.dict("names")
+        for one in (d, items, store, names):
+            for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+                assert pickle.loads(pickle.dumps(one, protocol)) is one
+        pair = pickle.loads(pickle.dumps((names, store.list("lines"), store)))
+        assert pair[0] is names and pair[2] is store
+
+
+def test_copies_are_still_builtins(path):
+    with EMDict(path, {"a": [1]}) as d:
+        for made in (copy.copy(d), copy.deepcopy(d), d.copy()):
+            assert type(made) is dict and made == {"a": [1]}
+
+
+def test_a_pickle_outlives_the_object(path):
+    with EMDict(path, {"a": 1}) as d:
+        pickled = pickle.dumps(d)
+    with pytest.raises(ValueError, match="closed"):
+        pickle.dumps(d)
+    with pickle.loads(pickled) as again:
+        assert again.mode == "r" and again == {"a": 1}
+        assert pickle.loads(pickled) is again
+    EMDict(path).close()
+
+
+def test_pickling_a_writer_commits_first(path, run_python):
+    with EMDict(path, commit_interval=None) as d:
+        d["a"] = 1
+        pickled = pickle.dumps(d)
+        read = "import pickle, sys; print(dict(pickle.loads(bytes.fromhex(sys.argv[1]))))"
+        assert run_python(read, pickled.hex()) == "{'a': 1}\n"
+        with d.transaction():
+            d["b"] = 2
+            with pytest.raises(RuntimeError, match="transaction"):
+                pickle.dumps(d)
+        assert run_python(read, pickle.dumps(d).hex()) == "{'a': 1, 'b': 2}\n"
+
+
+def test_as_part_of_a_value_it_is_copied(path, tmp_path):
+    """A value is the container's own: it holds the items, not the place of another store."""
+    with EMDict(path) as d, EMList(tmp_path / "l", [1, 2]) as items:
+        d["direct"] = items
+        d["nested"] = {"a": [items, d.copy()], "b": {1: items}}
+        items.append(3)
+        assert d["direct"] == [1, 2] and type(d["direct"]) is list
+        assert d["nested"]["a"][0] == d["nested"]["b"][1] == [1, 2]
+
+
+def test_what_is_not_there_any_more(path):
+    with EMDict(path) as d:
+        pickled = pickle.dumps(d)
+    for file in sorted(path.iterdir()):
+        file.unlink()
+    path.rmdir()
+    with pytest.raises(FileNotFoundError):
+        pickle.loads(pickled)
+
+
+# ---- In other processes
+
+
+def test_to_a_child_and_back(context, path):
+    with EMDict(path, {"a": [1]}, pickler=Reversing(), unpickler=Reversing()) as d, context.Pool(1) as pool:
+        d["object"] = Reversing
+        assert pool.apply(look_up, (d, "object")) == (Reversing, "r", "EMDict")
+        assert "mode" in pool.apply(write_to, (d,))
+        d["later"] = 2
+        assert pool.apply(look_up, (d, "later")) == (2, "r", "EMDict")
+        assert pool.apply(copy.copy, (d,)) == d
+
+
+def test_pool_map_while_the_parent_goes_on_writing(context, path):
+    with EMDict(path, {n: n * n for n in range(200)}) as d, context.Pool(2) as pool:
+        results = pool.starmap_async(look_up, [(d, n) for n in range(200)], chunksize=5)
+        for n in range(200, 2000):
+            d[n] = n * n
+            if n % 50 == 0:
+                d.commit()
+        assert [value for value, _, _ in results.get(120)] == [n * n for n in range(200)]
+
+
+def test_members_and_temporary_ones(context, path):
+    with Store(path) as store, EMList(None, range(1000)) as temporary, context.Pool(1) as pool:
+        lines = store.list("lines")
+        lines.extend(range(10))
+        assert pool.apply(total, (lines,)) == (45, 10)
+        assert pool.apply(total, (temporary,)) == (sum(range(1000)), 1000)
+        names = store.dict("names")
+        names["n"] = 1
+        assert pool.apply(look_up, (names, "n")) == (1, "r", "EMDict")
+        assert pool.apply(sorted, (store,)) == ["lines", "names"]
+
+
+def test_subclasses_keep_their_attributes(context, path):
+    with Named("a title", path) as d, context.Pool(1) as pool:
+        d["k"] = 1
+        assert pool.apply(look_up, (d, "k")) == (1, "r", "Named")
+        assert pool.apply(getattr, (d, "title")) == "a title"
+
+
+def test_what_a_fork_inherits_says_what_to_do(path):
+    """A handle is of the process that opened it; what comes by pickle is opened anew."""
+    context = multiprocessing.get_context("fork")
+    with EMDict(path, {"a": 1}) as d:
+        answers = context.SimpleQueue()
+        child = context.Process(target=lambda: answers.put(use_inherited(d)))
+        child.start()
+        said = answers.get()
+        child.join()
+        assert "fork" in said and "open it again" in said and 'mode="r"' in said
+        with context.Pool(1) as pool:
+            assert pool.apply(use_inherited, (d,)) == 1
+        d["a"] = 2
