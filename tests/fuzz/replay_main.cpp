@@ -22,6 +22,8 @@
 #include "base/bytes.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const emd::u8* data, std::size_t size);
+// Not all targets have one.
+extern "C" __attribute__((weak)) int LLVMFuzzerInitialize(int* count, char*** arguments);
 
 namespace {
 
@@ -144,6 +146,7 @@ int main(int count, char** arguments) {
   std::printf("%s: %zu inputs, %llu mutations, -seed=%llu\n", name.c_str(), inputs.size(),
               static_cast<unsigned long long>(runs), static_cast<unsigned long long>(seed));
   std::fflush(stdout);
+  if (LLVMFuzzerInitialize != nullptr) LLVMFuzzerInitialize(&count, &arguments);
   LastInput last(name + ".input");
   const auto run = [&](const Bytes& input) {
     last.set(input);

@@ -26,7 +26,7 @@ FINDINGS = BUILD / "findings"
 MAX_INPUT = {"store": 1024, "index": 1024, "dict": 1024}
 DEFAULT_MAX_INPUT = 2048
 # Lengths are not grown slowly: a short list of choices does little.
-LIMITS = ["-len_control=0", "-timeout=10", "-rss_limit_mb=2048", "-malloc_limit_mb=512"]
+LIMITS = ["-len_control=0", "-timeout=30", "-rss_limit_mb=2048", "-malloc_limit_mb=512"]
 
 
 def targets() -> list[str]:
