@@ -7,6 +7,9 @@
 namespace emd::testing {
 namespace {
 
+// The part of a bare region that may die.
+constexpr u64 kDeadBegin = 4096, kDeadBytes = 8192;
+
 using Entries = std::vector<std::pair<std::string, std::string>>;
 
 Entries::iterator entry_of(Entries& entries, const std::string& key) {
@@ -309,13 +312,15 @@ void WorkloadMember::rewrite_bytes(Content& model, Random& random) {
   rewrite.write(0, as_bytes(text));
   region().finish(std::move(rewrite));
   model.bytes = std::move(text);
+  model.dead = false;
 }
 
 // Dead bytes may read as anything, so they are given the value that they will have when they are punched.
 void WorkloadMember::kill_bytes(Content& model) {
-  std::memset(region().writable(4096, 8192), 0, 8192);
-  region().note_dead(4096, 8192);
-  std::fill_n(model.bytes.begin() + 4096, 8192, '\0');
+  std::memset(region().writable(kDeadBegin, kDeadBytes), 0, kDeadBytes);
+  region().note_dead(kDeadBegin, kDeadBytes);
+  std::fill_n(model.bytes.begin() + kDeadBegin, kDeadBytes, '\0');
+  model.dead = true;
 }
 
 void WorkloadMember::change_bytes(Content& model, Random& random) {
@@ -327,7 +332,8 @@ void WorkloadMember::change_bytes(Content& model, Random& random) {
     return model.bytes.append(zeros, '\0'), void();
   }
   if (draw < 5 && size != 0) {
-    const u64 at = random() % size;
+    const u64 alive = model.dead ? kDeadBegin + kDeadBytes : 0;
+    const u64 at = alive + random() % (size - alive);
     const u64 most = random() % 3 == 0 ? 6000 : 40;
     const std::string text = random_text(random, std::min<u64>(1 + random() % most, size - at));
     std::memcpy(region().writable(at, text.size()), text.data(), text.size());
@@ -335,7 +341,7 @@ void WorkloadMember::change_bytes(Content& model, Random& random) {
     return;
   }
   if (draw == 5) return rewrite_bytes(model, random);
-  if (draw == 6 && size > 20000) return kill_bytes(model);
+  if (draw == 6 && size > 20000 && !model.dead) return kill_bytes(model);
   const std::string text = random_text(random, random() % 4 == 0 ? random() % 90000 : random() % 600);
   region().append(as_bytes(text));
   model.bytes += text;

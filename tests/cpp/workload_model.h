@@ -28,6 +28,7 @@ struct Content {
   std::vector<std::pair<std::string, std::string>> entries;  // of a dict, in insertion order
   std::vector<Item> items;                                   // of a list
   std::string bytes;                                         // of a bare region
+  bool dead = false;  // part of the bare region was given away and must not be written again
 };
 
 // All members of a store by name. Contents are never changed, but replaced, so that a copy of a state is cheap.

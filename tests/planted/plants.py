@@ -50,8 +50,8 @@ PLANTS = (
         (
             (
                 "src/store/store.cpp",
-                "  id = FileId{header.next_file};\n",
-                "  u64 number = 3;\n  while (state_->directory->exists(region_file_name(FileId{number}))) ++number;\n  id = FileId{number};\n",
+                "  const FileId id{header.next_file};\n",
+                "  u64 number = 3;\n  while (state_->directory->exists(region_file_name(FileId{number}))) ++number;\n  const FileId id{number};\n",
             ),
             (
                 "src/store/committer.cpp",
@@ -162,5 +162,71 @@ PLANTS = (
             ),
         ),
         "Store.RandomOperationsEqualAModel:" + CRASH,
+    ),
+    Plant(
+        "a changed page's checksum is not renewed",
+        "sound pages look damaged",
+        (
+            (
+                "src/store/committer.cpp",
+                "  if (page << kPageShift < content.committed && sum == content.sums->get(page)) return false;\n",
+                "  if (page << kPageShift < content.committed) return false;\n",
+            ),
+        ),
+        CRASH,
+    ),
+    Plant(
+        "a renewed checksum is not journaled",
+        "after a power cut sound pages look damaged, and changes to them are refused",
+        (
+            (
+                "src/store/committer.cpp",
+                "  content.sums->stage(page, sum);\n  state_.journal->add(log_sums(content.id), page * sizeof sum,\n                      {reinterpret_cast<const u8*>(&sum), sizeof sum});\n",
+                "  content.sums->stage(page, sum);\n",
+            ),
+        ),
+        CRASH,
+    ),
+    Plant(
+        "the checksums of fresh pages are neither journaled nor synced",
+        "after a power cut new pages look damaged",
+        (
+            (
+                "src/store/committer.cpp",
+                "    content.sums->write(page, sums);\n    state_.journal->add(log_sums(content.id), page * sizeof(u32),\n                        {reinterpret_cast<const u8*>(sums.data()), sums.size() * sizeof(u32)});\n",
+                "    content.sums->write(page, sums);\n",
+            ),
+        ),
+        CRASH,
+    ),
+    Plant(
+        "a checkpoint does not sync the checksums",
+        "after a power cut sound pages look damaged",
+        (("src/store/committer.cpp", "    state.content->sums->sync();\n", ""),),
+        CRASH,
+    ),
+    Plant(
+        "a page is not tested before it is sealed anew",
+        "damage gets a sound page's checksum",
+        (("src/store/committer.cpp", "        require_sound(content, page);\n", ""),),
+        "Verify.*",
+    ),
+    Plant(
+        "the sequence counter is not made odd while pages are applied",
+        "a reader takes half of a commit for a state",
+        (
+            (
+                "src/store/reader_table.cpp",
+                "  shared_->sequence.fetch_or(1, std::memory_order_seq_cst);\n}",
+                "}",
+            ),
+            ("src/store/reader_table.cpp", "  EMD_CHECK(now % 2 == 1);\n", ""),
+            (
+                "src/store/reader_table.cpp",
+                "  shared_->sequence.store(now + 1, std",
+                "  shared_->sequence.store(now + 2, std",
+            ),
+        ),
+        "Reader.SeesWholeCommitsInOrderBesideAWriter:Reader.OutlivesKilledWriters",
     ),
 )

@@ -19,10 +19,19 @@ from plants import PLANTS, Plant
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "planted"
 FLAGS = ["-std=c++20", "-O1", "-Isrc", "-Itests/cpp", *os.environ.get("XXHASH_FLAGS", "").split()]
-TESTS = ["simulated_disk", "store_test", "crash_test", "fault_test"]
-LAYERS = ["base", "platform", "store", "alloc", "structures"]
+SIMULATION = [
+    "simulated_disk",
+    "workload",
+    "workload_member",
+    "workload_actor",
+    "crash_inspector",
+    "crash_run",
+    "fault_run",
+]
+TESTS = [*SIMULATION, "store_test", "crash_test", "fault_test", "reader_test", "verify_test"]
+LAYERS = ["base", "platform", "store", "alloc", "structures", "algorithms"]
 # A plant that needs luck is tried with this many workloads; the sources as they are, with fewer.
-WORKLOADS = "40"
+WORKLOADS = "12"
 
 
 def sources(tree: pathlib.Path) -> list[pathlib.Path]:

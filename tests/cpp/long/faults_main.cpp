@@ -1,4 +1,4 @@
-// emd_faults: every call on the disk fails in turn, in workloads over a dict, a list and a store of several members.
+// emd_faults: every call on the disk fails in turn, in workloads over a dict, a list, a store and bare regions.
 //
 //   emd_faults --seed 1 --steps 20 --seeds 2    two workloads a subject; prints a table of calls and outcomes
 //   emd_faults --subject dict --seed 1 --steps 20 --position 17 --fault EIO      repeats one
@@ -15,7 +15,7 @@
 namespace emd::testing {
 namespace {
 
-constexpr Subject kSubjects[] = {Subject::dict, Subject::list, Subject::store};
+constexpr Subject kSubjects[] = {Subject::dict, Subject::list, Subject::store, Subject::regions};
 constexpr Fault kFaults[] = {Fault::eio, Fault::enospc, Fault::enospc_from_here, Fault::short_write};
 
 struct Arguments {
