@@ -7,6 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TESTS_BUILD := build/tests
+TSAN_BUILD := build/tsan
 # For `make demo`: the ELF file to take apart (default: a large library of this machine), and the memory budget.
 FILE ?=
 MEMORY ?=
@@ -30,13 +31,14 @@ SOURCES := $(shell find src python include cmake CMakeLists.txt pyproject.toml -
 CXX_FILES = $(shell find src include tests/cpp tests/fuzz -name '*.h' -o -name '*.cpp')
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: help build demo test test-cpp test-python planted crash faults long-runs fuzz bench lint lint-fast format clean
+.PHONY: help build demo test test-cpp test-python tsan planted crash faults long-runs fuzz bench lint lint-fast format clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make build   the package, into $(VENV) (PYTHON=... chooses the interpreter)'
 	@echo 'make demo    disassemble an ELF file into external memory, then query it (FILE=... MEMORY=512M)'
 	@echo 'make test    C++ tests under sanitizers, pytest, doctests, stubs, layers (PYTEST="-k name")'
+	@echo 'make tsan    what threads do together, under ThreadSanitizer'
 	@echo 'make planted each planted bug must make its test fail'
 	@echo 'make crash   power cuts and kills on a simulated disk (IMAGES=100000 SEED=1)'
 	@echo 'make faults  each call on the disk fails in turn; a table of outcomes (SEED=1 WORKLOADS=2)'
@@ -81,7 +83,7 @@ bench: $(VENV)/.built $(VENV)/.extra-bench
 	$(BIN)/python benchmarks/run.py $(BENCH)
 
 # pytest is last, so that its closing line, with the counts, closes the output.
-test: lint-fast test-cpp test-python
+test: lint-fast test-cpp tsan test-python
 
 test-cpp: $(VENV)/.tools $(VENV)/.test-packages
 	$(BIN)/cmake -S . -B $(TESTS_BUILD) -G Ninja -DCMAKE_MAKE_PROGRAM="$(CURDIR)/$(BIN)/ninja" \
@@ -90,6 +92,14 @@ test-cpp: $(VENV)/.tools $(VENV)/.test-packages
 	$(BIN)/cmake --build $(TESTS_BUILD)
 	sh tools/run_sharded.sh $(TESTS_BUILD)/emd_tests
 	$(BIN)/python tests/fuzz/smoke.py $(TESTS_BUILD) $(FUZZ_SEED)
+
+# What threads do together, under ThreadSanitizer.
+tsan: $(VENV)/.tools $(VENV)/.test-packages
+	$(BIN)/cmake -S . -B $(TSAN_BUILD) -G Ninja -DCMAKE_MAKE_PROGRAM="$(CURDIR)/$(BIN)/ninja" \
+	  -DPython_EXECUTABLE="$(CURDIR)/$(BIN)/python" -DEMD_TESTS=ON -DEMD_PYTHON=OFF \
+	  -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG="-O1 -g -Wno-tsan" -DEMD_SANITIZE=thread --log-level=WARNING
+	$(BIN)/cmake --build $(TSAN_BUILD) --target emd_thread_tests
+	$(TSAN_BUILD)/emd_thread_tests --gtest_brief=1
 
 test-python: $(VENV)/.built $(VENV)/.extra-test $(VENV)/.test-packages
 	$(BIN)/python -m pytest -q $(PYTEST)
