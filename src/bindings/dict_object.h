@@ -72,8 +72,8 @@ class TakenRecord {
   // The parts of read(). Within a read of the container: takes the record.
   void take(const emd::Dict::Record& record);
   // After it: whether the read has to be repeated; grow() makes the room for that. Errors: PythonError.
-  bool must_grow() const { return copies_.must_grow(); }
-  bool grow() { return copies_.grow(); }
+  bool must_grow() const { return __builtin_expect(copies_.has_value(), 0) && copies_->must_grow(); }
+  bool grow() { return __builtin_expect(copies_.has_value(), 0) && copies_->grow(); }
 
   // Has copies taken of scalars too: for is(). Before read().
   void copy_always() { copy_always_ = true; }
@@ -88,8 +88,8 @@ class TakenRecord {
   PyObject* decode_key();
   PyObject* decode_value();
   PyObject* cached_value();
-  Bytes key_bytes() const { return copies_.bytes().first(key_size_); }
-  Bytes value_bytes() const { return copies_.bytes().subspan(key_size_ + annex_size_); }
+  Bytes key_bytes() const { return copies_->bytes().first(key_size_); }
+  Bytes value_bytes() const { return copies_->bytes().subspan(key_size_ + annex_size_); }
   void drop_objects() {
     Py_CLEAR(key_);
     Py_CLEAR(value_);
@@ -102,10 +102,11 @@ class TakenRecord {
   bool cached_ = false;   // there is a write-back cache
   PyObject* key_ = nullptr;
   PyObject* value_ = nullptr;
-  u64 cache_changes_ = 0;
-  std::size_t key_size_ = 0;
-  std::size_t annex_size_ = 0;
-  Copies copies_;  // key, annex, value
+  // Set with the copies.
+  u64 cache_changes_;
+  std::size_t key_size_;
+  std::size_t annex_size_;
+  std::optional<Copies> copies_;  // key, annex, value; made when they are needed
 };
 
 // The common case without a call.

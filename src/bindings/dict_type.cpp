@@ -30,18 +30,19 @@ void DictContainer::close_structure(bool leak) noexcept {
 
 void TakenRecord::take_copy(const emd::Dict::Record& record) {
   const bool live = container_.live();
-  copies_.clear();
+  if (!copies_) copies_.emplace();
+  copies_->clear();
   decoded_ = false;
   cached_ = container_.cache().on();
   cache_changes_ = container_.cache().changes();
   key_size_ = record.key.size();
   annex_size_ = record.annex.size();
-  if (!copies_.add(record.key, live) || !copies_.add(record.annex, live)) return;
-  if (part_ != Part::key) copies_.add(record.value, live);
+  if (!copies_->add(record.key, live) || !copies_->add(record.annex, live)) return;
+  if (part_ != Part::key) copies_->add(record.value, live);
 }
 
 PyObject* TakenRecord::decode_key() {
-  const Bytes all = copies_.bytes();
+  const Bytes all = copies_->bytes();
   return container_.codec().decode_key(all.first(key_size_), all.subspan(key_size_, annex_size_));
 }
 

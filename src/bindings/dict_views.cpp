@@ -15,10 +15,10 @@ namespace {
 
 // How far an iterator has come.
 struct Reached {
-  bool started = false;
-  emd::RecordPos position{};
-  u64 key_hash = 0;  // of the record at `position`; kept only beside a writer
-  Py_ssize_t remaining = 0;
+  bool started;
+  emd::RecordPos position;
+  u64 key_hash;  // of the record at `position`; kept only beside a writer
+  Py_ssize_t remaining;
 };
 
 struct DictIterator {

@@ -51,25 +51,26 @@ void TakenElement::take_block(u64 index) {
   const bool live = container_.live();
   cached_ = container_.cache().on();
   decoded_ = !live && !cached_ && !copy_always_ && decodes_in_place(bytes);
-  copies_.clear();
   if (decoded_) {
     object_ = decode_scalar(container_.codec(), bytes);
     return;
   }
   index_ = index;
   cache_changes_ = container_.cache().changes();
-  copies_.add(bytes, live);
+  if (!copies_) copies_.emplace();
+  copies_->clear();
+  copies_->add(bytes, live);
 }
 
 bool TakenElement::is_at(u64 index) const {
   emd::List& list = container_.list();
   if (index >= list.size() || list.get(index) != word_) return false;
-  return !word_.is_reference() || same_bytes(list.block(word_), copies_.bytes());
+  return !word_.is_reference() || same_bytes(list.block(word_), copies_->bytes());
 }
 
 PyObject* TakenElement::block_object() {
   if (decoded_) return std::exchange(object_, nullptr);
-  if (__builtin_expect(!cached_, 1)) return container_.codec().decode_value(copies_.bytes());
+  if (__builtin_expect(!cached_, 1)) return container_.codec().decode_value(copies_->bytes());
   const Ref name = word_name(word_);
   if (!name) return nullptr;
   {
@@ -78,7 +79,7 @@ PyObject* TakenElement::block_object() {
     if (entry && container_.cache().changes() == cache_changes_)
       return Py_NewRef(PyTuple_GET_ITEM(entry.get(), 1));
   }
-  return remembered(container_.codec().decode_value(copies_.bytes()));
+  return remembered(container_.codec().decode_value(copies_->bytes()));
 }
 
 // Remembers a value just decoded, unless the list has been changed meanwhile; gives it back.

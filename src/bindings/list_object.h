@@ -89,8 +89,8 @@ class TakenElement {
     if (word_.is_reference()) take_block(index);
   }
   // After it: whether the read has to be repeated; grow() makes the room for that. Errors: PythonError.
-  bool must_grow() const { return copies_.must_grow(); }
-  bool grow() { return copies_.grow(); }
+  bool must_grow() const { return __builtin_expect(copies_.has_value(), 0) && copies_->must_grow(); }
+  bool grow() { return __builtin_expect(copies_.has_value(), 0) && copies_->grow(); }
   Word word() const { return word_; }
   // Has copies taken of scalars too: for is_at(). Before read().
   void copy_always() { copy_always_ = true; }
@@ -113,9 +113,10 @@ class TakenElement {
   bool decoded_ = false;  // object_ is the element; null with an error set
   bool cached_ = false;   // there is a write-back cache
   PyObject* object_ = nullptr;
-  u64 index_ = 0;
-  u64 cache_changes_ = 0;
-  Copies copies_;
+  // Set with the copy.
+  u64 index_;
+  u64 cache_changes_;
+  std::optional<Copies> copies_;  // of the block; made when it is needed
 };
 
 // Elements at rising or falling distance, all of one state.
