@@ -6,6 +6,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -237,9 +238,43 @@ nb::bytes encoded(nb::handle object, nb::handle value) {
   return nb::bytes(reinterpret_cast<const char*>(out.data()), out.size());
 }
 
-nb::dict dict_stats(DictContainer& container) {
-  const emd::Dict::Stats stats = container.read([&] { return container.dict().stats(); });
+// What a region holds: bytes in use, dead bytes that only compact() gives back, and bytes that will be used again.
+struct Use {
+  const char* role;
+  emd::u64 live, dead, free;
+};
+
+nb::dict region_stats(const std::vector<emd::RegionStats>& regions, const std::vector<Use>& uses) {
   nb::dict result;
+  for (std::size_t i = 0; i < regions.size(); ++i) {
+    nb::dict region;
+    region["file"] = regions[i].file;
+    region["committed_bytes"] = regions[i].committed_bytes;
+    region["bytes"] = regions[i].bytes;
+    region["live_bytes"] = uses[i].live;
+    region["dead_bytes"] = uses[i].dead;
+    region["free_bytes"] = uses[i].free;
+    region["dirty_bytes"] = regions[i].dirty_bytes;
+    region["private_bytes"] = regions[i].private_bytes;
+    region["disk_bytes"] = regions[i].disk_bytes;
+    region["awaiting_bytes"] = regions[i].awaiting_bytes;
+    result[uses[i].role] = region;
+  }
+  return result;
+}
+
+nb::dict dict_stats(DictContainer& container) {
+  std::vector<emd::RegionStats> regions;
+  const emd::Dict::Stats stats = container.read([&] {
+    regions = container.store().region_stats(container.member());
+    return container.dict().stats();
+  });
+  nb::dict result;
+  const emd::u64 room = regions[1].bytes - std::min(regions[1].bytes, stats.record_bytes);
+  result["regions"] = region_stats(
+      regions, {{"index", stats.index_bytes - stats.index_free_bytes, 0, stats.index_free_bytes},
+                {"records", stats.live_record_bytes, stats.record_bytes - stats.live_record_bytes, room},
+                {"values", stats.value_bytes, 0, stats.free_value_bytes}});
   result["entries"] = stats.entries;
   result["index_bytes"] = stats.index_bytes;
   result["record_bytes"] = stats.record_bytes;
@@ -251,8 +286,15 @@ nb::dict dict_stats(DictContainer& container) {
 }
 
 nb::dict list_stats(ListContainer& container) {
-  const emd::List::Stats stats = container.read([&] { return container.list().stats(); });
+  std::vector<emd::RegionStats> regions;
+  const emd::List::Stats stats = container.read([&] {
+    regions = container.store().region_stats(container.member());
+    return container.list().stats();
+  });
   nb::dict result;
+  const emd::u64 room = regions[0].bytes - std::min(regions[0].bytes, stats.word_bytes);
+  result["regions"] = region_stats(regions, {{"words", stats.word_bytes, 0, room},
+                                             {"heap", stats.heap_live_bytes, 0, stats.heap_free_bytes}});
   result["entries"] = stats.entries;
   result["word_bytes"] = stats.word_bytes;
   result["heap_live_bytes"] = stats.heap_live_bytes;

@@ -358,6 +358,26 @@ StoreStats Store::stats() const {
   return stats;
 }
 
+std::vector<RegionStats> Store::region_stats(const Member& member) const {
+  follow();
+  std::vector<RegionStats> all;
+  for (unsigned i = 0; i < member.region_count; ++i) {
+    const Region::State& state = *member.regions[i]->state_;
+    const Content& content = *state.content;
+    RegionStats& stats = all.emplace_back();
+    stats.file = region_file_name(content.id);
+    stats.bytes = member.regions[i]->size();
+    stats.committed_bytes = state.before != nullptr ? state.before->committed : content.committed;
+    stats.dirty_bytes = content.dirty.count() * kPageSize;
+    stats.private_bytes = content.copied.count() * kPageSize;
+    stats.disk_bytes = content.file->allocated();
+    for (const auto* ranges : {&state.dead, &state.committed_dead}) {
+      for (const DeadRange& range : *ranges) stats.awaiting_bytes += range.length;
+    }
+  }
+  return all;
+}
+
 void Store::verify(Findings& findings) const {
   follow();
   Verifier(const_cast<Store&>(*this), findings).run();

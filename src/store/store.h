@@ -86,6 +86,16 @@ struct Member {
   unsigned users = 0;  // acquire() calls not yet released
 };
 
+struct RegionStats {
+  std::string file;
+  u64 bytes = 0;  // with what is not committed yet
+  u64 committed_bytes = 0;
+  u64 dirty_bytes = 0;     // private pages changed since the last commit
+  u64 private_bytes = 0;   // anonymous memory held by private pages
+  u64 disk_bytes = 0;      // blocks of the file
+  u64 awaiting_bytes = 0;  // dead, and given back to the disk at the next checkpoint
+};
+
 struct StoreStats {
   u64 commits = 0;
   u64 checkpoints = 0;
@@ -182,6 +192,8 @@ class Store {
   void remove_callback(const void* owner);
 
   StoreStats stats() const;
+  // Of a member's regions, in the structure's order. Precondition: it is acquired.
+  std::vector<RegionStats> region_stats(const Member& member) const;
   // Checks superblock, tables, and every committed page by its checksum; structures are checked by their own
   // check(). Cost: reads all files once.
   void verify(Findings& findings) const;

@@ -208,6 +208,7 @@ Dict::Stats Dict::stats() const {
   Stats stats{};
   stats.entries = size();
   stats.index_bytes = index_region_.size();
+  stats.index_free_bytes = index_.free_bytes();
   stats.record_bytes = log_.end();
   stats.live_record_bytes = log_.end() - log_.dead_bytes();
   stats.value_bytes = heap_.live_bytes();

@@ -113,6 +113,8 @@ class HashIndex {
   bool erase(u64 hash, u64 position);
 
   u64 slot_count() const;
+  // Of pages that no segment uses.
+  u64 free_bytes() const { return pages_.free_pages() << kPageShift; }
   // Every invariant of the index alone; calls visit(position) for each entry.
   void check(Findings& findings, const std::function<void(u64 position)>& visit) const;
 
