@@ -221,8 +221,8 @@ class Owner:
 
     def _close_store(self) -> None:
         handle = self._handle
-        if handle is None:
-            return
+        if handle is None or (handle.closed and self._temporary is None):
+            return  # also where the interpreter ends and has taken this module apart
         unregister(self)
         if self._temporary is None:
             close(handle)
