@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import durable
 from process import Failed, anonymous_bytes, disk_bytes, measure
 
 _MIB = 1 << 20
@@ -136,7 +137,23 @@ def large(folder: Path, count: int = _LARGE_ENTRIES) -> Claim:
     )
 
 
-CLAIMS: dict[str, Callable[..., Claim]] = {"queue": queue, "open": open_time, "large": large}
+def commits(folder: Path, count: int | None = None) -> Claim:
+    """Durable commits beside what the disk can do."""
+    return Claim(*durable.commits(folder, *([count] if count else [])))
+
+
+def readers(folder: Path, count: int | None = None) -> Claim:
+    """Readers in other processes beside the writer."""
+    return Claim(*durable.readers(folder, count))
+
+
+CLAIMS: dict[str, Callable[..., Claim]] = {
+    "queue": queue,
+    "open": open_time,
+    "large": large,
+    "commits": commits,
+    "readers": readers,
+}
 
 
 def check(name: str, scratch: Path, count: int | None) -> Claim:

@@ -59,7 +59,13 @@ def parse_arguments() -> argparse.Namespace:
     option("--sizes", nargs="+", type=size_of, default=[100_000, 1_000_000, 10_000_000], metavar="N")
     option("--only", nargs="+", choices=names, default=names, metavar="PEER", help=", ".join(names))
     option("--kinds", nargs="+", choices=[*KINDS, "list"], default=[*KINDS, "list"], metavar="KIND")
-    option("--claims", nargs="*", choices=[*CLAIMS], default=["queue", "open"], help="default: queue open")
+    option(
+        "--claims",
+        nargs="*",
+        choices=[*CLAIMS],
+        default=["queue", "open", "commits", "readers"],
+        help="default: all but large",
+    )
     option("--large", action="store_true", help="also build 50 million entries under a budget of 256 MiB")
     option("--limit", type=float, default=45.0, metavar="SECONDS", help="of inserting, a cell (default: 45)")
     option(

@@ -1,6 +1,7 @@
 #include "store/committer.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <memory>
 
 #include "base/errors.h"
@@ -230,6 +231,30 @@ bool Committer::journal_changes(const std::vector<Region*>& changed) {
   return any;
 }
 
+// Writes the commit's frames, unsynced. False if nothing differs.
+bool Committer::write_journal(const std::vector<Region*>& changed) {
+  state_.journal->begin();
+  try {
+    const bool any = journal_changes(changed);
+    if (any) state_.journal->finish();
+    return any;
+  } catch (...) {
+    state_.journal->abandon();
+    throw;
+  }
+}
+
+// On a full disk a journal that cannot grow begins anew, so that what makes room can be committed.
+bool Committer::write_journal_with_room(const std::vector<Region*>& changed) {
+  try {
+    return write_journal(changed);
+  } catch (const SystemError& error) {
+    const bool full = error.error() == ENOSPC || error.error() == EDQUOT;
+    if (!full || state_.journal->used_bytes() == 0 || !restart_journal()) throw;
+  }
+  return write_journal(changed);
+}
+
 void Committer::commit() {
   if (!store_.dirty_) return;
   if (state_.options.check_unmarked_writes) {
@@ -242,16 +267,7 @@ void Committer::commit() {
   update_entries();
   const std::vector<Region*> changed = changed_regions();
   settle_fresh_bytes(changed);
-  state_.journal->begin();
-  bool any = false;
-  try {
-    any = journal_changes(changed);
-    if (any) state_.journal->finish();
-  } catch (...) {
-    state_.journal->abandon();
-    throw;
-  }
-  if (any) {
+  if (write_journal_with_room(changed)) {
     try {
       state_.journal->sync();  // the commit point
     } catch (...) {
@@ -331,8 +347,14 @@ void Committer::sync_applied(Region& region) {
   state.unsynced = false;
 }
 
-// False if it has to wait: a backup needs the journal, and the files that it names.
 bool Committer::checkpoint() {
+  if (!restart_journal()) return false;
+  unmap_released();
+  return true;
+}
+
+// False if it has to wait: a backup needs the journal, and the files that it names.
+bool Committer::restart_journal() {
   ReaderTable& readers = *state_.readers;
   if (!readers.begin_checkpoint()) {
     if (state_.journal->used_bytes() < kMostHeldBack) return false;
@@ -353,7 +375,6 @@ bool Committer::checkpoint() {
   ++state_.checkpoints;
   state_.journal->resize_when_empty(false);
   give_back_space();
-  unmap_released();
   return true;
 }
 

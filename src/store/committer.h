@@ -33,6 +33,9 @@ class Committer {
   void update_entries();
   void settle_fresh_bytes(const std::vector<Region*>& changed);
   void check_unmarked(const Region& region) const;
+  bool write_journal(const std::vector<Region*>& changed);
+  bool write_journal_with_room(const std::vector<Region*>& changed);
+  bool restart_journal();
   bool journal_changes(const std::vector<Region*>& changed);
   void mark_grown_pages(Content& content);
   bool journal_page(Content& content, u64 page);

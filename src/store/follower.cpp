@@ -19,9 +19,17 @@ constexpr unsigned kMostFailures = 4;
 
 }  // namespace
 
+Follower::Follower(Store& store, std::unique_ptr<ReaderTable> table)
+    : store_(store), state_(*store.state_), table_(std::move(table)) {
+  store_.sequence_ = &table_->shared_sequence();
+}
+
 Follower::~Follower() {
   if (slot_ >= 0) table_->free_slot(slot_);
 }
+
+// Whether looks may go by comparing the sequence alone.
+void Follower::tell_store() { store_.shown_ = slot_ < 0 && failures_ == 0 ? shown_ : 0; }
 
 u64 Follower::begin_look() {
   if (__builtin_expect(slot_ >= 0, 0)) {
@@ -51,15 +59,12 @@ bool Follower::end_look(u64 sequence) noexcept {
   if (__builtin_expect(slot_ >= 0, 0)) {
     const bool good = table_->holds(slot_, sequence);
     if (automatic_) let_go();
-    failures_ = good ? 0 : failures_;
     return good;
   }
-  if (table_->sequence() == sequence) {
-    failures_ = 0;
-    return true;
-  }
-  ++failures_;
-  return false;
+  const bool good = table_->sequence() == sequence;
+  failures_ = good ? 0 : failures_ + 1;
+  tell_store();
+  return good;
 }
 
 // Shows the newest state.
@@ -90,6 +95,7 @@ bool Follower::show(u64 sequence, bool overlaid) {
     return table_->sequence() == sequence && (!overlaid || !state_.directory->writer_present(kLockName));
   };
   shown_ = 0;
+  tell_store();
   try {
     state_.overlay.clear();
     if (overlaid) read_journal();
@@ -105,6 +111,7 @@ bool Follower::show(u64 sequence, bool overlaid) {
   }
   shown_ = sequence;
   overlaid_ = overlaid;
+  tell_store();
   return true;
 }
 
@@ -145,6 +152,7 @@ void Follower::hold() {
     throw;
   }
   slot_ = slot;
+  tell_store();
 }
 
 void Follower::let_go() {
@@ -152,6 +160,7 @@ void Follower::let_go() {
   slot_ = -1;
   automatic_ = false;
   failures_ = 0;
+  tell_store();
 }
 
 }  // namespace emd

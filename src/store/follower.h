@@ -18,8 +18,7 @@ namespace emd {
 
 class Follower {
  public:
-  Follower(Store& store, std::unique_ptr<ReaderTable> table)
-      : store_(store), state_(*store.state_), table_(std::move(table)) {}
+  Follower(Store& store, std::unique_ptr<ReaderTable> table);
   ~Follower();
   Follower(const Follower&) = delete;
   Follower& operator=(const Follower&) = delete;
@@ -45,6 +44,7 @@ class Follower {
   void read_journal();
   void hold();
   void let_go();
+  void tell_store();
 
   Store& store_;
   Store::State& state_;

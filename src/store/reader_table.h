@@ -53,6 +53,7 @@ class ReaderTable {
 
   // ---- A reader's
 
+  const std::atomic<u64>& shared_sequence() const { return shared_->sequence; }
   u64 sequence() const { return shared_->sequence.load(std::memory_order_acquire); }
   // Whether the files hold a committed state at this sequence.
   bool settled(u64 sequence) const {

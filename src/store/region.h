@@ -102,8 +102,8 @@ class Region {
   // recovery bring the old one back. Does not fail.
   void finish(Rewrite&& rewrite);
 
-  // Nobody will read [offset, offset + length) again before writing it: its pages are given back to the disk
-  // at a checkpoint after the next commit. The structure must not rely on what they then hold.
+  // Nobody will read or write [offset, offset + length) again: its whole pages are given back to the disk at a
+  // checkpoint after the next commit, and have no checksum from that commit on.
   void note_dead(u64 offset, u64 length);
 
   // How the region is mostly read.

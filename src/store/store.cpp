@@ -233,7 +233,7 @@ void Store::remove_callback(const void* owner) {
 
 Store::State::~State() = default;
 
-u64 Store::begin_look(const Member& member) {
+u64 Store::begin_look_slowly(const Member& member) {
   require_readable();
   const u64 sequence = state_->follower->begin_look();
   if (member.live) return sequence;
@@ -241,7 +241,7 @@ u64 Store::begin_look(const Member& member) {
   throw ClosedError("'" + member.name + "' in '" + path() + "' is gone: a writer has dropped it");
 }
 
-bool Store::end_look(u64 ticket) noexcept { return state_->follower->end_look(ticket); }
+bool Store::end_look_slowly(u64 ticket) noexcept { return state_->follower->end_look(ticket); }
 
 // A live reader shows the newest state before it answers what lies outside of a look.
 void Store::follow() const {

@@ -227,8 +227,19 @@ class Store {
 
   Store();
   void follow() const;
-  u64 begin_look(const Member& member);
-  bool end_look(u64 ticket) noexcept;
+  // The usual case, nothing new and no snapshot, without a call.
+  u64 begin_look(const Member& member) {
+    const bool usual = sequence_->load(std::memory_order_acquire) == shown_ && member.live &&
+                       !(attention_.load(std::memory_order_relaxed) & kReadAttention);
+    return __builtin_expect(usual, 1) ? shown_ : begin_look_slowly(member);
+  }
+  bool end_look(u64 ticket) noexcept {
+    std::atomic_thread_fence(std::memory_order_acquire);  // what was read comes before this
+    const bool usual = ticket == shown_ && sequence_->load(std::memory_order_relaxed) == ticket;
+    return __builtin_expect(usual, 1) ? true : end_look_slowly(ticket);
+  }
+  u64 begin_look_slowly(const Member& member);
+  bool end_look_slowly(u64 ticket) noexcept;
   void begin_operation();
   void end_operation() { --operations_; }
   void attend();
@@ -245,6 +256,9 @@ class Store {
   std::atomic<u32> attention_ = 0;
   unsigned operations_ = 0;  // operations nest: the outermost decides
   bool dirty_ = false;       // an operation ran since the last commit
+  // Of a live reader: the writer's sequence, and that of the state shown; zero if a look needs more than to compare them.
+  const std::atomic<u64>* sequence_ = nullptr;
+  u64 shown_ = 0;
   std::unique_ptr<State> state_;
 };
 

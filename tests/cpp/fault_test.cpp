@@ -224,6 +224,41 @@ TEST_P(CommitFault, EveryCallOfACommitFailsInTurn) {
   }
 }
 
+// A journal that cannot grow any more begins anew, so that deleting goes on for as long as anybody wants.
+TEST(Fault, OnAFullDiskDeletionsCommitHoweverMany) {
+  const Scratch scratch("/dev/shm");
+  const auto disk = std::make_shared<SimulatedDisk>(scratch.path("disk"));
+  bool full = false;
+  disk->before_call = [&](Call call, const std::string& file) {
+    if (full && call == Call::allocate) throw SystemError(ENOSPC, "the disk is full", file);
+  };
+  StoreOptions options;
+  options.commit_interval_seconds = -1;
+  options.file_system = disk->file_system();
+  const auto store = Store::open(scratch.path("disk"), options);
+  const auto of_dict = member(*store, Kind::dict, Dict::kRegionCount);
+  Dict dict(*store, *of_dict);
+  for (u64 key = 0; key < 3000; ++key) {
+    const Operation operation(*store);
+    dict.put(as_bytes(std::to_string(key)), {}, as_bytes(std::string(300, 'v')));
+  }
+  store->checkpoint();
+  full = true;
+  const u64 capacity = store->stats().journal_capacity;
+  const u64 checkpoints = store->stats().checkpoints;
+  for (u64 key = 0; key < 3000; ++key) {
+    {
+      const Operation operation(*store);
+      dict.erase(as_bytes(std::to_string(key)));
+    }
+    store->commit();
+  }
+  EXPECT_EQ(dict.size(), 0u);
+  EXPECT_EQ(store->stats().journal_capacity, capacity);
+  EXPECT_GT(store->stats().checkpoints, checkpoints);
+  store->close();
+}
+
 INSTANTIATE_TEST_SUITE_P(Fault, CommitFault,
                          ::testing::Combine(::testing::Values(ENOSPC, EIO), ::testing::Bool()));
 
