@@ -371,9 +371,12 @@ void Catalogue::drop(std::string_view name) {
   state_.members.erase(found);
 }
 
-// The regions keep their numbers and objects, and exchange what they hold; the table's entries follow at the commit.
+// The regions keep their numbers and objects, and exchange what they hold. The entries are written here: of a content
+// that was committed already and has not changed since, the commit sees nothing.
 void Catalogue::replace(Member& target, Member& source) {
   const MemberEntry entry = member_entry(source.slot);
+  // All that can fail.
+  for (unsigned i = 0; i < source.region_count; ++i) map_region(entry.regions[i]);
   for (unsigned i = 0; i < source.region_count; ++i) {
     Region& from = map_region(entry.regions[i]);
     Region& to = *target.regions[i];
@@ -382,6 +385,9 @@ void Catalogue::replace(Member& target, Member& source) {
     to.state_->exchange(*from.state_);
     from.adopt();
     to.adopt();
+    const Content& content = *to.state_->content;
+    store(state_.region_table().writable(region_entry_offset(to.id()), sizeof(RegionEntry)),
+          RegionEntry{static_cast<u64>(content.id), content.size, 1, 0, 0});
   }
   drop(source.name);
 }

@@ -110,6 +110,30 @@ TEST_F(Compaction, KeepsEntriesAndOrderInLessSpace) {
   EXPECT_EQ(entries(*dict).size(), before.size() + 1);
 }
 
+// What was committed on the way and has not changed since takes its place as well: here the values' region.
+TEST_F(Compaction, CommitsOnTheWayChangeNothing) {
+  const Entries before = entries(*dict);
+  const auto words = elements(*list);
+  const auto commit = [&](u64, u64) { store->commit(); };
+  compact(*store, *dict_member, commit);
+  compact(*store, *list_member, commit);
+  store->checkpoint();
+  EXPECT_EQ(entries(*dict), before);
+  EXPECT_EQ(elements(*list), words);
+  expect_sound();
+  dict.reset(), list.reset(), store->close();
+  store = Store::open(scratch.path("s"), quiet());
+  dict_member = store->find("d");
+  list_member = store->find("l");
+  store->acquire(*dict_member);
+  store->acquire(*list_member);
+  dict = std::make_unique<Dict>(*store, *dict_member);
+  list = std::make_unique<List>(*store, *list_member);
+  EXPECT_EQ(entries(*dict), before);
+  EXPECT_EQ(elements(*list), words);
+  expect_sound();
+}
+
 TEST_F(Compaction, ACancelledOneChangesNothing) {
   const Entries before = entries(*dict);
   struct Cancelled {};
