@@ -65,12 +65,18 @@ class Backup {
     } else {
       const Slot files(*table_);
       held_ = hold(files, ReaderTable::Hold::backup);
-      copy_beside_a_writer(files);
+      try {
+        copy_beside_a_writer(files);
+      } catch (const Error&) {
+        require_held(files);  // what it met may come from a journal that was restarted, files that are gone
+        throw;
+      }
     }
     for (const auto& [name, copy] : copies_) copy.file->sync();
     // The name that makes it a store comes last.
-    copy_whole(kSuperblockName);
-    copies_.at(kSuperblockName).file->sync();
+    const auto superblock = target_.open(kSuperblockName, Open::create);
+    superblock->write(0, superblock_.data(), superblock_.size());
+    superblock->sync();
     target_.sync();
   }
   u64 copied() const { return done_; }
@@ -209,12 +215,14 @@ class Backup {
     });
   }
 
-  // Up to the end of this commit.
+  // Up to the end of this commit; and the superblock, which says which journal counts, while both are held.
   void copy_journal(u64 commit) {
     copies_.erase(kJournalName);
     copy_whole(kJournalName);
     const auto superblock_file = source_.open(kSuperblockName, Open::read_only);
     const Superblock superblock = Superblock::read(*superblock_file);
+    superblock_.resize(kSuperblockBytes);
+    superblock_.resize(superblock_file->read(0, superblock_.data(), superblock_.size()));
     Journal journal(target_.open(kJournalName, Open::read_write));
     const Journal::Found found =
         journal.scan(superblock.generation(), superblock.salt(), superblock.sequence(), commit);
@@ -271,6 +279,7 @@ class Backup {
   }
 
   static constexpr u64 kMostTable = u64{1} << 38;
+  static constexpr u64 kSuperblockBytes = 2 * kPageSize;
 
   platform::Directory& source_;
   platform::Directory& target_;
@@ -278,6 +287,7 @@ class Backup {
   std::unique_ptr<ReaderTable> table_;
   u64 held_ = 0;
   std::map<std::string, Copy> copies_;
+  std::vector<u8> superblock_;
   u64 done_ = 0, total_ = 0;
 };
 

@@ -8,6 +8,8 @@
 #include <thread>
 
 #include "scratch.h"
+#include "simulated_disk.h"
+#include "store/journal.h"
 #include "store/reader_table.h"
 #include "structures/dict.h"
 
@@ -115,6 +117,53 @@ TEST(Backup, ACancelledOneLeavesNothing) {
   writer.put(1, "again");
   writer.store->checkpoint();
   EXPECT_EQ(writer.store->stats().journal_bytes, 0u);
+}
+
+// The real disk, but for one directory.
+class OneDirectoryElsewhere : public platform::FileSystem {
+ public:
+  OneDirectoryElsewhere(std::string path, std::shared_ptr<platform::FileSystem> elsewhere)
+      : path_(std::move(path)), elsewhere_(std::move(elsewhere)) {}
+  std::unique_ptr<platform::Directory> open_directory(const std::string& path, bool create) override {
+    return at(path).open_directory(path, create);
+  }
+  bool exists(const std::string& path) override { return at(path).exists(path); }
+  void remove_directory(const std::string& path) override { at(path).remove_directory(path); }
+
+ private:
+  platform::FileSystem& at(const std::string& path) {
+    return path == path_ ? *elsewhere_ : *platform::real_file_system();
+  }
+  std::string path_;
+  std::shared_ptr<platform::FileSystem> elsewhere_;
+};
+
+// The copy's journal is of the generation that its superblock names.
+TEST(Backup, ACheckpointWhileTheCopyIsSyncedDoesNotReachIt) {
+  const Scratch scratch("/dev/shm");
+  Opened writer(scratch.path("s"));
+  for (u64 i = 0; i < 1000; ++i) writer.put(i, std::string(100, 'x'));
+  writer.store->commit();
+  const auto disk = std::make_shared<testing::SimulatedDisk>(scratch.path("copy"));
+  u64 checkpoints = 0;
+  disk->before_call = [&](testing::Call call, const std::string& name) {
+    if (call != testing::Call::sync || name == kJournalName || checkpoints++ != 0) return;
+    writer.put(7, "later");
+    writer.store->checkpoint();
+  };
+  StoreOptions options = quiet();
+  options.file_system = std::make_shared<OneDirectoryElsewhere>(scratch.path("copy"), disk->file_system());
+  u64 pieces = 0;
+  backup(scratch.path("s"), scratch.path("copy"), options, [&](u64, u64) {
+    if (++pieces != 8) return;  // tables, index and records are copied
+    for (u64 i = 0; i < 1000; i += 3) writer.put(i, "changed");
+    writer.store->commit();
+  });
+  EXPECT_GE(pieces, 8u);
+  EXPECT_GT(checkpoints, 0u);
+  Opened copy(scratch.path("copy"));
+  expect_sound(copy);
+  for (u64 i = 0; i < 1000; ++i) EXPECT_EQ(copy.get(i), i % 3 == 0 ? "changed" : std::string(100, 'x'));
 }
 
 TEST(Backup, AWriterThatClosesMeanwhileLeavesItsJournal) {
