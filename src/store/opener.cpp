@@ -41,19 +41,25 @@ void Opener::open_for_writing() {
     throw SystemError(EEXIST, "another process has just created a store here", state_.path);
   }
   state_.readers = ReaderTable::open_for_writing(*state_.directory);
-  // Recovery may show readers another state than they see.
-  state_.readers->begin_change(state_.lock->follows_a_crash() ? state_.options.snapshot_timeout_seconds : 0);
   read_superblock(platform::Directory::Open::read_write);
-  if (state_.lock->follows_a_crash()) {
+  const Journal::Found found = scan_journal();
+  const bool crashed = state_.lock->follows_a_crash();
+  // Recovery may show readers another state than they see.
+  if (crashed || found.commits != 0) {
+    state_.readers->begin_change(state_.options.snapshot_timeout_seconds);
+  } else {
+    state_.readers->begin_opening();
+  }
+  if (crashed) {
     // What was read may not be durable: see Superblock::write_again; the same goes for the names.
     state_.superblock.write_again(*state_.superblock_file);
     state_.directory->sync();
   }
-  const bool recovered = recover();
+  const bool recovered = recover(found);
   Catalogue catalogue(store_);
   catalogue.open_tables();
   // Only then can there be files that were dropped and not yet removed, or made and not committed.
-  if (recovered || state_.lock->follows_a_crash()) catalogue.remove_orphans();
+  if (recovered || crashed) catalogue.remove_orphans();
   state_.readers->end_change(state_.journal->sequence());
   if (state_.members.contains(kCompactionName)) catalogue.drop(kCompactionName);
 }
@@ -116,10 +122,13 @@ void Opener::read_superblock(platform::Directory::Open how) {
   state_.journal = std::make_unique<Journal>(state_.directory->open(kJournalName, how));
 }
 
-bool Opener::recover() {
+Journal::Found Opener::scan_journal() {
   const Superblock& superblock = state_.superblock;
-  const Journal::Found found =
-      state_.journal->scan(superblock.generation(), superblock.salt(), superblock.sequence());
+  return state_.journal->scan(superblock.generation(), superblock.salt(), superblock.sequence());
+}
+
+bool Opener::recover(const Journal::Found& found) {
+  const Superblock& superblock = state_.superblock;
   if (found.commits == 0 && !found.leftovers) {
     state_.journal->restart(superblock.generation(), superblock.salt(), superblock.sequence());
     return false;

@@ -18,8 +18,9 @@ class Opener {
   void refuse_foreign_directory();
   void create();
   void read_superblock(platform::Directory::Open how);
+  Journal::Found scan_journal();
   // Returns whether there was something to recover.
-  bool recover();
+  bool recover(const Journal::Found& found);
   bool open_live();
   void open_static();
   void apply(LogFile target, u64 offset, Bytes bytes);

@@ -25,7 +25,7 @@ ReaderTable::~ReaderTable() = default;
 std::unique_ptr<ReaderTable> ReaderTable::open_for_writing(platform::Directory& directory) {
   std::unique_ptr<ReaderTable> table(new ReaderTable(directory.share(kReadersName, true)));
   Shared& shared = *table->shared_;
-  if (shared.magic.load() != kMagic) {
+  if (!table->plausible()) {
     std::memset(static_cast<void*>(&shared), 0, sizeof shared);
     shared.sequence.store(1);  // odd: nothing is said yet of the files
     shared.magic.store(kMagic);
@@ -38,7 +38,7 @@ std::unique_ptr<ReaderTable> ReaderTable::open_for_reading(platform::Directory& 
   auto page = directory.share(kReadersName, false);
   if (page == nullptr) return nullptr;
   std::unique_ptr<ReaderTable> table(new ReaderTable(std::move(page)));
-  if (table->shared_->magic.load() != kMagic) return nullptr;
+  if (!table->plausible()) return nullptr;
   return table;
 }
 

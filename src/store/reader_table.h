@@ -41,6 +41,8 @@ class ReaderTable {
   // The files are about to change: waits for snapshots, at most so long, expires those that are left, and makes the
   // sequence odd, if it is not odd since a crash.
   void begin_change(double timeout_seconds);
+  // The same for a writer that opens and finds nothing to recover: what a snapshot shows stays as it is.
+  void begin_opening() { shared_->sequence.fetch_or(1, std::memory_order_seq_cst); }
   // They hold a committed state again.
   // `commit`: the number of the last commit in them.
   void end_change(u64 commit);
@@ -80,6 +82,8 @@ class ReaderTable {
  private:
   static constexpr unsigned kSlots = 62;
   static constexpr u64 kMagic = 0x3152444145524d45;  // "EMREADR1"
+  // No writer counts up to here: such a number was made up, and zero is what a reader that shows nothing compares with.
+  static constexpr u64 kSequenceLimit = u64{1} << 63;
   static constexpr u64 kChanging = 1;
   static constexpr u64 kCheckpointing = 2;
   struct Slot {
@@ -100,6 +104,10 @@ class ReaderTable {
   static constexpr u64 kGivenUp = ~u64{0};
 
   explicit ReaderTable(std::unique_ptr<platform::SharedPage> page);
+  bool plausible() const {
+    const u64 now = sequence();
+    return shared_->magic.load() == kMagic && now != 0 && now < kSequenceLimit;
+  }
   bool is_held(unsigned slot, Hold what);
   void give_up(unsigned slot, u64 held);
 

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -176,6 +177,55 @@ TEST(Reader, ASnapshotIsOneStateOverManyLooks) {
   writer.commit(2);  // waits for it
   go_on.send();
   EXPECT_EQ(child.wait(), 0);
+}
+
+// A writer that opens what the last one has closed changes nothing yet.
+TEST(Reader, ASnapshotOutlivesTheOpeningOfAWriter) {
+  const Scratch scratch;
+  const auto run_writer = [&](u64 generation) {
+    Writer writer(scratch.path("s"));
+    if (generation != 0) writer.commit(generation);
+    writer.dict.reset();
+    writer.store->close();
+  };
+  run_writer(1);
+  Signal held, opened, looked;
+  Child child([&] {
+    Reader reader(scratch.path("s"));
+    reader.store->take_snapshot();
+    held.send();
+    opened.wait();
+    if (reader.look() != 1) return kTorn;
+    reader.store->end_snapshot();
+    looked.send();
+    opened.wait();
+    return reader.look() == 2 ? 0 : 2;
+  });
+  held.wait();
+  run_writer(0);
+  opened.send();
+  looked.wait();
+  run_writer(2);
+  opened.send();
+  EXPECT_EQ(child.wait(), 0);
+}
+
+// A sequence that no writer has counted to: to a reader there is no table, and a writer lays it anew.
+TEST(Reader, AnImpossibleSequenceIsNotBelieved) {
+  const Scratch scratch;
+  for (const u64 sequence : {u64{0}, u64{1} << 63, ~u64{0}}) {
+    for (u64 generation = 1; generation <= 2; ++generation) {
+      Writer writer(scratch.path("s"));
+      writer.commit(generation);
+      writer.dict.reset();
+      writer.store->close();
+      std::fstream table(scratch.path("s/readers"), std::ios::in | std::ios::out | std::ios::binary);
+      table.seekp(sizeof(u64));
+      table.write(reinterpret_cast<const char*>(&sequence), sizeof sequence);
+      table.close();
+      EXPECT_EQ(Reader(scratch.path("s")).look(), generation);
+    }
+  }
 }
 
 TEST(Reader, AStoppedReaderCannotStopTheWriter) {
