@@ -14,7 +14,9 @@
 // Threads: one at a time works on a store. Errors: exceptions of errors.h.
 #pragma once
 
+#include "emd/backup.h"
 #include "emd/bytes.h"
+#include "emd/compact.h"
 #include "emd/dict.h"
 #include "emd/errors.h"
 #include "emd/heap.h"
