@@ -89,3 +89,12 @@ def test_the_promises_name_tests():
     assert len(cases) > 20
     for number, case in cases:
         assert re.search(r"`\w+\.\w+`|`test_\w+`|test_\w+\.py|\bCrash\b|\bFaults\b", case), f"case {number}"
+
+
+def test_the_format_described_is_the_one_written():
+    source = (REPOSITORY / "src" / "store" / "superblock.h").read_text()
+    version = re.search(r"kFormatVersion = (\d+);", source)[1]
+    text = text_of("docs/format.md")
+    assert f"Version {version}. " in text
+    assert f"| format version | {version} |" in text
+    assert f"- **{version}**: " in text
