@@ -182,6 +182,8 @@ void copy_store(Store& store, const std::string& target, Count& count) {
 
 void compact(Store& store, Member& member, const Progress& progress) {
   store.commit();
+  // Left by one that failed and then could not drop it.
+  if (store.find(kCompactionName) != nullptr) store.drop(kCompactionName);
   const std::shared_ptr<Member> fresh = store.create(kCompactionName, member.kind, member.region_count);
   try {
     Count count{progress, entries_of(store, member)};

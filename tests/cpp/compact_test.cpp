@@ -160,6 +160,23 @@ TEST_F(Compaction, WhatACutOffOneLeftIsDropped) {
   EXPECT_EQ(files, 2u + Dict::kRegionCount + List::kRegionCount);
 }
 
+// One that could not even drop what it had written, since the disk was full: a crash in the next one must not find two.
+TEST_F(Compaction, WhatAFailedOneLeftDoesNotMeetTheNext) {
+  const Entries before = entries(*dict);
+  store->create(kCompactionName, Kind::dict, Dict::kRegionCount);
+  compact(*store, *dict_member, [&](u64, u64) {
+    store->commit();
+    std::filesystem::remove_all(scratch.path("cut off"));
+    std::filesystem::copy(scratch.path("s"), scratch.path("cut off"));
+  });
+  EXPECT_EQ(entries(*dict), before);
+  const auto cut_off = Store::open(scratch.path("cut off"), quiet());
+  EXPECT_EQ(cut_off->find(kCompactionName), nullptr);
+  const auto member = cut_off->find("d");
+  cut_off->acquire(*member);
+  EXPECT_EQ(entries(Dict(*cut_off, *member)), before);
+}
+
 TEST_F(Compaction, IsRefusedInATransaction) {
   store->begin();
   EXPECT_THROW(compact(*store, *dict_member, {}), StateError);
