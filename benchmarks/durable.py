@@ -1,4 +1,4 @@
-"""What durability and readers beside a writer cost: measured in rounds, so that a disturbance hits all alike."""
+"""What durability and readers beside a writer cost, measured in rounds: a disturbance hits all alike."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def _reader(folder: str, seed: int) -> dict[str, Any]:
 
 
 def readers(folder: Path, _count: int | None = None) -> tuple[str, str, str, bool]:
-    """Random reads in the writer, in a reader beside it, in one beside a committing writer, and in two readers."""
+    """Random reads: the writer's, a reader's beside it and beside its commits, and those of two readers."""
     path = str(folder / "read")
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
@@ -186,8 +186,8 @@ def readers(folder: Path, _count: int | None = None) -> tuple[str, str, str, boo
         process.kill()
     return (
         "random reads of a reader process",
-        f"{one / own:.0%} of the writer's own {own:,.0f}/s; two at once {sum(pair) / one:.2f} times one; beside "
-        f"a hundred commits a second {beside / own:.0%}",
+        f"{one / own:.0%} of the writer's own {own:,.0f}/s; two at once {sum(pair) / one:.2f} times one; "
+        f"beside a hundred commits a second {beside / own:.0%}",
         "at least 75 %, and two readers scale on two cores",
         one >= 0.75 * own and sum(pair) >= 1.6 * one,
     )

@@ -204,15 +204,15 @@ class Container(_base.Owner):
     # ---- Space and copies
 
     def compact(self, dst: Any = None, *, progress: _base.Progress | None = None) -> None:
-        """Write the container anew without dead space; with ``dst``, its store into that new directory instead.
+        """Write it anew without dead space; with ``dst``, its store into that new directory instead.
 
-        ``progress(done, total)`` is told of entries; what it raises cancels, and so does Ctrl-C: then nothing has
-        changed. It may not use the store. Elements that a list with ``writeback=True`` handed out before are
-        copies from then on.
+        ``progress(done, total)`` is told of entries; what it raises cancels, and so does Ctrl-C: then nothing
+        has changed. It may not use the store. Elements that a list with ``writeback=True`` handed out before
+        are copies from then on.
 
-        **Cost**: one insertion an entry, and the live bytes once more on disk until the next checkpoint. Errors:
-        RuntimeError inside a transaction, or beside a writer that did not wait (SnapshotError); OSError: no
-        space, ``dst`` is not empty; io.UnsupportedOperation in place with ``mode="r"``.
+        **Cost**: one insertion an entry, and the live bytes once more on disk until the next checkpoint.
+        Errors: RuntimeError inside a transaction, or beside a writer that did not wait (SnapshotError);
+        OSError: no space, ``dst`` is not empty; io.UnsupportedOperation in place with ``mode="r"``.
 
         >>> d = EMDict(None, {i: "x" * 100 for i in range(100)})
         >>> for i in range(99):
@@ -234,9 +234,9 @@ class Container(_base.Owner):
         opens like any store. A writer commits first. Blocks are shared with the copy where the filesystem can
         (btrfs, XFS). ``progress(done, total)`` is told of bytes; what it raises cancels.
 
-        **Cost**: reads the store once; the writer's journal grows until it has ended. Errors: RuntimeError inside
-        a transaction; OSError; SnapshotError if a writer's journal grew past 4 GiB. Nothing is left of the
-        copy then.
+        **Cost**: reads the store once; the writer's journal grows until it has ended. Errors: RuntimeError
+        inside a transaction; OSError; SnapshotError if a writer's journal grew past 4 GiB. Nothing is left of
+        the copy then.
         """
         _base.backup(self._open_handle(), dst, progress)
 

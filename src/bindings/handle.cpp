@@ -1,5 +1,7 @@
 #include "bindings/handle.h"
 
+#include <chrono>
+
 #include "bindings/container.h"
 #include "structures/dict.h"
 #include "structures/list.h"
@@ -79,7 +81,25 @@ void StoreHandle::wait_until_idle() {
   PyThreadState* state = PyEval_SaveThread();
   {
     std::unique_lock lock(mutex_);
+    ++waiting_;
+    attention_ |= kWanted;
     idle_.wait(lock, [this] { return !busy_; });
+  }
+  PyEval_RestoreThread(state);
+  {
+    const std::lock_guard lock(mutex_);
+    if (--waiting_ == 0) attention_ &= ~emd::u32{kWanted};
+  }
+  taken_.notify_all();
+}
+
+// A thread that makes one long call after the other would leave the others no moment in which it is idle: who comes
+// anew lets those in that wait already.
+void StoreHandle::let_others_in() {
+  PyThreadState* state = PyEval_SaveThread();
+  {
+    std::unique_lock lock(mutex_);
+    taken_.wait_for(lock, std::chrono::milliseconds(20), [this] { return waiting_ == 0; });
   }
   PyEval_RestoreThread(state);
 }
@@ -97,6 +117,9 @@ void StoreHandle::require_no_report() const {
 void StoreHandle::enter_slowly() {
   require_parent();
   require_no_report();
+#ifndef Py_GIL_DISABLED
+  if (attention_.load(std::memory_order_relaxed) & kWanted) let_others_in();
+#endif
   lock();
   try {
     require_own_transaction();
@@ -135,6 +158,11 @@ emd::Store& StoreHandle::use() {
 StoreHandle::StoreHandle(const std::string& path, const emd::StoreOptions& options) : path_(path) {
   run_long([&] { store_ = emd::Store::open(path, options); });
   read_only_ = store_->read_only();
+  // A commit that an operation begins with may wait for the disk, and for readers.
+  store_->on_implied_commit([this](const std::function<void()>& commit) {
+    if (in_own_report()) return commit();  // the GIL is released already
+    run_long(commit);
+  });
   store_->on_rollback(this, [this] {
     ++epoch_;
     if (in_transaction()) attention_ |= kRolledBack;

@@ -155,7 +155,7 @@ class StoreHandle {
     StoreHandle& handle_;
     PyThreadState* state_;
   };
-  enum : emd::u32 { kBusy = 1, kTransaction = 2, kRolledBack = 4, kForked = 8 };
+  enum : emd::u32 { kBusy = 1, kTransaction = 2, kRolledBack = 4, kForked = 8, kWanted = 16 };
 
 #ifdef Py_GIL_DISABLED
   static constexpr bool kMutex = true;
@@ -174,9 +174,12 @@ class StoreHandle {
   }
   void unlock() {}
   void wait_until_idle();
+  void let_others_in();
   std::mutex mutex_;
   std::condition_variable idle_;
-  bool busy_ = false;  // kBusy, for threads that wait without the GIL; guarded by mutex_
+  std::condition_variable taken_;  // those that waited have come in
+  unsigned waiting_ = 0;           // threads in wait_until_idle(); guarded by mutex_
+  bool busy_ = false;              // kBusy, for threads that wait without the GIL; guarded by mutex_
 #endif
 
   struct Attached {

@@ -68,7 +68,9 @@ void Store::require_writable() const {
 
 void Store::begin_operation() {
   if (operations_ == 0) {
-    if (__builtin_expect(attention_.load(std::memory_order_relaxed) != 0, 0)) attend();
+    if (__builtin_expect(attention_.load(std::memory_order_relaxed) != 0, 0)) {
+      imply_commit([this] { attend(); });
+    }
     const double interval = state_->options.commit_interval_seconds;
     if (interval >= 0 && !state_->in_transaction) {
       const double now = platform::coarse_seconds();
@@ -76,12 +78,20 @@ void Store::begin_operation() {
         state_->dirty_since = now;
       } else if (now - state_->dirty_since > interval) {
         state_->dirty_since = now;
-        commit_if_there_is_room();
+        imply_commit([this] { commit_if_there_is_room(); });
       }
     }
     dirty_ = true;
   }
   ++operations_;
+}
+
+void Store::imply_commit(const std::function<void()>& commit) {
+  if (state_->run_implied_commit) {
+    state_->run_implied_commit(commit);
+  } else {
+    commit();
+  }
 }
 
 // On a full disk the periodic commit waits for the next time, so that deleting stays possible; commit() and
@@ -218,6 +228,10 @@ void Store::release(Member& member) {
 
 void Store::on_rollback(const void* owner, std::function<void()> callback) {
   state_->rollback_callbacks.emplace_back(owner, std::move(callback));
+}
+
+void Store::on_implied_commit(std::function<void(const std::function<void()>& commit)> run) {
+  state_->run_implied_commit = std::move(run);
 }
 
 void Store::on_follow(const void* owner, std::function<void()> callback) {

@@ -185,6 +185,10 @@ class Store {
   void end_snapshot();
   bool in_snapshot() const;
 
+  // Runs the commits that an operation begins with (of the interval, or since the budget is full): for who has to let go
+  // of something meanwhile. `run` calls what it is given, once.
+  void on_implied_commit(std::function<void(const std::function<void()>& commit)> run);
+
   // Called after a rollback, so that a structure can forget what it had cached; and when a live reader has
   // followed the writer to another state.
   void on_rollback(const void* owner, std::function<void()> callback);
@@ -242,6 +246,7 @@ class Store {
   bool end_look_slowly(u64 ticket) noexcept;
   void begin_operation();
   void end_operation() { --operations_; }
+  void imply_commit(const std::function<void()>& commit);
   void attend();
   void commit_if_there_is_room();
   [[noreturn]] void refuse() const;

@@ -73,6 +73,7 @@ struct Store::State {
 
   std::vector<std::pair<const void*, std::function<void()>>> rollback_callbacks;
   std::vector<std::pair<const void*, std::function<void()>>> follow_callbacks;
+  std::function<void(const std::function<void()>&)> run_implied_commit;
   u64 commits = 0;
   u64 checkpoints = 0;
 
