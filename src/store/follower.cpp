@@ -41,13 +41,12 @@ u64 Follower::begin_look() {
         "says; take a new one, or make a backup() and read that");
   }
   if (__builtin_expect(failures_ >= kMostFailures, 0)) {
-    automatic_ = true;
     try {
       hold();
+      automatic_ = true;
       return shown_;
     } catch (const SystemError&) {
-      automatic_ = false;  // it may not, or there is no slot: it goes on trying
-      std::this_thread::sleep_for(kPause);
+      std::this_thread::sleep_for(kPause);  // it may not, or there is no slot: it goes on trying
     }
   }
   if (__builtin_expect(table_->sequence() != shown_, 0)) follow();

@@ -44,18 +44,25 @@ std::unique_ptr<ReaderTable> ReaderTable::open_for_reading(platform::Directory& 
 
 // ---- The writer's
 
-// What the slot of a dead reader says is forgotten.
+// What the slot of a dead reader says is forgotten, unless another has just taken the slot.
 bool ReaderTable::is_held(unsigned slot, Hold what) {
   Slot& one = shared_->slots[slot];
-  const u64 held = one.held.load(std::memory_order_seq_cst);
+  u64 held = one.held.load(std::memory_order_seq_cst);
   if (held == 0 || held == kGivenUp || one.what.load() != static_cast<u64>(what)) return false;
   if (page_->locked_by_another(slot)) return true;
-  one.held.store(0);
+  one.held.compare_exchange_strong(held, 0);
   return false;
 }
 
-void ReaderTable::give_up(unsigned slot, u64 held) {
-  shared_->slots[slot].held.compare_exchange_strong(held, kGivenUp);
+void ReaderTable::give_up(unsigned slot) {
+  u64 held = shared_->slots[slot].held.load();
+  if (held != 0) shared_->slots[slot].held.compare_exchange_strong(held, kGivenUp);
+}
+
+// What is then written to the files comes after it, on any processor.
+void ReaderTable::mark_odd() {
+  shared_->sequence.fetch_or(1, std::memory_order_seq_cst);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
 }
 
 void ReaderTable::begin_change(double timeout_seconds) {
@@ -63,11 +70,11 @@ void ReaderTable::begin_change(double timeout_seconds) {
   const double deadline = platform::coarse_seconds() + timeout_seconds;
   for (unsigned slot = 0; slot < kSlots; ++slot) {
     while (is_held(slot, Hold::snapshot)) {
-      if (platform::coarse_seconds() >= deadline) give_up(slot, shared_->slots[slot].held.load());
+      if (platform::coarse_seconds() >= deadline) give_up(slot);
       std::this_thread::sleep_for(kPause);
     }
   }
-  shared_->sequence.fetch_or(1, std::memory_order_seq_cst);
+  mark_odd();
 }
 
 void ReaderTable::end_change(u64 commit) {
@@ -93,7 +100,7 @@ void ReaderTable::end_checkpoint() { shared_->intent.fetch_and(~kCheckpointing, 
 
 void ReaderTable::expire_backups() {
   for (unsigned slot = 0; slot < kSlots; ++slot) {
-    if (is_held(slot, Hold::backup)) give_up(slot, shared_->slots[slot].held.load());
+    if (is_held(slot, Hold::backup)) give_up(slot);
   }
 }
 

@@ -42,7 +42,7 @@ class ReaderTable {
   // sequence odd, if it is not odd since a crash.
   void begin_change(double timeout_seconds);
   // The same for a writer that opens and finds nothing to recover: what a snapshot shows stays as it is.
-  void begin_opening() { shared_->sequence.fetch_or(1, std::memory_order_seq_cst); }
+  void begin_opening() { mark_odd(); }
   // They hold a committed state again.
   // `commit`: the number of the last commit in them.
   void end_change(u64 commit);
@@ -109,7 +109,8 @@ class ReaderTable {
     return shared_->magic.load() == kMagic && now != 0 && now < kSequenceLimit;
   }
   bool is_held(unsigned slot, Hold what);
-  void give_up(unsigned slot, u64 held);
+  void give_up(unsigned slot);
+  void mark_odd();
 
   std::unique_ptr<platform::SharedPage> page_;
   Shared* shared_;

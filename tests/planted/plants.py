@@ -217,14 +217,14 @@ PLANTS = (
         (
             (
                 "src/store/reader_table.cpp",
-                "  shared_->sequence.fetch_or(1, std::memory_order_seq_cst);\n}",
-                "}",
+                "  shared_->sequence.fetch_or(1, std::memory_order_seq_cst);\n",
+                "",
             ),
             ("src/store/reader_table.cpp", "  EMD_CHECK(now % 2 == 1);\n", ""),
             (
                 "src/store/reader_table.cpp",
                 "  shared_->sequence.store(now + 1, std",
-                "  shared_->sequence.store(now + 2, std",
+                "  shared_->sequence.store(now + 2 - now % 2, std",
             ),
         ),
         "Reader.SeesWholeCommitsInOrderBesideAWriter:Reader.OutlivesKilledWriters",
