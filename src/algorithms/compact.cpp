@@ -1,12 +1,11 @@
 #include "algorithms/compact.h"
 
-#include <cerrno>
-#include <filesystem>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "base/errors.h"
+#include "store/target_directory.h"
 #include "structures/dict.h"
 #include "structures/list.h"
 
@@ -202,20 +201,9 @@ void compact_to(Store& store, const std::string& target, const Progress& progres
   if (!store.read_only()) store.commit();
   Count count{progress};
   for (const auto& member : store.members()) count.total += entries_of(store, *member);
-  std::error_code error;
-  const bool was_there = std::filesystem::exists(target, error);
-  if (was_there && !std::filesystem::is_empty(target, error)) {
-    throw SystemError(ENOTEMPTY, "expected a directory that is empty or does not exist", target);
-  }
-  try {
-    copy_store(store, target, count);
-  } catch (...) {
-    for (const auto& entry : std::filesystem::directory_iterator(target, error)) {
-      std::filesystem::remove_all(entry.path(), error);
-    }
-    if (!was_there) std::filesystem::remove(target, error);
-    throw;
-  }
+  TargetDirectory directory(platform::real_file_system(), target);
+  copy_store(store, target, count);
+  directory.keep();
 }
 
 }  // namespace emd

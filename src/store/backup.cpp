@@ -15,6 +15,7 @@
 #include "store/store_state.h"
 #include "store/superblock.h"
 #include "store/tables.h"
+#include "store/target_directory.h"
 
 namespace emd {
 namespace {
@@ -291,37 +292,21 @@ class Backup {
   u64 done_ = 0, total_ = 0;
 };
 
-void remove_all(platform::Directory& directory) {
-  for (const std::string& name : directory.list()) directory.remove(name);
-}
-
 }  // namespace
 
 u64 backup(const std::string& path, const std::string& target, const StoreOptions& options,
            const std::function<void(u64, u64)>& progress) {
   const auto files = options.file_system == nullptr ? platform::real_file_system() : options.file_system;
   const auto source = files->open_directory(path, false);
-  const bool was_there = files->exists(target);
-  const auto copy = files->open_directory(target, true);
-  if (!copy->list().empty()) {
-    throw SystemError(ENOTEMPTY, "expected a directory that is empty or does not exist", target);
-  }
-  try {
-    Backup work(*source, *copy, progress);
-    work.run();
-    // Recovery, and proof that the copy opens.
-    StoreOptions own = options;
-    own.mode = Mode::read_write;
-    Store::open(target, own)->close();
-    return work.copied();
-  } catch (...) {
-    try {
-      remove_all(*copy);
-      if (!was_there) files->remove_directory(target);
-    } catch (const Error&) {
-    }
-    throw;
-  }
+  TargetDirectory copy(files, target);
+  Backup work(*source, copy.get(), progress);
+  work.run();
+  // Recovery, and proof that the copy opens.
+  StoreOptions own = options;
+  own.mode = Mode::read_write;
+  Store::open(target, own)->close();
+  copy.keep();
+  return work.copied();
 }
 
 }  // namespace emd
