@@ -18,6 +18,7 @@ from process import Failed, measure
 
 _ROUNDS = 15
 _COMMITS = 100
+_WARM_UP = 1000
 _READ_ENTRIES = 1_000_000
 _READS = 500_000
 _READ_ROUNDS = 5
@@ -101,6 +102,10 @@ def _commit_rates(folder: str, rounds: int) -> dict[str, Any]:
             continue
     rates: dict[str, list[float]] = {name: [] for name in opened}
     number = 0
+    for commit, _close in opened.values():  # logs reach their usual size
+        for _ in range(_WARM_UP):
+            commit(number)
+            number += 1
     for _ in range(rounds):
         for name, (commit, _close) in opened.items():
             begin = time.perf_counter()
