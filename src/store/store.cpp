@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <exception>
+#include <utility>
 
 #include "base/check.h"
 #include "platform/mapping.h"
@@ -95,12 +96,13 @@ void Store::imply_commit(const std::function<void()>& commit) {
 }
 
 // On a full disk the periodic commit waits for the next time, so that deleting stays possible; commit() and
-// close() tell.
+// close() tell. Past the commit point there is no next time.
 void Store::commit_if_there_is_room() {
   try {
     Committer(*this).commit();
   } catch (const SystemError& error) {
-    if (error.error() != ENOSPC && error.error() != EDQUOT) throw;
+    const bool full = error.error() == ENOSPC || error.error() == EDQUOT;
+    if (!full || (attention_ & kFailed) != 0) throw;
   }
 }
 
@@ -301,6 +303,7 @@ void Store::close() {
   const bool forked = attention_.fetch_or(kClosed, std::memory_order_relaxed) & kForked;
   if (forked) return;
   for (const auto& [name, member] : state_->members) member->live = false;
+  sequence_ = nullptr;
   state_->follower.reset();
   state_->regions.clear();
   state_->dropped_regions.clear();
@@ -348,9 +351,11 @@ void Store::discard_file(FileId id) noexcept {
   }
 }
 
+// Asks once for each so many: a checkpoint may have to wait for a backup.
 void Store::note_dead(u64 bytes) {
-  state_->dead_bytes += bytes;
-  if (state_->dead_bytes >= u64{16} << 20) attention_.fetch_or(kCommitDue, std::memory_order_relaxed);
+  constexpr u64 kDue = u64{16} << 20;
+  const u64 before = std::exchange(state_->dead_bytes, state_->dead_bytes + bytes);
+  if (before / kDue != state_->dead_bytes / kDue) attention_.fetch_or(kCommitDue, std::memory_order_relaxed);
 }
 
 StoreStats Store::stats() const {

@@ -233,8 +233,9 @@ class Store {
   void follow() const;
   // The usual case, nothing new and no snapshot, without a call.
   u64 begin_look(const Member& member) {
-    const bool usual = sequence_->load(std::memory_order_acquire) == shown_ && member.live &&
-                       !(attention_.load(std::memory_order_relaxed) & kReadAttention);
+    // A closed store has no sequence any more.
+    const bool usual = !(attention_.load(std::memory_order_relaxed) & kReadAttention) &&
+                       sequence_->load(std::memory_order_acquire) == shown_ && member.live;
     return __builtin_expect(usual, 1) ? shown_ : begin_look_slowly(member);
   }
   bool end_look(u64 ticket) noexcept {

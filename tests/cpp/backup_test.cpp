@@ -166,6 +166,27 @@ TEST(Backup, ACheckpointWhileTheCopyIsSyncedDoesNotReachIt) {
   for (u64 i = 0; i < 1000; ++i) EXPECT_EQ(copy.get(i), i % 3 == 0 ? "changed" : std::string(100, 'x'));
 }
 
+// Dead space that cannot be given back yet asks for a commit now and then, and not in each operation.
+TEST(Backup, DeadSpaceThatHasToWaitDoesNotMakeEveryOperationCommit) {
+  const Scratch scratch("/dev/shm");
+  Opened writer(scratch.path("s"));
+  constexpr u64 kValues = 600;
+  for (u64 i = 0; i < kValues; ++i) writer.put(i, std::string(u64{64} << 10, 'x'));
+  writer.store->checkpoint();
+  const auto directory = platform::real_file_system()->open_directory(scratch.path("s"), false);
+  const auto table = ReaderTable::open_for_reading(*directory);
+  const int slot = table->take_slot();
+  ASSERT_TRUE(table->hold(slot, ReaderTable::Hold::backup, table->sequence(), false));
+  const u64 before = writer.store->stats().commits;
+  for (u64 i = 0; i < kValues; ++i) {
+    const Operation operation(*writer.store);
+    writer.dict->erase(as_bytes(std::to_string(i)));
+  }
+  EXPECT_LT(writer.store->stats().commits - before, 10u);
+  table->free_slot(slot);
+  writer.store->checkpoint();
+}
+
 TEST(Backup, AWriterThatClosesMeanwhileLeavesItsJournal) {
   const Scratch scratch("/dev/shm");
   Opened writer(scratch.path("s"));

@@ -371,6 +371,15 @@ TEST(Reader, IsRefusedBesideAWriterOfItsOwnProcess) {
   EXPECT_THROW(Store::open(scratch.path("s"), options(Mode::append)), LockedError);
 }
 
+TEST(Reader, ALookAtAClosedStoreIsRefused) {
+  const Scratch scratch;
+  Writer(scratch.path("s")).commit(1);
+  Reader reader(scratch.path("s"));
+  EXPECT_EQ(reader.look(), 1);
+  reader.store->close();
+  EXPECT_THROW(reader.look(), ClosedError);
+}
+
 TEST(Reader, ASnapshotIsForLiveReaders) {
   const Scratch scratch;
   Writer writer(scratch.path("s"));
