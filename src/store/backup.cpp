@@ -150,9 +150,21 @@ class Backup {
       total_ += missing_of(region_file_name(FileId{entry.file}), entry.size);
     for (const RegionEntry& entry : entries) {
       const FileId id{entry.file};
+      require_whole(id, entry.size);
       copy_up_to(region_file_name(id), page_up(entry.size));
       copy_up_to(sums_file_name(id), PageSums::bytes_for(entry.size));
     }
+  }
+
+  // Bytes that count are in the file before a table says that they do.
+  void require_whole(FileId id, u64 size) {
+    const auto file = source_.open(region_file_name(id), Open::read_only);
+    const u64 present = file->size();
+    if (present >= size) return;
+    throw DamagedError(file->path() + ": the file is truncated: expected at least " + std::to_string(size) +
+                           " bytes, found " + std::to_string(present) +
+                           "; keep the backups that there are, and restore the store from one",
+                       file->path());
   }
 
   u64 missing_of(const std::string& name, u64 size) const {

@@ -166,6 +166,19 @@ TEST(Backup, ACheckpointWhileTheCopyIsSyncedDoesNotReachIt) {
   for (u64 i = 0; i < 1000; ++i) EXPECT_EQ(copy.get(i), i % 3 == 0 ? "changed" : std::string(100, 'x'));
 }
 
+TEST(Backup, OfAStoreWithATruncatedFileIsRefused) {
+  const Scratch scratch("/dev/shm");
+  {
+    Opened writer(scratch.path("s"));
+    for (u64 i = 0; i < 1000; ++i) writer.put(i, std::string(100, 'x'));
+    writer.dict.reset();
+    writer.store->close();
+  }
+  std::filesystem::resize_file(scratch.path("s/region-4"), kPageSize);  // the records
+  EXPECT_THROW(backup(scratch.path("s"), scratch.path("copy"), quiet(), {}), DamagedError);
+  EXPECT_FALSE(std::filesystem::exists(scratch.path("copy")));
+}
+
 // Dead space that cannot be given back yet asks for a commit now and then, and not in each operation.
 TEST(Backup, DeadSpaceThatHasToWaitDoesNotMakeEveryOperationCommit) {
   const Scratch scratch("/dev/shm");
