@@ -21,8 +21,8 @@ class ForkGuard {
   std::atomic<u32>& flags_;
 };
 
-// While it lives, a forked child closes this descriptor at once. A lock of an open file description
-// is inherited with its descriptor, so a child that outlives its parent would keep the lock.
+// Owns a descriptor, which a forked child closes at once. A lock of an open file description is inherited with its
+// descriptor, so a child that outlives its parent would keep the lock.
 class ChildCloses {
  public:
   explicit ChildCloses(int descriptor);

@@ -62,9 +62,12 @@ ChildCloses::ChildCloses(int descriptor) : descriptor_(descriptor), process_(::g
   registry().descriptors.push_back(descriptor);
 }
 
+// Closed and forgotten at once: the number may be another's as soon as it is free.
 ChildCloses::~ChildCloses() {
+  if (!owned()) return;
   const std::lock_guard hold(registry().mutex);
   std::erase(registry().descriptors, descriptor_);
+  ::close(descriptor_);
 }
 
 bool ChildCloses::owned() const { return process_ == ::getpid(); }

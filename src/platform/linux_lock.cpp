@@ -75,9 +75,7 @@ class LinuxLock : public Lock {
   LinuxLock(int fd, LockKind kind, OpenStores::Identity identity, bool follows_a_crash)
       : fd_(fd), kind_(kind), identity_(identity), follows_a_crash_(follows_a_crash), child_closes_(fd) {}
   ~LinuxLock() override {
-    if (!child_closes_.owned()) return;
-    OpenStores::instance().leave(identity_, kind_);
-    ::close(fd_);
+    if (child_closes_.owned()) OpenStores::instance().leave(identity_, kind_);
   }
   bool follows_a_crash() const override { return follows_a_crash_; }
   // The name goes; one left by a crash is told from a holder by the lock itself.
@@ -217,9 +215,7 @@ class LinuxSharedPage : public SharedPage {
   LinuxSharedPage(int fd, u8* data, bool writable, std::string path)
       : fd_(fd), data_(data), writable_(writable), path_(std::move(path)), child_closes_(fd) {}
   ~LinuxSharedPage() override {
-    if (!child_closes_.owned()) return;
-    ::munmap(data_, kPageSize);
-    ::close(fd_);
+    if (child_closes_.owned()) ::munmap(data_, kPageSize);
   }
   u8* data() override { return data_; }
   bool writable() const override { return writable_; }
