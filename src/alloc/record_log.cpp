@@ -313,8 +313,9 @@ u64 RecordLog::check_boundary(u64 offset, bool after_dead, bool& dead, Findings&
   try {
     // Header and bounds.
     const Boundary here = boundary_at(offset);
-    // The footer says the same length.
-    boundary_before(offset + here.bytes);
+    // The footer says the same length (and does not lead to what looks like a record within this one).
+    const Boundary back = boundary_before(offset + here.bytes);
+    if (back.offset != offset) damaged(offset, "a footer that leads to its header", back.offset);
     // Neighbouring dead records are one tombstone.
     if (here.dead && after_dead) findings.push_back({where, "expected one tombstone, found two neighbours"});
     dead = here.dead;
