@@ -140,7 +140,7 @@ bool RecordLog::forward(u64 boundary, RecordView& record) const {
   while (boundary < end()) {
     const u8* at = log_.at(boundary, kMinBytes);
     if (state_of(at[0]) != RecordState::tombstone) {
-      record = read(boundary);
+      read(boundary, record);
       return true;
     }
     boundary += boundary_at(boundary).bytes;

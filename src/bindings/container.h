@@ -99,6 +99,8 @@ class Container {
     return __builtin_expect(live(), 0) ? look_beside_writer(work) : work();
   }
   bool live() const { return store().live(); }
+  // Whether scalars may be decoded while entered: what is read is not about to change, and no object is kept for it.
+  bool decodes_at_once() const { return __builtin_expect(!live() && !cache_.on(), 1); }
   emd::Store& store() const { return *store_.load(std::memory_order_relaxed); }
   StoreHandle& handle() const { return *handle_.load(std::memory_order_relaxed); }
   emd::u64 epoch() const { return handle().epoch(); }
@@ -121,7 +123,7 @@ class Container {
 #ifdef Py_GIL_DISABLED
   StoreHandle& enter(Ref& handle_object);
 #else
-  void enter() {
+  __attribute__((always_inline)) void enter() {
     if (__builtin_expect(!attached(), 0)) refuse();
     if (__builtin_expect(handle().needs_attention(), 0)) settle();
     store().require_readable();

@@ -10,6 +10,7 @@
 #include <Python.h>
 
 #include <optional>
+#include <utility>
 
 #include "bindings/container.h"
 #include "bindings/taken.h"
@@ -81,10 +82,15 @@ class TakenRecord {
   bool is(const emd::Dict::Record& record) const;
 
   // The part, a key, a value or a tuple of both: a new reference, or null with an error set. Once.
-  PyObject* object();
+  PyObject* object() {
+    if (__builtin_expect(!decoded_ || part_ == Part::item, 0)) return other_object();
+    return std::exchange(part_ == Part::key ? key_ : value_, nullptr);
+  }
 
  private:
+  void take_other(const emd::Dict::Record& record);
   void take_copy(const emd::Dict::Record& record);
+  PyObject* other_object();
   PyObject* decode_key();
   PyObject* decode_value();
   PyObject* cached_value();
@@ -109,20 +115,21 @@ class TakenRecord {
   std::optional<Copies> copies_;  // key, annex, value; made when they are needed
 };
 
-// The common case without a call.
-inline void TakenRecord::take(const emd::Dict::Record& record) {
-  if (__builtin_expect(container_.live() || container_.cache().on() || copy_always_, 0))
-    return take_copy(record);
+// The common cases without a call.
+__attribute__((always_inline)) inline void TakenRecord::take(const emd::Dict::Record& record) {
+  if (__builtin_expect(container_.cache().on() || copy_always_, 0)) return take_copy(record);
   const bool wants_key = part_ != Part::value;
   const bool wants_value = part_ != Part::key;
-  if ((wants_key && !(record.annex.empty() && decodes_in_place(record.key))) ||
-      (wants_value && !decodes_in_place(record.value))) {
-    return take_copy(record);
+  const bool small_key = is_small_int(record.key) && record.annex.empty();
+  const bool small_value = is_small_int(record.value);
+  if (__builtin_expect((!wants_key || small_key) && (!wants_value || small_value), 1)) {
+    drop_objects();  // of a look that was in vain
+    decoded_ = true;
+    if (wants_key) key_ = small_int(record.key);
+    if (wants_value) value_ = small_int(record.value);
+    return;
   }
-  decoded_ = true;
-  Codec& codec = container_.codec();
-  if (wants_key) key_ = is_small_int(record.key) ? small_int(record.key) : codec.decode_key(record.key, {});
-  if (wants_value && (!wants_key || key_)) value_ = decode_scalar(codec, record.value);
+  take_other(record);
 }
 
 // The canonical bytes of a key, for a look-up; false with an error set.
@@ -133,7 +140,20 @@ inline bool encode_key(DictContainer& container, PyObject* key, Buffer& canonica
 // Reads the value of a key. Returns a new reference; null if there is none, or with an error set.
 inline PyObject* dict_value(DictContainer& container, Bytes key) {
   TakenRecord record(container, Part::value);
-  return record.read([&](emd::Dict& dict) { return dict.find(key); }) ? record.object() : nullptr;
+  bool taken = false;
+  {
+    const Container::Entered entered(container);
+    if (container.decodes_at_once()) {
+      const auto found = container.dict().find(key);
+      if (!found) return nullptr;
+      if (is_small_int(found->value)) return small_int(found->value);
+      if (decodes_in_place(found->value)) return container.codec().decode_value(found->value);
+      record.take(*found);
+      taken = true;
+    }
+  }
+  if (!taken && !record.read([&](emd::Dict& dict) { return dict.find(key); })) return nullptr;
+  return record.object();
 }
 
 enum class Stored { failed, stored, present };

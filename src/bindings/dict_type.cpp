@@ -28,10 +28,25 @@ void DictContainer::close_structure(bool leak) noexcept {
 
 // ---- Records to objects ------------------------------------------------------------------------------
 
+// Other than small integers.
+void TakenRecord::take_other(const emd::Dict::Record& record) {
+  const bool wants_key = part_ != Part::value;
+  const bool wants_value = part_ != Part::key;
+  if (container_.live() || (wants_key && !(record.annex.empty() && decodes_in_place(record.key))) ||
+      (wants_value && !decodes_in_place(record.value))) {
+    return take_copy(record);
+  }
+  decoded_ = true;
+  Codec& codec = container_.codec();
+  if (wants_key) key_ = codec.decode_key(record.key, {});
+  if (wants_value && (!wants_key || key_)) value_ = decode_scalar(codec, record.value);
+}
+
 void TakenRecord::take_copy(const emd::Dict::Record& record) {
   const bool live = container_.live();
   if (!copies_) copies_.emplace();
   copies_->clear();
+  drop_objects();  // of a look that was in vain
   decoded_ = false;
   cached_ = container_.cache().on();
   cache_changes_ = container_.cache().changes();
@@ -51,7 +66,7 @@ PyObject* TakenRecord::decode_value() {
   return container_.codec().decode_value(value_bytes());
 }
 
-PyObject* TakenRecord::object() {
+PyObject* TakenRecord::other_object() {
   if (!decoded_ && part_ != Part::value) key_ = decode_key();
   if (!decoded_ && (part_ == Part::value || (part_ == Part::item && key_))) value_ = decode_value();
   if (part_ == Part::key) return std::exchange(key_, nullptr);

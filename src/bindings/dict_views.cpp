@@ -86,15 +86,15 @@ std::optional<emd::Dict::Record> step(const DictIterator& self, const emd::Dict&
 enum class Outcome { given, exhausted, changed, changed_by_writer };
 
 // Takes the next record; `reached` becomes where the iterator is then.
-Outcome advance(const DictIterator& self, DictContainer& container, Reached& reached, TakenRecord& record) {
+template <bool kLive>
+__attribute__((always_inline)) inline Outcome advance(const DictIterator& self, DictContainer& container,
+                                                      Reached& reached, TakenRecord& record) {
   const emd::Dict& dict = container.dict();
-  const bool live = container.live();
-  if (!is_current(self, container)) return live ? Outcome::changed_by_writer : Outcome::changed;
-  if (__builtin_expect(live, 0) && !stands_on_its_record(self.reached, dict))
-    return Outcome::changed_by_writer;
+  if (!is_current(self, container)) return kLive ? Outcome::changed_by_writer : Outcome::changed;
+  if (kLive && !stands_on_its_record(self.reached, dict)) return Outcome::changed_by_writer;
   const auto next = step(self, dict);
   if (!next) return Outcome::exhausted;
-  const u64 key_hash = __builtin_expect(live, 0) ? emd::hash64(next->key, 0) : 0;
+  const u64 key_hash = kLive ? emd::hash64(next->key, 0) : 0;
   reached = {true, next->position, key_hash, self.reached.remaining - 1};
   record.take(*next);
   return Outcome::given;
@@ -119,8 +119,12 @@ PyObject* iterator_next(PyObject* object) {
     Outcome outcome{};
     do {
       const Container::Entered entered(container);
+      if (__builtin_expect(!container.live(), 1)) {
+        outcome = advance<false>(self, container, self.reached, record);
+        break;
+      }
       Reached reached;
-      outcome = container.look([&] { return advance(self, container, reached, record); });
+      outcome = container.look([&] { return advance<true>(self, container, reached, record); });
       if (outcome == Outcome::given && !record.must_grow()) self.reached = reached;
     } while (outcome == Outcome::given && record.grow());
     if (__builtin_expect(outcome == Outcome::given, 1)) return record.object();

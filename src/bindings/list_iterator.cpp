@@ -35,27 +35,42 @@ PyObject* make_iterator(PyObject* list, bool backwards) {
   });
 }
 
+// Takes the next element, whatever it is; false if there is none.
+bool take_next(ListIterator& self, ListContainer& container, TakenElement& element) {
+  bool found = false;
+  do {
+    const Container::Entered entered(container);
+    const auto index = static_cast<u64>(self.index);  // -1, when the front is reached, is beyond any size
+    found = container.look([&] {
+      if (index >= container.list().size()) return false;
+      element.take(index);
+      return true;
+    });
+    if (found && !element.must_grow()) self.index += self.backwards ? -1 : 1;
+  } while (found && element.grow());
+  return found;
+}
+
+__attribute__((noinline)) PyObject* next_or_end(ListIterator& self, ListContainer& container) {
+  TakenElement element(container);
+  if (take_next(self, container, element)) return element.object();
+  self.list.exchange(Ref());
+  return nullptr;
+}
+
 PyObject* iterator_next(PyObject* object) {
   ListIterator& self = iterator_of(object);
   const Ref list = self.list.get();
   if (!list) return nullptr;
   return guarded_object([&]() -> PyObject* {
     ListContainer& container = list_container(list.get());
-    TakenElement element(container);
-    bool found = false;
-    do {
+    Word word;
+    {
       const Container::Entered entered(container);
-      const auto index = static_cast<u64>(self.index);  // -1, when the front is reached, is beyond any size
-      found = container.look([&] {
-        if (index >= container.list().size()) return false;
-        element.take(index);
-        return true;
-      });
-      if (found && !element.must_grow()) self.index += self.backwards ? -1 : 1;
-    } while (found && element.grow());
-    if (found) return element.object();
-    self.list.exchange(Ref());
-    return nullptr;
+      word = word_at(container, [&](u64) { return static_cast<u64>(self.index); });
+      if (!word.is_reference()) self.index += self.backwards ? -1 : 1;
+    }
+    return word.is_reference() ? next_or_end(self, container) : inline_value(word);
   });
 }
 

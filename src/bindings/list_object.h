@@ -119,23 +119,36 @@ class TakenElement {
   std::optional<Copies> copies_;  // of the block; made when it is needed
 };
 
+// The word at choose(size); a reference to nothing if that is out of range. One that is no reference is the element:
+// inline_value(); all else is for TakenElement, which reads it anew. Precondition: entered. Errors: as Container::look.
+template <class Choose>
+inline Word word_at(ListContainer& container, Choose&& choose) {
+  return container.look([&] {
+    const emd::List& list = container.list();
+    const u64 size = list.size();
+    const u64 index = choose(size);
+    return __builtin_expect(index < size, 1) ? list.get(index) : Word::reference({});
+  });
+}
+
 // Elements at rising or falling distance, all of one state.
 class TakenRange {
  public:
   explicit TakenRange(ListContainer& container) : container_(container) {}
   // Within a read.
-  void clear();
+  // Room for so many elements. Errors: PythonError.
+  void begin(u64 count);
   void take(u64 index);
   bool must_grow() const { return copies_.must_grow(); }
   // After it: whether the read has to be repeated, with the room for that made. Errors: PythonError.
   bool grow() { return copies_.grow(); }
-  std::size_t count() const { return words_.size(); }
+  std::size_t count() const { return words_.size() / sizeof(Word); }
   // A new reference, or null with an error set: one after the other.
   PyObject* next();
 
  private:
   ListContainer& container_;
-  std::vector<Word> words_;
+  Buffer words_;
   std::vector<std::size_t> ends_;  // of the blocks' copies
   Copies copies_;
   std::size_t given_ = 0;

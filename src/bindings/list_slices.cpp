@@ -81,22 +81,24 @@ PyObject* list_slice_of_objects(ListContainer& container, Range range) {
 
 }  // namespace
 
-void TakenRange::clear() {
+void TakenRange::begin(u64 count) {
   words_.clear();
+  if (!words_.room(count * sizeof(Word))) throw PythonError();
   ends_.clear();
   copies_.clear();
 }
 
 void TakenRange::take(u64 index) {
   const Word word = container_.list().get(index);
-  words_.push_back(word);
+  emd::store(words_.data() + words_.size(), word);
+  words_.advance(sizeof word);
   if (!word.is_reference()) return;
   copies_.add(container_.list().block(word), container_.live());
   ends_.push_back(copies_.size());
 }
 
 PyObject* TakenRange::next() {
-  const Word word = words_[given_++];
+  const Word word = emd::load<Word>(words_.data() + sizeof(Word) * given_++);
   if (!word.is_reference()) return inline_value(word);
   const std::size_t from = block_ == 0 ? 0 : ends_[block_ - 1];
   const Bytes block = copies_.bytes().subspan(from, ends_[block_] - from);
@@ -113,7 +115,7 @@ PyObject* list_slice(ListContainer& container, PyObject* slice) {
     container.read([&] {
       Range range = asked;
       adjust(range, container.list().size());
-      taken.clear();
+      taken.begin(static_cast<u64>(range.count));
       for (Py_ssize_t i = 0; i < range.count && !taken.must_grow(); ++i) taken.take(range.index(i));
     });
   } while (taken.grow());

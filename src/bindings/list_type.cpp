@@ -97,9 +97,9 @@ Py_ssize_t list_length(PyObject* self) {
   });
 }
 
-// The element at resolve(size). A new reference, or null with an error set.
+// Whatever it is. A new reference, or null with an error set.
 template <class Resolve>
-PyObject* element_at(ListContainer& container, Resolve&& resolve) {
+__attribute__((noinline)) PyObject* any_element_at(ListContainer& container, Resolve&& resolve) {
   TakenElement element(container);
   const bool found = element.read([&](u64 size) {
     const u64 at = resolve(size);
@@ -108,6 +108,17 @@ PyObject* element_at(ListContainer& container, Resolve&& resolve) {
   if (__builtin_expect(found, 1)) return element.object();
   PyErr_SetString(PyExc_IndexError, "list index out of range");
   return nullptr;
+}
+
+// The element at resolve(size). A new reference, or null with an error set.
+template <class Resolve>
+PyObject* element_at(ListContainer& container, Resolve&& resolve) {
+  Word word;
+  {
+    const Container::Entered entered(container);
+    word = word_at(container, resolve);
+  }
+  return word.is_reference() ? any_element_at(container, resolve) : inline_value(word);
 }
 
 PyObject* list_item(PyObject* self, Py_ssize_t index) {

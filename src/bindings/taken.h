@@ -2,8 +2,8 @@
 //
 // Decoding may run Python code (an unpickler, a finalizer that the collector calls), which may change or close the
 // store; and beside a writer in another process what is read counts only when the look at it has ended. So bytes are
-// copied. The exception is what is read most: a scalar where no other process can write is decoded in place, at once,
-// which runs no code.
+// copied. The exceptions are what is read most, and run no code: a scalar where no other process can write is decoded
+// in place, at once; and so is a small integer anywhere, which is any bytes whatsoever, of a length that is known.
 //
 // Threads: one uses it. take() within Container::read(), the rest outside.
 #pragma once
@@ -30,11 +30,14 @@ inline bool is_small_int(Bytes bytes) {
   return bytes.size() >= 2 && bytes.size() <= 8 && bytes[0] == kInt + bytes.size() - 1;
 }
 inline PyObject* small_int(Bytes bytes) {
-  u64 value = 0;
-  const unsigned count = static_cast<unsigned>(bytes.size()) - 1;
-  for (unsigned i = 0; i < count; ++i) value |= static_cast<u64>(bytes[1 + i]) << (8 * i);
-  const unsigned unused = 64 - 8 * count;
-  return PyLong_FromLongLong(static_cast<i64>(value << unused) >> unused);
+  // Tag and number, from the first half and the last half, which may overlap.
+  const u8* const from = bytes.data();
+  const std::size_t size = bytes.size();
+  const u64 all =
+      size >= 4 ? emd::load<emd::u32>(from) | u64{emd::load<emd::u32>(from + size - 4)} << (8 * (size - 4))
+                : emd::load<emd::u16>(from) | u64{emd::load<emd::u16>(from + size - 2)} << (8 * (size - 2));
+  const unsigned unused = 64 - 8 * static_cast<unsigned>(size);
+  return PyLong_FromLongLong(static_cast<i64>(all << unused) >> (unused + 8));
 }
 inline PyObject* decode_scalar(Codec& codec, Bytes bytes) {
   return is_small_int(bytes) ? small_int(bytes) : codec.decode_value(bytes);
