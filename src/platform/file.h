@@ -57,6 +57,9 @@ class SharedPage {
   virtual ~SharedPage() = default;
   // kPageSize bytes.
   virtual u8* data() = 0;
+  // Tells this page from any other, and from one of another start of the machine; a copy of the file is another. Zero
+  // where nobody can say.
+  virtual u64 identity() const = 0;
   // Whether this process may store there and lock.
   virtual bool writable() const = 0;
   // False if somebody else, also in this process, has the lock.
@@ -118,8 +121,5 @@ class FileSystem {
 
 // The real disk.
 std::shared_ptr<FileSystem> real_file_system();
-
-// Tells one start of the machine from another, not zero; zero where nobody can say.
-u64 boot_identity();
 
 }  // namespace emd::platform

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <mutex>
 
 #include "base/bytes.h"
 
@@ -20,6 +21,10 @@ class ForkGuard {
  private:
   std::atomic<u32>& flags_;
 };
+
+// A mutex of the whole process, which lives as long as it does: held over every fork, so that the child does not find it
+// locked by a thread that it has not. Precondition: whoever holds it takes no other of these, and makes no guard.
+void hold_over_fork(std::mutex& mutex);
 
 // Owns a descriptor, which a forked child closes at once. A lock of an open file description is inherited with its
 // descriptor, so a child that outlives its parent would keep the lock.

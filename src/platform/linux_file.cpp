@@ -21,6 +21,7 @@
 #include <mutex>
 
 #include "platform/file.h"
+#include "platform/fork_guard.h"
 #include "platform/linux_lock.h"
 #include "platform/system_error.h"
 
@@ -36,6 +37,7 @@ class DescriptorCache {
     static auto* const cache = new DescriptorCache;
     return *cache;
   }
+  DescriptorCache() { hold_over_fork(mutex_); }
   int acquire(LinuxFile& file);
   void release(LinuxFile& file);
   void forget(LinuxFile& file);
@@ -374,11 +376,23 @@ class LinuxDirectory : public Directory {
 
 class LinuxFileSystem : public FileSystem {
  public:
+  // Makes the name of a new directory durable. One that may not be read cannot be synced.
+  static void sync_parent(int directory, const std::string& path) {
+    const int parent = ::openat(directory, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (parent < 0 && errno == EACCES) return;
+    if (parent < 0) throw_errno("open directory", path + "/..");
+    const int failed = ::fsync(parent) == 0 ? 0 : errno;
+    ::close(parent);
+    if (failed != 0) throw_errno("fsync", path + "/..", failed);
+  }
   std::unique_ptr<Directory> open_directory(const std::string& path, bool create) override {
-    if (create && ::mkdir(path.c_str(), 0777) != 0 && errno != EEXIST) throw_errno("mkdir", path);
+    const bool made = create && ::mkdir(path.c_str(), 0777) == 0;
+    if (create && !made && errno != EEXIST) throw_errno("mkdir", path);
     const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) throw_errno("open directory", path);
-    return std::make_unique<LinuxDirectory>(std::make_shared<DirectoryHandle>(fd, path));
+    auto directory = std::make_unique<LinuxDirectory>(std::make_shared<DirectoryHandle>(fd, path));
+    if (made) sync_parent(fd, path);
+    return directory;
   }
   bool exists(const std::string& path) override {
     struct stat status;

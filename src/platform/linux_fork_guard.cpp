@@ -19,6 +19,7 @@ struct Registry {
   std::mutex mutex;
   std::vector<Watched> flags;
   std::vector<int> descriptors;
+  std::vector<std::mutex*> held;
 };
 
 void before_fork();
@@ -34,14 +35,21 @@ Registry& registry() {
   return *instance;
 }
 
-void before_fork() { registry().mutex.lock(); }
-void in_parent() { registry().mutex.unlock(); }
+void before_fork() {
+  registry().mutex.lock();
+  for (std::mutex* mutex : registry().held) mutex->lock();
+}
+void in_parent() {
+  for (std::mutex* mutex : registry().held) mutex->unlock();
+  registry().mutex.unlock();
+}
 
 void in_child() {
   Registry& all = registry();
   for (const Watched& one : all.flags) one.flags->fetch_or(one.bits, std::memory_order_relaxed);
   for (const int descriptor : all.descriptors) ::close(descriptor);
   all.descriptors.clear();
+  for (std::mutex* mutex : all.held) mutex->unlock();
   all.mutex.unlock();
 }
 
@@ -55,6 +63,11 @@ ForkGuard::ForkGuard(std::atomic<u32>& flags, u32 bits) : flags_(flags) {
 ForkGuard::~ForkGuard() {
   const std::lock_guard hold(registry().mutex);
   std::erase_if(registry().flags, [this](const Watched& one) { return one.flags == &flags_; });
+}
+
+void hold_over_fork(std::mutex& mutex) {
+  const std::lock_guard hold(registry().mutex);
+  registry().held.push_back(&mutex);
 }
 
 ChildCloses::ChildCloses(int descriptor) : descriptor_(descriptor), process_(::getpid()) {

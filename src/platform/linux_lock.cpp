@@ -33,6 +33,7 @@ class OpenStores {
     static auto* const stores = new OpenStores;
     return *stores;
   }
+  OpenStores() { hold_over_fork(mutex_); }
   // The file of a store's lock.
   using Identity = std::pair<dev_t, ino_t>;
   static Identity identify(int fd, const std::string& path) {
@@ -210,14 +211,31 @@ bool is_writer_present(int directory, const std::string& path, const std::string
 
 namespace {
 
+// Tells one start of the machine from another, not zero; zero where nobody can say.
+u64 boot_identity() {
+  static const u64 identity = [] {
+    std::ifstream in("/proc/sys/kernel/random/boot_id");
+    std::string text;
+    in >> text;
+    return text.empty() ? 0 : hash64(as_bytes(text), 0) | 1;
+  }();
+  return identity;
+}
+
 class LinuxSharedPage : public SharedPage {
  public:
-  LinuxSharedPage(int fd, u8* data, bool writable, std::string path)
-      : fd_(fd), data_(data), writable_(writable), path_(std::move(path)), child_closes_(fd) {}
+  LinuxSharedPage(int fd, u8* data, u64 identity, bool writable, std::string path)
+      : fd_(fd),
+        data_(data),
+        identity_(identity),
+        writable_(writable),
+        path_(std::move(path)),
+        child_closes_(fd) {}
   ~LinuxSharedPage() override {
     if (child_closes_.owned()) ::munmap(data_, kPageSize);
   }
   u8* data() override { return data_; }
+  u64 identity() const override { return identity_; }
   bool writable() const override { return writable_; }
   bool try_lock(unsigned byte) override {
     struct flock request = one_byte(F_WRLCK, byte);
@@ -246,10 +264,16 @@ class LinuxSharedPage : public SharedPage {
   }
   int fd_;
   u8* data_;
+  u64 identity_;
   bool writable_;
   std::string path_;
   ChildCloses child_closes_;
 };
+
+u64 identity_of(const struct stat& status) {
+  const u64 parts[] = {boot_identity(), status.st_dev, status.st_ino};
+  return parts[0] == 0 ? 0 : hash64({reinterpret_cast<const u8*>(parts), sizeof parts}, 0) | 1;
+}
 
 }  // namespace
 
@@ -274,17 +298,8 @@ std::unique_ptr<SharedPage> map_shared_page(int directory, const std::string& pa
   void* const data =
       ::mmap(nullptr, kPageSize, PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED, file.fd, 0);
   if (data == MAP_FAILED) throw_errno("mmap", path);
-  return std::make_unique<LinuxSharedPage>(file.release(), static_cast<u8*>(data), writable, path);
-}
-
-u64 boot_identity() {
-  static const u64 identity = [] {
-    std::ifstream in("/proc/sys/kernel/random/boot_id");
-    std::string text;
-    in >> text;
-    return text.empty() ? 0 : hash64(as_bytes(text), 0) | 1;
-  }();
-  return identity;
+  return std::make_unique<LinuxSharedPage>(file.release(), static_cast<u8*>(data), identity_of(status),
+                                           writable, path);
 }
 
 }  // namespace emd::platform

@@ -59,6 +59,8 @@ class Backup {
         table_(ReaderTable::open_for_reading(source)) {}
 
   void run() {
+    // Where nothing can be held, a lock keeps writers away, as where there is no table.
+    if (table_ != nullptr && !table_->writable()) table_.reset();
     if (table_ == nullptr) {
       // No writer has been here since there are reader tables: a lock keeps one away for as long.
       const auto lock = source_.lock(kLockName, platform::LockKind::reader, kPatience);

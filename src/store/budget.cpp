@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "platform/fork_guard.h"
 #include "platform/mapping.h"
 #include "store/store.h"
 
@@ -17,7 +18,9 @@ Budget& Budget::instance() {
   return *budget;
 }
 
-Budget::Budget() : limit_bytes_(std::max(platform::memory_limit() / 4, kLeastBudget)) {}
+Budget::Budget() : limit_bytes_(std::max(platform::memory_limit() / 4, kLeastBudget)) {
+  platform::hold_over_fork(mutex_);
+}
 
 void Budget::set_bytes(u64 bytes) {
   limit_bytes_.store(std::max(bytes, kLeastBudget), std::memory_order_relaxed);

@@ -151,7 +151,12 @@ FollowedTables Catalogue::read_tables() const {
 void Catalogue::follow(FollowedTables tables, bool remap, bool overlaid) {
   const bool members_changed = tables.members != state_.followed.members;
   state_.followed = std::move(tables);
-  if (members_changed || remap) load_members();
+  try {
+    if (members_changed || remap) load_members();
+  } catch (...) {
+    state_.followed.members.clear();  // so that the next look reads them again
+    throw;
+  }
   for (const auto& [id, region] : state_.regions) follow_region(*region, region_entry(id), remap, overlaid);
 }
 

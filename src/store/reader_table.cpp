@@ -16,9 +16,7 @@ constexpr std::chrono::microseconds kPause{200};
 }  // namespace
 
 ReaderTable::ReaderTable(std::unique_ptr<platform::SharedPage> page)
-    : page_(std::move(page)),
-      shared_(reinterpret_cast<Shared*>(page_->data())),
-      boot_(platform::boot_identity()) {}
+    : page_(std::move(page)), shared_(reinterpret_cast<Shared*>(page_->data())), boot_(page_->identity()) {}
 
 ReaderTable::~ReaderTable() = default;
 
@@ -89,7 +87,12 @@ void ReaderTable::end_change(u64 commit) {
 bool ReaderTable::begin_checkpoint() {
   shared_->intent.fetch_or(kCheckpointing, std::memory_order_seq_cst);
   for (unsigned slot = 0; slot < kSlots; ++slot) {
-    if (!is_held(slot, Hold::backup)) continue;
+    try {
+      if (!is_held(slot, Hold::backup)) continue;
+    } catch (...) {
+      end_checkpoint();
+      throw;
+    }
     end_checkpoint();
     return false;
   }

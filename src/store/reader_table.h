@@ -2,7 +2,8 @@
 //
 //   sequence   odd while a commit is being written to the files. A reader reads it before and after: the same even
 //              number twice says that what it saw in between is one committed state (a sequence lock).
-//   boot       the machine's start that the sequence belongs to: after a power cut nothing of it is believed.
+//   boot       the machine's start and the very file that the sequence belongs to: after a power cut, and in a copy,
+//              nothing of it is believed.
 //   commit     the number of the commit that the files hold
 //   intent     what the writer is about to do and looks into the slots for
 //   slots      one a reader that holds a state (a snapshot), or that copies the files (a backup). A slot belongs to
@@ -54,6 +55,9 @@ class ReaderTable {
   void expire_backups();
 
   // ---- A reader's
+
+  // Whether this process may hold anything.
+  bool writable() const { return page_->writable(); }
 
   const std::atomic<u64>& shared_sequence() const { return shared_->sequence; }
   u64 sequence() const { return shared_->sequence.load(std::memory_order_acquire); }
