@@ -85,7 +85,8 @@ class Dict {
   Options options() const { return {index_.header().max_segment_buckets, index_.header().hash_bits}; }
 
   struct Stats {
-    u64 entries, index_bytes, index_free_bytes, record_bytes, live_record_bytes, value_bytes, free_value_bytes;
+    u64 entries, index_bytes, index_free_bytes, record_bytes, live_record_bytes, value_bytes,
+        free_value_bytes;
     double load;  // entries over slots
   };
   Stats stats() const;
