@@ -112,8 +112,9 @@ std::unique_ptr<Content> Catalogue::open_content(FileId id, u64 size, bool overl
   if (store_.read_only()) {
     auto content = std::make_unique<Content>(std::move(file), id, size, Content::Reading::overlaid);
     for (const auto& [offset, bytes] : state_.overlay[log_file(id)]) {
-      if (offset <= size && bytes.size() <= size - offset)
-        std::memcpy(content->window + offset, bytes.data(), bytes.size());
+      // A range goes in whole words, and may pass the end by a few bytes.
+      if (offset < size)
+        std::memcpy(content->window + offset, bytes.data(), std::min<u64>(bytes.size(), size - offset));
     }
     return content;
   }

@@ -127,9 +127,16 @@ Journal::Found Opener::scan_journal() {
   return state_.journal->scan(superblock.generation(), superblock.salt(), superblock.sequence());
 }
 
+// A write of the superblock that was cut off is made good with the next generation.
+bool Opener::has_torn_slot() {
+  Findings findings;
+  Superblock::verify(*state_.superblock_file, true, findings);
+  return !findings.empty();
+}
+
 bool Opener::recover(const Journal::Found& found) {
   const Superblock& superblock = state_.superblock;
-  if (found.commits == 0 && !found.leftovers) {
+  if (found.commits == 0 && !found.leftovers && !has_torn_slot()) {
     state_.journal->restart(superblock.generation(), superblock.salt(), superblock.sequence());
     return false;
   }

@@ -21,6 +21,7 @@ class Opener {
   Journal::Found scan_journal();
   // Returns whether there was something to recover.
   bool recover(const Journal::Found& found);
+  bool has_torn_slot();
   bool open_live();
   void open_static();
   void apply(LogFile target, u64 offset, Bytes bytes);

@@ -146,7 +146,8 @@ void WorkloadMember::change(Content& model, Random& random) {
 }
 
 void WorkloadMember::compact() {
-  if (shape_ != Shape::bytes) emd::compact(store_, *member_, [](u64, u64) {});
+  if (shape_ != Shape::bytes) return emd::compact(store_, *member_, [](u64, u64) {});
+  store_.commit();  // which compact() does too
 }
 
 std::optional<std::string> WorkloadMember::difference(const Content& model) const {
