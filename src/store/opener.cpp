@@ -224,6 +224,7 @@ void Opener::load_overlay(Store::State& state) {
   const Journal::Found found =
       state.journal->scan(superblock.generation(), superblock.salt(), superblock.sequence());
   state.journal->replay(found, [&](LogFile target, u64 offset, Bytes bytes) {
+    if (bytes.empty()) return;  // no writer makes one
     state.overlay[target].emplace_back(offset, std::vector<u8>(bytes.begin(), bytes.end()));
   });
 }
