@@ -41,6 +41,9 @@ class FaultRun {
     disk_->before_call = [this](Call call, const std::string& file) { before_call(call, file); };
   }
 
+  // The actor makes its last calls when the rest is gone.
+  ~FaultRun() { disk_->before_call = nullptr; }
+
   std::vector<Call> count_calls() {
     run_steps();
     return std::move(calls_);

@@ -301,6 +301,7 @@ TEST(Store, ACommitInsideAnOperationIsRefused) {
   append(*store, region, "before");
   store->commit();
   const u64 commits = store->stats().commits;
+  const u64 budget = memory_budget();
   {
     const Operation operation(*store);
     region.extend(8);
@@ -309,6 +310,7 @@ TEST(Store, ACommitInsideAnOperationIsRefused) {
     set_memory_budget(kMiB);
     const Operation nested(*store);
   }
+  set_memory_budget(budget);
   EXPECT_EQ(store->stats().commits, commits);
 }
 
