@@ -1,5 +1,6 @@
 """Fixtures of all tests: fresh paths, subprocesses, and the seed of whatever is random."""
 
+import signal
 import os
 import random
 import subprocess
@@ -64,3 +65,9 @@ def memory_budget():
     before = pyrsistence.memory_budget()
     yield pyrsistence.set_memory_budget
     pyrsistence.set_memory_budget(before)
+
+
+def pytest_configure():
+    """A run in the background is born deaf to Ctrl-C, and so are the processes that it starts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
