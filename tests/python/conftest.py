@@ -1,8 +1,8 @@
 """Fixtures of all tests: fresh paths, subprocesses, and the seed of whatever is random."""
 
-import signal
 import os
 import random
+import signal
 import subprocess
 import sys
 
