@@ -106,7 +106,6 @@ void StoreHandle::let_others_in() {
 
 #endif
 
-// In a fork's child another thread may have been in for ever: it is refused before it waits.
 void StoreHandle::require_no_report() const {
   if (!in_own_report()) return;
   throw emd::StateError(
@@ -114,6 +113,7 @@ void StoreHandle::require_no_report() const {
       "' is used by the callable that is told of its progress; use it when the work has ended");
 }
 
+// In a fork's child another thread may have been in for ever: it is refused before it waits.
 void StoreHandle::enter_slowly() {
   require_parent();
   require_no_report();

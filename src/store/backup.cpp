@@ -224,8 +224,9 @@ class Backup {
     const Journal::Found found =
         journal.scan(superblock.generation(), superblock.salt(), superblock.sequence());
     journal.replay(found, [&](LogFile file, u64 offset, Bytes bytes) {
-      if (file != log_file(kRegionTableFile) || offset > kMostTable) return;
-      if (table.size() < offset + bytes.size()) table.resize(offset + bytes.size());
+      // Its blocks were there before any frame named them.
+      const bool fits = offset <= table.size() && bytes.size() <= table.size() - offset;
+      if (file != log_file(kRegionTableFile) || !fits) return;
       std::copy(bytes.begin(), bytes.end(), table.begin() + static_cast<std::ptrdiff_t>(offset));
     });
   }
@@ -293,7 +294,6 @@ class Backup {
     }
   }
 
-  static constexpr u64 kMostTable = u64{1} << 38;
   static constexpr u64 kSuperblockBytes = 2 * kPageSize;
 
   platform::Directory& source_;

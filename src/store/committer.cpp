@@ -85,14 +85,20 @@ void Committer::update_entries() {
   }
 }
 
-void Committer::sync_or_fail(platform::File& file) {
+// After an error in this work nobody can say what is on the disk: what the kernel could not write it may have
+// forgotten, so trying again would prove nothing.
+template <class Work>
+void Committer::or_fail(Work&& work) {
   try {
-    file.sync();
+    work();
   } catch (...) {
-    // What the kernel could not write it may have forgotten: trying again would prove nothing.
     store_.attention_.fetch_or(Store::kFailed, std::memory_order_relaxed);
     throw;
   }
+}
+
+void Committer::sync_or_fail(platform::File& file) {
+  or_fail([&] { file.sync(); });
 }
 
 void Committer::settle_fresh_bytes(const std::vector<Region*>& changed) {
@@ -107,7 +113,7 @@ void Committer::settle_fresh_bytes(const std::vector<Region*>& changed) {
     }
   }
   if (state_.new_files) {
-    state_.directory->sync();
+    or_fail([&] { state_.directory->sync(); });
     state_.new_files = false;
   }
   for (Region* region : changed) {
@@ -268,13 +274,8 @@ void Committer::commit() {
   const std::vector<Region*> changed = changed_regions();
   settle_fresh_bytes(changed);
   if (write_journal_with_room(changed)) {
-    try {
-      state_.journal->sync();  // the commit point
-    } catch (...) {
-      store_.attention_.fetch_or(Store::kFailed, std::memory_order_relaxed);
-      throw;
-    }
-    apply(changed);
+    or_fail([&] { state_.journal->sync(); });  // the commit point
+    or_fail([&] { apply(changed); });
   }
   for (Region* region : changed) forget_changes(*region);
   for (const auto& region : state_.dropped_regions) {
@@ -294,21 +295,16 @@ void Committer::commit() {
 
 // From here on the commit is durable; if the files cannot be written, recovery will do it.
 void Committer::apply(const std::vector<Region*>& changed) {
-  try {
-    state_.readers->begin_change(state_.options.snapshot_timeout_seconds);
-    for (Region* region : changed) {
-      Content& content = *region->state_->content;
-      content.dirty.for_each_run([&](u64 first, u64 count) {
-        content.file->write(first << kPageShift, content.window + (first << kPageShift), count << kPageShift);
-      });
-      content.sums->write_staged();
-      if (content.dirty.count() != 0) region->state_->unsynced = true;
-    }
-    state_.readers->end_change(state_.journal->sequence());
-  } catch (...) {
-    store_.attention_.fetch_or(Store::kFailed, std::memory_order_relaxed);
-    throw;
+  state_.readers->begin_change(state_.options.snapshot_timeout_seconds);
+  for (Region* region : changed) {
+    Content& content = *region->state_->content;
+    content.dirty.for_each_run([&](u64 first, u64 count) {
+      content.file->write(first << kPageShift, content.window + (first << kPageShift), count << kPageShift);
+    });
+    content.sums->write_staged();
+    if (content.dirty.count() != 0) region->state_->unsynced = true;
   }
+  state_.readers->end_change(state_.journal->sequence());
 }
 
 void Committer::forget_changes(Region& region) {
@@ -334,15 +330,13 @@ bool Committer::checkpoint_is_due() const {
   return journal.used_bytes() > enough || state_.dead_bytes >= kDeadBytesDue;
 }
 
-// What the journal vouched for, in the files themselves.
+// What the journal vouched for, in the files themselves: also in those that a pending rewrite would replace.
 void Committer::sync_applied(Region& region) {
   Region::State& state = *region.state_;
-  try {
-    if (state.unsynced) state.content->file->sync();
-    state.content->sums->sync();
-  } catch (...) {
-    store_.attention_.fetch_or(Store::kFailed, std::memory_order_relaxed);
-    throw;
+  for (Content* content : {state.before.get(), state.content.get()}) {
+    if (content == nullptr) continue;
+    if (state.unsynced) sync_or_fail(*content->file);
+    or_fail([&] { content->sums->sync(); });
   }
   state.unsynced = false;
 }
@@ -364,12 +358,9 @@ bool Committer::restart_journal() {
   const std::unique_ptr<ReaderTable, void (*)(ReaderTable*)> end(
       &readers, [](ReaderTable* table) { table->end_checkpoint(); });
   for (const auto& [id, region] : state_.regions) sync_applied(*region);
-  try {
-    state_.superblock.advance(*state_.superblock_file, state_.journal->sequence());
-  } catch (...) {
-    store_.attention_.fetch_or(Store::kFailed, std::memory_order_relaxed);
-    throw;
-  }
+  for (const auto& region : state_.dropped_regions)
+    sync_applied(*region);  // if the drop is not committed yet
+  or_fail([&] { state_.superblock.advance(*state_.superblock_file, state_.journal->sequence()); });
   state_.journal->restart(state_.superblock.generation(), state_.superblock.salt(),
                           state_.journal->sequence());
   ++state_.checkpoints;
@@ -420,15 +411,12 @@ bool Committer::restore(Region& region) {
 }
 
 void Committer::roll_back() {
-  try {
+  or_fail([&] {
     std::erase_if(state_.regions, [this](const auto& one) { return !restore(*one.second); });
     for (auto& region : std::exchange(state_.dropped_regions, {})) {
       if (restore(*region)) state_.regions[static_cast<u32>(region->id())] = std::move(region);
     }
-  } catch (...) {
-    store_.attention_.fetch_or(Store::kFailed, std::memory_order_relaxed);
-    throw;
-  }
+  });
   state_.new_files = false;
   store_.dirty_ = false;
   Catalogue(store_).reload();

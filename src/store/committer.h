@@ -17,6 +17,7 @@ class Committer {
   explicit Committer(Store& store) : store_(store), state_(*store.state_) {}
 
   void commit();
+  // False if a backup holds it up.
   bool checkpoint();
   void roll_back();
   // Lets go of private pages that equal their files, in all regions.
@@ -43,6 +44,8 @@ class Committer {
   bool renew_fresh_sums(Content& content);
   bool mark_dead_pages(const Region& region);
   void require_sound(Content& content, u64 page) const;
+  template <class Work>
+  void or_fail(Work&& work);
   void sync_or_fail(platform::File& file);
   void apply(const std::vector<Region*>& changed);
   void forget_changes(Region& region);

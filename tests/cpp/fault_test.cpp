@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <filesystem>
 #include <map>
 #include <random>
 
@@ -257,6 +258,65 @@ TEST(Fault, OnAFullDiskDeletionsCommitHoweverMany) {
   EXPECT_EQ(store->stats().journal_capacity, capacity);
   EXPECT_GT(store->stats().checkpoints, checkpoints);
   store->close();
+}
+
+// The journal begins anew although the commit that it was to hold does not fit then either: what it had vouched for must
+// be in the files, also where the commit would have replaced them.
+TEST(Fault, AJournalThatBeginsAnewInVainLosesNothing) {
+  const Scratch scratch("/dev/shm");
+  const auto disk = std::make_shared<SimulatedDisk>(scratch.path("disk"));
+  bool full = false;
+  disk->before_call = [&](Call call, const std::string& file) {
+    if (full && call == Call::allocate) throw SystemError(ENOSPC, "the disk is full", file);
+  };
+  StoreOptions options;
+  options.commit_interval_seconds = -1;
+  options.file_system = disk->file_system();
+  const auto store = Store::open(scratch.path("disk"), options);
+  const auto small = store->create("small", Kind::list, 1);
+  const auto dropped = store->create("dropped", Kind::list, 1);
+  const auto large = store->create("large", Kind::list, 1);
+  for (const auto& one : {small, dropped, large}) store->acquire(*one);
+  const std::vector<u8> zeros(u64{4} << 20);
+  {
+    const Operation operation(*store);
+    for (const auto& one : {small, dropped}) one->regions[0]->append(Bytes(zeros).first(kPageSize));
+    large->regions[0]->append(zeros);
+  }
+  store->checkpoint();
+  {
+    const Operation operation(*store);
+    for (const auto& one : {small, dropped}) std::memcpy(one->regions[0]->writable(100, 9), "committed", 9);
+  }
+  store->commit();  // applied, and not synced
+  {
+    const Operation operation(*store);
+    small->regions[0]->finish(small->regions[0]->rewrite(kPageSize));
+    store->drop("dropped");
+    std::mt19937_64 random(1);
+    for (u64 at = 0; at < zeros.size(); at += 8) {
+      const u64 noise = random();
+      std::memcpy(large->regions[0]->writable(at, 8), &noise, 8);
+    }
+  }
+  const u64 checkpoints = store->stats().checkpoints;
+  full = true;
+  EXPECT_THROW(store->commit(), SystemError);
+  EXPECT_GT(store->stats().checkpoints, checkpoints);
+  std::mt19937_64 random(2);
+  const std::string image = scratch.path("image");
+  std::filesystem::create_directory(image);
+  disk->image(SimulatedDisk::Unsynced::lost, random).write_to(image);
+  const auto found = Store::open(image);
+  for (const char* name : {"small", "dropped"}) {
+    const auto member = found->find(name);
+    ASSERT_NE(member, nullptr);
+    found->acquire(*member);
+    EXPECT_EQ(std::memcmp(member->regions[0]->data() + 100, "committed", 9), 0) << name;
+  }
+  Findings findings;
+  found->verify(findings);
+  EXPECT_TRUE(findings.empty());
 }
 
 INSTANTIATE_TEST_SUITE_P(Fault, CommitFault,
