@@ -58,7 +58,7 @@ def parse_arguments() -> argparse.Namespace:
     option("--quick", action="store_true", help="0.1 million entries only, one run a cell, small claims")
     option("--sizes", nargs="+", type=size_of, default=[100_000, 1_000_000, 10_000_000], metavar="N")
     option("--only", nargs="+", choices=names, default=names, metavar="PEER", help=", ".join(names))
-    option("--kinds", nargs="+", choices=[*KINDS, "list"], default=[*KINDS, "list"], metavar="KIND")
+    option("--kinds", nargs="*", choices=[*KINDS, "list"], default=[*KINDS, "list"], metavar="KIND")
     option(
         "--claims",
         nargs="*",

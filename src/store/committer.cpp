@@ -19,8 +19,6 @@ constexpr u64 kMostHeadroom = u64{1} << 20;
 constexpr u64 kMergeGap = 16;
 // A large store may journal this much between checkpoints, each of which syncs all of its changed pages.
 constexpr u64 kMostJournaled = u64{64} << 20;
-// Dead space that is worth a checkpoint.
-constexpr u64 kDeadBytesDue = u64{16} << 20;
 // What the journal may hold for the sake of a backup before that is given up.
 constexpr u64 kMostHeldBack = u64{4} << 30;
 

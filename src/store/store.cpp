@@ -353,9 +353,10 @@ void Store::discard_file(FileId id) noexcept {
 
 // Asks once for each so many: a checkpoint may have to wait for a backup.
 void Store::note_dead(u64 bytes) {
-  constexpr u64 kDue = u64{16} << 20;
   const u64 before = std::exchange(state_->dead_bytes, state_->dead_bytes + bytes);
-  if (before / kDue != state_->dead_bytes / kDue) attention_.fetch_or(kCommitDue, std::memory_order_relaxed);
+  if (before / kDeadBytesDue != state_->dead_bytes / kDeadBytesDue) {
+    attention_.fetch_or(kCommitDue, std::memory_order_relaxed);
+  }
 }
 
 StoreStats Store::stats() const {

@@ -21,6 +21,8 @@
 namespace emd {
 
 inline constexpr const char* kLockName = "lock";
+// Dead space that is worth a checkpoint.
+inline constexpr u64 kDeadBytesDue = u64{16} << 20;
 
 // A live reader's copies of the two tables, as they were at the state it shows.
 struct FollowedTables {

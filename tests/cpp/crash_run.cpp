@@ -55,7 +55,9 @@ class CrashRun {
     try {
       try {
         step();
-      } catch (const ProcessKilled&) {
+      } catch (...) {
+        // A kill in the middle of a destructor ends there, and the store then refuses what follows.
+        if (!disk_->dead()) throw;
         restart();
       }
     } catch (const std::exception& error) {

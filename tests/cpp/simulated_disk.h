@@ -84,6 +84,7 @@ class SimulatedDisk : public std::enable_shared_from_this<SimulatedDisk> {
   // Not called from within itself.
   std::function<void(Call call, const std::string& file)> before_call;
   // After ProcessKilled no call has an effect: what runs in destructors is not what a dead process does.
+  bool dead() const { return dead_; }
   void revive() { dead_ = false; }
 
   // While it lives, the hook rests.
