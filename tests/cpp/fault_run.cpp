@@ -80,7 +80,8 @@ class FaultRun {
   }
   int error() const { return fault_ == Fault::eio ? EIO : ENOSPC; }
 
-  // Runs the workload to its end or to the first error, which it returns.
+  // Runs the workload to its end or to the first error, which it returns. An error in a destructor is not heard: then the
+  // next change says that the store must be reopened.
   std::optional<SystemError> run_steps() {
     try {
       where_ = "opening";
@@ -93,6 +94,10 @@ class FaultRun {
     } catch (const SystemError& found) {
       full_ = false;
       return found;
+    } catch (const StateError&) {
+      full_ = false;
+      if (!met_) throw;
+      refused_ = true;
     }
     return std::nullopt;
   }
@@ -109,6 +114,7 @@ class FaultRun {
       const bool open = actor_.is_open() && !actor_.store().closed();
       outcome = !open ? Outcome::closed : goes_on() ? Outcome::usable : Outcome::must_reopen;
     } else {
+      if (refused_) outcome = Outcome::must_reopen;
       actor_.require_current();
     }
     reopen();
@@ -166,6 +172,7 @@ class FaultRun {
   Fault fault_ = Fault::eio;
   bool met_ = false;
   bool full_ = false;
+  bool refused_ = false;
   Call failed_call_{};
   std::string where_;
 };
