@@ -293,6 +293,11 @@ Region& Catalogue::map_region(u32 id) {
   if (entry.file == static_cast<u64>(kRegionTableFile) || entry.file == static_cast<u64>(kMemberTableFile)) {
     damaged("region " + std::to_string(id) + " claims the file of a table");
   }
+  // One of them would cut or grow the file under the other's window.
+  for (const auto& [other, region] : state_.regions) {
+    if (region->state_->content->id == FileId{entry.file})
+      damaged("regions " + std::to_string(other) + " and " + std::to_string(id) + " claim one file");
+  }
   map_table(RegionId{id}, FileId{entry.file}, entry.size);
   return *state_.regions.at(id);
 }
