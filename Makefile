@@ -17,7 +17,7 @@ PYTEST ?=
 TIME ?= 60
 TARGET ?=
 FUZZ_SEED ?=
-# For `make bench`: arguments for benchmarks/run.py.
+# For `make bench`: arguments for benchmarks/run.py (--help tells them); without any it takes some three hours.
 BENCH ?=
 
 # For `make crash` and `make faults`: how many images, the first seed, how many workloads a structure.
@@ -43,7 +43,7 @@ help:
 	@echo 'make crash   power cuts and kills on a simulated disk (IMAGES=100000 SEED=1)'
 	@echo 'make faults  each call on the disk fails in turn; a table of outcomes (SEED=1 WORKLOADS=2)'
 	@echo 'make fuzz    libFuzzer on every parser of the files (TIME=60 seconds each, TARGET=journal)'
-	@echo 'make bench   pyrsistence beside dict, list, lmdb, rocksdict, sqlite3, shelve (BENCH="...")'
+	@echo 'make bench   pyrsistence beside its peers: hours; BENCH=--quick: two minutes'
 	@echo 'make lint    ruff, clang-format, mypy'
 	@echo 'make format  let ruff and clang-format rewrite the sources'
 	@echo 'make clean   remove $(VENV) and build'

@@ -1,6 +1,7 @@
-"""The claims that are not a cell of the table: each is measured in a process of its own.
+"""The claims that are not a cell of the table: each is measured in processes of its own.
 
-A claim's function returns a Claim: what was measured, what is to be reached, and whether it was.
+A claim's function measures in a folder of its own, at a Scale, and returns lines of the report. The larger
+ones have a module each; those of the dict as a whole are here.
 """
 
 from __future__ import annotations
@@ -8,13 +9,17 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import arrays
+import batches
+import beyond
 import durable
-from process import Failed, anonymous_bytes, disk_bytes, measure
+import inserts
+import typed
+from claim import Check, Claim, Scale, at_most, attempt
+from process import anonymous_bytes, disk_bytes, measure
 
 _MIB = 1 << 20
 _TIMEOUT = 900.0
@@ -24,16 +29,6 @@ _OPEN_ENTRIES = 10_000_000
 _OPEN_MILLISECONDS = 5.0
 _LARGE_ENTRIES = 50_000_000
 _LARGE_BUDGET = 256 * _MIB
-
-
-@dataclass
-class Claim:
-    """One line of the report."""
-
-    name: str
-    measured: str
-    target: str
-    reached: bool | None  # None: could not be measured
 
 
 def _queue(folder: str, steps: int) -> dict[str, Any]:
@@ -61,8 +56,9 @@ def _queue(folder: str, steps: int) -> dict[str, Any]:
     return {"nanoseconds": tenths, "disk_bytes": sizes, "before_bytes": before}
 
 
-def queue(folder: Path, steps: int = _QUEUE_STEPS) -> Claim:
+def queue(folder: Path, scale: Scale) -> list[Claim]:
     """A dict used as a queue: constant cost, constant size."""
+    steps = scale.of(_QUEUE_STEPS)
     name = f"dict as a queue, {steps:,} steps"
     target = "last tenth within 1.25 times the first, second half within 1.5 times the first"
     figures = measure(_queue, str(folder / "queue"), steps, timeout=_TIMEOUT)
@@ -74,7 +70,7 @@ def queue(folder: Path, steps: int = _QUEUE_STEPS) -> Claim:
         f"{first:,.0f} ns a step in the first tenth, {last:,.0f} in the last; at most {early / _MIB:.1f} MiB "
         f"on disk in the first half, {late / _MIB:.1f} in the second, {closed / _MIB:.1f} closed"
     )
-    return Claim(name, measured, target, last <= 1.25 * first and late <= 1.5 * early)
+    return [Claim(name, measured, target, last <= 1.25 * first and late <= 1.5 * early, figures)]
 
 
 def _fill(folder: str, count: int, budget: int | None) -> dict[str, Any]:
@@ -107,59 +103,50 @@ def _open(folder: str) -> dict[str, Any]:
     return {"opened": opened, "first_value": seconds}
 
 
-def open_time(folder: Path, count: int = _OPEN_ENTRIES) -> Claim:
+def open_time(folder: Path, scale: Scale) -> list[Claim]:
     """Opening does not depend on the number of entries."""
+    count = scale.of(_OPEN_ENTRIES)
     path = str(folder / "open")
     measure(_fill, path, count, None, timeout=_TIMEOUT)
     runs = [measure(_open, path, timeout=_TIMEOUT) for _ in range(5)]
     opened = 1000 * statistics.median(run["opened"] for run in runs)
     value = 1000 * statistics.median(run["first_value"] for run in runs)
-    return Claim(
-        f"open a store of {count:,} entries",
-        f"{opened:.2f} ms, {value:.2f} ms with the first value (median of 5 processes)",
-        f"under {_OPEN_MILLISECONDS:.0f} ms",
-        opened < _OPEN_MILLISECONDS,
-    )
+    measured = f"{opened:.2f} ms, {value:.2f} ms with the first value (median of 5 processes)"
+    target = f"under {_OPEN_MILLISECONDS:.0f} ms"
+    return [at_most(f"open a store of {count:,} entries", opened, _OPEN_MILLISECONDS, measured, target)]
 
 
-def large(folder: Path, count: int = _LARGE_ENTRIES) -> Claim:
+def large(folder: Path, scale: Scale) -> list[Claim]:
     """A dict much larger than the memory budget."""
+    count = scale.of(_LARGE_ENTRIES)
     figures = measure(_fill, str(folder / "large"), count, _LARGE_BUDGET, timeout=_TIMEOUT)
     python = figures["before_bytes"]
     own = figures["peak_bytes"] - python
     disk = disk_bytes(folder)
-    return Claim(
-        f"build {count:,} entries under a budget of {_LARGE_BUDGET // _MIB} MiB",
+    name = f"build {count:,} entries under a budget of {_LARGE_BUDGET // _MIB} MiB"
+    measured = (
         f"peak {own / _MIB:.0f} MiB anonymous, beside Python's {python / _MIB:.0f}; "
-        f"{figures['seconds']:.0f} s, {disk / count:.1f} bytes an entry on disk",
-        f"under {_LARGE_BUDGET // _MIB} MiB",
-        own < _LARGE_BUDGET,
+        f"{figures['seconds']:.0f} s, {disk / count:.1f} bytes an entry on disk"
     )
+    return [at_most(name, own, _LARGE_BUDGET, measured, f"under {_LARGE_BUDGET // _MIB} MiB", **figures)]
 
 
-def commits(folder: Path, count: int | None = None) -> Claim:
-    """Durable commits beside what the disk can do."""
-    return Claim(*durable.commits(folder, *([count] if count else [])))
-
-
-def readers(folder: Path, count: int | None = None) -> Claim:
-    """Readers in other processes beside the writer."""
-    return Claim(*durable.readers(folder, count))
-
-
-CLAIMS: dict[str, Callable[..., Claim]] = {
+CLAIMS: dict[str, Check] = {
     "queue": queue,
     "open": open_time,
+    "commits": durable.commits,
+    "readers": durable.readers,
+    "typed": typed.typed,
+    "batches": batches.batches,
+    "array": arrays.array,
+    "beyond": beyond.beyond,
+    "inserts": inserts.inserts,
+    "smooth": inserts.smooth,
     "large": large,
-    "commits": commits,
-    "readers": readers,
 }
 
 
-def check(name: str, scratch: Path, count: int | None) -> Claim:
-    """Measures one claim in a new folder under `scratch`; `count` makes it smaller than it is meant."""
+def check(name: str, scratch: Path, scale: Scale) -> list[Claim]:
+    """Measures one claim in a new folder under `scratch`."""
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        try:
-            return CLAIMS[name](Path(folder), *([count] if count else []))
-        except Failed as failure:
-            return Claim(name, f"failed: {failure}", "a result", None)
+        return attempt(name, lambda: CLAIMS[name](Path(folder), scale))

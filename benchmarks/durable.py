@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from claim import Claim, Scale
 from process import Failed, measure
 
 _ROUNDS = 30
@@ -93,7 +94,7 @@ _WRITERS: dict[str, Callable[[Path], tuple[Commit, Callable[[], object]]]] = {
 }
 
 
-def _commit_rates(folder: str, rounds: int) -> dict[str, Any]:
+def _commit_rates(folder: str, rounds: int, warm_up: int) -> dict[str, Any]:
     opened = {}
     for name, make in _WRITERS.items():
         try:
@@ -103,7 +104,7 @@ def _commit_rates(folder: str, rounds: int) -> dict[str, Any]:
     rates: dict[str, list[float]] = {name: [] for name in opened}
     number = 0
     for commit, _close in opened.values():  # logs reach their usual size
-        for _ in range(_WARM_UP):
+        for _ in range(warm_up):
             commit(number)
             number += 1
     shuffle = random.Random(1)
@@ -121,45 +122,51 @@ def _commit_rates(folder: str, rounds: int) -> dict[str, Any]:
     return {"rates": {name: statistics.median(each) for name, each in rates.items()}}
 
 
-def commits(folder: Path, rounds: int = _ROUNDS) -> tuple[str, str, str, bool]:
+def commits(folder: Path, scale: Scale) -> list[Claim]:
     """A durable commit of one changed item, beside what the disk can do and beside peers."""
-    rates = measure(_commit_rates, str(folder), min(rounds, _ROUNDS), timeout=_TIMEOUT)["rates"]
+    warm_up = _COMMITS if scale.quick else _WARM_UP
+    figures = measure(_commit_rates, str(folder), scale.rounds(_ROUNDS), warm_up, timeout=_TIMEOUT)
+    rates = figures["rates"]
     ours, bare = rates["pyrsistence"], rates["write + fdatasync"]
     peers = [rate for name, rate in rates.items() if name not in ("pyrsistence", "write + fdatasync")]
     shown = ", ".join(f"{name} {rate:,.0f}/s" for name, rate in rates.items())
-    return (
-        "durable commits of one changed item",
-        f"{ours / bare:.0%} of a bare write and fdatasync ({shown})",
-        "at least 80 %, and as fast as py-lmdb and sqlite3",
-        ours >= 0.8 * bare and all(ours >= rate for rate in peers),
-    )
+    return [
+        Claim(
+            "durable commits of one changed item",
+            f"{ours / bare:.0%} of a bare write and fdatasync ({shown})",
+            "at least 80 %, and as fast as py-lmdb and sqlite3",
+            ours >= 0.8 * bare and all(ours >= rate for rate in peers),
+            rates,
+        )
+    ]
 
 
 def _read_rate(store: Any, seed: int) -> float:
     """Random reads a second."""
-    keys = random.Random(seed).choices(range(_READ_ENTRIES), k=_READS)
+    entries = len(store)
+    keys = random.Random(seed).choices(range(entries), k=min(_READS, entries))
     rates = []
     for _ in range(_READ_ROUNDS):
         begin = time.perf_counter()
         for key in keys:
             store[key]
-        rates.append(_READS / (time.perf_counter() - begin))
+        rates.append(len(keys) / (time.perf_counter() - begin))
     return statistics.median(rates)
 
 
-def _writer(folder: str, connection: Connection) -> None:
+def _writer(folder: str, entries: int, connection: Connection) -> None:
     """Fills, measures its own reads, and then commits now and then until it is told to end."""
     import pyrsistence
 
     with pyrsistence.EMDict(folder) as store:
-        for key in range(_READ_ENTRIES):
+        for key in range(entries):
             store[key] = key
         store.commit()
         connection.send(_read_rate(store, 1))
         busy = connection.recv()
         while busy is not None:
             if busy:
-                store[random.randrange(_READ_ENTRIES)] = 1
+                store[random.randrange(entries)] = 1
                 store.commit()
             if connection.poll(0.01):
                 busy = connection.recv()
@@ -172,12 +179,12 @@ def _reader(folder: str, seed: int) -> dict[str, Any]:
         return {"rate": _read_rate(store, seed)}
 
 
-def readers(folder: Path, _count: int | None = None) -> tuple[str, str, str, bool]:
+def readers(folder: Path, scale: Scale) -> list[Claim]:
     """Random reads: the writer's, a reader's beside it and beside its commits, and those of two readers."""
     path = str(folder / "read")
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_writer, args=(path, theirs))
+    process = context.Process(target=_writer, args=(path, scale.of(_READ_ENTRIES), theirs))
     process.start()
     try:
         if not ours.poll(_TIMEOUT):
@@ -192,13 +199,15 @@ def readers(folder: Path, _count: int | None = None) -> tuple[str, str, str, boo
     finally:
         process.join(10)
         process.kill()
-    return (
-        "random reads of a reader process",
-        f"{one / own:.0%} of the writer's own {own:,.0f}/s; two at once {sum(pair) / one:.2f} times one; "
-        f"beside a hundred commits a second {beside / own:.0%}",
-        "at least 75 %, and two readers scale on two cores",
-        one >= 0.75 * own and sum(pair) >= 1.6 * one,
-    )
+    return [
+        Claim(
+            "random reads of a reader process",
+            f"{one / own:.0%} of the writer's own {own:,.0f}/s; two at once {sum(pair) / one:.2f} times one; "
+            f"beside a hundred commits a second {beside / own:.0%}",
+            "at least 75 %, and two readers scale on two cores",
+            one >= 0.75 * own and sum(pair) >= 1.6 * one,
+        )
+    ]
 
 
 def _together(path: str) -> list[float]:

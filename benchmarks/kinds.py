@@ -16,6 +16,9 @@ class Kind:
     value_type: type
     keys: Callable[[list[int]], list[object]]
     values: Callable[[list[int]], list[object]]
+    # About what an entry takes in pyrsistence's files: limits of memory are parts of that, the same for all
+    # peers.
+    entry_bytes: int
 
 
 def _integers(numbers: list[int]) -> list[object]:
@@ -43,8 +46,8 @@ def _blobs(numbers: list[int]) -> list[object]:
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("int-int", int, int, _integers, _other_integers),
-        Kind("str-int", str, int, _strings, _other_integers),
-        Kind("str-bytes", str, bytes, _strings, _blobs),
+        Kind("int-int", int, int, _integers, _other_integers, 32),
+        Kind("str-int", str, int, _strings, _other_integers, 40),
+        Kind("str-bytes", str, bytes, _strings, _blobs, 248),
     )
 }

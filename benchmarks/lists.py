@@ -10,7 +10,7 @@ from typing import Any
 
 from order import Order
 from process import anonymous_bytes, disk_bytes
-from workloads import PROBES, Measured, WrongAnswer
+from workloads import PROBES, Measured, WrongAnswer, single_times
 
 _CHUNK = 10_000
 
@@ -75,8 +75,19 @@ def _measure(appended: Any, extended: Any, order: Order, figures: Measured) -> N
     figures.nanoseconds["extend"] = _seconds(lambda: extended.extend(range(count))) * 1e9 / count
     figures.nanoseconds["get"] = _get(appended, order)
     figures.nanoseconds["iterate"] = _seconds(iterate) * 1e9 / count
+    _one_by_one(appended, order, figures)
     if len(appended) != count or appended[count // 2] != count // 2 or extended[-1] != count - 1:
         raise WrongAnswer("a list does not hold what was put in")
+
+
+def _one_by_one(appended: Any, order: Order, figures: Measured) -> None:
+    """Median and p99 of single look-ups and appends; what was appended for it is taken away again."""
+    places = next(order.inserted())
+    if times := single_times(lambda index: appended[index], places):
+        figures.single["get"] = times
+    if times := single_times(appended.append, places):
+        figures.single["append"] = times
+    del appended[len(order) :]
 
 
 def _get(values: Any, order: Order) -> float:

@@ -7,18 +7,16 @@ file pages, so that the keys do not count as the process's own memory.
 from __future__ import annotations
 
 import mmap
-import random
-from array import array
 from collections.abc import Iterator
 from pathlib import Path
+
+import numpy
 
 
 def write_order(path: Path, count: int) -> None:
     """Writes a shuffle of range(count); the same for the same count."""
-    numbers = array("q", range(count))
-    random.Random(count).shuffle(numbers)
     with path.open("wb") as file:
-        numbers.tofile(file)
+        numpy.random.default_rng(count).permutation(count).tofile(file)
 
 
 class Order:

@@ -172,6 +172,30 @@ class Rocksdict(Mapping):
         self.mapping.close()
 
 
+class Diskcache(Mapping):
+    """diskcache's Index, which evicts nothing, a transaction each chunk of changes."""
+
+    name = module = "diskcache"
+    # It works in Python, row by row: the limit of time is looked at more often.
+    chunk = 1_000
+
+    def open(self) -> None:
+        import diskcache
+
+        self.mapping = diskcache.Index(str(self.folder / "store"))
+
+    def close(self) -> None:
+        self.mapping.cache.close()
+
+    def insert(self, keys: list[Any], values: list[Any]) -> None:
+        with self.mapping.transact():
+            super().insert(keys, values)
+
+    def delete(self, keys: list[Any]) -> None:
+        with self.mapping.transact():
+            super().delete(keys)
+
+
 class Shelve(Mapping):
     """shelve over the dbm that this Python has; its keys are strs."""
 
@@ -407,7 +431,7 @@ class Loop(Peer):
         self.get(keys)
 
 
-PEERS: tuple[type[Peer], ...] = (Pyrsistence, Dict, Lmdb, Rocksdict, Sqlite, Shelve, Loop)
+PEERS: tuple[type[Peer], ...] = (Pyrsistence, Dict, Lmdb, Rocksdict, Sqlite, Diskcache, Shelve, Loop)
 
 
 def peer_for(name: str, kind: Kind, folder: Path) -> Peer:

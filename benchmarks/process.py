@@ -3,23 +3,31 @@
 Memory is the peak of the anonymous pages (RssAnon): what a process takes from the machine for itself. It is
 sampled from the parent, so that sampling takes no time from what is measured; a peak shorter than the
 interval can be missed. The page cache of the files that a peer maps or reads is not counted for any peer: the
-kernel drops it when memory is short.
+kernel drops it when memory is short. Under a limit (limit.py) it counts towards that.
 """
 
 from __future__ import annotations
 
 import multiprocessing
+import resource
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+
+from limit import MemoryLimit, NoLimit, join
 
 _SAMPLE_SECONDS = 0.01
 
 
 class Failed(Exception):
     """The process raised, died or hung; the message says which."""
+
+
+class NotHere(Failed):
+    """What is to be measured needs something that this machine does not have, or does not allow."""
 
 
 def anonymous_bytes(pid: int | str = "self") -> int:
@@ -39,8 +47,19 @@ def disk_bytes(folder: Path) -> int:
     return sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())
 
 
-def _child(work: Callable[..., dict[str, Any]], arguments: tuple[Any, ...], connection: Connection) -> None:
+def io_counts() -> tuple[int, int]:
+    """Bytes that this process has read from disks so far, and its page faults that had to wait for one."""
+    with open("/proc/self/io") as lines:
+        read = next(int(line.split()[1]) for line in lines if line.startswith("read_bytes:"))
+    return read, resource.getrusage(resource.RUSAGE_SELF).ru_majflt
+
+
+def _child(
+    work: Callable[..., dict[str, Any]], arguments: tuple[Any, ...], connection: Connection, members: str
+) -> None:
     try:
+        if members:
+            join(members)
         connection.send(work(*arguments))
     except KeyboardInterrupt:
         pass  # the parent has had it too, and says so
@@ -48,14 +67,32 @@ def _child(work: Callable[..., dict[str, Any]], arguments: tuple[Any, ...], conn
         connection.send(f"{type(error).__name__}: {error}")
 
 
-def measure(work: Callable[..., dict[str, Any]], *arguments: Any, timeout: float) -> dict[str, Any]:
+def measure(
+    work: Callable[..., dict[str, Any]], *arguments: Any, timeout: float, limit_bytes: int | None = None
+) -> dict[str, Any]:
     """Runs `work` in a new interpreter; its figures and `peak_bytes`, the anonymous memory it reached.
 
-    Errors: Failed.
+    With `limit_bytes` the process may have no more memory than that, page cache included.
+
+    Errors: Failed, and NotHere where memory cannot be limited.
     """
+    try:
+        with MemoryLimit(limit_bytes) if limit_bytes else nullcontext() as group:
+            return _measure(work, arguments, timeout, group)
+    except NoLimit as reason:
+        raise NotHere(f"memory cannot be limited here: {reason}") from None
+
+
+def _measure(
+    work: Callable[..., dict[str, Any]],
+    arguments: tuple[Any, ...],
+    timeout: float,
+    group: MemoryLimit | None,
+) -> dict[str, Any]:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_child, args=(work, arguments, theirs))
+    members = group.members if group else ""
+    process = context.Process(target=_child, args=(work, arguments, theirs, members))
     process.start()
     theirs.close()
     deadline = time.monotonic() + timeout
@@ -68,6 +105,8 @@ def measure(work: Callable[..., dict[str, Any]], *arguments: Any, timeout: float
         result = ours.recv()
     except EOFError:
         process.join()
+        if group and group.killed():
+            raise Failed(f"killed by its memory limit of {group.limit_bytes >> 20} MiB") from None
         raise Failed(f"the process died (exit code {process.exitcode})") from None
     except BaseException:  # it hangs, or this run is interrupted
         process.kill()

@@ -7,15 +7,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from claims import Claim
+from claim import Claim
 
 _MIB = 1 << 20
-_PHASES = ("insert", "commit", "append", "extend", "get", "missing", "iterate", "delete")
+PHASES = ("insert", "commit", "append", "extend", "get", "missing", "iterate", "delete")
+
+# Title, a figure a cell, and digits.
+Row = tuple[str, list[float | None], int]
 
 
 @dataclass
 class Cell:
-    """One peer at one kind and size: the figures of its runs, or why there are none."""
+    """One peer at one kind, size and state: the figures of its runs, or why there are none."""
 
     peer: str
     kind: str
@@ -23,10 +26,16 @@ class Cell:
     runs: list[dict[str, Any]]
     failure: str = ""
     skipped: str = ""
+    state: str = "warm"
 
     def nanoseconds(self, phase: str) -> float | None:
         """Median of the runs."""
         times = [run["nanoseconds"][phase] for run in self.runs if phase in run["nanoseconds"]]
+        return statistics.median(times) if times else None
+
+    def single(self, phase: str, which: int) -> float | None:
+        """Of operations timed one by one: 0 their median, 1 their p99; of these, the median of the runs."""
+        times = [run["single"][phase][which] for run in self.runs if phase in run.get("single", {})]
         return statistics.median(times) if times else None
 
     def figure(self, name: str) -> float | None:
@@ -42,6 +51,9 @@ class Cell:
         peaks = [run["peak_bytes"] - run["before_bytes"] for run in self.runs]
         return max(statistics.median(peaks), 0) if peaks else None
 
+    def limit_bytes(self) -> int | None:
+        return next((run["limit_bytes"] for run in self.runs if run.get("limit_bytes")), None)
+
     def stopped(self) -> dict[str, int]:
         """Phases that reached the limit of time, with the operations done until then."""
         return {phase: done for run in self.runs for phase, done in run["stopped"].items()}
@@ -51,22 +63,22 @@ def ratio(over: float | None, under: float | None) -> str:
     return f"{over / under:.2f}x" if over is not None and under else ""
 
 
-def _number(value: float | None, digits: int = 0) -> str:
+def number(value: float | None, digits: int = 0) -> str:
     return "-" if value is None else f"{value:,.{digits}f}"
 
 
-def _rows(cells: list[Cell]) -> list[tuple[str, list[float | None], int]]:
-    """Title, a figure a cell, and digits, for each line of a table."""
-    rows: list[tuple[str, list[float | None], int]] = []
-    for phase in _PHASES:
-        figures = [cell.nanoseconds(phase) for cell in cells]
-        if any(figure is not None for figure in figures):
-            rows.append((f"{phase}, ns", figures, 0 if phase != "extend" else 1))
+def rows_of(cells: list[Cell]) -> list[Row]:
+    """The lines of a table."""
+    rows: list[Row] = []
+    for phase in PHASES:
+        rows.append((f"{phase}, ns", [cell.nanoseconds(phase) for cell in cells], int(phase == "extend")))
+        rows.append((f"  one {phase}, median", [cell.single(phase, 0) for cell in cells], 0))
+        rows.append((f"  one {phase}, p99", [cell.single(phase, 1) for cell in cells], 0))
     reopen = [_scaled(cell.figure("reopen_seconds"), 1000) for cell in cells]
     rows.append(("reopen, ms", reopen, 2))
     rows.append(("disk, bytes an entry", [cell.bytes_per_entry() for cell in cells], 1))
     rows.append(("peak anonymous, MiB", [_scaled(cell.peak_bytes(), 1 / _MIB) for cell in cells], 0))
-    return rows
+    return [row for row in rows if any(figure is not None for figure in row[1])]
 
 
 def _scaled(value: float | None, factor: float) -> float | None:
@@ -76,36 +88,47 @@ def _scaled(value: float | None, factor: float) -> float | None:
 def table(cells: list[Cell], ours: str, builtin: str, rival: str | None) -> str:
     """One kind and size: a line a figure, a column a peer, and ours against the builtin and the rival."""
     names = [cell.peer for cell in cells]
-    heads = [f"{ours}/{builtin}"] + ([f"{rival}/{ours}"] if rival in names else [])
+    compared = [
+        (over, under) for over, under in ((ours, builtin), (rival, ours)) if {over, under} <= {*names}
+    ]
+    heads = [f"{over}/{under}" for over, under in compared]
     widths = [max(len(name), 10) for name in names] + [len(head) for head in heads]
-    lines = [_line(f"{cells[0].kind}, {cells[0].size:,}", [*names, *heads], widths)]
-    for title, figures, digits in _rows(cells):
+    lines = [_line(title_of(cells), [*names, *heads], widths)]
+    for title, figures, digits in rows_of(cells):
         by_name = dict(zip(names, figures, strict=True))
-        ratios = [ratio(by_name.get(ours), by_name.get(builtin))]
-        if rival in names:
-            ratios.append(ratio(by_name[rival], by_name.get(ours)))
-        lines.append(_line(title, [_number(figure, digits) for figure in figures] + ratios, widths))
-    lines += _notes(cells)
+        ratios = [ratio(by_name[over], by_name[under]) for over, under in compared]
+        lines.append(_line(title, [number(figure, digits) for figure in figures] + ratios, widths))
+    lines += [f"  {note}" for note in notes_of(cells)]
     return "\n".join(lines)
 
 
 def _line(title: str, columns: Iterable[str], widths: list[int]) -> str:
     padded = (column.rjust(width) for column, width in zip(columns, widths, strict=True))
-    return f"{title:<22}  " + "  ".join(padded)
+    return f"{title:<34}  " + "  ".join(padded)
 
 
-def _notes(cells: list[Cell]) -> list[str]:
-    notes = []
+def title_of(cells: list[Cell]) -> str:
+    """Kind, size and, where it is not warm, the state."""
+    first = cells[0]
+    limit = next((cell.limit_bytes() for cell in cells if cell.limit_bytes()), None)
+    state = "" if first.state == "warm" else f", {first.state}"
+    return f"{first.kind}, {first.size:,}{state}" + (f" ({limit >> 20} MiB)" if limit else "")
+
+
+def notes_of(cells: list[Cell]) -> list[str]:
+    """Why figures are missing or stand for less than the whole."""
+    notes: dict[str, list[str]] = {}
     for cell in cells:
         if cell.failure or cell.skipped:
-            notes.append(f"  {cell.peer}: {cell.failure or cell.skipped}")
+            notes.setdefault(cell.failure or cell.skipped, []).append(cell.peer)
         for phase, done in cell.stopped().items():
-            notes.append(f"  {cell.peer}: {phase} stopped after {done:,}, at its limit of time")
-    return notes
+            notes.setdefault(f"{phase} stopped after {done:,}, at its limit of time", []).append(cell.peer)
+    return [f"{', '.join(peers)}: {note}" for note, peers in notes.items()]
 
 
 def targets(cells: list[Cell]) -> list[Claim]:
     """What is to be reached by the tables' figures, at the largest size that was run."""
+    cells = [cell for cell in cells if cell.state == "warm"]
     by_key = {(cell.kind, cell.size, cell.peer): cell for cell in cells}
     claims = []
     sizes = [cell.size for cell in cells if cell.kind == "int-int"]
@@ -131,7 +154,7 @@ def _dict_targets(at: dict[str, Cell | None], where: str) -> list[Claim]:
         claims.append(_faster(f"{where}: {phase}", ours, lmdb, phase, factor, "lmdb"))
     each = ours.bytes_per_entry() if ours else None
     reached = None if each is None else each <= 32
-    claims.append(Claim(f"{where}: disk", f"{_number(each, 1)} bytes an entry", "at most 32", reached))
+    claims.append(Claim(f"{where}: disk", f"{number(each, 1)} bytes an entry", "at most 32", reached))
     return claims
 
 
@@ -142,7 +165,7 @@ def _list_targets(ours: Cell | None, builtin: Cell | None, size: int) -> list[Cl
         _at_most(f"list, {size:,}: append", ours, builtin, "append", 3.0, "list"),
         Claim(
             f"list, {size:,}: extend(range(n))",
-            f"{_number(rate, 1)} million/s",
+            f"{number(rate, 1)} million/s",
             "at least 20 million/s",
             None if rate is None else rate >= 20,
         ),
