@@ -132,14 +132,16 @@ class EMDict(_core.DictBase, _container.Container):
     def update(self, other: Any = (), /, **more: Any) -> None:
         """Set all pairs of a mapping or of an iterable of pairs, and then those given by keyword.
 
-        **Cost**: one insertion each.
+        **Cost**: one insertion each; in groups, as ``set_many()``, unless they come from code that may look
+        at the dict meanwhile: a generator, a mapping of your own.
 
         >>> d = EMDict()
         >>> d.update({"a": 1}, b=2)
         >>> d.copy()
         {'a': 1, 'b': 2}
         """
-        _core.dict_update(self, other)
+        # Of the items one is read after the other, by the keys each would be looked up.
+        _core.dict_update(self, iter(other.items()) if type(other) is EMDict and other is not self else other)
         if more:
             _core.dict_update(self, more)
 

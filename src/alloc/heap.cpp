@@ -99,6 +99,12 @@ Bytes Heap::read(HeapRef ref) const {
   return {region_.data() + block.offset + kBlockHeader, block.length};
 }
 
+Bytes Heap::head(HeapRef ref) const {
+  const u64 index = static_cast<u64>(ref);
+  if (index >= region_.size() >> kRefShift) return {};
+  return {region_.data() + (index << kRefShift), kBlockHeader};
+}
+
 void Heap::reserve(u64 bytes) {
   if (bytes > kMaxBlock - kBlockHeader) {
     throw SystemError(EFBIG, "a value is larger than a heap block can be", region_.path());

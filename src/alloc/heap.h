@@ -30,6 +30,8 @@ class Heap {
   HeapRef allocate(Bytes bytes);
   // The bytes of a block. Errors: DamagedError if `ref` names none. Invalidated by any allocation.
   Bytes read(HeapRef ref) const;
+  // The first bytes that read() will look at, to be fetched. Reads nothing: `ref` may be any, and none give no bytes.
+  Bytes head(HeapRef ref) const;
   // Replaces the bytes in place if they fit the block; else returns false and changes nothing.
   // Errors: DamagedError if `ref` names no block; nothing has changed.
   bool replace(HeapRef ref, Bytes bytes);

@@ -46,6 +46,8 @@ inline DictContainer& dict_container(PyObject* self) {
 }
 
 bool is_dict_object(PyObject* object);
+// An iterator over an EMDict: its keys, values or items.
+bool is_dict_iterator(PyObject* object);
 
 enum class Part { key, value, item };
 
@@ -163,6 +165,8 @@ Stored dict_store(DictContainer& container, PyObject* key, PyObject* value, When
 inline bool dict_store(DictContainer& container, PyObject* key, PyObject* value) {
   return dict_store(container, key, value, When::always) == Stored::stored;
 }
+// Removes a key and returns its value; null if there is none, or with an error set.
+PyObject* dict_pop(DictContainer& container, Bytes key);
 // d.update(other). Returns false with an error set; what was stored before it stays.
 bool dict_update(DictContainer& container, PyObject* other);
 // Removes a record found while entered, and its value from the write-back cache. Precondition: entered.

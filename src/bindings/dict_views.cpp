@@ -272,6 +272,8 @@ PyTypeObject* add_view_type(PyObject* module, const char* name, const char* qual
 PyObject* dict_iter(PyObject* self) { return make_iterator(self, Part::key, false); }
 PyObject* dict_reversed(PyObject* self, PyObject*) { return make_iterator(self, Part::key, true); }
 
+bool is_dict_iterator(PyObject* object) { return Py_IS_TYPE(object, g_iterator_type); }
+
 bool add_dict_view_types(PyObject* module, PyTypeObject* dict_type) {
   g_dict_type = dict_type;
   g_iterator_type = add_type(module, "DictIterator", iterator_spec);

@@ -1,12 +1,15 @@
 // EMList.extend: any iterable, with fast paths for what can be turned into words in a tight loop.
 //
-// Elements of lists, tuples, ranges and arrays go in chunks. Of any other iterable they go one by one: its code
-// may look at the list while it grows. What was added before an exception stays, as for list.
+// Elements of builtin containers, of iterators over them, of ranges and arrays go in chunks. Of any other iterable they
+// go one by one: its code may look at the list while it grows. What was added before an exception stays, as for list.
 #include <algorithm>
 #include <array>
 #include <cmath>
 
+#include "bindings/batch.h"
 #include "bindings/list_object.h"
+#include "bindings/number_array.h"
+#include "bindings/object_source.h"
 
 namespace pyr {
 namespace {
@@ -27,32 +30,42 @@ bool full(const WordBatch& batch) {
   return batch.count() >= kChunkWords || batch.block_bytes() >= kChunkBytes;
 }
 
-// `values` is a list or tuple, which encoding may change.
-bool extend_from_sequence(ListContainer& container, PyObject* values) {
-  WordBatch batch;
-  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(values); ++i) {
-    const Ref value = item_of(values, i);
-    if (!value || !batch.add(container.codec(), value.get())) {
-      PyObject *error_type, *error_value, *traceback;
-      PyErr_Fetch(&error_type, &error_value, &traceback);
-      append_batch(container, batch);
-      PyErr_Restore(error_type, error_value, traceback);
-      return false;
-    }
-    if (full(batch)) append_batch(container, batch);
+// False with an error set; what came before it is in the list or in the batch.
+bool fill_from(ListContainer& container, ObjectSource& source, WordBatch& batch) {
+  while (const Ref value = source.next()) {
+    if (!batch.add(container.codec(), value.get())) return false;
+    if (!full(batch)) continue;
+    append_batch(container, batch);
+    if (!let_others_in()) return false;
   }
-  append_batch(container, batch);
-  return true;
+  return !PyErr_Occurred();
 }
 
-bool extend_from_iterator(ListContainer& container, PyObject* iterable) {
-  const Ref iterator(PyObject_GetIter(iterable));
-  if (!iterator) return false;
-  while (true) {
-    const Ref value(PyIter_Next(iterator.get()));
-    if (!value) return !PyErr_Occurred();
-    if (!list_append(container, value.get())) return false;
+bool extend_in_chunks(ListContainer& container, ObjectSource& source) {
+  WordBatch batch;
+  if (fill_from(container, source, batch)) {
+    append_batch(container, batch);
+    return true;
   }
+  PyObject *error_type, *error_value, *traceback;
+  PyErr_Fetch(&error_type, &error_value, &traceback);
+  append_batch(container, batch);
+  PyErr_Restore(error_type, error_value, traceback);
+  return false;
+}
+
+bool extend_one_by_one(ListContainer& container, ObjectSource& source) {
+  while (const Ref value = source.next()) {
+    if (!list_append(container, value.get())) return false;
+    if (source.given() % Py_ssize_t{emd::List::kMaxGroup} == 0 && !let_others_in()) return false;
+  }
+  return !PyErr_Occurred();
+}
+
+bool extend_from_any(ListContainer& container, PyObject* iterable) {
+  ObjectSource source;
+  if (!source.open(iterable)) return false;
+  return source.runs_no_code() ? extend_in_chunks(container, source) : extend_one_by_one(container, source);
 }
 
 // Precondition: entered. Adds elements from `from` on to the batch, until it is full. False with an error set.
@@ -129,47 +142,6 @@ bool extend_from_range(ListContainer& container, PyObject* range) {
 
 // ---- Arrays ------------------------------------------------------------------------------------------
 
-// A one-dimensional buffer of native numbers, released with the object.
-class NumberArray {
- public:
-  explicit NumberArray(PyObject* object) {
-    if (!PyObject_CheckBuffer(object)) return;
-    if (PyObject_GetBuffer(object, &view_, PyBUF_STRIDED_RO | PyBUF_FORMAT) < 0) {
-      PyErr_Clear();
-      return;
-    }
-    held_ = true;
-    if (view_.ndim == 1) kind_ = number_kind(view_.format ? view_.format : "B");
-  }
-  ~NumberArray() {
-    if (held_) PyBuffer_Release(&view_);
-  }
-  NumberArray(const NumberArray&) = delete;
-  NumberArray& operator=(const NumberArray&) = delete;
-
-  // The kind: 'i' signed, 'u' unsigned, 'f' float, '?' bool; 0 if it is none of these.
-  char kind() const { return kind_; }
-  Py_ssize_t item_size() const { return view_.itemsize; }
-  u64 count() const { return static_cast<u64>(view_.shape[0]); }
-  const u8* at(u64 i) const {
-    return static_cast<const u8*>(view_.buf) + static_cast<Py_ssize_t>(i) * view_.strides[0];
-  }
-
- private:
-  static char number_kind(const char* format) {
-    if (*format == '@' || *format == '=' || *format == '<') ++format;
-    if (!format[0] || format[1]) return 0;
-    if (std::strchr("bhilqn", *format)) return 'i';
-    if (std::strchr("BHILQN", *format)) return 'u';
-    if (std::strchr("fd", *format)) return 'f';
-    return *format == '?' ? '?' : 0;
-  }
-
-  Py_buffer view_{};
-  bool held_ = false;
-  char kind_ = 0;
-};
-
 // Integers beyond 48 bits, and NaNs beyond a word, need a block: then the array is not of this kind.
 template <class T>
 bool fits(const NumberArray& array) {
@@ -227,9 +199,6 @@ u64 size_of(ListContainer& container) {
 bool list_extend(PyObject* self, PyObject* iterable) {
   ListContainer& container = list_container(self);
   const u64 size = size_of(container);  // a closed one is refused, whatever the iterable is
-  if (PyList_CheckExact(iterable) || PyTuple_CheckExact(iterable)) {
-    return extend_from_sequence(container, iterable);
-  }
   if (iterable == self) return extend_from_self(container, size);
   if (PyRange_Check(iterable)) {
     if (extend_from_range(container, iterable)) return true;
@@ -239,7 +208,7 @@ bool list_extend(PyObject* self, PyObject* iterable) {
     if (array.kind() && extend_from_array(container, array)) return true;
     if (PyErr_Occurred()) return false;
   }
-  return extend_from_iterator(container, iterable);
+  return extend_from_any(container, iterable);
 }
 
 bool list_repeat(PyObject* self, Py_ssize_t times) {

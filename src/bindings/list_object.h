@@ -143,6 +143,7 @@ class TakenRange {
   // After it: whether the read has to be repeated, with the room for that made. Errors: PythonError.
   bool grow() { return copies_.grow(); }
   std::size_t count() const { return words_.size() / sizeof(Word); }
+  std::size_t copied_bytes() const { return copies_.size(); }
   // A new reference, or null with an error set: one after the other.
   PyObject* next();
 
@@ -180,6 +181,11 @@ bool flush_list(ListContainer& container);
 PyObject* list_slice(ListContainer& container, PyObject* slice);
 bool list_assign_slice(ListContainer& container, PyObject* slice, PyObject* values);
 bool list_delete_slice(ListContainer& container, PyObject* slice);
+
+// The elements at these indices, as a list; null with an error set.
+PyObject* list_take(ListContainer& container, PyObject* indices);
+// l[index] = value, of each. False with an error set; what was assigned before it stays.
+bool list_set_many(ListContainer& container, PyObject* indices, PyObject* values);
 
 PyObject* list_sort(PyObject* self, PyObject* args, PyObject* kwargs);
 

@@ -19,9 +19,10 @@ Dict::Dict(Store& store, Member& member, const Options& options)
     : store_(store),
       index_region_(*member.regions[0]),
       log_region_(*member.regions[1]),
+      heap_region_(*member.regions[2]),
       log_(log_region_, index_region_, offsetof(IndexHeader, log)),
       index_(index_region_, [this](u64 position) { return hash_at(position); }),
-      heap_(*member.regions[2]) {
+      heap_(heap_region_) {
   EMD_CHECK(member.region_count == kRegionCount);
   open(options);
   store_.on_rollback(this, [this] { ++version_; });
@@ -80,10 +81,12 @@ Dict::Record Dict::to_record(const RecordView& view) const {
   return {RecordPos{view.offset / kRecordUnit}, view.key, view.annex, value};
 }
 
-std::optional<Dict::Record> Dict::find(Bytes key) const {
+std::optional<Dict::Record> Dict::find(Bytes key) const { return find(wanted(key)); }
+
+std::optional<Dict::Record> Dict::find(const Wanted& wanted) const {
   RecordView view;
-  const u64 position =
-      index_.find(hash(key), [&](u64 candidate) { return log_.match(candidate * kRecordUnit, key, view); });
+  const u64 position = index_.find(
+      wanted.hash, [&](u64 candidate) { return log_.match(candidate * kRecordUnit, wanted.key, view); });
   if (position == HashIndex::kNone) return std::nullopt;
   return to_record(view);
 }
@@ -118,8 +121,10 @@ Bytes Dict::key_at(RecordPos position) const { return log_.read(offset_of(positi
 
 // ---- changing
 
-bool Dict::put(Bytes key, Bytes annex, Bytes value) {
-  const u64 hash = this->hash(key);
+bool Dict::put(Bytes key, Bytes annex, Bytes value) { return put(wanted(key), annex, value); }
+
+bool Dict::put(const Wanted& wanted, Bytes annex, Bytes value) {
+  const auto& [key, hash] = wanted;
   RecordView view;
   HashIndex::Place place;
   const auto match = [&](u64 candidate) { return log_.match(candidate * kRecordUnit, key, view); };

@@ -15,10 +15,12 @@
 
 #include <functional>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "alloc/heap.h"
 #include "base/bytes.h"
+#include "store/readahead.h"
 #include "store/store.h"
 #include "structures/word.h"
 
@@ -66,6 +68,16 @@ class List {
   // The bytes of a referenced element; valid until the next mutating call, commit or rollback.
   // Precondition: word.is_reference().
   Bytes block(Word word) const { return heap_.read(word.as_reference()); }
+  // Batches: fetches the words at these indices, and then the blocks they refer to, side by side, for get(), set() and
+  // block(). A hint: any indices may be given, and damage is left for those calls to raise. At most kMaxGroup at a time.
+  // Cost: warm, some 5 ns an index.
+  static constexpr std::size_t kMaxGroup = 512;
+  void fetch(std::span<const u64> indices) const;
+  // Before each group: whether its pages have to be asked for, by read_ahead(), as some were found missing. Cost: a
+  // fraction of a microsecond.
+  bool begin_batch() { return readahead_.begin_batch(); }
+  // Has the pages read that fetch() will touch, at the disk's full rate. A hint, likewise; waits for most of them.
+  void read_ahead(std::span<const u64> indices) const;
   // A word for these bytes, in the heap. The caller puts it into the list, once, or discards it: also when
   // the call that was to put it there has thrown. Errors: SystemError; nothing has changed.
   Word store_block(Bytes bytes) { return Word::reference(heap_.allocate(bytes)); }
@@ -139,6 +151,10 @@ class List {
   void append_words(std::span<const Word> added);
   void splice_in_place(u64 from, u64 to, std::span<const Word> added);
   void strided_in_place(u64 from, u64 step, u64 count);
+  template <class Fetch>
+  void fetch_by(const Fetch& fetch, std::span<const u64> indices) const;
+  template <class Fetch>
+  void fetch_block(const Fetch& fetch, Word word) const;
   u64 check_words(Findings& findings, std::size_t limit) const;
   u64 size_without_header() const;
   [[noreturn]] void length_damaged(u64 length) const;
@@ -148,6 +164,7 @@ class List {
   Region& words_;
   Region& heap_region_;
   Heap heap_;
+  mutable Readahead readahead_;
   u64 highest_version_ = 0;  // ever given by this handle, so that none is given again after a rollback
 };
 

@@ -93,6 +93,21 @@ class DictMachine(ContainerMachine):
     def fill(self, first, count):
         self.same_outcome(lambda d: d.update((n * 7, str(n) * 9) for n in range(first, first + count)))
 
+    @rule(keys=st.lists(KEYS, max_size=12), value=VALUES)
+    def batches(self, keys, value):
+        """A batch does what the loop does."""
+        present = [*self.model][::3]
+        keys = [*keys, *present, *keys[::2]]
+        values = [[value, n] for n in range(len(keys))]
+        assert self.subject.get_many(keys, value) == [self.model.get(key, value) for key in keys]
+        assert self.subject.contains_many(keys) == [key in self.model for key in keys]
+        assert self.subject.pop_many(keys[::2]) == [self.model.pop(key, None) for key in keys[::2]]
+        self.subject.set_many(keys, values)
+        for key, item in zip(keys, values, strict=True):
+            self.model[key] = item
+        self.subject.update(zip(present, values, strict=False))
+        self.model.update(zip(present, values, strict=False))
+
     @rule(every=st.integers(2, 4))
     def thin_out(self, every):
         for key in list(self.model)[::every]:

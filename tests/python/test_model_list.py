@@ -74,6 +74,23 @@ class ListMachine(ContainerMachine):
     def get(self, index):
         self.same_outcome(lambda items: items[index])
 
+    @rule(indices=st.lists(INDICES, max_size=8), value=VALUES)
+    def batches(self, indices, value):
+        """A batch does what the loop does, up to the first index that is refused."""
+        indices = [*indices, *range(0, len(self.model), 3)]
+
+        def take(items):
+            return items.take(indices) if items is self.subject else [items[index] for index in indices]
+
+        def set_many(items):
+            if items is self.subject:
+                return items.set_many(indices, [[value, n] for n in range(len(indices))])
+            for n, index in enumerate(indices):
+                items[index] = [value, n]
+
+        self.same_outcome(take)
+        self.same_outcome(set_many)
+
     @rule(index=INDICES)
     def delete(self, index):
         self.same_outcome(lambda items: items.__delitem__(index))
