@@ -132,6 +132,7 @@ def measure_all(
         result["seconds"] = time.monotonic() - begin
         write_result(path, result)
 
+    keep([], [])
     with tempfile.TemporaryDirectory(prefix="pyrsistence-bench-", dir=arguments.scratch) as folder:
         cells: list[Cell] = []
         for table in run_tables(arguments, found, Path(folder)):

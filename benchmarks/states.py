@@ -22,6 +22,8 @@ from workloads import PROBES, fill, look, walk
 _COLD_PROBES = 20_000
 # A process with Python, a peer and its buffers needs so much; what it does with less says nothing.
 _LEAST_LIMIT = 64 << 20
+# Of the limit of time for inserting: there are many states, and a slow one is seen in seconds.
+_PHASE_PART = 9
 PARTS = {"quarter": 4, "eighth": 8}
 STATES = ("warm", "cold", *PARTS)
 
@@ -34,7 +36,7 @@ def limit_bytes(kind: str, size: int, state: str) -> int | None:
 def run_states(cells: list[Cell], order: Path, limit: float) -> None:
     """Measures the cells of one peer, kind and size, a state each.
 
-    `limit` is in seconds, of inserting, and a third of it of each other phase.
+    `limit` is in seconds, of inserting, and a ninth of it of each other phase.
     """
     timeout = 10 * limit + 60
     first = cells[0]
@@ -56,7 +58,7 @@ def run_states(cells: list[Cell], order: Path, limit: float) -> None:
             elif "insert" in filled["stopped"]:
                 cell.skipped = f"not run, since it was stopped at {filled['entries']:,} entries"
             elif not cell.skipped:
-                _run_state(cell, order, folder, filled, limit / 3)
+                _run_state(cell, order, folder, filled, limit / _PHASE_PART)
 
 
 def _run_state(cell: Cell, order: Path, folder: str, filled: dict[str, Any], limit: float) -> None:
