@@ -139,6 +139,10 @@ class HashIndex {
     u64 page() const { return entry & kPageMask; }
     unsigned size_class() const { return static_cast<unsigned>(entry >> kSizeShift & 7); }
   };
+  struct PlacedSegment {
+    Segment segment;
+    u64 prefix;
+  };
   // A segment laid out in memory before it is written.
   struct Image {
     std::vector<u64> slots;
@@ -206,7 +210,9 @@ class HashIndex {
   void check_segment(const Segment& segment, u64 prefix, Findings& findings, u64& count,
                      const std::function<void(u64)>& visit) const;
   void check_hash(const Segment& segment, u64 prefix, u64 slot, unsigned b, Findings& findings) const;
-  void check_pages(const std::vector<std::pair<u64, u64>>& runs, Findings& findings) const;
+  std::vector<PlacedSegment> check_directory(std::vector<std::pair<u64, u64>>& runs,
+                                             Findings& findings) const;
+  bool check_pages(const std::vector<std::pair<u64, u64>>& runs, Findings& findings) const;
   u64 check_overflow(std::vector<std::pair<u64, u64>>& runs, Findings& findings,
                      const std::function<void(u64)>& visit) const;
   [[noreturn]] void damaged(const char* what, u64 offset, const char* expected, u64 found) const;
