@@ -104,14 +104,17 @@ class Pyrsistence(Batched):
 
 
 class Lmdb(Batched):
-    """A transaction a batch, its items sorted beforehand; it need not wait for the disk (sync=False)."""
+    """A transaction a batch, its items sorted beforehand.
+
+    It need not wait for the disk (sync=False), and reads nothing ahead, as its manual advises beyond memory.
+    """
 
     name = module = "lmdb"
 
     def _open(self, folder: str) -> None:
         import lmdb
 
-        self._environment = lmdb.open(folder, map_size=_LMDB_MAP_BYTES, sync=False)
+        self._environment = lmdb.open(folder, map_size=_LMDB_MAP_BYTES, sync=False, readahead=False)
         self._reading: Any = None
 
     def prepare(self, keys: numpy.ndarray, numbers: numpy.ndarray) -> Any:
