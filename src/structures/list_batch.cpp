@@ -9,7 +9,11 @@ namespace emd {
 
 void List::fetch(std::span<const u64> indices) const { fetch_by(FetchLines(), indices); }
 
-void List::read_ahead(std::span<const u64> indices) const { fetch_by(FetchPages(readahead_), indices); }
+// The advice: as in Dict::read_ahead().
+void List::read_ahead(std::span<const u64> indices) const {
+  for (Region* region : {&words_, &heap_region_}) region->advise(Access::random);
+  fetch_by(FetchPages(readahead_), indices);
+}
 
 template <class Fetch>
 void List::fetch_by(const Fetch& fetch, std::span<const u64> indices) const {
