@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _core
 from ._core import DamagedError
+from ._memory import parse_memory
 
 # Owners of open stores, by id: the containers are not hashable.
 _owners: dict[int, weakref.ref[Any]] = {}
@@ -42,10 +43,16 @@ Progress = Callable[[int, int], object]
 
 
 def open_handle(
-    path: Any, mode: str, commit_interval: float | None, timeout: float, snapshot_timeout: float
+    path: Any,
+    mode: str,
+    commit_interval: float | None,
+    timeout: float,
+    snapshot_timeout: float,
+    memory: Any = None,
 ) -> _core.StoreHandle:
     """Open the store in the directory ``path``: a str, bytes or path-like object."""
-    return _core.StoreHandle(os.fsencode(path), mode, commit_interval, timeout, snapshot_timeout)
+    budget = parse_memory(memory)
+    return _core.StoreHandle(os.fsencode(path), mode, commit_interval, timeout, snapshot_timeout, budget)
 
 
 def register(owner: Any) -> None:
@@ -201,7 +208,13 @@ class Owner:
     _temporary: str | None
 
     def _open_store(
-        self, path: Any, mode: str, commit_interval: float | None, timeout: float, snapshot_timeout: float
+        self,
+        path: Any,
+        mode: str,
+        commit_interval: float | None,
+        timeout: float,
+        snapshot_timeout: float,
+        memory: Any = None,
     ) -> None:
         temporary = None
         if path is None:
@@ -210,7 +223,7 @@ class Owner:
             temporary = tempfile.mkdtemp(prefix="pyrsistence-")
             path, mode = temporary, "a"
         try:
-            self._handle = open_handle(path, mode, commit_interval, timeout, snapshot_timeout)
+            self._handle = open_handle(path, mode, commit_interval, timeout, snapshot_timeout, memory)
         except BaseException:
             if temporary is not None:
                 shutil.rmtree(temporary, ignore_errors=True)

@@ -24,6 +24,7 @@ from ._cli_store import (
     CommandError,
 )
 from ._core import DamagedError, FormatError, LockedError
+from ._memory import parse_memory
 
 _EPILOG = """\
 exit status:
@@ -101,6 +102,13 @@ def _add_store(parser: argparse.ArgumentParser, *options: str) -> None:
 
 
 def _add_output(parser: argparse.ArgumentParser, *options: str) -> None:
+    if "memory" in options:
+        parser.add_argument(
+            "--memory",
+            type=_memory,
+            metavar="BYTES",
+            help="changed data held in memory at most, as 512M or 2G (default: a quarter of the memory)",
+        )
     if "json" in options:
         parser.add_argument("--json", action="store_true", help="print JSON")
     if "progress" in options:
@@ -145,7 +153,7 @@ def _add_inspecting(commands: argparse._SubParsersAction[argparse.ArgumentParser
 
 def _add_changing(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     load = _add(commands, "load", _cli_change.load, "put the items of a dump into a store", _LOAD)
-    _add_store(load, "member", "progress")
+    _add_store(load, "member", "progress", "memory")
     load.add_argument("file", metavar="FILE", nargs="?", help="the input (default: standard input)")
     load.add_argument(
         "--batch", type=_count, metavar="N", help="commit after every N items (existing stores)"
@@ -158,7 +166,7 @@ def _add_changing(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         "--pickle", action="store_true", help="unpickle, which may run code: for input that you trust"
     )
     compact = _add(commands, "compact", _cli_change.compact, "give dead space back, in place or into a copy")
-    _add_store(compact, "json", "progress")
+    _add_store(compact, "json", "progress", "memory")
     compact.add_argument("dst", metavar="DST", nargs="?", help="a new directory for the compacted copy")
     backup = _add(commands, "backup", _cli_change.backup, "copy the store, consistent while a writer works")
     _add_store(backup, "json", "progress")
@@ -168,7 +176,7 @@ def _add_changing(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     )
     migrate.add_argument("path", metavar="SRC", help="the old directory")
     migrate.add_argument("dst", metavar="DST", help="the new directory")
-    _add_output(migrate, "json", "progress")
+    _add_output(migrate, "json", "progress", "memory")
     trust = migrate.add_mutually_exclusive_group()
     trust.add_argument("--safe", action="store_true", help="read plain data alone (the default)")
     trust.add_argument("--pickle", action="store_true", help="read all pickles, which may run code")
@@ -179,6 +187,13 @@ def _count(text: str) -> int:
     if number < 0:
         raise argparse.ArgumentTypeError(f"expected 0 or more, found {number}")
     return number
+
+
+def _memory(text: str) -> int:
+    try:
+        return parse_memory(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 _count.__name__ = "number"  # argparse says: invalid number value

@@ -157,26 +157,26 @@ def _load_into_new(lines: _Lines, arguments: Arguments) -> int:
     """Into a directory beside the place, moved there when whole: no transaction, so no limit to its size."""
     kind = arguments.kind or lines.kind()
     with new_directory(arguments.path, "loading") as work:
-        with _create(os.path.join(work, "store"), kind, arguments.member) as container:
+        with _create(os.path.join(work, "store"), kind, arguments.member, arguments.memory) as container:
             with Progress("load", not arguments.no_progress) as progress:
                 _store_items(container, lines, None, progress)
     return lines.count
 
 
 @contextlib.contextmanager
-def _create(path: str, kind: str, member: str | None) -> Iterator[Any]:
+def _create(path: str, kind: str, member: str | None, memory: int | None) -> Iterator[Any]:
     if member is not None:
-        with Store(path, mode="x", commit_interval=None) as store:
+        with Store(path, mode="x", commit_interval=None, memory=memory) as store:
             yield store.dict(member) if kind == "dict" else store.list(member)
     else:
         maker: Any = EMDict if kind == "dict" else EMList
-        with maker(path, mode="x", commit_interval=None) as container:
+        with maker(path, mode="x", commit_interval=None, memory=memory) as container:
             yield container
 
 
 def _load_into_existing(lines: _Lines, arguments: Arguments) -> int:
     """In one transaction, or in one a batch."""
-    with opened(arguments.path, "r+", arguments.timeout) as found:
+    with opened(arguments.path, "r+", arguments.timeout, memory=arguments.memory) as found:
         container: Any = None
         with Progress("load", not arguments.no_progress) as progress:
             while container is None or not lines.exhausted:
@@ -191,11 +191,10 @@ def _transaction(found: Any, arguments: Arguments) -> Iterator[None]:
     try:
         with found.transaction():
             yield
-    except MemoryError:
+    except MemoryError as error:
         raise CommandError(
             FINDINGS,
-            f"{arguments.path}: the load changes more than one transaction may (the memory budget), and was "
-            "rolled back; give --batch 100000 to commit in parts",
+            f"{error}; here: give --batch 100000 to commit in parts, or a larger --memory",
         ) from None
 
 
@@ -230,7 +229,9 @@ def _store_items(container: Any, lines: _Lines, size: int | None, progress: Prog
 def compact(arguments: Arguments) -> int:
     """Space given back, in place or in a copy."""
     in_place = arguments.dst is None
-    with opened(arguments.path, "r+" if in_place else "r", arguments.timeout) as found:
+    with opened(
+        arguments.path, "r+" if in_place else "r", arguments.timeout, memory=arguments.memory
+    ) as found:
         before = found.stats()["disk_bytes"]
         with Progress("compact", not arguments.no_progress) as progress:
             cast(_Movable, found).compact(arguments.dst, progress=progress)
@@ -261,7 +262,13 @@ def _report_size(arguments: Arguments, done: str, before: int, path: str) -> Non
 def migrate(arguments: Arguments) -> int:
     """A directory of pyrsistence 1.1 into a new store; FINDINGS if anything was lost."""
     with Progress("migrate", not arguments.no_progress) as progress:
-        result = migrate_store(arguments.path, arguments.dst, progress=progress, pickle=arguments.pickle)
+        result = migrate_store(
+            arguments.path,
+            arguments.dst,
+            progress=progress,
+            pickle=arguments.pickle,
+            memory=arguments.memory,
+        )
     if arguments.json:
         print_json(
             {

@@ -23,6 +23,11 @@ class EMDict(_core.DictBase, _container.Container):
     to put into it: a mapping or pairs. Values handed out are copies, as shelve's are: change them with
     ``edit()``, by assignment, or with ``writeback=True``.
 
+    ``memory`` bounds the changed pages and buffers of its store: bytes, or text like "512M"; None: only the
+    budget of the process does (``set_memory_budget()``). With ``cache=N`` the last N values that were dear to
+    decode are handed out again as the very same objects: treat them as read-only, and change them with
+    ``edit()``.
+
     Errors: OSError for a missing parent, a file in the way, no permission; LockedError if another process
     writes it; FormatError if it is no dict; DamagedError.
 
@@ -47,14 +52,16 @@ class EMDict(_core.DictBase, _container.Container):
         pickle: bool = True,
         key: Any = None,
         writeback: bool = False,
+        cache: int = 0,
         commit_interval: float | None = 5.0,
         timeout: float = 0.0,
         snapshot_timeout: float = 1.0,
+        memory: int | str | None = None,
         _layout: tuple[int, int] = _container.DEFAULT_LAYOUT,
     ) -> None:
         self.close()
-        self._configure(pickler, unpickler, pickle, key, writeback, _layout)
-        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout)
+        self._configure(pickler, unpickler, pickle, key, writeback, _layout, cache)
+        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory)
         if data is not None:
             try:
                 self.update(data)
@@ -69,9 +76,10 @@ class EMDict(_core.DictBase, _container.Container):
         pickle: bool = True,
         key: Any = None,
         writeback: bool = False,
+        cache: int = 0,
         _layout: tuple[int, int] = _container.DEFAULT_LAYOUT,
     ) -> None:
-        self._configure(pickler, unpickler, pickle, key, writeback, _layout)
+        self._configure(pickler, unpickler, pickle, key, writeback, _layout, cache)
 
     def open(
         self,
@@ -81,6 +89,7 @@ class EMDict(_core.DictBase, _container.Container):
         commit_interval: float | None = 5.0,
         timeout: float = 0.0,
         snapshot_timeout: float = 1.0,
+        memory: int | str | None = None,
     ) -> None:
         """Open again after close(), at this path, with the codec given to the constructor.
 
@@ -94,8 +103,8 @@ class EMDict(_core.DictBase, _container.Container):
         """
         if _core.attached(self):
             raise RuntimeError(f"{type(self).__name__} '{self.path}' is open")
-        self._configure(*self._options, self._layout)
-        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout)
+        self._configure(*self._options[:5], self._layout, self._options[5])
+        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory)
 
     # ---- The mapping interface that needs no speed
 
@@ -226,7 +235,8 @@ class EMDict(_core.DictBase, _container.Container):
         return f"{name}({{{', '.join(shown)}}}, path={self.path!r})"
 
     def _option_names(self) -> dict[str, Any]:
-        return dict(zip(("pickler", "unpickler", "pickle", "key", "writeback"), self._options, strict=True))
+        names = ("pickler", "unpickler", "pickle", "key", "writeback", "cache")
+        return dict(zip(names, self._options, strict=True))
 
     # ---- Beyond dict
 

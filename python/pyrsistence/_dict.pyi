@@ -3,7 +3,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Generic, TypeVar, overload
 
 from ._container import Container
-from ._types import CommitInterval, KeyFunction, Path, Pickler, Unpickler
+from ._types import CommitInterval, KeyFunction, Memory, Path, Pickler, Unpickler
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
@@ -21,9 +21,11 @@ class EMDict(Container, MutableMapping[_K, _V], Generic[_K, _V]):
         pickle: bool = True,
         key: KeyFunction | None = None,
         writeback: bool = False,
+        cache: int = 0,
         commit_interval: CommitInterval = 5.0,
         timeout: float = 0.0,
         snapshot_timeout: float = 1.0,
+        memory: Memory = None,
         _layout: tuple[int, int] = ...,
     ) -> None: ...
     def open(
@@ -34,6 +36,7 @@ class EMDict(Container, MutableMapping[_K, _V], Generic[_K, _V]):
         commit_interval: CommitInterval = 5.0,
         timeout: float = 0.0,
         snapshot_timeout: float = 1.0,
+        memory: Memory = None,
     ) -> None: ...
     def __getitem__(self, key: _K, /) -> _V: ...
     def __setitem__(self, key: _K, value: _V, /) -> None: ...

@@ -21,7 +21,7 @@ class EMList(_core.ListBase, _container.Container):
     ``path`` is its directory, created if missing (None: a temporary one, removed at close); ``data`` is an
     iterable to append. None, booleans, floats, integers of 48 bits and texts of up to 6 bytes take 8 bytes
     each. Elements handed out are copies, as shelve's are: change them with ``edit()``, by assignment, or with
-    ``writeback=True``.
+    ``writeback=True``. ``memory`` and ``cache`` are those of EMDict.
 
     Errors: OSError for a missing parent, a file in the way, no permission; LockedError if another process
     writes it; FormatError if it is no list; DamagedError.
@@ -46,13 +46,15 @@ class EMList(_core.ListBase, _container.Container):
         unpickler: Any = None,
         pickle: bool = True,
         writeback: bool = False,
+        cache: int = 0,
         commit_interval: float | None = 5.0,
         timeout: float = 0.0,
         snapshot_timeout: float = 1.0,
+        memory: int | str | None = None,
     ) -> None:
         self.close()
-        self._set_options(pickler, unpickler, pickle, writeback)
-        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout)
+        self._set_options(pickler, unpickler, pickle, writeback, cache)
+        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory)
         if data is not None:
             try:
                 self.extend(data)
@@ -61,9 +63,14 @@ class EMList(_core.ListBase, _container.Container):
                 raise
 
     def _set_options(
-        self, pickler: Any = None, unpickler: Any = None, pickle: bool = True, writeback: bool = False
+        self,
+        pickler: Any = None,
+        unpickler: Any = None,
+        pickle: bool = True,
+        writeback: bool = False,
+        cache: int = 0,
     ) -> None:
-        self._configure(pickler, unpickler, pickle, None, writeback, _container.DEFAULT_LAYOUT)
+        self._configure(pickler, unpickler, pickle, None, writeback, _container.DEFAULT_LAYOUT, cache)
 
     def open(
         self,
@@ -73,6 +80,7 @@ class EMList(_core.ListBase, _container.Container):
         commit_interval: float | None = 5.0,
         timeout: float = 0.0,
         snapshot_timeout: float = 1.0,
+        memory: int | str | None = None,
     ) -> None:
         """Open again after close(), at this path, with the codec given to the constructor.
 
@@ -86,8 +94,8 @@ class EMList(_core.ListBase, _container.Container):
         """
         if _core.attached(self):
             raise RuntimeError(f"{type(self).__name__} '{self.path}' is open")
-        self._configure(*self._options, self._layout)
-        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout)
+        self._configure(*self._options[:5], self._layout, self._options[5])
+        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory)
 
     # ---- The sequence interface that needs no speed
 
@@ -182,8 +190,10 @@ class EMList(_core.ListBase, _container.Container):
         return f"{name}([{', '.join(shown)}], path={self.path!r})"
 
     def _option_names(self) -> dict[str, Any]:
-        pickler, unpickler, pickle, _, writeback = self._options
-        return {"pickler": pickler, "unpickler": unpickler, "pickle": pickle, "writeback": writeback}
+        names = ("pickler", "unpickler", "pickle", "key", "writeback", "cache")
+        options = dict(zip(names, self._options, strict=True))
+        del options["key"]
+        return options
 
     # ---- Beyond list
 

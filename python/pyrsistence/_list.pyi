@@ -3,7 +3,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Generic, SupportsIndex, TypeVar, overload
 
 from ._container import Container
-from ._types import CommitInterval, Path, Pickler, Unpickler
+from ._types import CommitInterval, Memory, Path, Pickler, Unpickler
 
 _T = TypeVar("_T")
 
@@ -18,9 +18,11 @@ class EMList(Container, MutableSequence[_T], Generic[_T]):
         unpickler: Unpickler | None = None,
         pickle: bool = True,
         writeback: bool = False,
+        cache: int = 0,
         commit_interval: CommitInterval = 5.0,
         timeout: float = 0.0,
         snapshot_timeout: float = 1.0,
+        memory: Memory = None,
     ) -> None: ...
     def open(
         self,
@@ -30,6 +32,7 @@ class EMList(Container, MutableSequence[_T], Generic[_T]):
         commit_interval: CommitInterval = 5.0,
         timeout: float = 0.0,
         snapshot_timeout: float = 1.0,
+        memory: Memory = None,
     ) -> None: ...
     @overload
     def __getitem__(self, index: SupportsIndex, /) -> _T: ...

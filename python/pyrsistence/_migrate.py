@@ -45,16 +45,18 @@ class _Reader:
             raise LostItem(f"{type(error).__name__}: {error}") from None
 
 
-def run(src: str, dst: str, progress: Progress | None, unpickler: Any, pickle: bool) -> Migration:
+def run(
+    src: str, dst: str, progress: Progress | None, unpickler: Any, pickle: bool, memory: int | None
+) -> Migration:
     """As migrate()."""
     reader = _Reader(unpickler, pickle)
     with LegacyStore(src) as old, new_directory(dst, "migrating") as work:
         result = Migration(old.kind, list(old.notes))
         made = os.path.join(work, "store")
         if old.kind == "dict":
-            _migrate_dict(old, reader, work, made, result, progress)
+            _migrate_dict(old, reader, work, made, result, progress, memory)
         else:
-            _migrate_list(old, reader, made, result, progress)
+            _migrate_list(old, reader, made, result, progress, memory)
     return result
 
 
@@ -84,11 +86,17 @@ def _lose_block(old: LegacyStore, result: Migration) -> Callable[[int, int, str]
 
 
 def _migrate_dict(
-    old: LegacyStore, reader: _Reader, work: str, made: str, result: Migration, progress: Progress | None
+    old: LegacyStore,
+    reader: _Reader,
+    work: str,
+    made: str,
+    result: Migration,
+    progress: Progress | None,
+    memory: int | None,
 ) -> None:
-    with EMList[int](os.path.join(work, "order"), commit_interval=None) as order:
+    with EMList[int](os.path.join(work, "order"), commit_interval=None, memory=memory) as order:
         _order_slots(old, order, result)
-        with EMDict[Any, Any](made, mode="x", commit_interval=None) as new:
+        with EMDict[Any, Any](made, mode="x", commit_interval=None, memory=memory) as new:
             count = len(order)
             for done, packed in enumerate(order):
                 if progress and done % _BATCH == 0:
@@ -142,10 +150,15 @@ def _save_item(
 
 
 def _migrate_list(
-    old: LegacyStore, reader: _Reader, made: str, result: Migration, progress: Progress | None
+    old: LegacyStore,
+    reader: _Reader,
+    made: str,
+    result: Migration,
+    progress: Progress | None,
+    memory: int | None,
 ) -> None:
     values = old.files["values.bin"]
-    with EMList[Any](made, mode="x", commit_interval=None) as new:
+    with EMList[Any](made, mode="x", commit_interval=None, memory=memory) as new:
         for offset, words in old.index.blocks(_lose_block(old, result)):
             first = (offset - HEADER_BYTES) // WORD
             for start in range(0, len(words), _BATCH):

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from ._memory import parse_memory
+
 Progress = Callable[[int, int], None]
 
 _KEPT_LOSSES = 1000
@@ -49,7 +51,13 @@ class Migration:
 
 
 def migrate(
-    src: Any, dst: Any, *, progress: Progress | None = None, unpickler: Any = None, pickle: bool = False
+    src: Any,
+    dst: Any,
+    *,
+    progress: Progress | None = None,
+    unpickler: Any = None,
+    pickle: bool = False,
+    memory: int | str | None = None,
 ) -> Migration:
     """Save what the directory ``src``, written by pyrsistence 1.1, holds into a new EMDict or EMList at
     ``dst``.
@@ -59,7 +67,7 @@ def migrate(
     Fraction, OrderedDict, deque) are read by default; ``pickle=True`` reads all, and thereby runs whatever
     code they name: for stores that you trust. ``unpickler`` is that of a store which was written with a
     ``pickler`` of its own: an object with ``unpickle(bytes)``, or a function; it gets the chunk with its
-    padding.
+    padding. ``memory`` is the new store's, as of EMDict.
 
     **Cost**: reads each item once; memory does not grow with the store, disk space of 8 to 24 bytes a dict's
     item is needed beside ``dst`` for a while. Errors: FormatError if it is no such directory; FileExistsError
@@ -68,4 +76,4 @@ def migrate(
     """
     from ._migrate import run
 
-    return run(os.fsdecode(src), os.fsdecode(dst), progress, unpickler, pickle)
+    return run(os.fsdecode(src), os.fsdecode(dst), progress, unpickler, pickle, parse_memory(memory) or None)

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeAlias, Union
 
 Path: TypeAlias = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
 CommitInterval: TypeAlias = float | None
+Memory: TypeAlias = int | str | None
 KeyFunction = Callable[[Any], Any]
 
 

@@ -80,20 +80,23 @@ class Batch {
   std::vector<u8> bytes_;
 };
 
-Batch records_behind(const Dict& dict, std::optional<RecordPos> position) {
+Batch records_behind(const Dict& dict, std::optional<RecordPos> position, Scan& scan) {
   Batch batch;
   for (auto record = position ? dict.next(*position) : dict.first(); record && !batch.full();
        record = dict.next(record->position)) {
+    dict.reached(record->position, scan);
     batch.records.push_back(
         {record->position, batch.keep(record->key), batch.keep(record->annex), batch.keep(record->value)});
   }
   return batch;
 }
 
-Batch words_from(const List& list, u64 index) {
+Batch words_from(const List& list, u64 index, Scan& scan, Scan& blocks) {
   Batch batch;
   for (; index < list.size() && !batch.full(); ++index) {
     const Word word = list.get(index);
+    list.reached(index, scan);
+    if (word.is_reference()) list.reached_block(word, blocks);
     batch.words.emplace_back(word, word.is_reference() ? batch.keep(list.block(word)) : Batch::Part{});
   }
   return batch;
@@ -104,8 +107,9 @@ void copy_dict(Store& from_store, Member& from, Store& to_store, Member& to, Cou
   const Dict::Options options =
       from_store.look(from, [&] { return source.emplace(from_store, from).options(); });
   Dict copy(to_store, to, options);
+  Scan scan;
   for (std::optional<RecordPos> position;;) {
-    const Batch batch = from_store.look(from, [&] { return records_behind(*source, position); });
+    const Batch batch = from_store.look(from, [&] { return records_behind(*source, position, scan); });
     if (batch.empty()) return;
     for (const Batch::Record& record : batch.records) {
       const Operation operation(to_store);
@@ -122,8 +126,9 @@ void copy_list(Store& from_store, Member& from, Store& to_store, Member& to, Cou
   List copy(to_store, to);
   copy.continue_from(version);
   std::vector<Word> words;
+  Scan scan, blocks;
   for (u64 index = 0;; index += words.size()) {
-    const Batch batch = from_store.look(from, [&] { return words_from(*source, index); });
+    const Batch batch = from_store.look(from, [&] { return words_from(*source, index, scan, blocks); });
     if (batch.empty()) return;
     words.clear();
     {
@@ -169,6 +174,7 @@ void copy_store(Store& store, const std::string& target, Count& count) {
   StoreOptions options;
   options.mode = Mode::exclusive;
   options.commit_interval_seconds = -1;
+  options.memory_bytes = store.memory_budget();
   const auto copy = Store::open(target, options);
   for (const auto& member : store.members()) {
     const auto twin = copy->create(member->name, member->kind, member->region_count);

@@ -24,6 +24,7 @@
 #include "base/bytes.h"
 #include "base/errors.h"
 #include "store/region.h"
+#include "store/scan.h"
 #include "store/store.h"
 
 namespace emd {
@@ -188,9 +189,11 @@ inline bool RecordLog::match(u64 offset, Bytes key, RecordView& view) const {
 
 template <class Visit>
 void RecordLog::check(Findings& findings, Visit&& visit) const {
+  Scan scan;
   u64 dead_bytes = 0;
   bool after_dead = false;
   for (u64 offset = 0; offset < end();) {
+    scan.reached(log_, offset);
     bool dead = false;
     const u64 bytes = check_boundary(offset, after_dead, dead, findings);
     if (bytes == 0) return;

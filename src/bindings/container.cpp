@@ -76,7 +76,7 @@ Container::Snapshot::~Snapshot() {
 // ---- Attaching
 
 bool Container::attach(PyObject* handle_object, StoreHandle& handle, std::string_view name, emd::Kind kind,
-                       bool writeback) {
+                       const Keeping& keeping) {
   Ref weak_reference(PyWeakref_NewRef(self_, nullptr));
   if (!weak_reference) return false;
   Trash trash;
@@ -87,7 +87,9 @@ bool Container::attach(PyObject* handle_object, StoreHandle& handle, std::string
   if (Container* other = handle.container_of(*member)) other->let_go(trash);
   emd::Store& store = handle.use();
   // What a reader would keep could be old, and what it changed could not be written back.
-  if (writeback && !store.read_only() && !cache_.start()) return false;
+  if (keeping.writeback && !store.read_only() && !cache_.start()) return false;
+  decoded_.start(keeping.decoded, trash);
+  keeps_nothing_ = !cache_.on() && !decoded_.on();
   store.acquire(*member);
   try {
     store.look(*member, [&] { open_structure(store, *member); });
@@ -136,16 +138,20 @@ void Container::let_go(Trash& trash) noexcept {
   handle().forget(*this, trash);
   member_.reset();
   cache_.stop(trash);
+  decoded_.stop(trash);
+  keeps_nothing_ = true;
 }
 
 int Container::traverse(visitproc visit, void* arg) {
   Py_VISIT(handle_object_);
-  const int stopped = cache_.traverse(visit, arg);
+  int stopped = cache_.traverse(visit, arg);
+  if (stopped == 0) stopped = decoded_.traverse(visit, arg);
   return stopped != 0 ? stopped : codec_.traverse(visit, arg);
 }
 
 void Container::clear() {
   cache_.clear();
+  decoded_.clear();
   codec_.clear();
 }
 

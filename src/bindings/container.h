@@ -1,4 +1,4 @@
-// Container: what EMDict and EMList share: a member of an open store, its codec, its write-back cache.
+// Container: what EMDict and EMList share: a member of an open store, its codec, its caches of objects.
 //
 // It lives inside the Python object. It is attached (usable) or detached (closed, dropped, rolled back, or
 // never opened); a detached one keeps its handle, to name the path in errors.
@@ -18,6 +18,7 @@
 
 #include "bindings/codec.h"
 #include "bindings/codec_support.h"
+#include "bindings/decoded_cache.h"
 #include "bindings/errors.h"
 #include "bindings/handle.h"
 #include "bindings/threads.h"
@@ -29,6 +30,12 @@ namespace pyr {
 // How the objects of containers begin.
 struct ContainerHead {
   PyObject_HEAD PyObject* weak_references;
+};
+
+// What a container keeps of the objects that it hands out.
+struct Keeping {
+  bool writeback = false;  // mutable ones, to write them back
+  emd::u64 decoded = 0;    // at most so many, to hand them out again
 };
 
 class Container {
@@ -74,7 +81,7 @@ class Container {
   // Attaches to the member of the handle's store; detaches first. `handle_object` owns `handle`. False with an error
   // set. Errors by exception: those of StoreHandle::member, of the structure, of the store.
   bool attach(PyObject* handle_object, StoreHandle& handle, std::string_view name, emd::Kind kind,
-              bool writeback);
+              const Keeping& keeping);
   void detach() noexcept;
   // The same, for whoever has entered the handle.
   void let_go(Trash& trash) noexcept;
@@ -100,13 +107,16 @@ class Container {
   }
   bool live() const { return store().live(); }
   // Whether scalars may be decoded while entered: what is read is not about to change, and no object is kept for it.
-  bool decodes_at_once() const { return __builtin_expect(!live() && !cache_.on(), 1); }
+  bool decodes_at_once() const { return __builtin_expect(!live() && keeps_nothing_, 1); }
+  // Whether there is neither a write-back cache nor one of decoded objects, at this moment.
+  bool keeps_nothing() const { return keeps_nothing_; }
   emd::Store& store() const { return *store_.load(std::memory_order_relaxed); }
   StoreHandle& handle() const { return *handle_.load(std::memory_order_relaxed); }
   emd::u64 epoch() const { return handle().epoch(); }
   const emd::Member& member() const { return *member_; }
   const std::shared_ptr<emd::Member>& share_member() const { return member_; }
   WriteBack& cache() { return cache_; }
+  DecodedCache& decoded() { return decoded_; }
 
   Codec& codec() { return codec_; }
   PyObject* self() const { return self_; }
@@ -145,6 +155,8 @@ class Container {
   std::shared_ptr<emd::Member> member_;
   Codec codec_;
   WriteBack cache_;
+  DecodedCache decoded_;
+  bool keeps_nothing_ = true;
   PyObject* self_;
 };
 
@@ -155,7 +167,9 @@ __attribute__((noinline)) auto Container::look_beside_writer(Work& work) {
   try {
     return store().look(*member_, work);
   } catch (const emd::ClosedError&) {
-    Trash nothing;  // there is no write-back cache in a store that is only read
+    // What the cache of decoded objects holds is released with the container: here that would be while entered.
+    Trash nothing;
+    decoded_.set_aside();
     let_go(nothing);
     throw;
   }

@@ -101,6 +101,7 @@ PyObject* method_clear(PyObject* self, PyObject*) {
       container.dict().clear();
     }
     container.cache().forget_all(trash);
+    container.decoded().forget_all(trash);
     Py_RETURN_NONE;
   });
 }

@@ -54,7 +54,11 @@ enum class Part { key, value, item };
 // A record, or the part of it that is wanted, taken out of a dict.
 class TakenRecord {
  public:
-  TakenRecord(DictContainer& container, Part part) : container_(container), part_(part) {}
+  using Place = DecodedCache::Place;
+
+  // `place`: what the object may push out of the cache of decoded ones.
+  TakenRecord(DictContainer& container, Part part, Place place = Place::any)
+      : container_(container), part_(part), place_(place) {}
   ~TakenRecord() { drop_objects(); }
   TakenRecord(const TakenRecord&) = delete;
   TakenRecord& operator=(const TakenRecord&) = delete;
@@ -78,7 +82,7 @@ class TakenRecord {
   bool must_grow() const { return __builtin_expect(copies_.has_value(), 0) && copies_->must_grow(); }
   bool grow() { return __builtin_expect(copies_.has_value(), 0) && copies_->grow(); }
 
-  // Has copies taken of scalars too: for is(). Before read().
+  // Has copies taken of scalars too, and an object made that nobody else has: for is(). Before read().
   void copy_always() { copy_always_ = true; }
   // Whether that record has the same key and value as this one. Precondition: copy_always(); not Part::key.
   bool is(const emd::Dict::Record& record) const;
@@ -96,6 +100,7 @@ class TakenRecord {
   PyObject* decode_key();
   PyObject* decode_value();
   PyObject* cached_value();
+  PyObject* shared_value();
   Bytes key_bytes() const { return copies_->bytes().first(key_size_); }
   Bytes value_bytes() const { return copies_->bytes().subspan(key_size_ + annex_size_); }
   void drop_objects() {
@@ -105,13 +110,16 @@ class TakenRecord {
 
   DictContainer& container_;
   const Part part_;
+  const Place place_;
   bool copy_always_ = false;
   bool decoded_ = false;  // key_ and value_ are what was asked for; null with an error set
   bool cached_ = false;   // there is a write-back cache
+  bool shared_ = false;   // there is a cache of decoded objects
   PyObject* key_ = nullptr;
   PyObject* value_ = nullptr;
   // Set with the copies.
   u64 cache_changes_;
+  u64 changes_;  // of the store
   std::size_t key_size_;
   std::size_t annex_size_;
   std::optional<Copies> copies_;  // key, annex, value; made when they are needed
@@ -119,7 +127,7 @@ class TakenRecord {
 
 // The common cases without a call.
 __attribute__((always_inline)) inline void TakenRecord::take(const emd::Dict::Record& record) {
-  if (__builtin_expect(container_.cache().on() || copy_always_, 0)) return take_copy(record);
+  if (__builtin_expect(!container_.keeps_nothing() || copy_always_, 0)) return take_copy(record);
   const bool wants_key = part_ != Part::value;
   const bool wants_value = part_ != Part::key;
   const bool small_key = is_small_int(record.key) && record.annex.empty();
@@ -139,6 +147,10 @@ inline bool encode_key(DictContainer& container, PyObject* key, Buffer& canonica
   return container.codec().encode_key(key, canonical, nullptr);
 }
 
+// The object decoded before for this key, if its value is certain to be the same: a new reference, or null. Precondition:
+// entered, and there is a cache of decoded objects.
+PyObject* known_value(DictContainer& container, Bytes key);
+
 // Reads the value of a key. Returns a new reference; null if there is none, or with an error set.
 inline PyObject* dict_value(DictContainer& container, Bytes key) {
   TakenRecord record(container, Part::value);
@@ -152,11 +164,16 @@ inline PyObject* dict_value(DictContainer& container, Bytes key) {
       if (decodes_in_place(found->value)) return container.codec().decode_value(found->value);
       record.take(*found);
       taken = true;
+    } else if (container.decoded().on()) {
+      if (PyObject* const known = known_value(container, key)) return known;
     }
   }
   if (!taken && !record.read([&](emd::Dict& dict) { return dict.find(key); })) return nullptr;
   return record.object();
 }
+
+// The same by a key, as an object that nobody else has; a missing key as d[key] tells it, then an error is set.
+PyObject* dict_value_anew(PyObject* self, PyObject* key);
 
 enum class Stored { failed, stored, present };
 enum class When { always, absent };

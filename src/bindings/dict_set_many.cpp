@@ -23,7 +23,7 @@ bool PairGroup::encode(PyObject* key, PyObject* value) {
 }
 
 bool PairGroup::add(PyObject* key, PyObject* value) {
-  if (__builtin_expect(container_.keeps_objects(), 0)) return dict_store(container_, key, value);
+  if (__builtin_expect(!container_.keeps_nothing(), 0)) return dict_store(container_, key, value);
   const std::size_t before = bytes_.size();
   if (!encode(key, value)) {
     bytes_.truncate(before);

@@ -50,6 +50,8 @@ void TakenRecord::take_copy(const emd::Dict::Record& record) {
   decoded_ = false;
   cached_ = container_.cache().on();
   cache_changes_ = container_.cache().changes();
+  shared_ = container_.decoded().on() && !copy_always_;
+  changes_ = container_.store().changes();
   key_size_ = record.key.size();
   annex_size_ = record.annex.size();
   if (!copies_->add(record.key, live) || !copies_->add(record.annex, live)) return;
@@ -63,6 +65,7 @@ PyObject* TakenRecord::decode_key() {
 
 PyObject* TakenRecord::decode_value() {
   if (__builtin_expect(cached_, 0)) return cached_value();
+  if (__builtin_expect(shared_, 0)) return shared_value();
   return container_.codec().decode_value(value_bytes());
 }
 
@@ -99,6 +102,31 @@ PyObject* TakenRecord::cached_value() {
   if (cache.on() && cache.changes() == cache_changes_ && !cache.keep(name.get(), value.get(), trash))
     return nullptr;
   return value.release();
+}
+
+// The object decoded before from the same bytes, or a new one, remembered.
+PyObject* TakenRecord::shared_value() {
+  const Bytes bytes = value_bytes();
+  if (decodes_in_place(bytes) || !container_.attached()) return container_.codec().decode_value(bytes);
+  Trash trash;
+  DecodedCache& cache = container_.decoded();
+  DecodedCache::Print print;
+  {
+    const Container::Entered entered(container_);
+    print = cache.print(bytes);
+    if (PyObject* const known = cache.find(key_bytes(), print, changes_)) return Py_NewRef(known);
+  }
+  Ref value(container_.codec().decode_value(bytes));
+  if (!value || !container_.attached()) return value.release();  // decoding has closed it
+  const Container::Entered entered(container_);
+  cache.keep(key_bytes(), print, changes_, value.get(), place_, trash);
+  return value.release();
+}
+
+PyObject* known_value(DictContainer& container, Bytes key) {
+  PyObject* const known =
+      container.look([&] { return container.decoded().find(key, container.store().changes()); });
+  return Py_XNewRef(known);
 }
 
 Ref cache_name(Bytes key) {
@@ -138,8 +166,9 @@ Stored dict_store(DictContainer& container, PyObject* key, PyObject* value, When
     const emd::Operation operation(container.store());
     container.dict().put(canonical.bytes(), annex.bytes(), encoded.bytes());
   }
-  const bool done = __builtin_expect(!container.cache().on(), 1) ||
-                    update_cache(container, canonical.bytes(), value, trash);
+  if (__builtin_expect(container.keeps_nothing(), 1)) return Stored::stored;
+  container.decoded().forget(canonical.bytes(), trash);
+  const bool done = !container.cache().on() || update_cache(container, canonical.bytes(), value, trash);
   return done ? Stored::stored : Stored::failed;
 }
 
@@ -180,6 +209,7 @@ bool flush_dict(DictContainer& container) {
 void dict_erase(DictContainer& container, const emd::Dict::Record& record, Trash& trash) {
   const Ref name = __builtin_expect(container.cache().on(), 0) ? cache_name(record.key) : Ref();
   if (!name) PyErr_Clear();
+  container.decoded().forget(record.key, trash);
   {
     const emd::Operation operation(container.store());
     container.dict().erase(record);
@@ -209,6 +239,22 @@ PyObject* dict_subscript(PyObject* self, PyObject* key) {
     return value || PyErr_Occurred() ? value : missing(self, key);
   });
 }
+
+}  // namespace
+
+PyObject* dict_value_anew(PyObject* self, PyObject* key) {
+  return guarded_object([&]() -> PyObject* {
+    DictContainer& container = dict_container(self);
+    Buffer canonical;
+    if (!encode_key(container, key, canonical)) return nullptr;
+    TakenRecord record(container, Part::value);
+    record.copy_always();
+    const bool found = record.read([&](emd::Dict& dict) { return dict.find(canonical.bytes()); });
+    return found ? record.object() : missing(self, key);
+  });
+}
+
+namespace {
 
 bool remove(DictContainer& container, Bytes key) {
   Trash trash;

@@ -28,6 +28,7 @@ struct DictIterator {
   u64 version;
   u64 epoch;
   Reached reached;
+  emd::Scan scan;
 };
 
 struct DictView {
@@ -45,6 +46,7 @@ PyObject* make_iterator(PyObject* dict, Part part, bool backwards) {
     if (!self) return nullptr;
     Ref object(reinterpret_cast<PyObject*>(self));
     new (&self->dict) SharedRef;
+    new (&self->scan) emd::Scan;
     self->dict.exchange(Ref::borrowed(dict));
     self->part = part;
     self->backwards = backwards;
@@ -87,13 +89,14 @@ enum class Outcome { given, exhausted, changed, changed_by_writer };
 
 // Takes the next record; `reached` becomes where the iterator is then.
 template <bool kLive>
-__attribute__((always_inline)) inline Outcome advance(const DictIterator& self, DictContainer& container,
+__attribute__((always_inline)) inline Outcome advance(DictIterator& self, DictContainer& container,
                                                       Reached& reached, TakenRecord& record) {
   const emd::Dict& dict = container.dict();
   if (!is_current(self, container)) return kLive ? Outcome::changed_by_writer : Outcome::changed;
   if (kLive && !stands_on_its_record(self.reached, dict)) return Outcome::changed_by_writer;
   const auto next = step(self, dict);
   if (!next) return Outcome::exhausted;
+  dict.reached(next->position, self.scan);
   const u64 key_hash = kLive ? emd::hash64(next->key, 0) : 0;
   reached = {true, next->position, key_hash, self.reached.remaining - 1};
   record.take(*next);
@@ -115,7 +118,7 @@ PyObject* iterator_next(PyObject* object) {
   if (!dict) return nullptr;
   return guarded_object([&]() -> PyObject* {
     DictContainer& container = dict_container(dict.get());
-    TakenRecord record(container, self.part);
+    TakenRecord record(container, self.part, TakenRecord::Place::free);
     Outcome outcome{};
     do {
       const Container::Entered entered(container);
@@ -169,6 +172,7 @@ void iterator_dealloc(PyObject* object) {
   PyTypeObject* type = Py_TYPE(object);
   PyObject_GC_UnTrack(object);
   iterator_of(object).dict.~SharedRef();
+  iterator_of(object).scan.~Scan();
   PyObject_GC_Del(object);
   Py_DECREF(type);
 }

@@ -1,9 +1,12 @@
-// EMList's write-back cache: word of the block -> (index, object handed out). The word is the element's name,
+// EMList's caches. That of decoded objects is by the word of the block. The write-back cache: word of the block -> (index, object handed out). The word is the element's name,
 // since it stays the same wherever the element moves; the index is where it was last seen.
 #include "bindings/list_object.h"
 
 namespace pyr {
 namespace {
+
+// Of more elements that go the cache of decoded objects is emptied.
+constexpr u64 kForgottenSingly = 1024;
 
 Ref word_name(Word word) { return Ref(PyLong_FromUnsignedLongLong(word.bits)); }
 
@@ -47,6 +50,14 @@ bool flush_element(ListContainer& container, PyObject* name, u64 hint, PyObject*
 }  // namespace
 
 void TakenElement::take_block(u64 index) {
+  shared_ = container_.decoded().on() && !copy_always_;
+  changes_ = container_.store().changes();
+  if (shared_) {
+    PyObject* const known = container_.decoded().find(name(), changes_);
+    decoded_ = known != nullptr;
+    Py_XSETREF(object_, Py_XNewRef(known));
+    if (known) return;
+  }
   const Bytes bytes = container_.list().block(word_);
   const bool live = container_.live();
   cached_ = container_.cache().on();
@@ -70,6 +81,7 @@ bool TakenElement::is_at(u64 index) const {
 
 PyObject* TakenElement::block_object() {
   if (decoded_) return std::exchange(object_, nullptr);
+  if (shared_) return shared_object();
   if (__builtin_expect(!cached_, 1)) return container_.codec().decode_value(copies_->bytes());
   const Ref name = word_name(word_);
   if (!name) return nullptr;
@@ -80,6 +92,25 @@ PyObject* TakenElement::block_object() {
       return Py_NewRef(PyTuple_GET_ITEM(entry.get(), 1));
   }
   return remembered(container_.codec().decode_value(copies_->bytes()));
+}
+
+// The object decoded before from the same bytes, or a new one, remembered.
+PyObject* TakenElement::shared_object() {
+  const Bytes bytes = copies_->bytes();
+  if (decodes_in_place(bytes) || !container_.attached()) return container_.codec().decode_value(bytes);
+  Trash trash;
+  DecodedCache& cache = container_.decoded();
+  DecodedCache::Print print;
+  {
+    const Container::Entered entered(container_);
+    print = cache.print(bytes);
+    if (PyObject* const known = cache.find(name(), print, changes_)) return Py_NewRef(known);
+  }
+  Ref value(container_.codec().decode_value(bytes));
+  if (!value || !container_.attached()) return value.release();  // decoding has closed it
+  const Container::Entered entered(container_);
+  cache.keep(name(), print, changes_, value.get(), place_, trash);
+  return value.release();
 }
 
 // Remembers a value just decoded, unless the list has been changed meanwhile; gives it back.
@@ -99,7 +130,21 @@ bool remember_element(ListContainer& container, u64 index, PyObject* value, Tras
   return !word.is_reference() || !is_mutable_value(value) || keep(container, word, index, value, trash);
 }
 
+namespace {
+
+void forget_decoded(ListContainer& container, u64 from, u64 step, u64 count, Trash& trash) {
+  DecodedCache& cache = container.decoded();
+  if (count > kForgottenSingly) return cache.forget_all(trash);
+  for (u64 i = 0; i < count; ++i) {
+    const Word word = container.list().get(from + i * step);
+    if (word.is_reference()) cache.forget({reinterpret_cast<const u8*>(&word.bits), sizeof word.bits}, trash);
+  }
+}
+
+}  // namespace
+
 void forget_elements(ListContainer& container, u64 from, u64 step, u64 count, Trash& trash) {
+  if (container.decoded().on()) forget_decoded(container, from, step, count, trash);
   if (!container.cache().on()) return;
   container.cache().changed();
   for (u64 i = 0; i < count && !container.cache().empty(); ++i) {

@@ -12,6 +12,8 @@ struct ListIterator {
   PyObject_HEAD SharedRef list;  // empty when exhausted
   bool backwards;
   Py_ssize_t index;  // of the next element
+  emd::Scan words;
+  emd::Scan blocks;
 };
 
 PyTypeObject* g_iterator_type = nullptr;
@@ -24,6 +26,8 @@ PyObject* make_iterator(PyObject* list, bool backwards) {
     if (!self) return nullptr;
     Ref object(reinterpret_cast<PyObject*>(self));
     new (&self->list) SharedRef;
+    new (&self->words) emd::Scan;
+    new (&self->blocks) emd::Scan;
     self->list.exchange(Ref::borrowed(list));
     self->backwards = backwards;
     self->index = 0;
@@ -46,13 +50,14 @@ bool take_next(ListIterator& self, ListContainer& container, TakenElement& eleme
       element.take(index);
       return true;
     });
+    if (found && element.word().is_reference()) container.list().reached_block(element.word(), self.blocks);
     if (found && !element.must_grow()) self.index += self.backwards ? -1 : 1;
   } while (found && element.grow());
   return found;
 }
 
 __attribute__((noinline)) PyObject* next_or_end(ListIterator& self, ListContainer& container) {
-  TakenElement element(container);
+  TakenElement element(container, TakenElement::Place::free);
   if (take_next(self, container, element)) return element.object();
   self.list.exchange(Ref());
   return nullptr;
@@ -68,6 +73,7 @@ PyObject* iterator_next(PyObject* object) {
     {
       const Container::Entered entered(container);
       word = word_at(container, [&](u64) { return static_cast<u64>(self.index); });
+      container.list().reached(static_cast<u64>(self.index), self.words);
       if (!word.is_reference()) self.index += self.backwards ? -1 : 1;
     }
     return word.is_reference() ? next_or_end(self, container) : inline_value(word);
@@ -97,6 +103,8 @@ void iterator_dealloc(PyObject* object) {
   PyTypeObject* type = Py_TYPE(object);
   PyObject_GC_UnTrack(object);
   iterator_of(object).list.~SharedRef();
+  iterator_of(object).words.~Scan();
+  iterator_of(object).blocks.~Scan();
   PyObject_GC_Del(object);
   Py_DECREF(type);
 }

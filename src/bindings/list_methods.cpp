@@ -140,7 +140,7 @@ PyObject* method_index(PyObject* self, PyObject* const* args, Py_ssize_t count) 
     const Container::Snapshot held(container);
     const u64 size = container.read([&] { return container.list().size(); });
     const u64 to = stop < 0 ? insertion_index(stop, size) : static_cast<u64>(stop);
-    TakenElement element(container);
+    TakenElement element(container, TakenElement::Place::free);
     const Py_ssize_t found = list_find(container, args[0], insertion_index(start, size), to, element);
     if (found >= 0) return PyLong_FromSsize_t(found);
     if (found == -1) PyErr_Format(PyExc_ValueError, "%R is not in list", args[0]);
@@ -152,7 +152,7 @@ PyObject* method_count(PyObject* self, PyObject* value) {
   return guarded_object([&]() -> PyObject* {
     ListContainer& container = list_container(self);
     const Container::Snapshot held(container);
-    TakenElement element(container);
+    TakenElement element(container, TakenElement::Place::free);
     Py_ssize_t count = 0;
     u64 from = 0;
     while (true) {
@@ -182,6 +182,7 @@ PyObject* method_clear(PyObject* self, PyObject*) {
     const Container::Entered entered(container);
     container.change(false, [&] { container.list().clear(); });
     container.cache().forget_all(trash);
+    container.decoded().forget_all(trash);
     Py_RETURN_NONE;
   });
 }

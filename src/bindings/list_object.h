@@ -65,7 +65,11 @@ bool is_list_object(PyObject* object);
 // An element, taken out of a list.
 class TakenElement {
  public:
-  explicit TakenElement(ListContainer& container) : container_(container) {}
+  using Place = DecodedCache::Place;
+
+  // `place`: what the object may push out of the cache of decoded ones.
+  explicit TakenElement(ListContainer& container, Place place = Place::any)
+      : container_(container), place_(place) {}
   ~TakenElement() { Py_CLEAR(object_); }
   TakenElement(const TakenElement&) = delete;
   TakenElement& operator=(const TakenElement&) = delete;
@@ -92,7 +96,7 @@ class TakenElement {
   bool must_grow() const { return __builtin_expect(copies_.has_value(), 0) && copies_->must_grow(); }
   bool grow() { return __builtin_expect(copies_.has_value(), 0) && copies_->grow(); }
   Word word() const { return word_; }
-  // Has copies taken of scalars too: for is_at(). Before read().
+  // Has copies taken of scalars too, and an object made that nobody else has: for is_at(). Before read().
   void copy_always() { copy_always_ = true; }
   // Whether the very element is at this index. Precondition: copy_always(); entered.
   bool is_at(u64 index) const;
@@ -106,16 +110,21 @@ class TakenElement {
   void take_block(u64 index);
   PyObject* block_object();
   PyObject* remembered(PyObject* value);
+  PyObject* shared_object();
+  Bytes name() const { return {reinterpret_cast<const u8*>(&word_.bits), sizeof word_.bits}; }
 
   ListContainer& container_;
+  const Place place_;
   Word word_;
   bool copy_always_ = false;
   bool decoded_ = false;  // object_ is the element; null with an error set
   bool cached_ = false;   // there is a write-back cache
+  bool shared_ = false;   // there is a cache of decoded objects
   PyObject* object_ = nullptr;
   // Set with the copy.
   u64 index_;
   u64 cache_changes_;
+  u64 changes_;                   // of the store
   std::optional<Copies> copies_;  // of the block; made when it is needed
 };
 
@@ -138,7 +147,7 @@ class TakenRange {
   // Within a read.
   // Room for so many elements. Errors: PythonError.
   void begin(u64 count);
-  void take(u64 index);
+  Word take(u64 index);
   bool must_grow() const { return copies_.must_grow(); }
   // After it: whether the read has to be repeated, with the room for that made. Errors: PythonError.
   bool grow() { return copies_.grow(); }
@@ -171,9 +180,12 @@ bool list_repeat(PyObject* self, Py_ssize_t times);
 // Precondition of these: entered.
 
 void list_remove(ListContainer& container, u64 index, Trash& trash);
-// The write-back cache: drops the elements about to leave; keeps one that came.
+// The caches: drops the elements about to leave; keeps one that came.
 void forget_elements(ListContainer& container, u64 from, u64 step, u64 count, Trash& trash);
 bool remember_element(ListContainer& container, u64 index, PyObject* value, Trash& trash);
+
+// The element at an index, as an object that nobody else has; null with an error set.
+PyObject* list_element_anew(PyObject* self, PyObject* index);
 
 // Writes changed elements back; false with an error set.
 bool flush_list(ListContainer& container);

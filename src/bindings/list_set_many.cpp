@@ -62,7 +62,7 @@ bool assign_all(ListContainer& container, Assignments& group) {
   return true;
 }
 
-// One by one: with a write-back cache, and up to the index that is refused.
+// One by one: with a cache of objects, and up to the index that is refused.
 bool assign_one_by_one(ListContainer& container, const Assignments& group, Py_ssize_t place) {
   for (std::size_t i = 0; i < group.values.size(); ++i) {
     if (list_set(container, group.indices[i], group.values[i].get())) continue;
@@ -74,7 +74,7 @@ bool assign_one_by_one(ListContainer& container, const Assignments& group, Py_ss
 
 // `place` is that of the group's first index among all. False with an error set.
 bool assign(ListContainer& container, Assignments& group, Py_ssize_t place) {
-  if (!container.keeps_objects()) {
+  if (container.keeps_nothing()) {
     const Container::Entered entered(container);
     if (assign_all(container, group)) return true;
   }

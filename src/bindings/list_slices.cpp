@@ -88,13 +88,14 @@ void TakenRange::begin(u64 count) {
   copies_.clear();
 }
 
-void TakenRange::take(u64 index) {
+Word TakenRange::take(u64 index) {
   const Word word = container_.list().get(index);
   emd::store(words_.data() + words_.size(), word);
   words_.advance(sizeof word);
-  if (!word.is_reference()) return;
+  if (!word.is_reference()) return word;
   copies_.add(container_.list().block(word), container_.live());
   ends_.push_back(copies_.size());
+  return word;
 }
 
 PyObject* TakenRange::next() {
@@ -116,7 +117,12 @@ PyObject* list_slice(ListContainer& container, PyObject* slice) {
       Range range = asked;
       adjust(range, container.list().size());
       taken.begin(static_cast<u64>(range.count));
-      for (Py_ssize_t i = 0; i < range.count && !taken.must_grow(); ++i) taken.take(range.index(i));
+      emd::Scan words, blocks;
+      for (Py_ssize_t i = 0; i < range.count && !taken.must_grow(); ++i) {
+        container.list().reached(range.index(i), words);
+        const Word word = taken.take(range.index(i));
+        if (word.is_reference()) container.list().reached_block(word, blocks);
+      }
     });
   } while (taken.grow());
   const auto count = static_cast<Py_ssize_t>(taken.count());

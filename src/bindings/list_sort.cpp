@@ -14,8 +14,6 @@ namespace {
 constexpr u64 kBytesPerElement = 512;
 constexpr u64 kLeastRun = u64{1} << 12;
 
-u64 sort_budget() { return emd::memory_budget() / 4; }
-
 // Keeps a list usable while code that may close its store runs. Precondition, for all its life: entered.
 class Pin {
  public:
@@ -133,14 +131,15 @@ bool sort_natively(ListContainer& container, bool reverse) {
   bool done = false;
   container.handle().run_long([&] {
     done = emd::sort_native(container.store(), container.list(),
-                            reverse ? emd::Order::descending : emd::Order::ascending, sort_budget());
+                            reverse ? emd::Order::descending : emd::Order::ascending,
+                            container.store().buffer_budget());
   });
   return done;
 }
 
 void sort_generally(ListContainer& container, Pin& pin, PythonSorter& sorter) {
   const u64 version = pin.list().version();
-  const u64 run_words = std::max(kLeastRun, sort_budget() / kBytesPerElement);
+  const u64 run_words = std::max(kLeastRun, pin.store().buffer_budget() / kBytesPerElement);
   try {
     emd::sort_general(pin.store(), pin.list(), run_words, sorter);
   } catch (const emd::ClosedError&) {

@@ -142,6 +142,26 @@ PyObject* list_subscript(PyObject* self, PyObject* key) {
   });
 }
 
+}  // namespace
+
+PyObject* list_element_anew(PyObject* self, PyObject* key) {
+  return guarded_object([&]() -> PyObject* {
+    Py_ssize_t index = 0;
+    if (!as_index(key, index)) return nullptr;
+    TakenElement element(list_container(self));
+    element.copy_always();
+    const bool found = element.read([&](u64 size) {
+      const u64 at = resolved_index(index, size);
+      return at < size ? std::optional<u64>(at) : std::nullopt;
+    });
+    if (found) return element.object();
+    PyErr_SetString(PyExc_IndexError, "list index out of range");
+    return nullptr;
+  });
+}
+
+namespace {
+
 bool assign_index(ListContainer& container, Py_ssize_t index, PyObject* value) {
   if (value) return list_set(container, index, value);
   Trash trash;
@@ -184,7 +204,7 @@ int list_contains(PyObject* self, PyObject* value) {
   return guarded(-1, [&] {
     ListContainer& container = list_container(self);
     const Container::Snapshot held(container);
-    TakenElement element(container);
+    TakenElement element(container, TakenElement::Place::free);
     const Py_ssize_t found = list_find(container, value, 0, PY_SSIZE_T_MAX, element);
     return found == -2 ? -1 : found != -1;
   });

@@ -31,12 +31,14 @@ emd::Mode parse_mode(const std::string& mode) {
 }
 
 void open_handle(StoreHandle* self, const nb::bytes& path, const std::string& mode,
-                 std::optional<double> commit_interval, double timeout, double snapshot_timeout) {
+                 std::optional<double> commit_interval, double timeout, double snapshot_timeout,
+                 emd::u64 memory) {
   emd::StoreOptions options;
   options.mode = parse_mode(mode);
   options.commit_interval_seconds = commit_interval.value_or(-1.0);
   options.lock_timeout_seconds = timeout;
   options.snapshot_timeout_seconds = snapshot_timeout;
+  options.memory_bytes = memory;
   const std::string directory(path.c_str(), path.size());
   if (directory.find('\0') != std::string::npos) throw nb::value_error("embedded null byte");
   new (self) StoreHandle(directory, options);
@@ -83,7 +85,8 @@ nb::dict store_stats(StoreHandle& handle) {
   emd::StoreStats stats;
   {
     const StoreHandle::Entered entered(handle);
-    stats = handle.use().stats();
+    emd::Store& store = handle.use();
+    handle.run_long([&] { stats = store.stats(); });
   }
   nb::dict result;
   result["commits"] = stats.commits;
@@ -92,8 +95,16 @@ nb::dict store_stats(StoreHandle& handle) {
   result["journal_capacity"] = stats.journal_capacity;
   result["dirty_bytes"] = stats.dirty_bytes;
   result["private_bytes"] = stats.private_bytes;
+  result["mapped_bytes"] = stats.mapped_bytes;
+  result["resident_bytes"] = stats.resident_bytes;
   result["region_bytes"] = stats.region_bytes;
   result["disk_bytes"] = stats.disk_bytes;
+  nb::dict memory;
+  memory["budget_bytes"] = stats.budget_bytes;
+  memory["used_bytes"] = stats.private_bytes;
+  memory["process_budget_bytes"] = stats.process_budget_bytes;
+  memory["process_used_bytes"] = stats.process_private_bytes;
+  result["memory"] = memory;
   return result;
 }
 
@@ -182,7 +193,7 @@ Container& container_at(nb::handle object) {
   throw nb::type_error("not a container");
 }
 
-// The options as a tuple: (pickler, unpickler, pickle, key, writeback).
+// The options as a tuple: (pickler, unpickler, pickle, key, writeback, cache).
 void configure(Container& container, const nb::tuple& options) {
   if (!container.codec().configure(nb::object(options[0]).ptr(), nb::object(options[1]).ptr(),
                                    nb::cast<bool>(options[2]), nb::object(options[3]).ptr())) {
@@ -197,8 +208,8 @@ void attach(nb::handle object, nb::handle handle, const std::string& name, const
   configure(container, options);
   if (is_dict) dict_container(object.ptr()).set_options({segment_buckets, hash_bits});
   const emd::Kind kind = is_dict ? emd::Kind::dict : emd::Kind::list;
-  if (!container.attach(handle.ptr(), nb::cast<StoreHandle&>(handle), name, kind,
-                        nb::cast<bool>(options[4]))) {
+  const Keeping keeping{nb::cast<bool>(options[4]), nb::cast<emd::u64>(options[5])};
+  if (!container.attach(handle.ptr(), nb::cast<StoreHandle&>(handle), name, kind, keeping)) {
     throw PythonError();
   }
 }
@@ -238,6 +249,28 @@ nb::bytes encoded(nb::handle object, nb::handle value) {
   return nb::bytes(reinterpret_cast<const char*>(out.data()), out.size());
 }
 
+// The value of a key, or the element at an index, decoded anew: an object that nobody else has.
+nb::object decoded_anew(nb::handle object, nb::handle key) {
+  PyObject* const value = is_dict_object(object.ptr()) ? dict_value_anew(object.ptr(), key.ptr())
+                                                       : list_element_anew(object.ptr(), key.ptr());
+  if (!value) throw PythonError();
+  return nb::steal(value);
+}
+
+nb::dict cache_stats(Container& container) {
+  DecodedCache::Stats stats;
+  {
+    const Container::Entered entered(container);
+    stats = container.decoded().stats();
+  }
+  nb::dict result;
+  result["capacity"] = stats.capacity;
+  result["entries"] = stats.entries;
+  result["hits"] = stats.hits;
+  result["misses"] = stats.misses;
+  return result;
+}
+
 // What a region holds: bytes in use, dead bytes that only compact() gives back, and bytes that will be used again.
 struct Use {
   const char* role;
@@ -256,6 +289,8 @@ nb::dict region_stats(const std::vector<emd::RegionStats>& regions, const std::v
     region["free_bytes"] = uses[i].free;
     region["dirty_bytes"] = regions[i].dirty_bytes;
     region["private_bytes"] = regions[i].private_bytes;
+    region["mapped_bytes"] = regions[i].mapped_bytes;
+    region["resident_bytes"] = regions[i].resident_bytes;
     region["disk_bytes"] = regions[i].disk_bytes;
     region["awaiting_bytes"] = regions[i].awaiting_bytes;
     result[uses[i].role] = region;
@@ -282,6 +317,7 @@ nb::dict dict_stats(DictContainer& container) {
   result["value_bytes"] = stats.value_bytes;
   result["free_value_bytes"] = stats.free_value_bytes;
   result["load"] = stats.load;
+  result["cache"] = cache_stats(container);
   return result;
 }
 
@@ -299,6 +335,7 @@ nb::dict list_stats(ListContainer& container) {
   result["word_bytes"] = stats.word_bytes;
   result["heap_live_bytes"] = stats.heap_live_bytes;
   result["heap_free_bytes"] = stats.heap_free_bytes;
+  result["cache"] = cache_stats(container);
   return result;
 }
 
@@ -321,7 +358,7 @@ void translate(const std::exception_ptr& pointer, void*) {
 void bind_handle(nb::module_& module) {
   nb::class_<StoreHandle>(module, "StoreHandle", "One open store; see src/bindings/handle.h.")
       .def("__init__", &open_handle, nb::arg("path"), nb::arg("mode"), nb::arg("commit_interval").none(),
-           nb::arg("timeout"), nb::arg("snapshot_timeout"))
+           nb::arg("timeout"), nb::arg("snapshot_timeout"), nb::arg("memory"))
       .def_prop_ro("path", &path_of)
       .def_prop_ro("closed", &StoreHandle::closed)
       .def_prop_ro("forked", &StoreHandle::forked)
@@ -374,6 +411,7 @@ void bind_functions(nb::module_& module) {
   module.def("list_repeat", &repeat, nb::arg("container"), nb::arg("times"));
   module.def("is_storing", &is_storing);
   module.def("encoded", &encoded, nb::arg("container"), nb::arg("value"));
+  module.def("decoded_anew", &decoded_anew, nb::arg("container"), nb::arg("key"));
   module.def("container_stats", &container_stats, nb::arg("container"));
   module.def("memory_budget", &emd::memory_budget,
              "Return the budget of private pages, in bytes: one for the whole process.");

@@ -39,6 +39,11 @@ class File {
   virtual void copy_from(File& source, u64 offset, u64 length);
   // Makes this empty file share all blocks of another, as it is now; false where the filesystem cannot.
   virtual bool clone_from(File&) { return false; }
+  // Says that a range will be read soon, so that the system reads it ahead; or that it will not be read for long, so that
+  // clean pages of it, which nobody has mapped, leave the page cache, and changed ones are written. Hints: do not fail.
+  // Other systems: F_RDADVISE on macOS; what has no counterpart may do nothing.
+  virtual void will_need(u64, u64) {}
+  virtual void let_go(u64, u64) {}
   // Blocks on disk, in bytes.
   virtual u64 allocated() = 0;
 

@@ -80,6 +80,8 @@ class LinuxFile : public File {
   void zero(u64 offset, u64 length) override;
   void copy_from(File& source, u64 offset, u64 length) override;
   bool clone_from(File& source) override;
+  void will_need(u64 offset, u64 length) override;
+  void let_go(u64 offset, u64 length) override;
   u64 allocated() override;
   void map(void* address, u64 offset, u64 length, Share share) override;
 
@@ -93,6 +95,7 @@ class LinuxFile : public File {
   friend class DescriptorCache;
   friend class Borrowed;
   void write_zeros(u64 offset, u64 length);
+  void advise(u64 offset, u64 length, int advice);
 
   const std::shared_ptr<DirectoryHandle> directory_;
   const std::string name_;
@@ -198,6 +201,19 @@ void LinuxFile::truncate(u64 size) {
     result = ::ftruncate(fd.get(), static_cast<off_t>(size));
   } while (result != 0 && errno == EINTR);
   if (result != 0) throw_errno("ftruncate", path_);
+}
+
+void LinuxFile::will_need(u64 offset, u64 length) { advise(offset, length, POSIX_FADV_WILLNEED); }
+void LinuxFile::let_go(u64 offset, u64 length) { advise(offset, length, POSIX_FADV_DONTNEED); }
+
+void LinuxFile::advise(u64 offset, u64 length, int advice) {
+  if (length == 0) return;  // which would mean: to the end
+  try {
+    const Borrowed fd(*this);
+    (void)::posix_fadvise(fd.get(), static_cast<off_t>(offset), static_cast<off_t>(length), advice);
+  } catch (const SystemError&) {
+    // No descriptor to be had: then there is no hint.
+  }
 }
 
 u64 LinuxFile::read(u64 offset, void* to, u64 length) {

@@ -40,6 +40,12 @@ void drop_private(u8* address, u64 length) {
   if (::madvise(address, length, MADV_DONTNEED) != 0) throw_errno("madvise(MADV_DONTNEED)", "");
 }
 
+void unmap_clean(u8* address, u64 length) { (void)::madvise(address, length, MADV_DONTNEED); }
+
+bool resident(const u8* address, u64 length, u8* pages) {
+  return ::mincore(const_cast<u8*>(address), length, pages) == 0;
+}
+
 void populate_write(u8* address, u64 length) {
   // EINVAL on kernels before 5.14, EFAULT or EHWPOISON when a page cannot be had: then the first
   // store faults it in, or fails, as it would have without this call.

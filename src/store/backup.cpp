@@ -285,13 +285,23 @@ class Backup {
     Copy& copy = known->second;
     // Beyond the source's end there is nothing yet; recovery gives checksums room.
     end = std::min(end, present);
+    const bool large = end > 2 * memory_budget();
     while (copy.bytes < end) {
       const u64 length = std::min(kPiece, end - copy.bytes);
+      from->will_need(copy.bytes + length, std::min(kPiece, end - copy.bytes - length));
       copy.file->copy_from(*from, copy.bytes, length);
+      if (large) let_go(*from, *copy.file, copy.bytes);
       copy.bytes += length;
       done_ += length;
       if (progress_) progress_(done_, std::max(done_, total_));
     }
+  }
+
+  // What was copied makes room in the page cache. Of the copy, what was written a piece before: it takes a while to be clean.
+  static void let_go(platform::File& from, platform::File& to, u64 offset) {
+    from.let_go(offset, kPiece);
+    const u64 begin = offset - std::min(offset, kPiece);
+    to.let_go(begin, offset + kPiece - begin);
   }
 
   static constexpr u64 kSuperblockBytes = 2 * kPageSize;

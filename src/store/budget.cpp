@@ -7,10 +7,6 @@
 #include "store/store.h"
 
 namespace emd {
-namespace {
-// Below this a handful of pages would be committed again and again.
-constexpr u64 kLeastBudget = u64{1} << 20;
-}  // namespace
 
 // Never destroyed: stores may be closed late in the interpreter's end.
 Budget& Budget::instance() {
@@ -18,12 +14,12 @@ Budget& Budget::instance() {
   return *budget;
 }
 
-Budget::Budget() : limit_bytes_(std::max(platform::memory_limit() / 4, kLeastBudget)) {
+Budget::Budget() : limit_bytes_(std::max(platform::memory_limit() / 4, kLeastBytes)) {
   platform::hold_over_fork(mutex_);
 }
 
 void Budget::set_bytes(u64 bytes) {
-  limit_bytes_.store(std::max(bytes, kLeastBudget), std::memory_order_relaxed);
+  limit_bytes_.store(std::max(bytes, kLeastBytes), std::memory_order_relaxed);
   if (exceeded()) ask_all();
 }
 
@@ -40,6 +36,37 @@ void Budget::enroll(std::atomic<u32>& flags, u32 bits) {
 void Budget::resign(std::atomic<u32>& flags) {
   const std::lock_guard hold(mutex_);
   std::erase_if(stores_, [&](const Enrolled& one) { return one.flags == &flags; });
+}
+
+void StoreBudget::start(u64 bytes, std::atomic<u32>& flags, u32 bits) {
+  own_bytes_ = bytes == 0 ? 0 : std::max(bytes, Budget::kLeastBytes);
+  flags_ = &flags;
+  bits_ = bits;
+  Budget::instance().enroll(flags, bits);
+}
+
+void StoreBudget::stop() {
+  if (flags_ != nullptr) Budget::instance().resign(*flags_);
+  flags_ = nullptr;
+}
+
+u64 StoreBudget::bytes() const {
+  const u64 all = Budget::instance().bytes();
+  return own() ? std::min(own_bytes_, all) : all;
+}
+
+u64 StoreBudget::buffer_bytes() const {
+  const u64 limit = bytes();
+  const u64 used = std::min(pages(), pages_within(limit)) << kPageShift;
+  return std::min(limit / 4, limit - used);
+}
+
+void StoreBudget::add_pages(u64 count) {
+  const u64 held = pages_.fetch_add(count, std::memory_order_relaxed) + count;
+  if (own() && held > pages_within(own_bytes_) && flags_ != nullptr) {
+    flags_->fetch_or(bits_, std::memory_order_relaxed);
+  }
+  Budget::instance().add_pages(count);
 }
 
 u64 memory_budget() { return Budget::instance().bytes(); }

@@ -108,9 +108,10 @@ std::unique_ptr<Content> Catalogue::open_content(FileId id, u64 size, bool overl
   if (!state_.directory->exists(name)) damaged("the file " + name + " is missing");
   auto file = state_.directory->open(name, how);
   if (store_.live() && !overlaid)
-    return std::make_unique<Content>(std::move(file), id, size, Content::Reading::live);
+    return std::make_unique<Content>(state_.budget, std::move(file), id, size, Content::Reading::live);
   if (store_.read_only()) {
-    auto content = std::make_unique<Content>(std::move(file), id, size, Content::Reading::overlaid);
+    auto content =
+        std::make_unique<Content>(state_.budget, std::move(file), id, size, Content::Reading::overlaid);
     for (const auto& [offset, bytes] : state_.overlay[log_file(id)]) {
       // A range goes in whole words, and may pass the end by a few bytes.
       if (offset < size)
@@ -121,7 +122,8 @@ std::unique_ptr<Content> Catalogue::open_content(FileId id, u64 size, bool overl
   if (!state_.directory->exists(sums_file_name(id)))
     damaged("the file " + sums_file_name(id) + " is missing");
   auto sums = std::make_unique<PageSums>(state_.directory->open(sums_file_name(id), how), size);
-  return std::make_unique<Content>(std::move(file), std::move(sums), id, size, Content::Origin::existing);
+  return std::make_unique<Content>(state_.budget, std::move(file), std::move(sums), id, size,
+                                   Content::Origin::existing);
 }
 
 void Catalogue::map_table(RegionId id, FileId file_id, u64 size) {

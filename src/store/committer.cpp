@@ -6,7 +6,6 @@
 
 #include "base/errors.h"
 #include "platform/mapping.h"
-#include "store/budget.h"
 #include "store/catalogue.h"
 
 namespace emd {
@@ -19,6 +18,10 @@ constexpr u64 kMostHeadroom = u64{1} << 20;
 constexpr u64 kMergeGap = 16;
 // A large store may journal this much between checkpoints, each of which syncs all of its changed pages.
 constexpr u64 kMostJournaled = u64{64} << 20;
+// Appended pages are let go at least so many bytes at a time.
+constexpr u64 kLeastLetGo = u64{4} << 20;
+// And once more those before them: what was not on the disk yet, or a private copy, is by then.
+constexpr u64 kLetGoAgain = u64{64} << 20;
 // What the journal may hold for the sake of a backup before that is given up.
 constexpr u64 kMostHeldBack = u64{4} << 30;
 
@@ -287,7 +290,7 @@ void Committer::commit() {
   store_.dirty_ = false;
   ++state_.commits;
   unmap_released();
-  if (Budget::instance().exceeded()) drop_clean_pages();
+  if (state_.budget.exceeded()) drop_clean_pages();
   if (checkpoint_is_due()) checkpoint();
 }
 
@@ -305,10 +308,25 @@ void Committer::apply(const std::vector<Region*>& changed) {
   state_.readers->end_change(state_.journal->sequence());
 }
 
+// The newest quarter of the budget stays: what was just inserted is what is read.
+void Committer::let_appended_go(const Region& region) {
+  Content& content = *region.state_->content;
+  if (!region.state_->lets_appended_go || !region.large()) return;
+  const u64 keep = state_.budget.bytes() / 4;
+  const u64 end = page_down(content.committed - std::min(content.committed, keep));
+  content.let_go_end = std::min(content.let_go_end, page_down(content.fresh_begin));
+  if (end < content.let_go_end + kLeastLetGo) return;
+  const u64 begin = content.let_go_end - std::min(content.let_go_end, kLetGoAgain);
+  content.let_go(begin, end - begin);
+  content.let_go_end = end;
+}
+
 void Committer::forget_changes(Region& region) {
   Region::State& state = *region.state_;
   Content& content = *state.content;
+  const bool grown = content.size > content.fresh_begin;
   content.committed = content.size;
+  if (grown) let_appended_go(region);
   content.fresh_begin = content.boundary;
   content.dirty.clear();
   content.origin = Content::Origin::existing;
@@ -379,7 +397,7 @@ void Committer::give_back_space() {
         copied += content.copied.contains(page);
         content.copied.remove(page);
       }
-      Budget::instance().remove_pages(copied);
+      state_.budget.remove_pages(copied);
       if (copied != 0) platform::drop_private(content.window + range.offset, range.length);
       try {
         content.file->punch(range.offset, range.length);
@@ -409,6 +427,7 @@ bool Committer::restore(Region& region) {
 }
 
 void Committer::roll_back() {
+  ++store_.changes_;
   or_fail([&] {
     std::erase_if(state_.regions, [this](const auto& one) { return !restore(*one.second); });
     for (auto& region : std::exchange(state_.dropped_regions, {})) {

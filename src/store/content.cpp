@@ -6,7 +6,6 @@
 
 #include "base/errors.h"
 #include "platform/mapping.h"
-#include "store/budget.h"
 
 namespace emd {
 namespace {
@@ -42,9 +41,13 @@ void Content::reserve_window() {
   window = platform::reserve(reserved);
 }
 
-Content::Content(std::unique_ptr<platform::File> the_file, std::unique_ptr<PageSums> the_sums, FileId the_id,
-                 u64 the_size, Origin the_origin)
-    : file(std::move(the_file)), sums(std::move(the_sums)), id(the_id), origin(the_origin) {
+Content::Content(StoreBudget& the_budget, std::unique_ptr<platform::File> the_file,
+                 std::unique_ptr<PageSums> the_sums, FileId the_id, u64 the_size, Origin the_origin)
+    : budget(the_budget),
+      file(std::move(the_file)),
+      sums(std::move(the_sums)),
+      id(the_id),
+      origin(the_origin) {
   size = committed = the_size;
   const u64 present = require_file_holds(size);
   allocated = page_up(size);
@@ -65,8 +68,9 @@ Content::Content(std::unique_ptr<platform::File> the_file, std::unique_ptr<PageS
   }
 }
 
-Content::Content(std::unique_ptr<platform::File> the_file, FileId the_id, u64 the_size, Reading reading)
-    : file(std::move(the_file)), id(the_id), origin(Origin::existing) {
+Content::Content(StoreBudget& the_budget, std::unique_ptr<platform::File> the_file, FileId the_id,
+                 u64 the_size, Reading reading)
+    : budget(the_budget), file(std::move(the_file)), id(the_id), origin(Origin::existing) {
   using Share = platform::File::Share;
   size = committed = the_size;
   require_file_holds(size);
@@ -77,6 +81,7 @@ Content::Content(std::unique_ptr<platform::File> the_file, FileId the_id, u64 th
     if (reading == Reading::live) {
       file->map(window, 0, reserved, Share::shared_read_only);
     } else if (allocated != 0) {
+      overlaid = true;
       file->map(window, 0, allocated, Share::private_copy);
     }
   } catch (...) {
@@ -92,7 +97,7 @@ void Content::grow_to(u64 bytes) {
 }
 
 Content::~Content() {
-  Budget::instance().remove_pages(copied.count());
+  budget.remove_pages(copied.count());
   platform::unreserve(window, reserved);
   if (base_ != nullptr) platform::unreserve(base_, base_reserved_);
 }
@@ -156,7 +161,7 @@ void Content::add_dirty_page(u64 page) {
   dirty.add(page);
   if (!copied.contains(page)) {
     copied.add(page);
-    Budget::instance().add_pages(1);
+    budget.add_pages(1);
   }
 }
 
@@ -164,7 +169,7 @@ void Content::roll_back() {
   dirty.for_each_run([&](u64 first, u64 count) {
     platform::drop_private(window + (first << kPageShift), count << kPageShift);
     for (u64 page = first; page < first + count; ++page) copied.remove(page);
-    Budget::instance().remove_pages(count);
+    budget.remove_pages(count);
   });
   dirty.clear();
   if (size > fresh_begin) file->zero(fresh_begin, page_up(size) - fresh_begin);
@@ -179,7 +184,7 @@ void Content::drop_clean_pages() {
       while (end < first + count && !dirty.contains(end)) ++end;
       if (end > page) {
         platform::drop_private(window + (page << kPageShift), (end - page) << kPageShift);
-        Budget::instance().remove_pages(end - page);
+        budget.remove_pages(end - page);
       }
       page = end + 1;
     }
@@ -190,6 +195,43 @@ void Content::drop_clean_pages() {
     for (u64 page = first; page < first + count; ++page) still_copied.add(page);
   });
   copied = std::move(still_copied);
+}
+
+// ---- What is in memory
+
+u64 Content::resident(u64 offset, u64 length, u8* pages) const {
+  const u64 end = std::min(offset + length, allocated);
+  if (offset >= end || !platform::resident(window + offset, end - offset, pages)) return 0;
+  return page_up(end - offset) >> kPageShift;
+}
+
+u64 Content::resident_bytes() const {
+  constexpr u64 kChunk = u64{16384} << kPageShift;
+  std::vector<u8> pages(std::min(allocated, kChunk) >> kPageShift);
+  u64 count = 0;
+  for (u64 offset = 0; offset < allocated; offset += kChunk) {
+    const u64 found = resident(offset, kChunk, pages.data());
+    for (u64 i = 0; i < found; ++i) {
+      count += (pages[i] & 1) != 0 &&
+               (overlaid || copied.count() == 0 || !copied.contains((offset >> kPageShift) + i));
+    }
+  }
+  return count * kPageSize;
+}
+
+void Content::let_go(u64 offset, u64 length) noexcept {
+  const u64 begin = page_up(offset), end = std::min(page_down(offset + length), allocated);
+  if (overlaid || begin >= end) return;
+  const u64 last = end >> kPageShift;
+  for (u64 first = begin >> kPageShift; first < last;) {
+    u64 next = first;
+    while (next < last && (copied.count() == 0 || !copied.contains(next))) ++next;
+    if (next > first) platform::unmap_clean(window + (first << kPageShift), (next - first) << kPageShift);
+    first = next + 1;
+  }
+  if (base_ != nullptr && end <= base_reserved_) platform::unmap_clean(base_ + begin, end - begin);
+  // In one: the page cache holds many pages as a whole, which goes as a whole. Private copies are not part of it.
+  file->let_go(begin, end - begin);
 }
 
 }  // namespace emd

@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "platform/file.h"
+#include "store/budget.h"
 #include "store/page_set.h"
 #include "store/page_sums.h"
 #include "store/region.h"
@@ -20,16 +21,16 @@ struct Content {
     existing,  // a file with committed bytes
     created,   // a new file: everything in it is fresh
   };
-  // Maps the file. `size` is the committed size. A writer's file is cut to its committed pages: what lies
+  // Maps the file; private pages are counted in `budget`, which outlives it. `size` is the committed size. A writer's file is cut to its committed pages: what lies
   // behind them was never committed. Errors: DamagedError if the file is shorter, SystemError.
-  Content(std::unique_ptr<platform::File> file, std::unique_ptr<PageSums> sums, FileId id, u64 size,
-          Origin origin);
+  Content(StoreBudget& budget, std::unique_ptr<platform::File> file, std::unique_ptr<PageSums> sums,
+          FileId id, u64 size, Origin origin);
   enum class Reading {
     live,      // the file as it is and will be: shared and read-only
     overlaid,  // a private copy of the committed bytes, which the opener may change
   };
   // A reader's. It has no checksums. Errors: as above.
-  Content(std::unique_ptr<platform::File> file, FileId id, u64 size, Reading reading);
+  Content(StoreBudget& budget, std::unique_ptr<platform::File> file, FileId id, u64 size, Reading reading);
   ~Content();
   Content(const Content&) = delete;
   Content& operator=(const Content&) = delete;
@@ -49,6 +50,14 @@ struct Content {
   // Lets go of private pages that equal the file.
   void drop_clean_pages();
   void add_dirty_page(u64 page);
+  // Whether pages of [offset, offset + length) are in memory, a byte each; returns how many bytes it has set.
+  u64 resident(u64 offset, u64 length, u8* pages) const;
+  // Bytes of the file that are in the page cache, as far as the window shows them: where it has a private copy, that is
+  // not one. Cost: 8 ms a GiB.
+  u64 resident_bytes() const;
+  // Takes pages of the file, not private copies, out of the page tables and of the page cache; fresh and changed ones are
+  // written first, by and by. Does not fail.
+  void let_go(u64 offset, u64 length) noexcept;
   // Bytes [begin, end) of a page that count, at this size.
   static Bytes used(const u8* from, u64 page, u64 size) {
     const u64 begin = page << kPageShift;
@@ -56,6 +65,7 @@ struct Content {
   }
   bool changed() const { return dirty.count() != 0 || size != committed; }
 
+  StoreBudget& budget;  // counts `copied`
   std::unique_ptr<platform::File> file;
   std::unique_ptr<PageSums> sums;
   FileId id;
@@ -69,6 +79,8 @@ struct Content {
   u64 fresh_begin = 0;              // boundary at the last commit: bytes from here on are in the file already
   u64 allocated = 0;                // size of the file, with real blocks
   u64 punched = 0;                  // bytes below `size` without blocks, about
+  bool overlaid = false;            // a reader's private copy, of which `copied` knows nothing
+  u64 let_go_end = ~u64{0};         // appended pages below this have been let go; none yet
   u64 populated = 0;                // fresh pages below this are faulted in
   PageSet dirty;                    // private pages changed since the last commit
   PageSet copied;                   // private pages that are anonymous memory

@@ -94,6 +94,7 @@ bool Follower::show(u64 sequence, bool overlaid) {
     return table_->sequence() == sequence && (!overlaid || !state_.directory->writer_present(kLockName));
   };
   shown_ = 0;
+  ++store_.changes_;
   tell_store();
   try {
     state_.overlay.clear();

@@ -106,6 +106,18 @@ void Region::advise(Access access) {
                    access == Access::random ? platform::Pattern::random : platform::Pattern::normal);
 }
 
+void Region::let_appended_go() { state_->lets_appended_go = true; }
+
+bool Region::large() const { return size_ > 2 * state_->store.memory_budget(); }
+
+u64 Region::resident(u64 offset, u64 length, u8* pages) const {
+  return state_->content->resident(offset, length, pages);
+}
+
+void Region::will_need(u64 offset, u64 length) { state_->content->file->will_need(offset, length); }
+
+void Region::let_go(u64 offset, u64 length) { state_->content->let_go(offset, length); }
+
 std::string Region::path() const { return state_->content->file->path(); }
 
 void Region::out_of_bounds(u64 offset, u64 length) const {

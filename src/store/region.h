@@ -108,6 +108,18 @@ class Region {
 
   // How the region is mostly read.
   void advise(Access access);
+  // It grows at its end, and what was appended long ago is read seldom: where it is large, commits let go of all but the
+  // newest of what they have made durable, so that bulk growth leaves the page cache to others.
+  void let_appended_go();
+
+  // For Scan. Whether it is too large to stay in memory beside all else: more than twice the store's budget.
+  bool large() const;
+  // Whether pages are in memory, a byte each (its low bit); returns how many bytes it has set.
+  u64 resident(u64 offset, u64 length, u8* pages) const;
+  // Hints: pages that will be read soon; pages that will not for long, which leave the page cache unless they are private
+  // copies.
+  void will_need(u64 offset, u64 length);
+  void let_go(u64 offset, u64 length);
   // Where the region lies, for messages.
   std::string path() const;
 

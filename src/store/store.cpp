@@ -23,6 +23,7 @@ std::unique_ptr<Store> Store::open(const std::string& path, const StoreOptions& 
   state.path = path;
   state.options = options;
   if (state.options.file_system == nullptr) state.options.file_system = platform::real_file_system();
+  state.budget.start(options.memory_bytes, store->attention_, kCommitDue);
   if (options.mode == Mode::read) {
     store->attention_ = kReadOnly;
     Opener(*store).open_for_reading();
@@ -30,7 +31,6 @@ std::unique_ptr<Store> Store::open(const std::string& path, const StoreOptions& 
     Opener(*store).open_for_writing();
   }
   state.fork_guard.emplace(store->attention_, kForked);
-  Budget::instance().enroll(store->attention_, kCommitDue);
   return store;
 }
 
@@ -41,7 +41,7 @@ Store::~Store() {
     (void)state_.release();
     return;
   }
-  Budget::instance().resign(attention_);
+  state_->budget.stop();
 }
 
 const std::string& Store::path() const { return state_->path; }
@@ -85,6 +85,7 @@ void Store::begin_operation() {
     dirty_ = true;
   }
   ++operations_;
+  ++changes_;
 }
 
 void Store::imply_commit(const std::function<void()>& commit) {
@@ -118,12 +119,23 @@ void Store::attend() {
     return;
   }
   const u64 dirty = committer.dirty_pages();
-  if (dirty <= Budget::instance().page_limit()) return;
+  if (dirty <= state_->budget.page_limit()) return;
   rollback();
-  throw BudgetError(path() + ": the transaction changed " + std::to_string(dirty * kPageSize) +
-                    " bytes in place, more than the memory budget of " + std::to_string(memory_budget()) +
-                    " bytes allows, and was rolled back; split it, or raise the budget");
+  refuse_large_transaction(dirty * kPageSize);
 }
+
+void Store::refuse_large_transaction(u64 dirty_bytes) const {
+  const u64 limit = memory_budget();
+  const bool own = limit < emd::memory_budget();
+  throw BudgetError(path() + ": the transaction changed " + std::to_string(dirty_bytes) +
+                    " bytes in place, more than the memory budget of " +
+                    (own ? "this store" : "the process") + ", " + std::to_string(limit) +
+                    " bytes, leaves for pages, and was rolled back; split it, or raise the budget: " +
+                    (own ? "open the store with a larger memory=" : "pyrsistence.set_memory_budget(bytes)"));
+}
+
+u64 Store::memory_budget() const { return state_->budget.bytes(); }
+u64 Store::buffer_budget() const { return state_->budget.buffer_bytes(); }
 
 void Store::commit() {
   if (read_only() && !closed()) return;
@@ -329,8 +341,8 @@ std::unique_ptr<Content> Store::create_content() {
   try {
     auto file = directory.open(region_file_name(id), Open::create);
     auto sums = std::make_unique<PageSums>(directory.open(sums_file_name(id), Open::create), 0);
-    auto content =
-        std::make_unique<Content>(std::move(file), std::move(sums), id, 0, Content::Origin::created);
+    auto content = std::make_unique<Content>(state_->budget, std::move(file), std::move(sums), id, 0,
+                                             Content::Origin::created);
     ++header.next_file;
     store(table.writable(0, sizeof header), header);
     state_->new_files = true;
@@ -366,10 +378,15 @@ StoreStats Store::stats() const {
   stats.checkpoints = state_->checkpoints;
   stats.journal_bytes = state_->journal->used_bytes();
   stats.journal_capacity = state_->journal->capacity_bytes();
+  stats.budget_bytes = memory_budget();
+  stats.process_budget_bytes = Budget::instance().bytes();
+  stats.process_private_bytes = Budget::instance().pages() * kPageSize;
   for (const auto& [id, region] : state_->regions) {
     const Content& content = *region->state_->content;
     stats.dirty_bytes += content.dirty.count() * kPageSize;
     stats.private_bytes += content.copied.count() * kPageSize;
+    stats.mapped_bytes += content.allocated;
+    stats.resident_bytes += content.resident_bytes();
     stats.region_bytes += region->size();
   }
   for (const std::string& name : state_->directory->list()) {
@@ -390,6 +407,8 @@ std::vector<RegionStats> Store::region_stats(const Member& member) const {
     stats.committed_bytes = state.before != nullptr ? state.before->committed : content.committed;
     stats.dirty_bytes = content.dirty.count() * kPageSize;
     stats.private_bytes = content.copied.count() * kPageSize;
+    stats.mapped_bytes = content.allocated;
+    stats.resident_bytes = content.resident_bytes();
     stats.disk_bytes = content.file->allocated();
     for (const auto* ranges : {&state.dead, &state.committed_dead}) {
       for (const DeadRange& range : *ranges) stats.awaiting_bytes += range.length;

@@ -55,6 +55,8 @@ struct StoreOptions {
 #else
       true;
 #endif
+  // The store's own budget of private pages and buffers, within that of the process; 0: none. At least 1 MiB.
+  u64 memory_bytes = 0;
   // The disk; null: the real one.
   std::shared_ptr<platform::FileSystem> file_system;
 };
@@ -92,6 +94,8 @@ struct RegionStats {
   u64 committed_bytes = 0;
   u64 dirty_bytes = 0;     // private pages changed since the last commit
   u64 private_bytes = 0;   // anonymous memory held by private pages
+  u64 mapped_bytes = 0;    // of the file, mapped for reading and writing
+  u64 resident_bytes = 0;  // of those, in the page cache; private pages are not among them
   u64 disk_bytes = 0;      // blocks of the file
   u64 awaiting_bytes = 0;  // dead, and given back to the disk at the next checkpoint
 };
@@ -101,10 +105,16 @@ struct StoreStats {
   u64 checkpoints = 0;
   u64 journal_bytes = 0;  // in use since the last checkpoint
   u64 journal_capacity = 0;
-  u64 dirty_bytes = 0;    // private pages changed since the last commit
-  u64 private_bytes = 0;  // anonymous memory held by private pages
-  u64 region_bytes = 0;   // committed and fresh
-  u64 disk_bytes = 0;     // blocks of all files of the store
+  u64 dirty_bytes = 0;     // private pages changed since the last commit
+  u64 private_bytes = 0;   // anonymous memory held by private pages
+  u64 mapped_bytes = 0;    // of region files, mapped for reading and writing
+  u64 resident_bytes = 0;  // of those, in the page cache; private pages are not among them
+  u64 region_bytes = 0;    // committed and fresh
+  u64 disk_bytes = 0;      // blocks of all files of the store
+  // What private_bytes may come to, and the same of all stores of the process.
+  u64 budget_bytes = 0;
+  u64 process_budget_bytes = 0;
+  u64 process_private_bytes = 0;
 };
 
 class Store {
@@ -195,6 +205,16 @@ class Store {
   void on_follow(const void* owner, std::function<void()> callback);
   void remove_callback(const void* owner);
 
+  // Another number whenever anything that is read may be another: after an operation has begun, a rollback, and, beside a
+  // writer, another of its commits. Of this object, not of the files.
+  u64 changes() const { return changes_; }
+
+  // What its private pages and buffers may take together: its own budget or the process's, whichever is less; and what
+  // of it one buffer may take that lives as long as a call, at least an eighth. Threads: any.
+  u64 memory_budget() const;
+  u64 buffer_budget() const;
+
+  // Cost of both: a look at the files, and a byte of memory and some 30 ns a page that is mapped: 8 ms a GiB.
   StoreStats stats() const;
   // Of a member's regions, in the structure's order. Precondition: it is acquired.
   std::vector<RegionStats> region_stats(const Member& member) const;
@@ -249,6 +269,7 @@ class Store {
   void end_operation() { --operations_; }
   void imply_commit(const std::function<void()>& commit);
   void attend();
+  [[noreturn]] void refuse_large_transaction(u64 dirty_bytes) const;
   void commit_if_there_is_room();
   [[noreturn]] void refuse() const;
   void require_writable() const;
@@ -261,7 +282,8 @@ class Store {
   // What the next operation must look at first; usually nothing.
   std::atomic<u32> attention_ = 0;
   unsigned operations_ = 0;  // operations nest: the outermost decides
-  bool dirty_ = false;       // an operation ran since the last commit
+  u64 changes_ = 0;
+  bool dirty_ = false;  // an operation ran since the last commit
   // Of a live reader: the writer's sequence, and that of the state shown; zero if a look needs more than to compare them.
   const std::atomic<u64>* sequence_ = nullptr;
   u64 shown_ = 0;

@@ -11,6 +11,7 @@
 
 #include "platform/file.h"
 #include "platform/fork_guard.h"
+#include "store/budget.h"
 #include "store/journal.h"
 #include "store/reader_table.h"
 #include "store/region_state.h"
@@ -37,6 +38,7 @@ struct Store::State {
 
   std::string path;
   StoreOptions options;
+  StoreBudget budget;  // the contents count their pages here
   std::unique_ptr<platform::Directory> directory;
   std::unique_ptr<platform::Lock> lock;
   std::unique_ptr<platform::File> superblock_file;

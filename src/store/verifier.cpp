@@ -11,6 +11,7 @@ namespace emd {
 namespace {
 
 constexpr u64 kChunkPages = 256;
+constexpr u64 kAhead = u64{4} << 20;
 // A page that a writer is just writing agrees soon; a damaged one never.
 constexpr unsigned kTries = 50;
 constexpr std::chrono::milliseconds kPause{2};
@@ -124,7 +125,10 @@ std::vector<Verifier::BadPage> Verifier::check_chunk(const Committed& region, u6
 
 void Verifier::read(LogFile which, u64 offset, std::vector<u8>& to) const {
   const auto file = state_.directory->open(file_name(which), platform::Directory::Open::read_only);
+  file->will_need(offset + to.size(), kAhead);
   const u64 present = file->read(offset, to.data(), to.size());
+  // What was read of a large file makes room in the page cache, but for what somebody has mapped and used.
+  if (!is_sums(which) && file->size() > 2 * store_.memory_budget()) file->let_go(offset, to.size());
   // Checksums that are in the journal only have no room in their file yet; zero is none.
   const bool may_be_short = is_sums(which) && state_.overlay.contains(which);
   if (present < to.size() && !may_be_short) {

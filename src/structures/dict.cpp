@@ -24,6 +24,7 @@ Dict::Dict(Store& store, Member& member, const Options& options)
       index_(index_region_, [this](u64 position) { return hash_at(position); }),
       heap_(heap_region_) {
   EMD_CHECK(member.region_count == kRegionCount);
+  log_region_.let_appended_go();
   open(options);
   store_.on_rollback(this, [this] { ++version_; });
   if (store_.read_only()) {

@@ -19,6 +19,7 @@
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "store/readahead.h"
+#include "store/scan.h"
 #include "store/store.h"
 #include "structures/hash_index.h"
 
@@ -102,6 +103,10 @@ class Dict {
   std::optional<Record> last() const;
   std::optional<Record> next(RecordPos position) const;
   std::optional<Record> previous(RecordPos position) const;
+  // A walk has come to this position.
+  void reached(RecordPos position, Scan& scan) const {
+    scan.reached(log_region_, static_cast<u64>(position) * kRecordUnit);
+  }
   // The key of the record at a position, as next() would read it.
   Bytes key_at(RecordPos position) const;
 

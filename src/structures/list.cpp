@@ -60,6 +60,8 @@ List::List(Store& store, Member& member)
       words_(*member.regions[0]),
       heap_region_(*member.regions[1]),
       heap_(heap_region_) {
+  words_.let_appended_go();
+  heap_region_.let_appended_go();
   if (words_.size() == 0) return;
   const ListHeader header = load<ListHeader>(words_.at(0, kHeaderBytes));
   if (header.magic != kListMagic) {
@@ -100,7 +102,7 @@ bool List::in_place(u64 from, u64 to) const {
   const u64 end = std::min(offset_of(to), words_.size());
   const u64 to_mark = begin < end ? words_.private_bytes(begin, end - begin) : 0;
   if (to_mark <= kRewriteThreshold) return true;
-  return to_mark <= std::min(words_.size(), memory_budget()) / 16;
+  return to_mark <= std::min(words_.size(), store_.memory_budget()) / 16;
 }
 
 // Whether so much of the region would lie unused that it pays to write the rest anew.

@@ -21,6 +21,7 @@
 #include "alloc/heap.h"
 #include "base/bytes.h"
 #include "store/readahead.h"
+#include "store/scan.h"
 #include "store/store.h"
 #include "structures/word.h"
 
@@ -78,6 +79,11 @@ class List {
   bool begin_batch() { return readahead_.begin_batch(); }
   // Has the pages read that fetch() will touch, at the disk's full rate. A hint, likewise; waits for most of them.
   void read_ahead(std::span<const u64> indices) const;
+  // A walk has come to this index, or to this block.
+  void reached(u64 index, Scan& scan) const { scan.reached(words_, offset_of(index)); }
+  void reached_block(Word word, Scan& scan) const {
+    scan.reached(heap_region_, static_cast<u64>(word.as_reference()) * 8);
+  }
   // A word for these bytes, in the heap. The caller puts it into the list, once, or discards it: also when
   // the call that was to put it there has thrown. Errors: SystemError; nothing has changed.
   Word store_block(Bytes bytes) { return Word::reference(heap_.allocate(bytes)); }

@@ -73,9 +73,11 @@ void List::check(Findings& findings) const {
 // Returns how many words refer to blocks.
 u64 List::check_words(Findings& findings, std::size_t limit) const {
   Seen seen(heap_region_.size());
+  Scan scan, blocks;
   u64 references = 0;
   const std::span<const Word> all = words();
   for (u64 i = 0; i < all.size() && findings.size() < limit; ++i) {
+    reached(i, scan);
     const std::string where = "word " + std::to_string(i);
     // 3. Each word has a known tag and a payload of the tag's form.
     if (!all[i].valid()) {
@@ -84,6 +86,7 @@ u64 List::check_words(Findings& findings, std::size_t limit) const {
     }
     if (!all[i].is_reference()) continue;
     ++references;
+    reached_block(all[i], blocks);
     // 4. Each reference is to a block in use, and no two are to the same.
     try {
       heap_.read(all[i].as_reference());
