@@ -5,11 +5,13 @@ from ._dict import EMDict
 from ._list import EMList
 from ._migration import Migration, migrate
 from ._store import Store, open
+from ._typed import EMTypedDict
 
 __all__ = [
     "DamagedError",
     "EMDict",
     "EMList",
+    "EMTypedDict",
     "FormatError",
     "LockedError",
     "Migration",

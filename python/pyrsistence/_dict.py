@@ -5,23 +5,25 @@ from __future__ import annotations
 import contextlib
 import copy
 import reprlib
+from abc import ABCMeta
 from collections.abc import Iterable, Mapping, MutableMapping
 from itertools import islice
 from types import GenericAlias
 from typing import Any
 
-from . import _container, _core
+from . import _columns, _container, _core
 from ._views import Items, Keys, Values
 
 _REPR_ITEMS = 5
 
 
-class EMDict(_core.DictBase, _container.Container):
+class EMDict(_core.DictBase, _container.Container, metaclass=ABCMeta):
     """A dict whose items live in memory-mapped files: larger than RAM, and there again when it is reopened.
 
     ``path`` is its directory, created if missing (None: a temporary one, removed at close); ``data`` is what
     to put into it: a mapping or pairs. Values handed out are copies, as shelve's are: change them with
-    ``edit()``, by assignment, or with ``writeback=True``.
+    ``edit()``, by assignment, or with ``writeback=True``. With types, ``EMDict(path, key="u8", value="f8")``,
+    it is an EMTypedDict.
 
     ``memory`` bounds the changed pages and buffers of its store: bytes, or text like "512M"; None: only the
     budget of the process does (``set_memory_budget()``). With ``cache=N`` the last N values that were dear to
@@ -41,6 +43,14 @@ class EMDict(_core.DictBase, _container.Container):
 
     __hash__ = None  # type: ignore[assignment]
 
+    def __new__(cls, *arguments: Any, key: Any = None, value: Any = None, **options: Any) -> Any:
+        """Make an EMTypedDict where types are given."""
+        if cls is EMDict and (value is not None or _columns.names_a_type(key)):
+            from ._typed import EMTypedDict
+
+            return EMTypedDict(*arguments, key=key, value=value, **options)
+        return super().__new__(cls)
+
     def __init__(
         self,
         path: Any = None,
@@ -51,6 +61,7 @@ class EMDict(_core.DictBase, _container.Container):
         unpickler: Any = None,
         pickle: bool = True,
         key: Any = None,
+        value: Any = None,
         writeback: bool = False,
         cache: int = 0,
         commit_interval: float | None = 5.0,
@@ -59,6 +70,8 @@ class EMDict(_core.DictBase, _container.Container):
         memory: int | str | None = None,
         _layout: tuple[int, int] = _container.DEFAULT_LAYOUT,
     ) -> None:
+        if value is not None or _columns.names_a_type(key):
+            raise TypeError("a class for keys and values of given types is made from EMTypedDict")
         self.close()
         self._configure(pickler, unpickler, pickle, key, writeback, _layout, cache)
         self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory)

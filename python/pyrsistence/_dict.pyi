@@ -3,7 +3,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Generic, TypeVar, overload
 
 from ._container import Container
-from ._types import CommitInterval, KeyFunction, Memory, Path, Pickler, Unpickler
+from ._types import CommitInterval, KeyFunction, Memory, Path, Pickler, TypeOfFixedSize, Unpickler
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
@@ -19,7 +19,8 @@ class EMDict(Container, MutableMapping[_K, _V], Generic[_K, _V]):
         pickler: Pickler | None = None,
         unpickler: Unpickler | None = None,
         pickle: bool = True,
-        key: KeyFunction | None = None,
+        key: KeyFunction | TypeOfFixedSize | None = None,
+        value: TypeOfFixedSize | None = None,
         writeback: bool = False,
         cache: int = 0,
         commit_interval: CommitInterval = 5.0,

@@ -6,9 +6,10 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
-from . import _base, _container, _core
+from . import _base, _columns, _container, _core
 from ._dict import EMDict
 from ._list import EMList
+from ._typed import EMTypedDict
 
 _C = TypeVar("_C", bound=_container.Container)
 
@@ -93,7 +94,7 @@ class Store(_base.Owner):
             return cls._member_of(self, name, **options)
 
     def dict(self, name: str, **options: Any) -> EMDict[Any, Any]:
-        """Return the EMDict of this name; create it if there is none.
+        """Return the EMDict of this name; create it if there is none. With types, an EMTypedDict.
 
         The options are those of EMDict that say how it encodes and what it keeps (pickler, unpickler, pickle,
         key, writeback, cache); they count when the member is opened, not while it is in use. **Cost**: O(1);
@@ -102,7 +103,16 @@ class Store(_base.Owner):
         >>> Store().dict("names") == {}
         True
         """
+        typed = options.get("value") is not None or _columns.names_a_type(options.get("key"))
+        if typed or self.members().get(name) == "typed dict":
+            known: EMDict[Any, Any] = self._typed_member(name, options)
+            return known
         return self._member(EMDict, name, options)
+
+    def _typed_member(self, name: str, options: dict_of[str, Any]) -> Any:
+        known: Any = self._member(EMTypedDict, name, options)
+        known._require_types(options.get("key"), options.get("value"))
+        return known
 
     def list(self, name: str, **options: Any) -> EMList[Any]:
         """Return the EMList of this name; create it if there is none. As dict().
@@ -124,7 +134,7 @@ class Store(_base.Owner):
         self._open_handle().drop(name)
 
     def members(self) -> dict_of[str, str]:
-        """Return the kind, "dict" or "list", of each member by its name.
+        """Return the kind, "dict", "list" or "typed dict", of each member by its name.
 
         **Cost**: O(members).
         """
@@ -252,7 +262,7 @@ def _restore(cls: type[Store], path: str) -> Store:
 dict_of = dict
 list_of = list
 
-_CLASSES: dict[str, type[EMDict[Any, Any]] | type[EMList[Any]]] = {"dict": EMDict, "list": EMList}
+_CLASSES: dict[str, Any] = {"dict": EMDict, "list": EMList, "typed dict": EMTypedDict}
 
 
 def open(
@@ -273,7 +283,8 @@ def open(
     try:
         for name, kind in handle.members():
             if not name:
-                return _CLASSES[kind]._adopt(handle, mode, **options)
+                found: EMDict[Any, Any] | EMList[Any] = _CLASSES[kind]._adopt(handle, mode, **options)
+                return found
         return Store._adopt(handle, mode)
     except BaseException:
         handle.close()

@@ -9,6 +9,8 @@ from typing import Any, Protocol, TypeAlias, Union
 Path: TypeAlias = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
 CommitInterval: TypeAlias = float | None
 Memory: TypeAlias = int | str | None
+# A text such as "u8", or what numpy.dtype takes: numpy is optional, so its types are not named.
+TypeOfFixedSize: TypeAlias = Any
 KeyFunction = Callable[[Any], Any]
 
 

@@ -8,6 +8,7 @@
 #include "store/target_directory.h"
 #include "structures/dict.h"
 #include "structures/list.h"
+#include "structures/typed_dict.h"
 
 namespace emd {
 namespace {
@@ -47,7 +48,15 @@ u64 entries_of(Store& store, Member& member) {
   const Acquired mapped(store, member);
   return store.look(member, [&]() -> u64 {
     if (is_empty(member)) return 0;
-    return member.kind == Kind::dict ? Dict(store, member).size() : List(store, member).size();
+    switch (member.kind) {
+      case Kind::dict:
+        return Dict(store, member).size();
+      case Kind::list:
+        return List(store, member).size();
+      case Kind::typed_dict:
+        return TypedDict(store, member).size();
+    }
+    return 0;
   });
 }
 
@@ -142,6 +151,48 @@ void copy_list(Store& from_store, Member& from, Store& to_store, Member& to, Cou
   }
 }
 
+// Rows taken out of a typed dict in one look, as columns.
+struct Columns {
+  bool full() const { return count >= Batch::kEntries || keys.size() + values.size() >= Batch::kBytes; }
+  std::vector<u8> keys, values;
+  u64 count = 0;
+  u64 behind = 0;  // where the next look begins
+};
+
+Columns rows_from(const TypedDict& dict, u64 row) {
+  Columns columns;
+  for (row = dict.next_live(row); row != TypedDict::kNone && !columns.full(); row = dict.next_live(row + 1)) {
+    const u8* const key = dict.key_at(row);
+    const u8* const value = dict.value_at(row);
+    columns.keys.insert(columns.keys.end(), key, key + dict.key_bytes());
+    columns.values.insert(columns.values.end(), value, value + dict.value_bytes());
+    columns.behind = row + 1;
+    ++columns.count;
+  }
+  return columns;
+}
+
+void copy_typed_dict(Store& from_store, Member& from, Store& to_store, Member& to, Count& count) {
+  std::optional<TypedDict> source;
+  u64 version = 0;
+  const TypedDict::Layout layout = from_store.look(from, [&] {
+    source.emplace(from_store, from);
+    version = source->version();
+    return source->layout();
+  });
+  TypedDict copy(to_store, to, layout);
+  for (u64 row = 0;;) {
+    const Columns columns = from_store.look(from, [&] { return rows_from(*source, row); });
+    {
+      const Operation operation(to_store);
+      if (columns.count == 0) return copy.continue_from(version);
+      copy.put_many(columns.keys.data(), columns.values.data(), columns.count);
+    }
+    row = columns.behind;
+    count.add(columns.count);
+  }
+}
+
 // A state that stays while it is copied, of a store that another process may be writing.
 class Held {
  public:
@@ -163,10 +214,13 @@ class Held {
 void copy_member(Store& from_store, Member& from, Store& to_store, Member& to, Count& count) {
   const Acquired source(from_store, from), copy(to_store, to);
   if (is_empty(from)) return;
-  if (from.kind == Kind::dict) {
-    copy_dict(from_store, from, to_store, to, count);
-  } else {
-    copy_list(from_store, from, to_store, to, count);
+  switch (from.kind) {
+    case Kind::dict:
+      return copy_dict(from_store, from, to_store, to, count);
+    case Kind::list:
+      return copy_list(from_store, from, to_store, to, count);
+    case Kind::typed_dict:
+      return copy_typed_dict(from_store, from, to_store, to, count);
   }
 }
 

@@ -5,6 +5,7 @@
 #include "bindings/container.h"
 #include "structures/dict.h"
 #include "structures/list.h"
+#include "structures/typed_dict.h"
 
 namespace pyr {
 namespace {
@@ -15,12 +16,22 @@ const char* kind_name(emd::Kind kind) {
       return "dict";
     case emd::Kind::list:
       return "list";
+    case emd::Kind::typed_dict:
+      return "typed dict";
   }
   return "container of an unknown kind";
 }
 
 unsigned region_count(emd::Kind kind) {
-  return kind == emd::Kind::dict ? emd::Dict::kRegionCount : emd::List::kRegionCount;
+  switch (kind) {
+    case emd::Kind::dict:
+      return emd::Dict::kRegionCount;
+    case emd::Kind::list:
+      return emd::List::kRegionCount;
+    case emd::Kind::typed_dict:
+      return emd::TypedDict::kRegionCount;
+  }
+  return 0;
 }
 
 std::string member_title(const std::string& path, std::string_view name) {

@@ -16,6 +16,8 @@
 #include "bindings/dict_object.h"
 #include "bindings/list_object.h"
 #include "bindings/maintenance.h"
+#include "bindings/typed_module.h"
+#include "bindings/typed_object.h"
 
 namespace nb = nanobind;
 
@@ -49,7 +51,17 @@ nb::object path_of(const StoreHandle& handle) {
       PyUnicode_DecodeFSDefaultAndSize(handle.path().data(), static_cast<Py_ssize_t>(handle.path().size())));
 }
 
-const char* kind_name(emd::Kind kind) { return kind == emd::Kind::dict ? "dict" : "list"; }
+const char* kind_name(emd::Kind kind) {
+  switch (kind) {
+    case emd::Kind::dict:
+      return "dict";
+    case emd::Kind::list:
+      return "list";
+    case emd::Kind::typed_dict:
+      return "typed dict";
+  }
+  return "unknown";
+}
 
 std::vector<std::pair<std::string, std::string>> members_of(StoreHandle& handle) {
   std::vector<std::pair<std::string, std::string>> result;
@@ -128,10 +140,16 @@ bool has_bytes(const emd::Member& member) {
 emd::Findings check_member(emd::Store& store, emd::Member& member) {
   emd::Findings findings;
   if (!has_bytes(member)) return findings;
-  if (member.kind == emd::Kind::dict) {
-    check_structure<emd::Dict>(store, member, findings);
-  } else {
-    check_structure<emd::List>(store, member, findings);
+  switch (member.kind) {
+    case emd::Kind::dict:
+      check_structure<emd::Dict>(store, member, findings);
+      break;
+    case emd::Kind::list:
+      check_structure<emd::List>(store, member, findings);
+      break;
+    case emd::Kind::typed_dict:
+      check_structure<emd::TypedDict>(store, member, findings);
+      break;
   }
   return findings;
 }
@@ -190,6 +208,7 @@ std::vector<std::string> verify(StoreHandle& handle) {
 Container& container_at(nb::handle object) {
   if (is_dict_object(object.ptr())) return dict_container(object.ptr());
   if (is_list_object(object.ptr())) return list_container(object.ptr());
+  if (is_typed_object(object.ptr())) return typed_container(object.ptr());
   throw nb::type_error("not a container");
 }
 
@@ -207,7 +226,9 @@ void attach(nb::handle object, nb::handle handle, const std::string& name, const
   const bool is_dict = is_dict_object(object.ptr());
   configure(container, options);
   if (is_dict) dict_container(object.ptr()).set_options({segment_buckets, hash_bits});
-  const emd::Kind kind = is_dict ? emd::Kind::dict : emd::Kind::list;
+  const emd::Kind kind = is_dict                         ? emd::Kind::dict
+                         : is_typed_object(object.ptr()) ? emd::Kind::typed_dict
+                                                         : emd::Kind::list;
   const Keeping keeping{nb::cast<bool>(options[4]), nb::cast<emd::u64>(options[5])};
   if (!container.attach(handle.ptr(), nb::cast<StoreHandle&>(handle), name, kind, keeping)) {
     throw PythonError();
@@ -218,7 +239,7 @@ void detach(nb::handle object) { container_at(object).detach(); }
 bool attached(nb::handle object) { return container_at(object).attached(); }
 
 void flush(nb::handle object) {
-  if (!container_at(object).attached()) return;
+  if (!container_at(object).attached() || is_typed_object(object.ptr())) return;
   const bool done = is_dict_object(object.ptr()) ? flush_dict(dict_container(object.ptr()))
                                                  : flush_list(list_container(object.ptr()));
   if (!done) throw PythonError();
@@ -339,7 +360,28 @@ nb::dict list_stats(ListContainer& container) {
   return result;
 }
 
+nb::dict typed_stats(TypedContainer& container) {
+  std::vector<emd::RegionStats> regions;
+  const emd::TypedDict::Stats stats = container.read([&] {
+    regions = container.store().region_stats(container.member());
+    return container.any_dict().stats();
+  });
+  nb::dict result;
+  const emd::u64 room = regions[1].bytes - std::min(regions[1].bytes, stats.row_bytes);
+  result["regions"] =
+      region_stats(regions, {{"index", stats.index_bytes - stats.index_free_bytes, 0, stats.index_free_bytes},
+                             {"rows", stats.live_row_bytes, stats.row_bytes - stats.live_row_bytes, room},
+                             {"dead", stats.dead_map_bytes, 0, 0}});
+  result["entries"] = stats.entries;
+  result["index_bytes"] = stats.index_bytes;
+  result["row_bytes"] = stats.row_bytes;
+  result["live_row_bytes"] = stats.live_row_bytes;
+  result["load"] = stats.load;
+  return result;
+}
+
 nb::dict container_stats(nb::handle object) {
+  if (is_typed_object(object.ptr())) return typed_stats(typed_container(object.ptr()));
   if (is_dict_object(object.ptr())) return dict_stats(dict_container(object.ptr()));
   if (is_list_object(object.ptr())) return list_stats(list_container(object.ptr()));
   throw nb::type_error("not a container");
@@ -428,10 +470,11 @@ NB_MODULE(_core, module) {
   nb::register_exception_translator(pyr::translate);
   PyObject* const self = module.ptr();
   if (!pyr::add_errors(self) || !pyr::add_dict_types(self) || !pyr::add_list_types(self) ||
-      pyr::add_codec_functions(self) < 0) {
+      !pyr::add_typed_types(self) || pyr::add_codec_functions(self) < 0) {
     throw nb::python_error();
   }
   pyr::damaged_error_type = pyr::damaged_error();
   pyr::bind_handle(module);
   pyr::bind_functions(module);
+  pyr::bind_typed(module);
 }

@@ -17,8 +17,9 @@ enum class Subject {
   store,    // several of both, made and dropped on the way
   regions,  // bare regions: arbitrary bytes, rewritten as a whole, and dead ranges
   large,    // a region that outgrows its reservation of addresses
+  typed,    // one typed dict
 };
-inline constexpr int kSubjectCount = 5;
+inline constexpr int kSubjectCount = 6;
 const char* to_string(Subject subject);
 // Throws std::invalid_argument if it names none.
 Subject subject_called(const std::string& name);

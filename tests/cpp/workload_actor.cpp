@@ -20,6 +20,7 @@ void wait_for_clock() {
 u64 changes_of(Shape shape, const Workload& workload, Random& random) {
   switch (shape) {
     case Shape::dict:
+    case Shape::typed:
       return 1 + random() % (workload.budget_bytes != 0 || random() % 4 == 0 ? 150 : 12);
     case Shape::list:
       return 1 + random() % (workload.long_lists ? 2 : 4);
@@ -193,6 +194,8 @@ std::string WorkloadActor::new_name(Random& random) const {
       return "d0";
     case Subject::list:
       return "l0";
+    case Subject::typed:
+      return "t0";
     case Subject::store:
       return (random() % 2 == 0 ? "d" : "l") + std::to_string(random() % 3);
     case Subject::regions:

@@ -75,6 +75,34 @@ std::optional<std::string> dict_difference(const Dict& dict, const Entries& entr
   return std::nullopt;
 }
 
+// Keys of 8 bytes, values of 20: a row has a gap, and crosses pages.
+TypedDict::Layout typed_layout(const Workload& workload) {
+  TypedDict::Layout layout;
+  layout.key_bytes = layout.value_offset = 8;
+  layout.value_bytes = 20;
+  layout.row_bytes = 32;
+  layout.key_text = "key";
+  layout.value_text = "value";
+  layout.max_segment_buckets = workload.segment_buckets;
+  layout.hash_bits = workload.hash_bits;
+  return layout;
+}
+
+const u8* raw(const std::string& bytes) { return as_bytes(bytes).data(); }
+
+std::optional<std::string> typed_difference(const TypedDict& dict, const Entries& entries) {
+  if (dict.size() != entries.size()) return counts("entries", entries.size(), dict.size());
+  u64 row = dict.first_live();
+  for (u64 i = 0; i < entries.size(); ++i, row = dict.next_live(row + 1)) {
+    const std::string at = "entry " + std::to_string(i);
+    if (row == TypedDict::kNone) return differs(at, "expected a row, found the end");
+    if (as_text({dict.key_at(row), 8}) != entries[i].first) return differs(at, "another key");
+    if (as_text({dict.value_at(row), 20}) != entries[i].second) return differs(at, "another value");
+  }
+  if (row != TypedDict::kNone) return "expected the end, found row " + std::to_string(row);
+  return std::nullopt;
+}
+
 std::optional<std::string> list_difference(const List& list, const std::vector<Item>& items) {
   const std::span<const Word> words = list.words();
   if (words.size() != items.size()) return counts("elements", items.size(), words.size());
@@ -102,6 +130,8 @@ std::shared_ptr<Member> find_or_create(Store& store, const std::string& name) {
       return store.create(name, Kind::dict, Dict::kRegionCount);
     case Shape::list:
       return store.create(name, Kind::list, List::kRegionCount);
+    case Shape::typed:
+      return store.create(name, Kind::typed_dict, TypedDict::kRegionCount);
     default:
       return store.create(name, Kind::list, 1);  // nobody looks at the kind of a bare region
   }
@@ -117,6 +147,7 @@ WorkloadMember::WorkloadMember(Store& store, const std::string& name, const Work
       dict_.emplace(store_, *member_, Dict::Options{workload.segment_buckets, workload.hash_bits});
     }
     if (shape_ == Shape::list) list_.emplace(store_, *member_);
+    if (shape_ == Shape::typed) typed_.emplace(store_, *member_, typed_layout(workload));
   } catch (...) {
     store_.release(*member_);
     throw;
@@ -126,6 +157,7 @@ WorkloadMember::WorkloadMember(Store& store, const std::string& name, const Work
 WorkloadMember::~WorkloadMember() {
   dict_.reset();
   list_.reset();
+  typed_.reset();
   if (!member_->live) return;
   try {
     store_.release(*member_);
@@ -140,6 +172,8 @@ void WorkloadMember::change(Content& model, Random& random) {
       return change_dict(model, random);
     case Shape::list:
       return change_list(model, random);
+    case Shape::typed:
+      return change_typed(model, random);
     case Shape::bytes:
       return change_bytes(model, random);
   }
@@ -156,6 +190,8 @@ std::optional<std::string> WorkloadMember::difference(const Content& model) cons
       return dict_difference(*dict_, model.entries);
     case Shape::list:
       return list_difference(*list_, model.items);
+    case Shape::typed:
+      return typed_difference(*typed_, model.entries);
     default:
       return bytes_difference(region(), model.bytes);
   }
@@ -164,6 +200,7 @@ std::optional<std::string> WorkloadMember::difference(const Content& model) cons
 void WorkloadMember::check(Findings& findings) const {
   if (dict_) dict_->check(findings);
   if (list_) list_->check(findings);
+  if (typed_) typed_->check(findings);
 }
 
 // ---- dict
@@ -201,6 +238,34 @@ void WorkloadMember::change_dict(Content& model, Random& random) {
     return;
   }
   put(model, random_key(random), random_value(random));
+}
+
+// ---- typed dict
+
+void WorkloadMember::change_typed(Content& model, Random& random) {
+  Entries& entries = model.entries;
+  const u64 draw = random() % 20;
+  if (draw < 5 && !entries.empty()) {
+    const u64 which = draw == 0 ? 0 : draw == 1 ? entries.size() - 1 : random() % entries.size();
+    const auto gone = entries.begin() + static_cast<std::ptrdiff_t>(which);
+    EMD_CHECK(typed_->erase(raw(gone->first)));
+    entries.erase(gone);
+    return;
+  }
+  if (draw == 5 && random() % 6 == 0) {
+    typed_->clear();
+    return entries.clear();
+  }
+  std::string key(8, '\0');
+  store<u64>(key.data(), random() % 1500);
+  const std::string value = random_text(random, 20);
+  typed_->put(raw(key), raw(value));
+  const auto known = entry_of(entries, key);
+  if (known == entries.end()) {
+    entries.emplace_back(key, value);
+  } else {
+    known->second = value;
+  }
 }
 
 // ---- list

@@ -10,6 +10,7 @@
 #include "store/store.h"
 #include "structures/dict.h"
 #include "structures/list.h"
+#include "structures/typed_dict.h"
 #include "workload.h"
 #include "workload_model.h"
 
@@ -42,6 +43,7 @@ class WorkloadMember {
 
  private:
   void change_dict(Content& model, Random& random);
+  void change_typed(Content& model, Random& random);
   void change_list(Content& model, Random& random);
   void change_bytes(Content& model, Random& random);
   void put(Content& model, const std::string& key, const std::string& value);
@@ -61,6 +63,7 @@ class WorkloadMember {
   std::shared_ptr<Member> member_;
   std::optional<Dict> dict_;
   std::optional<List> list_;
+  std::optional<TypedDict> typed_;
 };
 
 // The first way in which the store differs from the model or breaks an invariant, or nothing.

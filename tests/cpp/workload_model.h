@@ -12,9 +12,18 @@
 namespace emd::testing {
 
 // What a member of a workload's store is; the first letter of its name says so.
-enum class Shape : u8 { dict, list, bytes };
+enum class Shape : u8 { dict, list, typed, bytes };
 inline Shape shape_of(const std::string& name) {
-  return name[0] == 'd' ? Shape::dict : name[0] == 'l' ? Shape::list : Shape::bytes;
+  switch (name[0]) {
+    case 'd':
+      return Shape::dict;
+    case 'l':
+      return Shape::list;
+    case 't':
+      return Shape::typed;
+    default:
+      return Shape::bytes;
+  }
 }
 
 // An element of a list: the bits of an inline word, or the bytes of a block.
@@ -25,7 +34,7 @@ struct Item {
 
 // The content of one member; one of the three is used.
 struct Content {
-  std::vector<std::pair<std::string, std::string>> entries;  // of a dict, in insertion order
+  std::vector<std::pair<std::string, std::string>> entries;  // of a dict, typed or not, in insertion order
   std::vector<Item> items;                                   // of a list
   std::string bytes;                                         // of a bare region
   bool dead = false;  // part of the bare region was given away and must not be written again

@@ -15,7 +15,8 @@
 namespace emd::testing {
 namespace {
 
-constexpr Subject kSubjects[] = {Subject::dict, Subject::list, Subject::store, Subject::regions};
+constexpr Subject kSubjects[] = {Subject::dict, Subject::list, Subject::typed, Subject::store,
+                                 Subject::regions};
 constexpr Fault kFaults[] = {Fault::eio, Fault::enospc, Fault::enospc_from_here, Fault::short_write};
 
 struct Arguments {

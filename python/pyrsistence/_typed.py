@@ -1,0 +1,455 @@
+"""EMTypedDict: a dict in a directory whose keys and values have types of fixed sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, MutableMapping
+from itertools import islice
+from typing import Any
+
+from . import _columns, _container, _core
+from ._dict import EMDict
+from ._typed_views import TypedItems, TypedKeys, TypedValues
+
+# So many pairs are taken from an iterable at a time.
+_PAIRS = 4096
+
+
+class EMTypedDict(_core.TypedDictBase, _container.Container):
+    """A dict of numbers, short bytes or texts, times, or structures: ``EMDict(path, key="u8", value="f8")``.
+
+    ``key`` and ``value`` are type texts ("u8", "i4", "f8", "?", "S16", "U8") or whatever numpy.dtype takes
+    that has a fixed size. They are kept in the files: without them, those of the files count. An entry takes
+    the bytes of both and some 12 bytes of the index, and keys in arrays are looked up many at a time.
+
+    What cannot be a key (300 where keys are "u1") is not in the dict; storing it is an error. Keys that are
+    equal as NumPy has it are one key: 0.0 and -0.0; all NaNs are one too.
+
+    Errors: as EMDict; TypeError for types without a fixed size, and where a new dict is given none;
+    FormatError if the files have other types.
+
+    >>> d = EMDict(key="u8", value="f8")
+    >>> d[1] = 0.5
+    >>> d.set_many([2, 3], [1, 2])
+    >>> d.get_many([3, 1])
+    [2.0, 0.5]
+    >>> list(d.items())
+    [(1, 0.5), (2, 1.0), (3, 2.0)]
+    """
+
+    __slots__ = (
+        "_given",
+        "_handle",
+        "_layout",
+        "_mode",
+        "_name",
+        "_options",
+        "_owner",
+        "_temporary",
+        "_types",
+    )
+
+    _types: tuple[_columns.Column, _columns.Column]
+    _given: tuple[_columns.Column, _columns.Column] | None
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(
+        self,
+        path: Any = None,
+        data: Any = None,
+        *,
+        key: Any = None,
+        value: Any = None,
+        mode: str = "a",
+        commit_interval: float | None = 5.0,
+        timeout: float = 0.0,
+        snapshot_timeout: float = 1.0,
+        memory: int | str | None = None,
+        _layout: tuple[int, int] = _container.DEFAULT_LAYOUT,
+    ) -> None:
+        self.close()
+        self._set_options(key, value, _layout)
+        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory)
+        if data is not None:
+            try:
+                self.update(data)
+            except BaseException:
+                self.close()
+                raise
+
+    def _set_options(
+        self,
+        key: Any = None,
+        value: Any = None,
+        _layout: tuple[int, int] = _container.DEFAULT_LAYOUT,
+        pickle: bool = True,  # whoever opens any container may say so: there are no pickles here
+    ) -> None:
+        if (key is None) != (value is None):
+            raise TypeError(
+                "a typed dict has a type of keys and one of values: give both key= and value=, or none"
+            )
+        if key is not None and callable(key) and not _columns.names_a_type(key) and not isinstance(key, type):
+            raise TypeError("a typed dict has no key function: key= is the type of the keys")
+        self._given = None
+        if key is not None:
+            self._given = _columns.column(key, "key"), _columns.column(value, "value")
+        self._configure(None, None, True, None, False, _layout)
+
+    def _attach(self, handle: _core.StoreHandle, name: str) -> None:
+        if self._given is not None:
+            _core.typed_set_layout(self, _columns.layout(*self._given), *self._layout)
+        elif name not in dict(handle.members()):
+            raise TypeError(f"there is no typed dict in '{handle.path}' yet: give the types, key= and value=")
+        super()._attach(handle, name)
+        try:
+            self._settle_types(handle.path)
+        except BaseException:
+            _core.detach(self)
+            raise
+
+    def _settle_types(self, path: str) -> None:
+        """Take over the types of the files, which must be those that were given, if any were."""
+        try:
+            found = _core.typed_layout(self)
+            columns = _columns.column_of_text(found[4]), _columns.column_of_text(found[5])
+            if _columns.layout(*columns) != found:
+                raise ValueError(f"rows of another layout than {_columns.layout(*columns)}: {found}")
+        except (TypeError, ValueError, SyntaxError, RecursionError, MemoryError) as error:
+            raise _core.DamagedError(
+                5, f"expected the types of a typed dict, found: {error}", path
+            ) from error
+        if self._given is not None and self._given != columns:
+            raise _other_types(path, self._given, columns)
+        self._types = self._given = columns
+        _core.typed_configure(self, columns[0].describe(True), columns[1].describe(False))
+
+    def _require_types(self, key: Any, value: Any) -> None:
+        """Raise FormatError unless these types, if any, are those of this dict."""
+        if key is None and value is None:
+            return
+        wanted = _columns.column(key, "key"), _columns.column(value, "value")
+        if wanted != self._types:
+            raise _other_types(self.path, wanted, self._types)
+
+    def open(
+        self,
+        path: Any,
+        *,
+        mode: str = "a",
+        commit_interval: float | None = 5.0,
+        timeout: float = 0.0,
+        snapshot_timeout: float = 1.0,
+        memory: int | str | None = None,
+    ) -> None:
+        """Open again after close(), at this path, with the same types.
+
+        **Cost**: O(1); recovery, if the last writer was cut off. Errors: RuntimeError if it is open; else as
+        the constructor.
+
+        >>> d = EMDict(key="u4", value="u4")
+        >>> d.close()
+        >>> d.open(None)
+        >>> d.close()
+        """
+        if _core.attached(self):
+            raise RuntimeError(f"{type(self).__name__} '{self.path}' is open")
+        self._configure(None, None, True, None, False, self._layout)
+        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory)
+
+    def _option_names(self) -> dict[str, Any]:
+        return {}  # the types are in the files
+
+    # ---- Types
+
+    @property
+    def key_dtype(self) -> Any:
+        """The NumPy type of the keys."""
+        return self._types[0].dtype
+
+    @property
+    def value_dtype(self) -> Any:
+        """The NumPy type of the values."""
+        return self._types[1].dtype
+
+    # ---- The mapping interface that needs no speed; what needs the slots only is EMDict's
+
+    def keys(self) -> Any:
+        """Return a set-like view of the keys.
+
+        **Cost**: O(1); walking it reads the rows one after the other.
+        """
+        return TypedKeys(self)
+
+    def values(self) -> Any:
+        """Return a view of the values.
+
+        **Cost**: O(1); walking it reads the rows one after the other.
+        """
+        return TypedValues(self)
+
+    def items(self) -> Any:
+        """Return a set-like view of the pairs.
+
+        **Cost**: O(1); walking it reads the rows one after the other.
+        """
+        return TypedItems(self)
+
+    copy = EMDict.copy
+    __copy__ = copy
+    __deepcopy__ = EMDict.__deepcopy__
+    __eq__ = EMDict.__eq__
+    __ne__ = EMDict.__ne__
+    __or__ = EMDict.__or__
+    __ror__ = EMDict.__ror__
+    __ior__ = EMDict.__ior__
+    __repr__ = EMDict.__repr__
+    edit = EMDict.edit
+
+    def update(self, other: Any = (), /, **more: Any) -> None:
+        """Set all pairs of a mapping or of an iterable of pairs, and then those given by keyword.
+
+        **Cost**: as set_many(), some thousands of pairs at a time; if a pair is refused, those of the times
+        before stay.
+
+        >>> d = EMDict(key="U1", value="u1")
+        >>> d.update({"a": 1}, b=2)
+        >>> d.copy()
+        {'a': 1, 'b': 2}
+        """
+        if isinstance(other, Mapping):
+            pairs: Any = other.items()
+        elif hasattr(other, "keys"):
+            pairs = ((key, other[key]) for key in other.keys())  # noqa: SIM118  (all that dict.update asks for)
+        else:
+            pairs = other
+        for some in (pairs, more.items()):
+            source = iter(some)
+            while chunk := list(islice(source, _PAIRS)):
+                keys, values = zip(*map(_pair, chunk), strict=True)
+                self._put(*self._packed(True, keys), *self._packed(False, values))
+
+    # ---- Batches
+
+    def get_many(self, keys: Any, default: Any = None) -> Any:
+        """Return the values of many keys: an array for an array of keys, a list for others.
+
+        Keys that are not there have ``default``; an array has no None: without a default it raises KeyError.
+
+        **Cost**: the look-ups share their waits: for an array some 40 ns each in memory. Errors: KeyError;
+        TypeError, ValueError for an array that is no column of keys.
+
+        >>> d = EMDict(None, {1: 10, 2: 20}, key="u8", value="u8")
+        >>> d.get_many([1, 7], 0)
+        [10, 0]
+        """
+        return self._take(keys, default, False)
+
+    def pop_many(self, keys: Any, default: Any = None) -> Any:
+        """Remove many keys and return their values, as get_many() does.
+
+        Without a default nothing is removed by an array of which a key is missing. A key that comes twice is
+        missing the second time.
+
+        **Cost**: as many removals. Errors: as get_many().
+
+        >>> d = EMDict(None, {1: 10, 2: 20}, key="u8", value="u8")
+        >>> d.pop_many([1, 1], 0), len(d)
+        ([10, 0], 1)
+        """
+        return self._take(keys, default, True)
+
+    def contains_many(self, keys: Any) -> Any:
+        """Return for many keys whether they are there: a bool array for an array, a list for others.
+
+        **Cost**: as get_many().
+
+        >>> EMDict(None, {1: 1}, key="u8", value="u8").contains_many([0, 1])
+        [False, True]
+        """
+        packed, fits = self._packed(True, keys, wanted=True)
+        flags = bytearray(len(fits) if fits is not None else self._count(packed))
+        _core.typed_contains_many(self, packed, flags)
+        if _is_array(keys):
+            np = _numpy()
+            found = np.frombuffer(flags, bool)
+            return found if fits is None else found & fits
+        return [bool(flag and fit) for flag, fit in zip(flags, fits, strict=True)]
+
+    def set_many(self, keys: Any, values: Any) -> None:
+        """Set many keys to as many values, in this order: of equal keys the last counts.
+
+        **Cost**: the insertions share their waits: for arrays some 100 ns each in memory. Errors: ValueError
+        for lengths that differ; as storing one: nothing has changed then. OSError: the first part is stored.
+
+        >>> d = EMDict(key="u8", value="u8")
+        >>> d.set_many(range(3), [5, 6, 7])
+        >>> d.copy()
+        {0: 5, 1: 6, 2: 7}
+        """
+        self._put(*self._packed(True, keys), *self._packed(False, values))
+
+    def add_many(self, keys: Any, deltas: Any) -> None:
+        """Add to the values of many keys; those that are not there begin at 0, and equal keys add up.
+
+        ``deltas`` are as many, or one number for all. Integers wrap, as NumPy's do.
+
+        **Cost**: as set_many(). Errors: TypeError unless the values are integers, f4 or f8; as set_many().
+
+        >>> d = EMDict(key="U1", value="u4")
+        >>> d.add_many("banana", 1)
+        >>> d.copy()
+        {'b': 1, 'a': 3, 'n': 2}
+        """
+        packed, _ = self._packed(True, keys)
+        if not _is_array(deltas) and not isinstance(deltas, Iterable):
+            one, _ = self._packed(False, [deltas])
+            column = bytes(one) * self._count(packed), None
+        else:
+            column = self._packed(False, deltas)
+        self._require_lengths(packed, column[0])
+        _core.typed_add_many(self, packed, column[0])
+
+    # ---- Columns
+
+    def keys_array(self) -> Any:
+        """Return the keys as a NumPy array, in the order of insertion.
+
+        **Cost**: a copy.
+
+        >>> EMDict(None, {3: 1, 1: 2}, key="u8", value="f8").keys_array().tolist()
+        [3, 1]
+        """
+        return self._column("key", self._types[0].dtype)
+
+    def values_array(self) -> Any:
+        """Return the values as a NumPy array, in the order of insertion of their keys.
+
+        **Cost**: a copy.
+
+        >>> EMDict(None, {3: 1, 1: 2}, key="u8", value="f8").values_array().sum().item()
+        3.0
+        """
+        return self._column("value", self._types[1].dtype)
+
+    # ---- Inside
+
+    def _column(self, part: str, dtype: Any) -> Any:
+        np = _numpy()
+        base, shape = dtype.subdtype or (dtype, ())
+        return np.frombuffer(_core.typed_column_bytes(self, part), base).reshape(-1, *shape)
+
+    def _count(self, packed_keys: Any) -> int:
+        return len(packed_keys) // self._types[0].size
+
+    def _require_lengths(self, packed_keys: Any, packed_values: Any) -> None:
+        keys, values = self._count(packed_keys), len(packed_values) // self._types[1].size
+        if keys != values:
+            raise ValueError(f"expected as many values as keys, found {values} for {keys}")
+
+    def _put(self, keys: Any, _: Any, values: Any, __: Any) -> None:
+        self._require_lengths(keys, values)
+        _core.typed_put_many(self, keys, values)
+
+    def _packed(self, of_keys: bool, objects: Any, *, wanted: bool = False) -> tuple[Any, Any]:
+        """Return the bytes of keys or values, and which of them fit (None: all of an array do).
+
+        Errors: unless they are only looked up (``wanted``), those of the first that does not fit.
+        """
+        if not _is_array(objects):
+            return _core.typed_pack(self, of_keys, objects, wanted)
+        np = _numpy()
+        dtype = self._types[0 if of_keys else 1].dtype
+        base, shape = dtype.subdtype or (dtype, ())
+        array = np.asarray(objects)
+        if array.ndim != 1 + len(shape) or array.shape[1:] != shape:
+            raise ValueError(
+                f"expected {'keys' if of_keys else 'values'} of type {dtype} one behind the other, "
+                f"found an array of the shape {array.shape}"
+            )
+        column, fits = _columns.keys_fitting(array, base)
+        if not wanted:
+            _columns.refuse_unfitting(array, fits, base)
+        return column.reshape(-1).view("u1"), fits
+
+    def _take(self, keys: Any, default: Any, remove: bool) -> Any:
+        packed, fits = self._packed(True, keys, wanted=True)
+        return (self._take_array if _is_array(keys) else self._take_list)(keys, packed, fits, default, remove)
+
+    def _take_list(self, _: Any, packed: Any, fits: Any, default: Any, remove: bool) -> list[Any]:
+        found = bytearray(len(fits))
+        if remove and not all(fits):  # no key stands for what cannot be one
+            size = self._types[0].size
+            packed = b"".join(packed[i * size : (i + 1) * size] for i, fit in enumerate(fits) if fit)
+        count = self._count(packed)
+        out = bytearray(count * self._types[1].size)
+        some = bytearray(count)
+        _core.typed_find_many(self, packed, out, some, None, remove)
+        values = iter(zip(_core.typed_unpack(self, False, out), some, strict=True))
+        if count == len(found):
+            return [
+                value if there and fit else default for (value, there), fit in zip(values, fits, strict=True)
+            ]
+        result = []
+        for fit in fits:
+            value, there = next(values) if fit else (default, False)
+            result.append(value if there else default)
+        return result
+
+    def _take_array(self, keys: Any, packed: Any, fits: Any, default: Any, remove: bool) -> Any:
+        np = _numpy()
+        dtype = self._types[1].dtype
+        base, shape = dtype.subdtype or (dtype, ())
+        if fits is not None and default is None:
+            raise KeyError(np.asarray(keys)[fits.argmin()].item())
+        if fits is not None:
+            packed = packed.reshape(len(fits), -1)[fits].reshape(-1)
+        if default is None and remove:
+            self._require_all(keys, self.contains_many(keys))
+        missing = None if default is None else bytes(self._packed(False, [default])[0])
+        count = self._count(packed)
+        out = np.empty((count, *shape), base)
+        found = np.empty(count, bool)
+        hits = _core.typed_find_many(
+            self, packed, out.reshape(-1).view("u1"), found.view("u1"), missing, remove
+        )
+        if default is None and hits != count:
+            self._require_all(keys, found)
+        if fits is None:
+            return out
+        result = np.empty((len(fits), *shape), base)
+        result[:] = (
+            np.frombuffer(missing, base).reshape(shape)[()] if shape else np.frombuffer(missing, base)[0]
+        )
+        result[fits] = out
+        return result
+
+    @staticmethod
+    def _require_all(keys: Any, found: Any) -> None:
+        if not found.all():
+            raise KeyError(_numpy().asarray(keys)[found.argmin()].item())
+
+
+def _other_types(path: str, wanted: Any, found: Any) -> Exception:
+    return _core.FormatError(
+        f"'{path}' holds keys of type {found[0].text} and values of type {found[1].text}, "
+        f"not {wanted[0].text} and {wanted[1].text}"
+    )
+
+
+def _is_array(thing: Any) -> bool:
+    return hasattr(thing, "__array__") or hasattr(thing, "__array_interface__")
+
+
+def _numpy() -> Any:
+    import numpy as np
+
+    return np
+
+
+def _pair(pair: Any) -> tuple[Any, Any]:
+    key, value = pair
+    return key, value
+
+
+MutableMapping.register(EMTypedDict)
+EMDict.register(EMTypedDict)

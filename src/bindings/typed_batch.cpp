@@ -1,0 +1,282 @@
+// The batches of EMTypedDict: keys and values in buffers, one behind the other as the types say, in chunks.
+//
+// A chunk that reads is one look, a chunk that changes is one operation: beside a writer a look stays short, and commits
+// that are due are made between chunks. The GIL is released in long batches.
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include "bindings/typed_object.h"
+
+namespace pyr {
+namespace {
+
+constexpr u64 kChunk = 8192;  // keys
+// Batches of fewer keys do not let go of the GIL.
+constexpr u64 kLongKeys = 512;
+
+class BufferView {
+ public:
+  BufferView() = default;
+  ~BufferView() {
+    if (open_) PyBuffer_Release(&view_);
+  }
+  BufferView(const BufferView&) = delete;
+  BufferView& operator=(const BufferView&) = delete;
+  void open(PyObject* object, bool writable) {
+    if (PyObject_GetBuffer(object, &view_, writable ? PyBUF_WRITABLE : PyBUF_SIMPLE) != 0)
+      throw PythonError();
+    open_ = true;
+  }
+  void open_unless_none(PyObject* object, bool writable) {
+    if (object != Py_None) open(object, writable);
+  }
+  u8* data() const { return open_ ? static_cast<u8*>(view_.buf) : nullptr; }
+  u64 size() const { return open_ ? static_cast<u64>(view_.len) : 0; }
+  void require_size(u64 size, const char* what) const {
+    if (!open_ || this->size() == size) return;
+    PyErr_Format(PyExc_ValueError, "expected %llu bytes of %s, found %llu",
+                 static_cast<unsigned long long>(size), what, static_cast<unsigned long long>(this->size()));
+    throw PythonError();
+  }
+
+ private:
+  Py_buffer view_{};
+  bool open_ = false;
+};
+
+// The keys of a batch: canonical ones, chunk by chunk.
+class Keys {
+ public:
+  Keys(const TypedContainer& container, PyObject* object) : column_(container.keys) {
+    view_.open(object, false);
+    if (column_.bytes() == 0 || view_.size() % column_.bytes() != 0) {
+      PyErr_SetString(PyExc_ValueError, "expected whole keys");
+      throw PythonError();
+    }
+    count_ = view_.size() / column_.bytes();
+    if (!column_.always_canonical()) room_.resize(std::min(count_, kChunk) * column_.bytes());
+  }
+  u64 count() const { return count_; }
+  // Precondition: count is at most kChunk.
+  const u8* chunk(u64 first, u64 count) {
+    const u8* const from = view_.data() + first * column_.bytes();
+    if (column_.always_canonical()) return from;
+    column_.canonical(from, count, room_.data());
+    return room_.data();
+  }
+
+ private:
+  const Column& column_;
+  BufferView view_;
+  u64 count_ = 0;
+  std::vector<u8> room_;
+};
+
+// Calls work(first, count) for chunk after chunk, entered. The columns' sizes are the dict's.
+template <class Work>
+void in_chunks(TypedContainer& container, u64 count, Work&& work) {
+  const Container::Entered entered(container);
+  container.dict();
+  const auto all = [&] {
+    for (u64 first = 0; first < count; first += kChunk) work(first, std::min(kChunk, count - first));
+  };
+  if (count < kLongKeys) {
+    all();
+  } else {
+    container.handle().run_long(all);
+  }
+}
+
+// The same for what reads: chunk after chunk of one state. The sum of what work() returns.
+template <class Work>
+u64 read_chunks(TypedContainer& container, u64 count, Work&& work) {
+  u64 sum = 0;
+  std::optional<Container::Snapshot> snapshot;
+  if (count > kChunk) snapshot.emplace(container);
+  in_chunks(container, count, [&](u64 first, u64 here) {
+    container.handle().require_snapshot();
+    sum += container.store().look(container.member(), [&] { return work(first, here); });
+  });
+  return sum;
+}
+
+template <class Work>
+void change_chunks(TypedContainer& container, u64 count, Work&& work) {
+  in_chunks(container, count, [&](u64 first, u64 here) {
+    const emd::Operation operation(container.store());
+    work(first, here);
+  });
+}
+
+emd::TypedDict::Number number_of(const Column& values) {
+  using Number = emd::TypedDict::Number;
+  const bool integer =
+      values.kind() == Column::Kind::signed_integer || values.kind() == Column::Kind::unsigned_integer;
+  if (integer && values.bytes() == 1) return Number::integer8;
+  if (integer && values.bytes() == 2) return Number::integer16;
+  if (integer && values.bytes() == 4) return Number::integer32;
+  if (integer && values.bytes() == 8) return Number::integer64;
+  if (values.kind() == Column::Kind::real && values.bytes() == 4) return Number::float32;
+  if (values.kind() == Column::Kind::real && values.bytes() == 8) return Number::float64;
+  PyErr_Format(PyExc_TypeError, "values of type %s cannot be added: expected integers, f4 or f8",
+               values.name().c_str());
+  throw PythonError();
+}
+
+}  // namespace
+
+PyObject* typed_find_many(TypedContainer& container, PyObject* keys_object, PyObject* out_object,
+                          PyObject* found_object, PyObject* missing_object, bool erase) {
+  Keys keys(container, keys_object);
+  const u32 value_bytes = container.values.bytes();
+  BufferView out, found, missing;
+  out.open(out_object, true);
+  found.open_unless_none(found_object, true);
+  missing.open_unless_none(missing_object, false);
+  out.require_size(keys.count() * value_bytes, "values");
+  found.require_size(keys.count(), "flags");
+  missing.require_size(value_bytes, "the default");
+  u64 hits = 0;
+  const auto work = [&](u64 first, u64 here) {
+    emd::TypedDict& dict = container.any_dict();
+    const u8* const chunk = keys.chunk(first, here);
+    u8* const to = out.data() + first * value_bytes;
+    u8* const flags = found.data() ? found.data() + first : nullptr;
+    return erase ? dict.erase_many(chunk, here, to, flags, missing.data())
+                 : dict.find_many(chunk, here, to, flags, missing.data());
+  };
+  if (erase) {
+    change_chunks(container, keys.count(), [&](u64 first, u64 here) { hits += work(first, here); });
+  } else {
+    hits = read_chunks(container, keys.count(), work);
+  }
+  return PyLong_FromUnsignedLongLong(hits);
+}
+
+PyObject* typed_contains_many(TypedContainer& container, PyObject* keys_object, PyObject* found_object) {
+  Keys keys(container, keys_object);
+  BufferView found;
+  found.open(found_object, true);
+  found.require_size(keys.count(), "flags");
+  read_chunks(container, keys.count(), [&](u64 first, u64 here) {
+    return container.any_dict().contains_many(keys.chunk(first, here), here, found.data() + first);
+  });
+  Py_RETURN_NONE;
+}
+
+PyObject* typed_put_many(TypedContainer& container, PyObject* keys_object, PyObject* values_object) {
+  Keys keys(container, keys_object);
+  BufferView values;
+  values.open(values_object, false);
+  values.require_size(keys.count() * container.values.bytes(), "values");
+  change_chunks(container, keys.count(), [&](u64 first, u64 here) {
+    container.any_dict().put_many(keys.chunk(first, here), values.data() + first * container.values.bytes(),
+                                  here);
+  });
+  Py_RETURN_NONE;
+}
+
+PyObject* typed_add_many(TypedContainer& container, PyObject* keys_object, PyObject* deltas_object) {
+  const emd::TypedDict::Number number = number_of(container.values);
+  Keys keys(container, keys_object);
+  BufferView deltas;
+  deltas.open(deltas_object, false);
+  deltas.require_size(keys.count() * container.values.bytes(), "deltas");
+  change_chunks(container, keys.count(), [&](u64 first, u64 here) {
+    container.any_dict().add_many(keys.chunk(first, here), deltas.data() + first * container.values.bytes(),
+                                  here, number);
+  });
+  Py_RETURN_NONE;
+}
+
+// ---- Objects to buffers and back
+
+namespace {
+
+// A zeroed bytearray.
+Ref new_bytes(u64 size) {
+  Ref result(PyByteArray_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(size)));
+  if (!result) throw PythonError();
+  std::memset(PyByteArray_AS_STRING(result.get()), 0, size);
+  return result;
+}
+
+u8* bytes_of(const Ref& bytearray) { return reinterpret_cast<u8*>(PyByteArray_AS_STRING(bytearray.get())); }
+
+}  // namespace
+
+PyObject* typed_pack(TypedContainer& container, bool keys, PyObject* objects, bool wanted) {
+  const Column& column = keys ? container.keys : container.values;
+  const Ref sequence(PySequence_Tuple(objects));
+  if (!sequence) return nullptr;
+  const u64 count = static_cast<u64>(PyTuple_GET_SIZE(sequence.get()));
+  Ref bytes(new_bytes(count * column.bytes()));
+  Ref fits(new_bytes(count));
+  ScalarBytes one(column.bytes());  // encoding may run code, and that resize what it reaches
+  for (u64 i = 0; i < count; ++i) {
+    PyObject* const object = PyTuple_GET_ITEM(sequence.get(), static_cast<Py_ssize_t>(i));
+    if (wanted) {
+      const Encoded encoded = encode_wanted(container, object, one);
+      if (encoded == Encoded::failed) return nullptr;
+      if (encoded == Encoded::never) continue;
+    } else if (!column.encode(object, one.data())) {
+      return nullptr;
+    }
+    std::memcpy(bytes_of(bytes) + i * column.bytes(), one.data(), one.size());
+    bytes_of(fits)[i] = 1;
+  }
+  return PyTuple_Pack(2, bytes.get(), fits.get());
+}
+
+PyObject* typed_unpack(TypedContainer& container, bool keys, PyObject* buffer) {
+  const Column& column = keys ? container.keys : container.values;
+  BufferView view;
+  view.open(buffer, false);
+  const u64 count = column.bytes() == 0 ? 0 : view.size() / column.bytes();
+  Ref list(PyList_New(static_cast<Py_ssize_t>(count)));
+  if (!list) return nullptr;
+  for (u64 i = 0; i < count; ++i) {
+    PyObject* const object = column.decode(view.data() + i * column.bytes());
+    if (!object) return nullptr;
+    PyList_SET_ITEM(list.get(), static_cast<Py_ssize_t>(i), object);
+  }
+  return list.release();
+}
+
+// Read twice: how much it is, and then, of the same state, the bytes.
+PyObject* typed_column_bytes(TypedContainer& container, TypedPart part) {
+  const Container::Snapshot snapshot(container);
+  const auto item_bytes = [part](const emd::TypedDict& dict) -> u64 {
+    return part == TypedPart::key     ? dict.key_bytes()
+           : part == TypedPart::value ? dict.value_bytes()
+                                      : dict.row_bytes();
+  };
+  while (true) {
+    const u64 size = container.read([&] { return container.dict().size() * item_bytes(container.dict()); });
+    Ref bytes(new_bytes(size));
+    bool same = false;
+    {
+      const Container::Entered entered(container);
+      const auto copy = [&] {
+        container.handle().require_snapshot();
+        same = container.store().look(container.member(), [&] {
+          const emd::TypedDict& dict = container.dict();
+          const u64 each = item_bytes(dict);
+          u64 left = size / each;
+          if (dict.size() != left) return false;
+          u8* to = bytes_of(bytes);
+          for (u64 row = dict.first_live(); row != emd::TypedDict::kNone && left != 0;
+               row = dict.next_live(row + 1), to += each, --left) {
+            std::memcpy(to, part == TypedPart::value ? dict.value_at(row) : dict.key_at(row), each);
+          }
+          return left == 0;
+        });
+      };
+      container.handle().run_long(copy);
+    }
+    if (same) return bytes.release();
+  }
+}
+
+}  // namespace pyr

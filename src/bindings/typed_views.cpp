@@ -1,0 +1,172 @@
+// Iterators over an EMTypedDict; its views are written in Python (python/pyrsistence/_typed_views.py).
+//
+// An iterator keeps the row it goes on at. It refuses when a key was inserted or removed, or a transaction was rolled back,
+// since it began; new values for old keys are allowed. The version is in the file, so this holds beside a writer too.
+//
+// Threads: what an iterator has reached changes only while its container is entered.
+#include <new>
+
+#include "bindings/typed_object.h"
+
+namespace pyr {
+namespace {
+
+struct TypedIterator {
+  PyObject_HEAD SharedRef dict;  // empty when exhausted
+  TypedPart part;
+  bool backwards;
+  u64 version;
+  u64 epoch;
+  u64 row;  // forwards: the next to look at; backwards: the one behind it
+  Py_ssize_t remaining;
+};
+
+PyTypeObject* g_iterator_type = nullptr;
+
+TypedIterator& iterator_of(PyObject* object) { return *reinterpret_cast<TypedIterator*>(object); }
+
+enum class Outcome { given, exhausted, changed };
+
+// Precondition: within a read.
+bool is_current(const TypedIterator& self, TypedContainer& container) {
+  return container.any_dict().version() == self.version && container.epoch() == self.epoch;
+}
+
+// Copies the next row out; `next` becomes where the iterator is then.
+Outcome advance(const TypedIterator& self, TypedContainer& container, u64& next, ScalarBytes& key,
+                ScalarBytes& value) {
+  const emd::TypedDict& dict = container.dict();
+  if (!is_current(self, container)) return Outcome::changed;
+  const u64 row = self.backwards ? dict.previous_live(self.row) : dict.next_live(self.row);
+  if (row == emd::TypedDict::kNone) return Outcome::exhausted;
+  next = self.backwards ? row : row + 1;
+  if (self.part != TypedPart::value) std::memcpy(key.data(), dict.key_at(row), key.size());
+  if (self.part != TypedPart::key) std::memcpy(value.data(), dict.value_at(row), value.size());
+  return Outcome::given;
+}
+
+PyObject* refuse_changed(bool by_writer) {
+  PyErr_SetString(PyExc_RuntimeError,
+                  by_writer ? "dictionary changed during iteration, by a commit of its writer: iterate "
+                              "under `with d.snapshot():`"
+                            : "dictionary changed size during iteration");
+  return nullptr;
+}
+
+PyObject* iterator_next(PyObject* object) {
+  TypedIterator& self = iterator_of(object);
+  const Ref dict = self.dict.get();
+  if (!dict) return nullptr;
+  return guarded_object([&]() -> PyObject* {
+    TypedContainer& container = typed_container(dict.get());
+    ScalarBytes key(container.keys.bytes());
+    ScalarBytes value(container.values.bytes());
+    Outcome outcome{};
+    bool live = false;
+    {
+      const Container::Entered entered(container);
+      live = container.live();
+      u64 next = 0;
+      outcome = container.look([&] { return advance(self, container, next, key, value); });
+      if (outcome == Outcome::given) {
+        self.row = next;
+        --self.remaining;
+      }
+    }
+    if (__builtin_expect(outcome == Outcome::given, 1)) return typed_object(container, self.part, key, value);
+    if (outcome == Outcome::changed) return refuse_changed(live);
+    self.dict.exchange(Ref());
+    return nullptr;
+  });
+}
+
+PyObject* iterator_length_hint(PyObject* object, PyObject*) {
+  TypedIterator& self = iterator_of(object);
+  const Ref dict = self.dict.get();
+  if (!dict || !typed_container(dict.get()).attached()) return PyLong_FromLong(0);
+  return guarded_object([&]() -> PyObject* {
+    TypedContainer& container = typed_container(dict.get());
+    const Py_ssize_t left = container.read([&] { return is_current(self, container) ? self.remaining : 0; });
+    return PyLong_FromSsize_t(left > 0 ? left : 0);
+  });
+}
+
+// As for dict: what is left, as a list's iterator; so that iterators can be copied and pickled.
+PyObject* iterator_reduce(PyObject* object, PyObject*) {
+  TypedIterator& self = iterator_of(object);
+  const Ref builtins(PyImport_ImportModule("builtins"));
+  Ref iter(builtins ? PyObject_GetAttrString(builtins.get(), "iter") : nullptr);
+  if (!iter) return nullptr;
+  const u64 row = self.row;
+  const Py_ssize_t remaining = self.remaining;
+  Ref dict = self.dict.get();
+  Ref rest(PySequence_List(object));
+  self.row = row;
+  self.remaining = remaining;
+  self.dict.exchange(std::move(dict));
+  return rest ? Py_BuildValue("N(N)", iter.release(), rest.release()) : nullptr;
+}
+
+int iterator_traverse(PyObject* object, visitproc visit, void* arg) {
+  Py_VISIT(Py_TYPE(object));
+  return iterator_of(object).dict.traverse(visit, arg);
+}
+
+void iterator_dealloc(PyObject* object) {
+  PyTypeObject* type = Py_TYPE(object);
+  PyObject_GC_UnTrack(object);
+  iterator_of(object).dict.~SharedRef();
+  PyObject_GC_Del(object);
+  Py_DECREF(type);
+}
+
+PyMethodDef iterator_methods[] = {
+    {"__length_hint__", iterator_length_hint, METH_NOARGS, "How many items are left."},
+    {"__reduce__", iterator_reduce, METH_NOARGS, "The items left, as an iterator over a list."},
+    {nullptr, nullptr, 0, nullptr}};
+
+PyType_Slot iterator_slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(iterator_dealloc)},
+                                {Py_tp_traverse, reinterpret_cast<void*>(iterator_traverse)},
+                                {Py_tp_iter, reinterpret_cast<void*>(PyObject_SelfIter)},
+                                {Py_tp_iternext, reinterpret_cast<void*>(iterator_next)},
+                                {Py_tp_methods, iterator_methods},
+                                {0, nullptr}};
+
+PyType_Spec iterator_spec = {"pyrsistence._core.TypedDictIterator", sizeof(TypedIterator), 0,
+                             Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                             iterator_slots};
+
+}  // namespace
+
+PyObject* typed_iterator(PyObject* dict, TypedPart part, bool backwards) {
+  return guarded_object([&]() -> PyObject* {
+    auto* const self = PyObject_GC_New(TypedIterator, g_iterator_type);
+    if (!self) return nullptr;
+    Ref object(reinterpret_cast<PyObject*>(self));
+    new (&self->dict) SharedRef;
+    self->dict.exchange(Ref::borrowed(dict));
+    self->part = part;
+    self->backwards = backwards;
+    PyObject_GC_Track(self);
+    TypedContainer& container = typed_container(dict);
+    container.read([&] {
+      const emd::TypedDict& typed = container.dict();
+      self->version = typed.version();
+      self->epoch = container.epoch();
+      self->row = backwards ? typed.row_count() : 0;
+      if (!backwards) self->row = std::min(typed.row_count(), typed.first_live());
+      self->remaining = static_cast<Py_ssize_t>(typed.size());
+    });
+    return object.release();
+  });
+}
+
+PyObject* typed_iter(PyObject* self) { return typed_iterator(self, TypedPart::key, false); }
+PyObject* typed_reversed(PyObject* self, PyObject*) { return typed_iterator(self, TypedPart::key, true); }
+
+bool add_typed_iterator_type(PyObject* module) {
+  g_iterator_type = add_type(module, "TypedDictIterator", iterator_spec);
+  return g_iterator_type != nullptr;
+}
+
+}  // namespace pyr
