@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
 _Self = TypeVar("_Self", bound="Container")
 
-# The knobs of tests: buckets a segment may reach, bits of the hash that count.
-DEFAULT_LAYOUT = (512, 64)
+# The knobs of tests: buckets a segment may reach, bits of the hash that count, and new entries that gather
+# before they are merged into the index (0: none ever, 2^64 - 1: as many as the memory budget suggests).
+Layout = tuple[int, int, int]
+DEFAULT_LAYOUT: Layout = (512, 64, 2**64 - 1)
 
 
 class Container(_base.Owner):
@@ -25,7 +27,7 @@ class Container(_base.Owner):
         __slots__ = ()
 
     _options: tuple[Any, ...]
-    _layout: tuple[int, int]
+    _layout: Layout
     _owner: Store | None
     _name: str
 
@@ -38,7 +40,7 @@ class Container(_base.Owner):
         pickle: bool,
         key: Any,
         writeback: bool,
-        layout: tuple[int, int],
+        layout: Layout,
         cache: int = 0,
     ) -> None:
         self._handle = None

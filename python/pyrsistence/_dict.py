@@ -68,7 +68,7 @@ class EMDict(_core.DictBase, _container.Container, metaclass=ABCMeta):
         timeout: float = 0.0,
         snapshot_timeout: float = 1.0,
         memory: int | str | None = None,
-        _layout: tuple[int, int] = _container.DEFAULT_LAYOUT,
+        _layout: _container.Layout = _container.DEFAULT_LAYOUT,
     ) -> None:
         if value is not None or _columns.names_a_type(key):
             raise TypeError("a class for keys and values of given types is made from EMTypedDict")
@@ -90,7 +90,7 @@ class EMDict(_core.DictBase, _container.Container, metaclass=ABCMeta):
         key: Any = None,
         writeback: bool = False,
         cache: int = 0,
-        _layout: tuple[int, int] = _container.DEFAULT_LAYOUT,
+        _layout: _container.Layout = _container.DEFAULT_LAYOUT,
     ) -> None:
         self._configure(pickler, unpickler, pickle, key, writeback, _layout, cache)
 

@@ -27,7 +27,7 @@ class EMDict(Container, MutableMapping[_K, _V], Generic[_K, _V]):
         timeout: float = 0.0,
         snapshot_timeout: float = 1.0,
         memory: Memory = None,
-        _layout: tuple[int, int] = ...,
+        _layout: tuple[int, int, int] = ...,
     ) -> None: ...
     def open(
         self,

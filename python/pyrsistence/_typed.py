@@ -65,7 +65,7 @@ class EMTypedDict(_core.TypedDictBase, _container.Container):
         timeout: float = 0.0,
         snapshot_timeout: float = 1.0,
         memory: int | str | None = None,
-        _layout: tuple[int, int] = _container.DEFAULT_LAYOUT,
+        _layout: _container.Layout = _container.DEFAULT_LAYOUT,
     ) -> None:
         self.close()
         self._set_options(key, value, _layout)
@@ -81,7 +81,7 @@ class EMTypedDict(_core.TypedDictBase, _container.Container):
         self,
         key: Any = None,
         value: Any = None,
-        _layout: tuple[int, int] = _container.DEFAULT_LAYOUT,
+        _layout: _container.Layout = _container.DEFAULT_LAYOUT,
         pickle: bool = True,  # whoever opens any container may say so: there are no pickles here
     ) -> None:
         if (key is None) != (value is None):
@@ -97,7 +97,7 @@ class EMTypedDict(_core.TypedDictBase, _container.Container):
 
     def _attach(self, handle: _core.StoreHandle, name: str) -> None:
         if self._given is not None:
-            _core.typed_set_layout(self, _columns.layout(*self._given), *self._layout)
+            _core.typed_set_layout(self, _columns.layout(*self._given), *self._layout[:2])
         elif name not in dict(handle.members()):
             raise TypeError(f"there is no typed dict in '{handle.path}' yet: give the types, key= and value=")
         super()._attach(handle, name)

@@ -20,7 +20,7 @@ class EMTypedDict(Container, MutableMapping[Any, Any]):
         timeout: float = 0.0,
         snapshot_timeout: float = 1.0,
         memory: Memory = None,
-        _layout: tuple[int, int] = ...,
+        _layout: tuple[int, int, int] = ...,
     ) -> None: ...
     def open(
         self,

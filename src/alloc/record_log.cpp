@@ -168,6 +168,7 @@ RecordLog::Shape RecordLog::shape(Bytes key, Bytes annex, u64 value_size) const 
   shape.key_area = key.size() + (annex.empty() ? 0 : annex.size() + kAnnexTail);
   const u64 content = shape.key_area + (value_size < kMinRoom ? kMinRoom : value_size);
   if (annex.size() > ~u32{0} || content > kMaxEnd / 2 || end() > kMaxEnd - content - 64) {
+    if (end() > log_.size()) damaged(end(), "an end within the region", end());
     throw SystemError(EFBIG, "the log of records would grow beyond 32 TiB", log_.path());
   }
   shape.bytes = round_up(kCompactHeader + content + 1, 8);

@@ -221,11 +221,11 @@ void configure(Container& container, const nb::tuple& options) {
 }
 
 void attach(nb::handle object, nb::handle handle, const std::string& name, const nb::tuple& options,
-            unsigned segment_buckets, unsigned hash_bits) {
+            unsigned segment_buckets, unsigned hash_bits, emd::u64 delta_limit) {
   Container& container = container_at(object);
   const bool is_dict = is_dict_object(object.ptr());
   configure(container, options);
-  if (is_dict) dict_container(object.ptr()).set_options({segment_buckets, hash_bits});
+  if (is_dict) dict_container(object.ptr()).set_options({segment_buckets, hash_bits, delta_limit});
   const emd::Kind kind = is_dict                         ? emd::Kind::dict
                          : is_typed_object(object.ptr()) ? emd::Kind::typed_dict
                                                          : emd::Kind::list;
@@ -330,13 +330,16 @@ nb::dict dict_stats(DictContainer& container) {
   result["regions"] = region_stats(
       regions, {{"index", stats.index_bytes - stats.index_free_bytes, 0, stats.index_free_bytes},
                 {"records", stats.live_record_bytes, stats.record_bytes - stats.live_record_bytes, room},
-                {"values", stats.value_bytes, 0, stats.free_value_bytes}});
+                {"values", stats.value_bytes, 0, stats.free_value_bytes},
+                {"delta", stats.delta_bytes - stats.delta_free_bytes, 0, stats.delta_free_bytes}});
   result["entries"] = stats.entries;
   result["index_bytes"] = stats.index_bytes;
   result["record_bytes"] = stats.record_bytes;
   result["live_record_bytes"] = stats.live_record_bytes;
   result["value_bytes"] = stats.value_bytes;
   result["free_value_bytes"] = stats.free_value_bytes;
+  result["delta_entries"] = stats.delta_entries;
+  result["filter_bytes"] = stats.filter_bytes;
   result["load"] = stats.load;
   result["cache"] = cache_stats(container);
   return result;
@@ -444,7 +447,7 @@ void bind_handle(nb::module_& module) {
 
 void bind_functions(nb::module_& module) {
   module.def("attach", &attach, nb::arg("container"), nb::arg("handle"), nb::arg("name"), nb::arg("options"),
-             nb::arg("segment_buckets"), nb::arg("hash_bits"));
+             nb::arg("segment_buckets"), nb::arg("hash_bits"), nb::arg("delta_limit"));
   module.def("detach", &detach, nb::arg("container"));
   module.def("attached", &attached, nb::arg("container"));
   module.def("flush", &flush, nb::arg("container"));

@@ -120,6 +120,8 @@ class FileSystem {
   // Opens a directory. create: make it if missing (not its parents).
   virtual std::unique_ptr<Directory> open_directory(const std::string& path, bool create) = 0;
   virtual bool exists(const std::string& path) = 0;
+  // Whether one thread may sync a file while another uses it and others.
+  virtual bool concurrent_syncs() const { return true; }
   // Precondition: it is empty.
   virtual void remove_directory(const std::string& path) = 0;
 };

@@ -36,6 +36,7 @@ class Budget {
   }
   void remove_pages(u64 count) { pages_.fetch_sub(count, std::memory_order_relaxed); }
   bool exceeded() const { return pages() > page_limit(); }
+  bool half_used() const { return pages() > page_limit() / 2; }
 
   // `bits` are set in `flags` when the limit is passed.
   void enroll(std::atomic<u32>& flags, u32 bits);
@@ -69,6 +70,9 @@ class StoreBudget {
   u64 pages() const { return pages_.load(std::memory_order_relaxed); }
   bool exceeded() const {
     return Budget::instance().exceeded() || (own() && pages() > pages_within(own_bytes_));
+  }
+  bool half_used() const {
+    return Budget::instance().half_used() || (own() && pages() > pages_within(own_bytes_) / 2);
   }
   // For a buffer that lives as long as a call: what is kept for buffers and what pages leave, at most a quarter.
   u64 buffer_bytes() const;

@@ -16,14 +16,10 @@ constexpr u64 kLeastHeadroom = u64{16} << 10;
 constexpr u64 kMostHeadroom = u64{1} << 20;
 // Differences closer than this are journaled as one range: a range's head takes about as much.
 constexpr u64 kMergeGap = 16;
-// A large store may journal this much between checkpoints, each of which syncs all of its changed pages.
-constexpr u64 kMostJournaled = u64{64} << 20;
 // Appended pages are let go at least so many bytes at a time.
 constexpr u64 kLeastLetGo = u64{4} << 20;
 // And once more those before them: what was not on the disk yet, or a private copy, is by then.
 constexpr u64 kLetGoAgain = u64{64} << 20;
-// What the journal may hold for the sake of a backup before that is given up.
-constexpr u64 kMostHeldBack = u64{4} << 30;
 
 // Calls f(begin, end) for the byte ranges of [0, length) in which a and b differ, in whole words.
 // Precondition: length is a multiple of 8.
@@ -83,18 +79,6 @@ void Committer::update_entries() {
     entry.size = content.size;
     entry.file = static_cast<u64>(content.id);
     store(table.writable(offset, sizeof entry), entry);
-  }
-}
-
-// After an error in this work nobody can say what is on the disk: what the kernel could not write it may have
-// forgotten, so trying again would prove nothing.
-template <class Work>
-void Committer::or_fail(Work&& work) {
-  try {
-    work();
-  } catch (...) {
-    store_.attention_.fetch_or(Store::kFailed, std::memory_order_relaxed);
-    throw;
   }
 }
 
@@ -271,6 +255,7 @@ void Committer::commit() {
     store_.dirty_ = false;
     return;
   }
+  if (checkpoint_is_due() && all_synced()) restart_journal();  // what the background has made cheap
   update_entries();
   const std::vector<Region*> changed = changed_regions();
   settle_fresh_bytes(changed);
@@ -288,10 +273,12 @@ void Committer::commit() {
     Catalogue(store_).load_free_entries();
   }
   store_.dirty_ = false;
+  store_.dirty_pages_ = 0;
   ++state_.commits;
   unmap_released();
   if (state_.budget.exceeded()) drop_clean_pages();
-  if (checkpoint_is_due()) checkpoint();
+  checkpoint_if_due();
+  sync_in_background();
 }
 
 // From here on the commit is durable; if the files cannot be written, recovery will do it.
@@ -302,6 +289,7 @@ void Committer::apply(const std::vector<Region*>& changed) {
     content.dirty.for_each_run([&](u64 first, u64 count) {
       content.file->write(first << kPageShift, content.window + (first << kPageShift), count << kPageShift);
     });
+    state_.applied_bytes += content.dirty.count() << kPageShift;
     content.sums->write_staged();
     if (content.dirty.count() != 0) region->state_->unsynced = true;
   }
@@ -338,78 +326,6 @@ void Committer::forget_changes(Region& region) {
   state.dead.clear();
 }
 
-bool Committer::checkpoint_is_due() const {
-  const Journal& journal = *state_.journal;
-  u64 bytes = 0;
-  for (const auto& [id, region] : state_.regions) bytes += region->size();
-  const u64 enough = std::max(journal.capacity_bytes() / 2, std::min(bytes / 8, kMostJournaled));
-  return journal.used_bytes() > enough || state_.dead_bytes >= kDeadBytesDue;
-}
-
-// What the journal vouched for, in the files themselves: also in those that a pending rewrite would replace.
-void Committer::sync_applied(Region& region) {
-  Region::State& state = *region.state_;
-  for (Content* content : {state.before.get(), state.content.get()}) {
-    if (content == nullptr) continue;
-    if (state.unsynced) sync_or_fail(*content->file);
-    or_fail([&] { content->sums->sync(); });
-  }
-  state.unsynced = false;
-}
-
-bool Committer::checkpoint() {
-  if (!restart_journal()) return false;
-  unmap_released();
-  return true;
-}
-
-// False if it has to wait: a backup needs the journal, and the files that it names.
-bool Committer::restart_journal() {
-  ReaderTable& readers = *state_.readers;
-  if (!readers.begin_checkpoint()) {
-    if (state_.journal->used_bytes() < kMostHeldBack) return false;
-    readers.expire_backups();
-    if (!readers.begin_checkpoint()) return false;
-  }
-  const std::unique_ptr<ReaderTable, void (*)(ReaderTable*)> end(
-      &readers, [](ReaderTable* table) { table->end_checkpoint(); });
-  for (const auto& [id, region] : state_.regions) sync_applied(*region);
-  for (const auto& region : state_.dropped_regions)
-    sync_applied(*region);  // if the drop is not committed yet
-  or_fail([&] { state_.superblock.advance(*state_.superblock_file, state_.journal->sequence()); });
-  state_.journal->restart(state_.superblock.generation(), state_.superblock.salt(),
-                          state_.journal->sequence());
-  ++state_.checkpoints;
-  state_.journal->resize_when_empty(false);
-  give_back_space();
-  return true;
-}
-
-// No frame names these ranges and files any more. A failure only keeps the space.
-void Committer::give_back_space() {
-  for (const auto& [id, region] : state_.regions) {
-    Region::State& state = *region->state_;
-    Content& content = *state.content;
-    for (const DeadRange& range : std::exchange(state.committed_dead, {})) {
-      const u64 first = range.offset >> kPageShift, end = (range.offset + range.length) >> kPageShift;
-      u64 copied = 0;
-      for (u64 page = first; page < end; ++page) {
-        copied += content.copied.contains(page);
-        content.copied.remove(page);
-      }
-      state_.budget.remove_pages(copied);
-      if (copied != 0) platform::drop_private(content.window + range.offset, range.length);
-      try {
-        content.file->punch(range.offset, range.length);
-        content.punched += range.length;
-      } catch (const SystemError&) {
-      }
-    }
-  }
-  state_.dead_bytes = 0;
-  for (const FileId id : std::exchange(state_.obsolete_files, {})) store_.discard_file(id);
-}
-
 // Brings the region's committed state back. Returns false if it had none: it was created since.
 bool Committer::restore(Region& region) {
   Region::State& state = *region.state_;
@@ -436,6 +352,7 @@ void Committer::roll_back() {
   });
   state_.new_files = false;
   store_.dirty_ = false;
+  store_.dirty_pages_ = 0;
   Catalogue(store_).reload();
   for (const auto& [owner, callback] : state_.rollback_callbacks) callback();
 }

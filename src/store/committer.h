@@ -26,6 +26,8 @@ class Committer {
   void unmap_released();
   // At close, after a checkpoint: files end where their content does.
   void trim();
+  // Begins to sync the content's file in the background, if that is free.
+  void sync_fresh_bytes(Content& content);
   bool nothing_changed() const;
   u64 dirty_pages() const;
 
@@ -44,8 +46,17 @@ class Committer {
   bool renew_fresh_sums(Content& content);
   bool mark_dead_pages(const Region& region);
   void require_sound(Content& content, u64 page) const;
+  // After an error in this work nobody can say what is on the disk: what the kernel could not write it may have
+  // forgotten, so trying again would prove nothing.
   template <class Work>
-  void or_fail(Work&& work);
+  void or_fail(Work&& work) {
+    try {
+      work();
+    } catch (...) {
+      store_.attention_.fetch_or(Store::kFailed, std::memory_order_relaxed);
+      throw;
+    }
+  }
   void sync_or_fail(platform::File& file);
   void apply(const std::vector<Region*>& changed);
   void forget_changes(Region& region);
@@ -54,6 +65,10 @@ class Committer {
   void give_back_space();
   bool restore(Region& region);
   void sync_applied(Region& region);
+  bool all_synced() const;
+  void checkpoint_if_due();
+  void sync_in_background();
+  BackgroundSync::Files take_unsynced();
   static void trim(Content& content);
   static bool has_space_to_give_back(const Region* region);
   void unmap(Member& member);

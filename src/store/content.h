@@ -65,8 +65,8 @@ struct Content {
   }
   bool changed() const { return dirty.count() != 0 || size != committed; }
 
-  StoreBudget& budget;  // counts `copied`
-  std::unique_ptr<platform::File> file;
+  StoreBudget& budget;                   // counts `copied`
+  std::shared_ptr<platform::File> file;  // shared with a sync in the background
   std::unique_ptr<PageSums> sums;
   FileId id;
   Origin origin;
@@ -74,16 +74,17 @@ struct Content {
   u8* window = nullptr;
   u64 reserved = 0;
   u64 size = 0;
-  u64 committed = 0;                // size at the last commit
-  u64 boundary = 0;                 // private below, fresh above
-  u64 fresh_begin = 0;              // boundary at the last commit: bytes from here on are in the file already
-  u64 allocated = 0;                // size of the file, with real blocks
-  u64 punched = 0;                  // bytes below `size` without blocks, about
-  bool overlaid = false;            // a reader's private copy, of which `copied` knows nothing
-  u64 let_go_end = ~u64{0};         // appended pages below this have been let go; none yet
-  u64 populated = 0;                // fresh pages below this are faulted in
-  PageSet dirty;                    // private pages changed since the last commit
-  PageSet copied;                   // private pages that are anonymous memory
+  u64 committed = 0;         // size at the last commit
+  u64 boundary = 0;          // private below, fresh above
+  u64 fresh_begin = 0;       // boundary at the last commit: bytes from here on are in the file already
+  u64 allocated = 0;         // size of the file, with real blocks
+  u64 sync_asked = 0;        // fresh bytes below this are being synced in the background, or are synced
+  u64 punched = 0;           // bytes below `size` without blocks, about
+  bool overlaid = false;     // a reader's private copy, of which `copied` knows nothing
+  u64 let_go_end = ~u64{0};  // appended pages below this have been let go; none yet
+  u64 populated = 0;         // fresh pages below this are faulted in
+  PageSet dirty;             // private pages changed since the last commit
+  PageSet copied;            // private pages that are anonymous memory
   std::vector<u64> private_pieces;  // where each private mapping begins: mremap moves one at a time
 
  private:

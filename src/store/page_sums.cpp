@@ -21,7 +21,7 @@ u32 PageSums::of(Bytes bytes, FileId file, u64 page) {
   return sum == kDead || sum == 0 ? 1 : sum;
 }
 
-PageSums::PageSums(std::unique_ptr<platform::File> file, u64 region_bytes)
+PageSums::PageSums(std::shared_ptr<platform::File> file, u64 region_bytes)
     : file_(std::move(file)), allocated_(file_->size()) {
   const u64 needed = bytes_for(region_bytes);
   if (allocated_ >= needed) return;

@@ -30,7 +30,7 @@ class PageSums {
   }
 
   // `region_bytes`: the committed size. Errors: DamagedError if the file is shorter than they need.
-  PageSums(std::unique_ptr<platform::File> file, u64 region_bytes);
+  PageSums(std::shared_ptr<platform::File> file, u64 region_bytes);
   ~PageSums();
   PageSums(const PageSums&) = delete;
   PageSums& operator=(const PageSums&) = delete;
@@ -48,11 +48,15 @@ class PageSums {
 
   bool unsynced() const { return unsynced_; }
   void sync();
+  // The file, if it has to be synced; who takes it does so.
+  std::shared_ptr<platform::File> take_unsynced() {
+    return std::exchange(unsynced_, false) ? file_ : nullptr;
+  }
   // Cuts the file to what a region of so many bytes needs.
   void trim(u64 region_bytes);
 
  private:
-  std::unique_ptr<platform::File> file_;
+  std::shared_ptr<platform::File> file_;
   u64 allocated_;
   const u8* window_ = nullptr;  // the file, read-only
   u64 mapped_ = 0;

@@ -40,7 +40,10 @@ void Region::adopt() {
   dirty_bits_ = content.dirty.bits();
 }
 
-void Region::mark_page(u64 page) { state_->content->add_dirty_page(page); }
+void Region::mark_page(u64 page) {
+  state_->content->add_dirty_page(page);
+  state_->store.note_dirty_page();
+}
 
 void Region::allocate_to(u64 end) {
   Content& content = *state_->content;
@@ -64,6 +67,7 @@ void Region::grow(u64 bytes, bool populate) {
     content.populated = ahead;
   }
   adopt();
+  state_->store.note_fresh_bytes(content);
 }
 
 u64 Region::append(Bytes bytes) {
@@ -102,7 +106,7 @@ void Region::note_dead(u64 offset, u64 length) {
 void Region::advise(Access access) {
   state_->access = access;
   const Content& content = *state_->content;
-  platform::advise(content.window, content.reserved,
+  platform::advise(content.window, content.boundary,
                    access == Access::random ? platform::Pattern::random : platform::Pattern::normal);
 }
 

@@ -106,7 +106,7 @@ class Region {
   // checkpoint after the next commit, and have no checksum from that commit on.
   void note_dead(u64 offset, u64 length);
 
-  // How the region is mostly read.
+  // How what is committed is mostly read. New bytes are not meant: those are faulted in many at a time.
   void advise(Access access);
   // It grows at its end, and what was appended long ago is read seldom: where it is large, commits let go of all but the
   // newest of what they have made durable, so that bulk growth leaves the page cache to others.

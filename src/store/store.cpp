@@ -1,5 +1,6 @@
 #include "store/store.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <exception>
 #include <utility>
@@ -14,6 +15,13 @@
 #include "store/verifier.h"
 
 namespace emd {
+
+namespace {
+// Of the commits that the budget asks for; pages and seconds.
+constexpr u64 kLeastBound = 4096;
+constexpr double kGoodCommitSeconds = 0.1;
+constexpr double kLongCommitSeconds = 0.13;
+}  // namespace
 
 Store::Store() : state_(std::make_unique<State>()) {}
 
@@ -107,15 +115,19 @@ void Store::commit_if_there_is_room() {
   }
 }
 
-// A commit is due: the budget is full, or there is dead space to give back.
+// A commit is due: the budget is full, or many pages are dirty, or there is dead space to give back.
 void Store::attend() {
   require_writable();
   attention_.fetch_and(~u32{kCommitDue}, std::memory_order_relaxed);
   Committer committer(*this);
-  committer.drop_clean_pages();
+  const bool full = state_->budget.exceeded();
+  if (full) committer.drop_clean_pages();
   if (!state_->in_transaction) {
+    const u64 pages = dirty_pages_;
+    const double begin = platform::coarse_seconds();
     committer.commit();
-    committer.drop_clean_pages();
+    adapt_bound(pages, platform::coarse_seconds() - begin);
+    if (full) committer.drop_clean_pages();
     return;
   }
   const u64 dirty = committer.dirty_pages();
@@ -360,6 +372,32 @@ void Store::discard_file(FileId id) noexcept {
       if (state_->directory->exists(name)) state_->directory->remove(name);
     } catch (...) {
     }
+  }
+}
+
+// While the budget is less than half used, commits are as rare as it allows: pages that change again and again are
+// then written once.
+void Store::note_many_dirty_pages() {
+  if (!state_->in_transaction && state_->budget.half_used()) {
+    attention_.fetch_or(kCommitDue, std::memory_order_relaxed);
+  }
+}
+
+// A commit has to sync fresh bytes: so it should find most of them synced.
+void Store::note_fresh_bytes(Content& content) {
+  const u64 from = std::max(content.sync_asked, content.fresh_begin);
+  if (content.size >= from + state_->options.background_sync_bytes)
+    Committer(*this).sync_fresh_bytes(content);
+}
+
+// A commit holds up the operation that begins with it, so it should be short; but many short ones write the same pages
+// more often.
+void Store::adapt_bound(u64 pages, double seconds) {
+  if (pages >= kLeastBound && seconds > kLongCommitSeconds) {
+    dirty_bound_ =
+        std::max(kLeastBound, static_cast<u64>(static_cast<double>(pages) * kGoodCommitSeconds / seconds));
+  } else if (pages >= dirty_bound_ && seconds < kGoodCommitSeconds / 2) {
+    dirty_bound_ *= 2;
   }
 }
 

@@ -57,6 +57,9 @@ struct StoreOptions {
 #endif
   // The store's own budget of private pages and buffers, within that of the process; 0: none. At least 1 MiB.
   u64 memory_bytes = 0;
+  // Bytes that commits have written to the region files, or that one of these has grown by, from which on they are synced
+  // in the background.
+  u64 background_sync_bytes = u64{16} << 20;
   // The disk; null: the real one.
   std::shared_ptr<platform::FileSystem> file_system;
 };
@@ -278,12 +281,21 @@ class Store {
   std::unique_ptr<Content> create_content();
   void discard_file(FileId id) noexcept;
   void note_dead(u64 bytes);
+  void note_dirty_page() {
+    if (__builtin_expect(++dirty_pages_ >= dirty_bound_, 0)) note_many_dirty_pages();
+  }
+  void note_many_dirty_pages();
+  void note_fresh_bytes(Content& content);
+  void adapt_bound(u64 pages, double seconds);
 
   // What the next operation must look at first; usually nothing.
   std::atomic<u32> attention_ = 0;
   unsigned operations_ = 0;  // operations nest: the outermost decides
   u64 changes_ = 0;
-  bool dirty_ = false;  // an operation ran since the last commit
+  bool dirty_ = false;   // an operation ran since the last commit
+  u64 dirty_pages_ = 0;  // marked since the last commit
+  // Where memory is scarce, a commit is made when so many pages are dirty: as many as take a tenth of a second.
+  u64 dirty_bound_ = 16384;
   // Of a live reader: the writer's sequence, and that of the state shown; zero if a look needs more than to compare them.
   const std::atomic<u64>* sequence_ = nullptr;
   u64 shown_ = 0;

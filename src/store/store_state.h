@@ -11,6 +11,7 @@
 
 #include "platform/file.h"
 #include "platform/fork_guard.h"
+#include "store/background_sync.h"
 #include "store/budget.h"
 #include "store/journal.h"
 #include "store/reader_table.h"
@@ -44,6 +45,8 @@ struct Store::State {
   std::unique_ptr<platform::File> superblock_file;
   Superblock superblock;
   std::unique_ptr<Journal> journal;
+  BackgroundSync background;
+  u64 applied_bytes = 0;  // pages written to region files since a sync of these began
   std::optional<platform::ForkGuard> fork_guard;
   // Null in a reader.
   std::unique_ptr<ReaderTable> readers;

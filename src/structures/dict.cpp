@@ -7,6 +7,8 @@ namespace emd {
 namespace {
 // Up to here clear() erases one by one, which costs less than making new files.
 constexpr u64 kSmallClear = 64;
+// Records that an insertion looks at to fill the filter: some 2 us, and 50 million keys are known after a million.
+constexpr unsigned kRecordsCovered = 48;
 
 // Positions come from the caller: one too large must not wrap to a small offset.
 u64 offset_of(RecordPos position) {
@@ -21,12 +23,16 @@ Dict::Dict(Store& store, Member& member, const Options& options)
       log_region_(*member.regions[1]),
       heap_region_(*member.regions[2]),
       log_(log_region_, index_region_, offsetof(IndexHeader, log)),
-      index_(index_region_, [this](u64 position) { return hash_at(position); }),
+      delta_region_(*member.regions[3]),
+      index_(store_, index_region_, delta_region_, [this](u64 position) { return hash_at(position); }),
       heap_(heap_region_) {
   EMD_CHECK(member.region_count == kRegionCount);
   log_region_.let_appended_go();
   open(options);
-  store_.on_rollback(this, [this] { ++version_; });
+  store_.on_rollback(this, [this] {
+    ++version_;
+    filter_.reset();
+  });
   if (store_.read_only()) {
     outline_ = outline();
     store_.on_follow(this, [this] { follow(); });
@@ -45,7 +51,7 @@ void Dict::open(const Options& options) {
     Operation operation(store_);
     index_region_.extend(HashIndex::kEmptyBytes);
     HashIndex::format(index_region_.writable(0, HashIndex::kEmptyBytes), options.max_segment_buckets,
-                      options.hash_bits, seed_);
+                      options.hash_bits, seed_, options.delta_limit);
   }
   index_.open(seed_);
   hash_mask_ = ~u64{0} << (64 - index_.header().hash_bits);
@@ -88,7 +94,7 @@ std::optional<Dict::Record> Dict::find(const Wanted& wanted) const {
   RecordView view;
   const u64 position = index_.find(
       wanted.hash, [&](u64 candidate) { return log_.match(candidate * kRecordUnit, wanted.key, view); });
-  if (position == HashIndex::kNone) return std::nullopt;
+  if (position == BufferedIndex::kNone) return std::nullopt;
   return to_record(view);
 }
 
@@ -126,21 +132,40 @@ bool Dict::put(Bytes key, Bytes annex, Bytes value) { return put(wanted(key), an
 
 bool Dict::put(const Wanted& wanted, Bytes annex, Bytes value) {
   const auto& [key, hash] = wanted;
+  const bool buffering = index_.buffering();
+  if (__builtin_expect(buffering, 0)) cover_log();
   RecordView view;
-  HashIndex::Place place;
-  const auto match = [&](u64 candidate) { return log_.match(candidate * kRecordUnit, key, view); };
-  if (index_.find(hash, match, &place) != HashIndex::kNone) {
-    set_value(view, value);
-    return false;
+  BufferedIndex::Place place;
+  if (!buffering || !known_new(hash)) {
+    const auto match = [&](u64 candidate) { return log_.match(candidate * kRecordUnit, wanted.key, view); };
+    if (index_.find(hash, match, &place) != BufferedIndex::kNone) {
+      set_value(view, value);
+      return false;
+    }
   }
   const RecordLog::Shape shape = log_.shape(key, annex, value.size());
   log_.reserve(shape);
-  if (place.offset == 0) place = index_.make_room(hash);
+  index_.make_room(hash, place);
   // Nothing fails from here on.
   const u64 offset = log_.append(shape, key, annex, value);
   index_.insert(place, hash, offset / kRecordUnit);
+  if (buffering) filter_.note_appended(hash, offset, log_.end());
   ++version_;
   return true;
+}
+
+// Gives the filter room for one more key, and fills it with some of the records that it does not know yet. What cannot be
+// read is never covered: then every key is looked for in the index, as without a filter.
+void Dict::cover_log() {
+  if (!filter_.make_room(store_.memory_budget()) || filter_.covered() == log_.end()) return;
+  try {
+    RecordView view;
+    for (unsigned i = 0; i < kRecordsCovered; ++i) {
+      if (!log_.forward(filter_.covered(), view)) return filter_.skip(log_.end());
+      filter_.cover(hash(view.key), view.offset + view.bytes);
+    }
+  } catch (const DamagedError&) {
+  }
 }
 
 void Dict::set_value(RecordPos position, Bytes value) { set_value(log_.read(offset_of(position)), value); }
@@ -159,14 +184,18 @@ void Dict::set_value(const RecordView& view, Bytes value) {
   if (referred) heap_.free(old);
 }
 
-void Dict::prefetch(Bytes key) const { index_.prefetch(hash(key)); }
+void Dict::prefetch(Bytes key) const {
+  const u64 hash = this->hash(key);
+  index_.prefetch(hash);
+  filter_.prefetch(hash);
+}
 
 bool Dict::erase(Bytes key) {
   const u64 hash = this->hash(key);
   RecordView view;
   const u64 found =
       index_.find(hash, [&](u64 candidate) { return log_.match(candidate * kRecordUnit, key, view); });
-  if (found == HashIndex::kNone) return false;
+  if (found == BufferedIndex::kNone) return false;
   erase(view, hash);
   return true;
 }
@@ -189,6 +218,7 @@ void Dict::erase(const RecordView& view, u64 hash) {
   // Nothing fails from here on.
   if (referred) heap_.free(block);
   log_.erase(plan);
+  filter_.note_dead(plan.start, plan.end, log_.end());
   ++version_;
 }
 
@@ -201,12 +231,16 @@ void Dict::clear() {
 void Dict::rewrite_empty() {
   const IndexHeader& header = index_.header();
   Region::Rewrite index = index_region_.rewrite(HashIndex::kEmptyBytes);
-  HashIndex::format(index.data(), header.max_segment_buckets, header.hash_bits, seed_);
+  HashIndex::format(index.data(), header.max_segment_buckets, header.hash_bits, seed_, header.delta_limit);
   Region::Rewrite log = log_region_.rewrite(0);
+  std::optional<Region::Rewrite> delta;
+  if (delta_region_.size() != 0) delta = delta_region_.rewrite(0);
   heap_.clear();
   // Nothing fails from here on.
   index_region_.finish(std::move(index));
   log_region_.finish(std::move(log));
+  if (delta) delta_region_.finish(std::move(*delta));
+  filter_.reset();
   ++version_;
 }
 
@@ -219,6 +253,10 @@ Dict::Stats Dict::stats() const {
   stats.live_record_bytes = log_.end() - log_.dead_bytes();
   stats.value_bytes = heap_.live_bytes();
   stats.free_value_bytes = heap_.free_bytes();
+  stats.delta_entries = index_.delta_count();
+  stats.delta_bytes = delta_region_.size();
+  stats.delta_free_bytes = index_.delta_free_bytes();
+  stats.filter_bytes = filter_.bytes();
   stats.load = static_cast<double>(stats.entries) / static_cast<double>(index_.slot_count());
   return stats;
 }

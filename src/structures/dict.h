@@ -1,7 +1,8 @@
 // Dict: byte strings to byte strings, in insertion order.
 //
-// Three regions: index (header page, directory and segments of an extendible hash table), records (the
-// log of keys and values, in insertion order) and values (a heap for values that outgrew their record).
+// Four regions: index (header page, directory and segments of an extendible hash table), records (the
+// log of keys and values, in insertion order), values (a heap for values that outgrew their record) and delta (new
+// entries of an index that is large against the memory; without bytes until then).
 // docs/format.md draws them; docs/decisions/ says why they are so.
 //
 // A key has canonical bytes (hashed and compared) and, optionally, an annex: bytes that belong to the key
@@ -21,7 +22,8 @@
 #include "store/readahead.h"
 #include "store/scan.h"
 #include "store/store.h"
-#include "structures/hash_index.h"
+#include "structures/buffered_index.h"
+#include "structures/key_filter.h"
 
 namespace emd {
 
@@ -30,11 +32,13 @@ enum class RecordPos : u64 {};
 
 class Dict {
  public:
-  static constexpr unsigned kRegionCount = 3;
+  static constexpr unsigned kRegionCount = 4;
   // Knobs for tests: tiny segments, and hashes cut to few bits so that they collide. Kept in the header.
   struct Options {
     u32 max_segment_buckets = 512;  // 64-byte buckets a segment may reach before it splits
     u32 hash_bits = 64;
+    // New entries that gather before they are merged into the index: BufferedIndex::kNever, kAutomatic, or a number.
+    u64 delta_limit = BufferedIndex::kAutomatic;
   };
   // A view of a record; valid until the next mutating call, commit or rollback.
   struct Record {
@@ -111,12 +115,18 @@ class Dict {
   Bytes key_at(RecordPos position) const;
 
   // As it was laid out with.
-  Options options() const { return {index_.header().max_segment_buckets, index_.header().hash_bits}; }
+  Options options() const {
+    const IndexHeader& header = index_.header();
+    return {header.max_segment_buckets, header.hash_bits, header.delta_limit};
+  }
 
   struct Stats {
     u64 entries, index_bytes, index_free_bytes, record_bytes, live_record_bytes, value_bytes,
         free_value_bytes;
-    double load;  // entries over slots
+    u64 delta_entries;  // of `entries`, not merged into the index yet
+    u64 delta_bytes, delta_free_bytes;
+    u64 filter_bytes;  // anonymous memory that tells new keys from old
+    double load;       // entries over slots
   };
   Stats stats() const;
   // Every invariant, commented one by one. Cost: O(n) time, 8 bytes of memory an entry.
@@ -138,6 +148,8 @@ class Dict {
   template <class Fetch>
   void fetch_by(const Fetch& fetch, std::span<const Wanted> group) const;
   template <class Fetch>
+  void fetch_bucket(const Fetch& fetch, u64 hash) const;
+  template <class Fetch>
   u64 fetch_record(const Fetch& fetch, u64 hash) const;
   template <class Fetch>
   void fetch_value(const Fetch& fetch, u64 position) const;
@@ -147,6 +159,9 @@ class Dict {
   void set_value(const RecordView& view, Bytes value);
   void erase(const RecordView& view, u64 hash);
   void rewrite_empty();
+  // Whether no record can have a key of this hash, as far as the filter knows.
+  bool known_new(u64 hash) const { return filter_.excludes(hash, log_.end()); }
+  void cover_log();
   void check_records(std::vector<u64>& slots, std::vector<HeapRef>& references, Findings& findings) const;
 
   Store& store_;
@@ -154,7 +169,9 @@ class Dict {
   Region& log_region_;
   Region& heap_region_;
   RecordLog log_;
-  HashIndex index_;
+  Region& delta_region_;
+  BufferedIndex index_;
+  KeyFilter filter_;
   Heap heap_;
   mutable Readahead readahead_;
   u64 seed_ = 0;

@@ -30,7 +30,8 @@ void Dict::fetch_by(const Fetch& fetch, std::span<const Wanted> group) const {
   EMD_CHECK(group.size() <= kMaxGroup);
   std::array<u64, kMaxGroup> positions;
   try {
-    for (const Wanted& wanted : group) fetch.head(index_.bucket_address(wanted.hash), sizeof(u64));
+    for (const Wanted& wanted : group) filter_.prefetch(wanted.hash);
+    for (const Wanted& wanted : group) fetch_bucket(fetch, wanted.hash);
     for (std::size_t i = 0; i < group.size(); ++i) positions[i] = fetch_record(fetch, group[i].hash);
     if constexpr (std::is_same_v<Fetch, FetchLines>) {
       if (heap_region_.size() == 0) return;
@@ -44,11 +45,20 @@ void Dict::fetch_by(const Fetch& fetch, std::span<const Wanted> group) const {
   }
 }
 
+// Of a key that is known to be new only where it will go: its bucket in the index may be on the disk.
+template <class Fetch>
+void Dict::fetch_bucket(const Fetch& fetch, u64 hash) const {
+  index_.prefetch_delta(hash);
+  if (!known_new(hash)) fetch.head(index_.bucket_address(hash), sizeof(u64));
+}
+
 // The position of the record that is probably the hash's.
 template <class Fetch>
 u64 Dict::fetch_record(const Fetch& fetch, u64 hash) const {
+  if (known_new(hash)) return BufferedIndex::kNone;
   const u64 position = index_.candidate(hash);
-  if (position == HashIndex::kNone || position >= log_region_.size() / kRecordUnit) return HashIndex::kNone;
+  if (position == BufferedIndex::kNone || position >= log_region_.size() / kRecordUnit)
+    return BufferedIndex::kNone;
   fetch.head(log_region_.data() + position * kRecordUnit, kTypicalRecord);
   return position;
 }
@@ -56,7 +66,7 @@ u64 Dict::fetch_record(const Fetch& fetch, u64 hash) const {
 // The rest of a long record; of a value in the heap the beginning.
 template <class Fetch>
 void Dict::fetch_value(const Fetch& fetch, u64 position) const {
-  if (position == HashIndex::kNone) return;
+  if (position == BufferedIndex::kNone) return;
   const RecordView view = log_.read(position * kRecordUnit);
   fetch.rest(log_region_.data() + view.offset, view.bytes);
   if (view.state != RecordState::reference) return;
@@ -67,7 +77,7 @@ void Dict::fetch_value(const Fetch& fetch, u64 position) const {
 // The rest of a long value in the heap.
 template <class Fetch>
 void Dict::fetch_block(const Fetch& fetch, u64 position) const {
-  if (position == HashIndex::kNone) return;
+  if (position == BufferedIndex::kNone) return;
   const RecordView view = log_.read(position * kRecordUnit);
   if (view.state != RecordState::reference) return;
   const Bytes value = heap_.read(HeapRef{log_.reference(view)});

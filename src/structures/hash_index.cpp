@@ -14,7 +14,7 @@ void HashIndex::damaged(const char* what, u64 offset, const char* expected, u64 
                      region_.path());
 }
 
-void HashIndex::format(u8* to, u32 max_segment_buckets, u32 hash_bits, u64 seed) {
+void HashIndex::format(u8* to, u32 max_segment_buckets, u32 hash_bits, u64 seed, u64 delta_limit) {
   EMD_CHECK(std::has_single_bit(max_segment_buckets) && max_segment_buckets <= kMaxSegmentBuckets);
   EMD_CHECK(hash_bits >= 1 && hash_bits <= 64);
   IndexHeader header{};
@@ -25,6 +25,7 @@ void HashIndex::format(u8* to, u32 max_segment_buckets, u32 hash_bits, u64 seed)
   header.seed = seed;
   header.directory = 1;
   header.directory_pages = 1;
+  header.delta_limit = delta_limit;
   store(to, header);
   PageMap::format(to, offsetof(IndexHeader, pages), kEmptyBytes >> kPageShift);
   store<u64>(to + kPageSize, 2);  // the only segment: page 2, depth 0, one unit
@@ -43,11 +44,15 @@ void HashIndex::open(u64 seed) {
     damaged("header", 0, "a power of two up to 512 buckets", h.max_segment_buckets);
   }
   if (h.global_depth > kMaxDepth) damaged("header", 0, "a depth of at most 22", h.global_depth);
-  unit_ = h.max_segment_buckets < kSegmentSizes ? 1 : h.max_segment_buckets / kSegmentSizes;
-  size_classes_ = h.max_segment_buckets / unit_;
+  set_layout(h.max_segment_buckets);
   if (region_.size() % kPageSize != 0) damaged("header", 0, "whole pages", region_.size());
   if (h.directory == 0 || h.directory > kPageMask) damaged("header", 0, "a directory's page", h.directory);
   region_.at(h.directory << kPageShift, u64{8} << h.global_depth);
+}
+
+void HashIndex::set_layout(u32 max_segment_buckets) {
+  unit_ = max_segment_buckets < kSegmentSizes ? 1 : max_segment_buckets / kSegmentSizes;
+  size_classes_ = max_segment_buckets / unit_;
 }
 
 std::optional<HashIndex::Place> HashIndex::free_slot(u64 hash) const {

@@ -49,10 +49,13 @@ struct IndexHeader {
   u64 overflow_head;  // page; zero: none
   u64 overflow_count;
   PageMapState pages;
-  RecordLogState log;
+  RecordLogState log;  // of the main index only
+  u64 delta_limit;     // of the main index only: structures/buffered_index.h
+  u64 merge_hand;      // of a delta index only: the first hash of the range that is merged next
 };
-static_assert(sizeof(IndexHeader) == 104 && sizeof(IndexHeader) <= PageMap::kBitsOffset);
+static_assert(sizeof(IndexHeader) == 120 && sizeof(IndexHeader) <= PageMap::kBitsOffset);
 static_assert(offsetof(IndexHeader, pages) == 72 && offsetof(IndexHeader, log) == 88);
+static_assert(offsetof(IndexHeader, delta_limit) == 104);
 
 struct OverflowPage;
 
@@ -77,9 +80,11 @@ class HashIndex {
   // How many bytes format() lays.
   static constexpr u64 kEmptyBytes = 3 * kPageSize;
   // Lays an empty index into zero bytes.
-  static void format(u8* to, u32 max_segment_buckets, u32 hash_bits, u64 seed);
+  static void format(u8* to, u32 max_segment_buckets, u32 hash_bits, u64 seed, u64 delta_limit = 0);
   // Validates the header. Errors: DamagedError, FormatError.
   void open(u64 seed);
+  // What open() takes from the header, for an index that may be laid later.
+  void set_layout(u32 max_segment_buckets);
 
   const IndexHeader& header() const { return *reinterpret_cast<const IndexHeader*>(region_.data()); }
   u64 count() const { return header().count; }
@@ -123,6 +128,35 @@ class HashIndex {
   void insert(const Place& place, u64 hash, u64 position);
   // Takes an entry out; false if it was not there. Errors: DamagedError; nothing has changed.
   bool erase(u64 hash, u64 position);
+
+  // ---- Moving entries from one index to another, a segment at a time; hash_index_merge.cpp
+
+  // The hashes that one segment holds: those whose first `depth` bits are those of `first`, whose others are zero.
+  struct Range {
+    u64 first = 0;
+    unsigned depth = 0;
+    u64 last() const { return first | ~u64{0} >> depth; }
+  };
+  // An entry as its slot knows it: the first `known` bits of its hash; the others are zero.
+  struct KnownEntry {
+    u64 bits;
+    unsigned known;
+    u64 position;
+  };
+  // Errors of these: DamagedError.
+  Range range_of(u64 hash) const;
+  // Appends the entries of the segment of `hash`, nearly in the order of their hashes.
+  void collect(u64 hash, std::vector<KnownEntry>& entries) const;
+  // Appends up to a page of entries that their segments could not hold.
+  void collect_overflow(std::vector<KnownEntry>& entries) const;
+  // Calls f(first byte, length) for each segment that holds hashes of `range`, until it gives false.
+  template <class F>
+  void for_each_segment(const Range& range, F&& f) const;
+  // Adds an entry; reads its record only if its known bits would not do. Errors: as make_room().
+  void add_known(KnownEntry entry);
+  // Takes all entries out of the segment of `hash`, which keeps its size. Precondition: collect() has read it.
+  void empty_segment(u64 hash);
+  void set_merge_hand(u64 hash) { change_header().merge_hand = hash; }
 
   u64 slot_count() const;
   // Of pages that no segment uses.
@@ -170,6 +204,11 @@ class HashIndex {
   }
   static u64 wanted(u64 hash, unsigned depth) { return hash << depth >> kPositionBits; }
   static u64 fresh_tag(u64 hash, unsigned depth) { return wanted(hash, depth) | 1; }
+  // The tag of which the first `known` bits, at most 21, are the hash's.
+  static u64 known_tag(u64 hash, unsigned depth, unsigned known) {
+    const unsigned unknown = kFreshBits - known;
+    return (wanted(hash, depth) >> (unknown + 1) << 1 | 1) << unknown;
+  }
   static unsigned probes(unsigned buckets) { return buckets < kMaxProbes ? buckets : kMaxProbes; }
   static u64 directory_index(u64 hash, unsigned depth) { return hash >> 1 >> (63 - depth); }
 
@@ -241,6 +280,17 @@ inline HashIndex::Segment HashIndex::segment_of(u64 hash) const {
   const u64 entry =
       (load_once<u64>(&header().directory) << kPageShift) + directory_index(hash, global_depth()) * 8;
   return decode(load_once<u64>(region_.at(entry, 8)));
+}
+
+template <class F>
+void HashIndex::for_each_segment(const Range& range, F&& f) const {
+  for (u64 hash = range.first;;) {
+    const Range here = range_of(hash);
+    const Segment segment = segment_of(hash);
+    if (!f(reinterpret_cast<const u8*>(segment.slots), u64{segment.buckets} * 64)) return;
+    if (here.last() >= range.last()) return;
+    hash = here.last() + 1;
+  }
 }
 
 template <class Match>

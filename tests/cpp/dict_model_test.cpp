@@ -1,4 +1,4 @@
-// The dict against a model of it: thousands of random operations, in three variants.
+// The dict against a model of it: thousands of random operations, in variants that split, collide and merge all the time.
 #include "dict_model.h"
 
 namespace emd {
@@ -90,12 +90,14 @@ TEST_P(DictModelTest, GrowsAndIsEmptied) {
   expect_sound(*subject.dict);
 }
 
-INSTANTIATE_TEST_SUITE_P(Variants, DictModelTest,
-                         testing::Values(Variant{"normal", {}}, Variant{"tiny_segments", {1, 64}},
-                                         Variant{"small_segments", {4, 64}},
-                                         Variant{"eight_hashes", {512, 3}},
-                                         Variant{"tiny_colliding", {2, 8}}),
-                         [](const auto& tested) { return std::string(tested.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    Variants, DictModelTest,
+    testing::Values(Variant{"normal", {}}, Variant{"tiny_segments", {1, 64}},
+                    Variant{"small_segments", {4, 64}}, Variant{"eight_hashes", {512, 3}},
+                    Variant{"tiny_colliding", {2, 8}}, Variant{"delta_of_one", {4, 64, 1}},
+                    Variant{"small_delta", {2, 64, 40}}, Variant{"delta_of_whole_segments", {512, 64, 300}},
+                    Variant{"delta_tiny_colliding", {2, 8, 25}}, Variant{"delta_eight_hashes", {4, 3, 10}}),
+    [](const auto& tested) { return std::string(tested.param.name); });
 
 }  // namespace
 }  // namespace emd

@@ -273,6 +273,7 @@ class SimulatedFileSystem : public platform::FileSystem {
         disk_, platform::real_file_system()->open_directory(directory_, create));
   }
   bool exists(const std::string&) override { return std::filesystem::exists(directory_); }
+  bool concurrent_syncs() const override { return false; }
   void remove_directory(const std::string&) override { std::filesystem::remove(directory_); }
 
  private:

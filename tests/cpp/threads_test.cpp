@@ -27,7 +27,8 @@ StoreOptions options(Mode mode = Mode::append) {
 // A store with a dict and a list, and the lock that whoever uses it holds (as the bindings do).
 class Shared {
  public:
-  explicit Shared(const std::string& path) : store_(Store::open(path, options())) {
+  explicit Shared(const std::string& path, const StoreOptions& how = options())
+      : store_(Store::open(path, how)) {
     dict_member_ = store_->create("dict", Kind::dict, Dict::kRegionCount);
     list_member_ = store_->create("list", Kind::list, List::kRegionCount);
     store_->acquire(*dict_member_);
@@ -48,6 +49,10 @@ class Shared {
   void commit() {
     const std::lock_guard hold(mutex_);
     store_->commit();
+  }
+  void checkpoint() {
+    const std::lock_guard hold(mutex_);
+    store_->checkpoint();
   }
   void compact() {
     const std::lock_guard hold(mutex_);
@@ -106,6 +111,21 @@ TEST(Threads, OneStoreIsHandedFromThreadToThread) {
     }
   });
   shared.expect_sound(kThreads * 400);
+}
+
+// A thread of the store's own syncs files while commits, compactions and checkpoints go on with them and with others.
+TEST(Threads, FilesAreSyncedInTheBackground) {
+  const Scratch scratch("/dev/shm");
+  StoreOptions how = options();
+  how.background_sync_bytes = 1;
+  Shared shared(scratch.path("s"), how);
+  for (u64 key = 0; key < 1500; ++key) {
+    shared.put(key);
+    if (key % 3 == 0) shared.commit();
+    if (key % 500 == 250) shared.compact();
+    if (key % 400 == 399) shared.checkpoint();
+  }
+  shared.expect_sound(1500);
 }
 
 TEST(Threads, ABackupRunsBesideTheThreadsThatWrite) {

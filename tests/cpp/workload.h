@@ -54,6 +54,9 @@ struct Workload {
   u64 budget_bytes = 0;              // 0: the usual one
   u32 segment_buckets = 512;
   u32 hash_bits = 64;
+  u64 delta_limit = 0;  // new entries of dicts are never gathered
+  bool background_sync =
+      false;                // the files are synced after each commit, checkpoints are made before the next
   bool long_lists = false;  // long enough to be written anew for a change
 
   bool implicit_commits() const { return commit_at_each_step || budget_bytes != 0; }

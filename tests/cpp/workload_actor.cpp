@@ -44,6 +44,7 @@ WorkloadActor::~WorkloadActor() {
 StoreOptions WorkloadActor::options() const {
   StoreOptions options;
   options.commit_interval_seconds = workload_.commit_at_each_step ? 0 : -1;
+  if (workload_.background_sync) options.background_sync_bytes = 1;
   options.file_system = disk_->file_system();
   return options;
 }

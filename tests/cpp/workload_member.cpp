@@ -144,7 +144,8 @@ WorkloadMember::WorkloadMember(Store& store, const std::string& name, const Work
   store_.acquire(*member_);
   try {
     if (shape_ == Shape::dict) {
-      dict_.emplace(store_, *member_, Dict::Options{workload.segment_buckets, workload.hash_bits});
+      dict_.emplace(store_, *member_,
+                    Dict::Options{workload.segment_buckets, workload.hash_bits, workload.delta_limit});
     }
     if (shape_ == Shape::list) list_.emplace(store_, *member_);
     if (shape_ == Shape::typed) typed_.emplace(store_, *member_, typed_layout(workload));

@@ -1,4 +1,4 @@
-// Dict over any bytes of its three regions. Where check() finds nothing, what a walk finds is a model: every key is
+// Dict over any bytes of its four regions. Where check() finds nothing, what a walk finds is a model: every key is
 // found, and changes do to the dict what they do to the model.
 #include "structures/dict.h"
 
@@ -149,9 +149,9 @@ void change(Dict& dict, Input& input, Model& model, bool sound) {
 void run(Input input) {
   restart_random();
   static Regions regions(Kind::dict, Dict::kRegionCount);
-  static const std::vector<Image> sounds[] = {sound_images(regions, {2, 64}, 90),
-                                              sound_images(regions, {512, 64}, 60),
-                                              sound_images(regions, {2, 1}, 70)};
+  static const std::vector<Image> sounds[] = {
+      sound_images(regions, {2, 64}, 90), sound_images(regions, {512, 64}, 60),
+      sound_images(regions, {2, 1}, 70), sound_images(regions, {2, 64, 12}, 90)};
   const u8 mode = input.byte();
   std::vector<Image> images = sounds[mode % std::size(sounds)];
   for (unsigned count = input.byte() % 12; count != 0; --count) {

@@ -103,8 +103,8 @@ PLANTS = (
         (
             (
                 "src/structures/dict.cpp",
-                "  if (place.offset == 0) place = index_.make_room(hash);\n  // Nothing fails from here on.\n  const u64 offset = log_.append(shape, key, annex, value);\n",
-                "  const u64 offset = log_.append(shape, key, annex, value);\n  if (place.offset == 0) place = index_.make_room(hash);\n",
+                "  index_.make_room(hash, place);\n  // Nothing fails from here on.\n  const u64 offset = log_.append(shape, key, annex, value);\n",
+                "  const u64 offset = log_.append(shape, key, annex, value);\n  index_.make_room(hash, place);\n",
             ),
         ),
         "Fault.ADict*",
@@ -202,8 +202,38 @@ PLANTS = (
     Plant(
         "a checkpoint does not sync the checksums",
         "after a power cut sound pages look damaged",
-        (("src/store/committer.cpp", "    state.content->sums->sync();\n", ""),),
+        (("src/store/committer_checkpoint.cpp", "    or_fail([&] { content->sums->sync(); });\n", ""),),
         CRASH,
+    ),
+    Plant(
+        "the background does not sync what it was asked to",
+        "a power cut after the next checkpoint leaves old pages",
+        (
+            (
+                "src/store/committer_checkpoint.cpp",
+                "      if (unsynced) files.push_back(content->file);\n",
+                "      (void)unsynced;\n",
+            ),
+        ),
+        CRASH,
+    ),
+    Plant(
+        "entries that were merged stay in the delta index",
+        "a key that was deleted is found again",
+        (("src/structures/buffered_index.cpp", "  delta_.empty_segment(hash);\n", ""),),
+        "BufferedIndex.*",
+    ),
+    Plant(
+        "a merge takes one bit of a hash too many for known",
+        "keys are lost when the index grows",
+        (
+            (
+                "src/structures/hash_index_merge.cpp",
+                "range.depth + known, slot & kPositionMask",
+                "range.depth + known + 1, slot & kPositionMask",
+            ),
+        ),
+        "BufferedIndex.*",
     ),
     Plant(
         "a page is not tested before it is sealed anew",

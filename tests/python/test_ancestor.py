@@ -87,7 +87,7 @@ def test_len_does_not_count_deleted_keys(tmp_path):
 
 def test_deleting_a_key_does_not_hide_those_it_collided_with(tmp_path):
     """999 of 999 keys were hidden there. Hashes of one bit: everything collides."""
-    with pyrsistence.EMDict(tmp_path / "d", _layout=(512, 1)) as d:
+    with pyrsistence.EMDict(tmp_path / "d", _layout=(512, 1, 0)) as d:
         d.update((n, n) for n in range(1000))
         for gone in range(999):
             del d[gone]

@@ -149,7 +149,14 @@ class TinyDictMachine(DictMachine):
     """Segments of two buckets, and hashes of six bits: everything that is rare becomes frequent."""
 
     def open(self, path):
-        return pyrsistence.EMDict(path, _layout=(2, 6))
+        return pyrsistence.EMDict(path, _layout=(2, 6, 0))
+
+
+class BufferedDictMachine(DictMachine):
+    """New entries gather in the delta index, and are merged all the time."""
+
+    def open(self, path):
+        return pyrsistence.EMDict(path, _layout=(2, 64, 3))
 
 
 class MemberDictMachine(DictMachine):
@@ -189,5 +196,7 @@ TestDict = DictMachine.TestCase
 TestDict.settings = LIMITS
 TestTinyDict = TinyDictMachine.TestCase
 TestTinyDict.settings = LIMITS
+TestBufferedDict = BufferedDictMachine.TestCase
+
 TestMemberDict = MemberDictMachine.TestCase
 TestMemberDict.settings = LIMITS

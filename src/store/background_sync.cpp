@@ -1,0 +1,42 @@
+#include "store/background_sync.h"
+
+#include <system_error>
+#include <utility>
+
+namespace emd {
+
+BackgroundSync::~BackgroundSync() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void BackgroundSync::start(Files files, bool in_thread) {
+  if (thread_.joinable()) thread_.join();
+  running_.store(true, std::memory_order_relaxed);
+  if (in_thread) {
+    try {
+      thread_ = std::thread([this, files] { work(files); });
+      return;
+    } catch (const std::system_error&) {
+      // No thread to be had: it is done now.
+    }
+  }
+  work(files);
+}
+
+void BackgroundSync::work(const Files& files) noexcept {
+  for (const auto& file : files) {
+    try {
+      file->sync();
+    } catch (...) {
+      if (error_ == nullptr) error_ = std::current_exception();
+    }
+  }
+  running_.store(false, std::memory_order_release);
+}
+
+void BackgroundSync::wait() {
+  if (thread_.joinable()) thread_.join();
+  if (error_ != nullptr) std::rethrow_exception(std::exchange(error_, nullptr));
+}
+
+}  // namespace emd
