@@ -48,10 +48,16 @@ class Fetched {
   // `key(i)` gives the bytes of the i-th.
   template <class Key>
   void fetch(DictContainer& container, std::size_t from, std::size_t to, Key&& key) {
-    wanted_.clear();
-    for (std::size_t i = from; i < to; ++i) wanted_.push_back(container.dict().wanted(key(i)));
+    hash(container, from, to, key);
     fetch_group(container, container.dict(), wanted_);
   }
+  // The first half of it.
+  template <class Key>
+  void hash(DictContainer& container, std::size_t from, std::size_t to, Key&& key) {
+    wanted_.clear();
+    for (std::size_t i = from; i < to; ++i) wanted_.push_back(container.dict().wanted(key(i)));
+  }
+  const std::vector<emd::Dict::Wanted>& wanted() const { return wanted_; }
   const emd::Dict::Wanted& operator[](std::size_t i) const { return wanted_[i]; }
 
  private:
@@ -76,6 +82,7 @@ class PairGroup {
     std::size_t key_end, annex_end, value_end;
   };
   bool encode(PyObject* key, PyObject* value);
+  void fetch();
   std::size_t start(std::size_t i) const { return i == 0 ? 0 : pairs_[i - 1].value_end; }
   Bytes part(std::size_t from, std::size_t to) const { return bytes_.bytes().subspan(from, to - from); }
 
@@ -84,6 +91,7 @@ class PairGroup {
   Buffer annex_;
   std::vector<Pair> pairs_;
   Fetched fetched_;
+  bool missing_ = false;  // the last group's pages were not all in memory
 };
 
 PyObject* dict_get_many(DictContainer& container, PyObject* keys, PyObject* fallback);

@@ -1,5 +1,6 @@
 // EMDict.set_many, and groups of pairs on their way into a dict.
 #include "bindings/dict_batch.h"
+#include "platform/mapping.h"
 
 namespace pyr {
 
@@ -34,11 +35,23 @@ bool PairGroup::add(PyObject* key, PyObject* value) {
   return let_others_in();
 }
 
+// Precondition: entered. Only what is missed while reading counts: a page that is new at the end of a file faults as well,
+// and no disk is asked for it.
+void PairGroup::fetch() {
+  fetched_.hash(container_, 0, pairs_.size(),
+                [this](std::size_t i) { return part(start(i), pairs_[i].key_end); });
+  emd::Dict& dict = container_.dict();
+  const u64 before = emd::platform::major_faults();
+  const bool asks = missing_ && dict.begin_batch();
+  if (asks) container_.handle().run_long([&] { dict.read_ahead(fetched_.wanted()); });
+  dict.fetch(fetched_.wanted());
+  missing_ = asks || emd::platform::major_faults() != before;
+}
+
 void PairGroup::store() {
   if (pairs_.empty()) return;
   const Container::Entered entered(container_);
-  fetched_.fetch(container_, 0, pairs_.size(),
-                 [this](std::size_t i) { return part(start(i), pairs_[i].key_end); });
+  fetch();
   for (std::size_t i = 0; i < pairs_.size(); ++i) {
     const Pair& pair = pairs_[i];
     const emd::Operation operation(container_.store());
