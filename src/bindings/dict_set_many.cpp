@@ -50,6 +50,7 @@ void PairGroup::fetch() {
 
 void PairGroup::store() {
   if (pairs_.empty()) return;
+  Trash trash;
   const Container::Entered entered(container_);
   fetch();
   for (std::size_t i = 0; i < pairs_.size(); ++i) {
@@ -57,6 +58,7 @@ void PairGroup::store() {
     const emd::Operation operation(container_.store());
     container_.dict().put(fetched_[i], part(pair.key_end, pair.annex_end),
                           part(pair.annex_end, pair.value_end));
+    if (__builtin_expect(container_.decoded().on(), 0)) container_.decoded().forget(fetched_[i].key, trash);
   }
   pairs_.clear();
   bytes_.clear();

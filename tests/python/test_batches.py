@@ -243,6 +243,20 @@ def test_writeback_hands_out_what_it_keeps(path):
         assert items[:] == [[0, "changed"], [0, "changed"]]
 
 
+def test_an_assignment_takes_effect_in_a_cache_of_decoded_objects():
+    """Also one that stores the same bytes again, after the object that was handed out has been changed."""
+    with EMDict(None, {1: [1]}, cache=10) as d, EMList(None, [[1]], cache=10) as items:
+        d[1].append("changed")
+        items[0].append("changed")
+        d.set_many([1], [[1]])
+        items.set_many([0], [[1]])
+        assert d[1] == d.get_many([1])[0] == [1]
+        assert items[0] == items.take([0])[0] == [1]
+        d[1].append("changed")
+        d.update({1: [1]})
+        assert d[1] == [1]
+
+
 def test_pop_many_keeps_what_cannot_be_decoded(path):
     with EMDict(path, {1: "a", 2: {3}, 4: Refused}) as d:
         pass
