@@ -154,5 +154,24 @@ TEST(Verify, ACommitDoesNotSealDamage) {
   EXPECT_FALSE(findings.empty());
 }
 
+// clear() gives the dict new files, and removes those that no commit has named.
+TEST(Verify, ContentsThatWaitForACommitAreNoFinding) {
+  const Scratch scratch("/dev/shm");
+  const auto store = Store::open(scratch.path("s"), quiet());
+  std::shared_ptr<Member> member;
+  const auto dict = open_dict(*store, member);
+  for (u64 i = 0; i < 1000; ++i) {
+    const Operation operation(*store);
+    dict->put(as_bytes("key " + std::to_string(i)), {}, as_bytes("value"));
+  }
+  dict->clear();
+  for (int committed = 0; committed < 2; ++committed) {
+    Findings findings;
+    store->verify(findings);
+    EXPECT_TRUE(findings.empty()) << findings.front().where << ": " << findings.front().what;
+    store->commit();
+  }
+}
+
 }  // namespace
 }  // namespace emd
