@@ -14,6 +14,7 @@
 // Threads: one at a time works on a store. Errors: exceptions of errors.h.
 #pragma once
 
+#include "emd/array.h"
 #include "emd/backup.h"
 #include "emd/bytes.h"
 #include "emd/compact.h"

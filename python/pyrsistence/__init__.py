@@ -1,5 +1,6 @@
 """Python's everyday collections in memory-mapped files: larger than RAM, and safe across crashes."""
 
+from ._array import EMArray
 from ._core import DamagedError, FormatError, LockedError, SnapshotError, memory_budget, set_memory_budget
 from ._dict import EMDict
 from ._list import EMList
@@ -9,6 +10,7 @@ from ._typed import EMTypedDict
 
 __all__ = [
     "DamagedError",
+    "EMArray",
     "EMDict",
     "EMList",
     "EMTypedDict",

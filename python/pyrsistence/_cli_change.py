@@ -203,7 +203,8 @@ def _target(found: Any, lines: _Lines, arguments: Arguments) -> Any:
     if isinstance(found, Store) and arguments.member is not None and arguments.member not in found:
         return found.dict(arguments.member) if kind == "dict" else found.list(arguments.member)
     container = chosen(found, arguments.member)
-    if kind_of(container) != kind and lines.count:
+    takes = "list" if kind_of(container) == "array" else kind_of(container)
+    if takes != kind and lines.count:
         raise CommandError(
             USAGE, f"{arguments.path}: is a {kind_of(container)}, but the input is of a {kind}"
         )

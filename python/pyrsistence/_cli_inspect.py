@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, TextIO
 
 from . import _cli_json
+from ._array import EMArray
 from ._cli_json import NotJson
 from ._cli_progress import Progress
 from ._cli_store import (
@@ -27,7 +28,6 @@ from ._cli_store import (
     reading,
 )
 from ._dict import EMDict
-from ._list import EMList
 from ._store import Store
 
 Arguments = argparse.Namespace
@@ -45,6 +45,14 @@ def shown(value: Any) -> str:
     return _cli_json.dumps(value, pickle=True)
 
 
+def plain(value: Any) -> Any:
+    """An item of an array as JSON can say it: its datetimes, structures and blocks are NumPy's."""
+    kind = type(value).__module__.partition(".")[0]
+    if kind != "numpy":
+        return value
+    return str(value) if value.dtype.kind in "Mm" and value.ndim == 0 else value.tolist()
+
+
 # ---- info, stats, verify
 
 
@@ -59,6 +67,9 @@ def info(arguments: Arguments) -> int:
             ]
         else:
             facts["entries"] = len(found)
+            if isinstance(found, EMArray):
+                facts["dtype"], _, tail = found._type()
+                facts["shape_tail"] = list(tail)
         facts["disk_bytes"] = found.stats()["disk_bytes"]
     if arguments.json:
         print_json(facts)
@@ -138,7 +149,7 @@ def verify(arguments: Arguments) -> int:
 def get(arguments: Arguments) -> int:
     """The value of one key or index."""
     with reading(arguments.path, arguments.member, arguments.timeout) as found:
-        value = _value_of(found, arguments)
+        value = plain(_value_of(found, arguments))
     print(_cli_json.dumps(value, pickle=True) if arguments.json else shown(value))
     return FINE
 
@@ -164,10 +175,11 @@ def _candidates(found: Any, arguments: Arguments) -> Iterator[Any]:
         except NotJson as error:
             raise CommandError(USAGE, f"--json-key {arguments.key}: {error}") from None
         return
-    if isinstance(found, EMList):
+    if not isinstance(found, EMDict):
         if not looks_like_int:
             raise CommandError(
-                USAGE, f"{arguments.key}: {arguments.path} is a list; expected an index, as 0 or -1"
+                USAGE,
+                f"{arguments.key}: {arguments.path} is {_kind(found)}; expected an index, as 0 or -1",
             )
         yield int(arguments.key)
         return
@@ -176,12 +188,16 @@ def _candidates(found: Any, arguments: Arguments) -> Iterator[Any]:
         yield int(arguments.key)
 
 
+def _kind(found: Any) -> str:
+    return "an array" if isinstance(found, EMArray) else "a list"
+
+
 def keys(arguments: Arguments) -> int:
     """The keys of a dict, in the order of their insertion."""
     with reading(arguments.path, arguments.member, arguments.timeout) as found:
         if not isinstance(found, EMDict):
             raise CommandError(
-                USAGE, f"{arguments.path}: a list has no keys; see its elements with head or dump"
+                USAGE, f"{arguments.path}: {_kind(found)} has no keys; see its elements with head or dump"
             )
         for key in found:
             print(_cli_json.dumps(key, pickle=True) if arguments.json else shown(key))
@@ -200,7 +216,9 @@ def head(arguments: Arguments) -> int:
 
 
 def _pairs(found: Any) -> Iterator[tuple[Any, Any]]:
-    return iter(found.items()) if isinstance(found, EMDict) else enumerate(found)
+    if isinstance(found, EMDict):
+        return iter(found.items())
+    return enumerate(map(plain, found) if isinstance(found, EMArray) else found)
 
 
 def _record(found: Any, key: Any, value: Any, *, pickle: bool) -> str:

@@ -11,13 +11,14 @@ import os
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
+from ._array import EMArray
 from ._cli_json import Pickled
 from ._dict import EMDict
 from ._list import EMList
 from ._safe_pickle import UnpicklingError, safe_loads
 from ._store import Store, open
 
-Container: TypeAlias = EMDict[Any, Any] | EMList[Any]
+Container: TypeAlias = EMDict[Any, Any] | EMList[Any] | EMArray
 
 # The documented exit codes (docs/cli.md).
 FINE, FINDINGS, USAGE, FORMAT, DAMAGED, LOCKED, DISK, INTERNAL, INTERRUPTED, PIPE = (
@@ -95,6 +96,8 @@ def chosen(found: Container | Store, member: str | None, **options: Any) -> Cont
         raise CommandError(
             USAGE, f"{found.path}: has no member {member!r}, but {len(members)}{_named(members)}"
         )
+    if members[member] == "array":
+        return found.array(member)
     return found.dict(member, **options) if members[member] == "dict" else found.list(member, **options)
 
 
@@ -118,5 +121,7 @@ def _single(path: str, timeout: float) -> Iterator[Container | Store]:
 
 
 def kind_of(found: Container | Store) -> str:
-    """Return "dict", "list" or "store"."""
+    """Return "dict", "list", "array" or "store"."""
+    if isinstance(found, EMArray):
+        return "array"
     return "dict" if isinstance(found, EMDict) else "list" if isinstance(found, EMList) else "store"

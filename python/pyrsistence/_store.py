@@ -1,4 +1,4 @@
-"""Store: named dicts and lists in one directory that commit together; and open(), for any of them."""
+"""Store: named dicts, lists and arrays in one directory that commit together; and open(), for any of them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from . import _base, _columns, _container, _core
+from ._array import EMArray
 from ._dict import EMDict
 from ._list import EMList
 from ._typed import EMTypedDict
@@ -124,6 +125,19 @@ class Store(_base.Owner):
         """
         return self._member(EMList, name, options)
 
+    def array(self, name: str, dtype: Any = None, *, shape_tail: Any = None) -> EMArray:
+        """Return the EMArray of this name; create it if there is none, of dtype "f8" if none is given.
+
+        **Cost**: O(1); a file is made for a new one, with the next commit. Errors: FormatError if it is no
+        array, or one of another dtype or shape of items.
+
+        >>> Store().array("counts", "u8").dtype.name
+        'uint64'
+        """
+        array = self._member(EMArray, name, {"dtype": dtype, "shape_tail": shape_tail})
+        array._require(dtype, shape_tail)
+        return array
+
     def drop(self, name: str) -> None:
         """Remove a member; its handles raise ValueError from now on. Errors: KeyError if there is none.
 
@@ -134,7 +148,7 @@ class Store(_base.Owner):
         self._open_handle().drop(name)
 
     def members(self) -> dict_of[str, str]:
-        """Return the kind, "dict", "list" or "typed dict", of each member by its name.
+        """Return the kind, "dict", "list", "array" or "typed dict", of each member by its name.
 
         **Cost**: O(members).
         """
@@ -262,7 +276,12 @@ def _restore(cls: type[Store], path: str) -> Store:
 dict_of = dict
 list_of = list
 
-_CLASSES: dict[str, Any] = {"dict": EMDict, "list": EMList, "typed dict": EMTypedDict}
+_CLASSES: dict[str, Any] = {
+    "dict": EMDict,
+    "list": EMList,
+    "array": EMArray,
+    "typed dict": EMTypedDict,
+}
 
 
 def open(
@@ -274,8 +293,8 @@ def open(
     snapshot_timeout: float = 1.0,
     memory: int | str | None = None,
     **options: Any,
-) -> EMDict[Any, Any] | EMList[Any] | Store:
-    """Open what is in the directory: an EMDict, an EMList, or a Store of named members.
+) -> EMDict[Any, Any] | EMList[Any] | EMArray | Store:
+    """Open what is in the directory: an EMDict, an EMList, an EMArray, or a Store of named members.
 
     The options are those of EMDict and EMList that say how they encode. Errors: as EMDict.
     """

@@ -6,6 +6,7 @@
 
 #include "base/errors.h"
 #include "store/target_directory.h"
+#include "structures/array.h"
 #include "structures/dict.h"
 #include "structures/list.h"
 #include "structures/typed_dict.h"
@@ -14,6 +15,7 @@ namespace emd {
 namespace {
 
 constexpr u64 kReportEvery = 4096;
+constexpr u64 kArrayBytesAtOnce = u64{8} << 20;
 
 // Holds a member mapped.
 class Acquired {
@@ -53,6 +55,8 @@ u64 entries_of(Store& store, Member& member) {
         return Dict(store, member).size();
       case Kind::list:
         return List(store, member).size();
+      case Kind::array:
+        return Array(store, member).size();
       case Kind::typed_dict:
         return TypedDict(store, member).size();
     }
@@ -193,6 +197,29 @@ void copy_typed_dict(Store& from_store, Member& from, Store& to_store, Member& t
   }
 }
 
+void copy_array(Store& from_store, Member& from, Store& to_store, Member& to, Count& count) {
+  std::optional<Array> source;
+  const Array::Type type = from_store.look(from, [&] { return source.emplace(from_store, from).type(); });
+  Array copy(to_store, to);
+  {
+    const Operation operation(to_store);
+    copy.lay_out(type);
+  }
+  const u64 at_once = std::max<u64>(1, kArrayBytesAtOnce / source->item_bytes());
+  std::vector<u8> items;
+  for (;;) {
+    from_store.look(from, [&] {
+      const u64 begin = copy.size(), end = std::min(source->size(), begin + at_once);
+      const Bytes bytes = begin < end ? source->items(begin, end) : Bytes{};
+      items.assign(bytes.begin(), bytes.end());
+    });
+    if (items.empty()) return;
+    const Operation operation(to_store);
+    copy.extend(items);
+    count.add(items.size() / copy.item_bytes());
+  }
+}
+
 // A state that stays while it is copied, of a store that another process may be writing.
 class Held {
  public:
@@ -219,9 +246,17 @@ void copy_member(Store& from_store, Member& from, Store& to_store, Member& to, C
       return copy_dict(from_store, from, to_store, to, count);
     case Kind::list:
       return copy_list(from_store, from, to_store, to, count);
+    case Kind::array:
+      return copy_array(from_store, from, to_store, to, count);
     case Kind::typed_dict:
       return copy_typed_dict(from_store, from, to_store, to, count);
   }
+}
+
+// Before the work rather than at its end.
+void require_no_views(Store& store, Member& member) {
+  const Acquired mapped(store, member);
+  for (unsigned i = 0; i < member.region_count; ++i) member.regions[i]->require_no_views("compacting it");
 }
 
 void copy_store(Store& store, const std::string& target, Count& count) {
@@ -241,6 +276,7 @@ void copy_store(Store& store, const std::string& target, Count& count) {
 
 void compact(Store& store, Member& member, const Progress& progress) {
   store.commit();
+  require_no_views(store, member);
   // Left by one that failed and then could not drop it.
   if (store.find(kCompactionName) != nullptr) store.drop(kCompactionName);
   const std::shared_ptr<Member> fresh = store.create(kCompactionName, member.kind, member.region_count);

@@ -80,6 +80,12 @@ class SnapshotError : public StateError {
   using StateError::StateError;
 };
 
+// Views of the bytes exist that would dangle, or stay behind. Python: BufferError.
+class ViewError : public Error {
+ public:
+  using Error::Error;
+};
+
 // A transaction's dirty bytes exceed the budget; it has been rolled back. Python: MemoryError.
 class BudgetError : public Error {
  public:

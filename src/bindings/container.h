@@ -112,6 +112,8 @@ class Container {
   bool keeps_nothing() const { return keeps_nothing_; }
   emd::Store& store() const { return *store_.load(std::memory_order_relaxed); }
   StoreHandle& handle() const { return *handle_.load(std::memory_order_relaxed); }
+  // What owns the handle.
+  Ref handle_object() const { return Ref::borrowed(handle_object_); }
   emd::u64 epoch() const { return handle().epoch(); }
   const emd::Member& member() const { return *member_; }
   const std::shared_ptr<emd::Member>& share_member() const { return member_; }

@@ -74,6 +74,8 @@ void set_python_error() noexcept {
     PyErr_SetString(g_snapshot_error, error.what());
   } catch (const emd::StateError& error) {
     PyErr_SetString(PyExc_RuntimeError, error.what());
+  } catch (const emd::ViewError& error) {
+    PyErr_SetString(PyExc_BufferError, error.what());
   } catch (const emd::BudgetError& error) {
     PyErr_SetString(PyExc_MemoryError, error.what());
   } catch (const std::bad_alloc&) {

@@ -3,12 +3,12 @@
 #include <chrono>
 
 #include "bindings/container.h"
+#include "structures/array.h"
 #include "structures/dict.h"
 #include "structures/list.h"
 #include "structures/typed_dict.h"
 
 namespace pyr {
-namespace {
 
 const char* kind_name(emd::Kind kind) {
   switch (kind) {
@@ -16,11 +16,15 @@ const char* kind_name(emd::Kind kind) {
       return "dict";
     case emd::Kind::list:
       return "list";
+    case emd::Kind::array:
+      return "array";
     case emd::Kind::typed_dict:
       return "typed dict";
   }
   return "container of an unknown kind";
 }
+
+namespace {
 
 unsigned region_count(emd::Kind kind) {
   switch (kind) {
@@ -28,6 +32,8 @@ unsigned region_count(emd::Kind kind) {
       return emd::Dict::kRegionCount;
     case emd::Kind::list:
       return emd::List::kRegionCount;
+    case emd::Kind::array:
+      return emd::Array::kRegionCount;
     case emd::Kind::typed_dict:
       return emd::TypedDict::kRegionCount;
   }
@@ -226,7 +232,11 @@ void StoreHandle::abandon() {
   detach_all(trash);
   store_->remove_callback(this);
   std::shared_ptr<emd::Store> store = std::move(store_);
-  run_long([&] { store.reset(); });
+  const bool viewed = store->viewed();
+  run_long([&] {
+    if (viewed) store->close();  // so that the views keep what they show
+    store.reset();
+  });
 }
 
 // ---- Durability

@@ -27,6 +27,9 @@ namespace pyr {
 
 class Container;
 
+// "dict", "list", "array".
+const char* kind_name(emd::Kind kind);
+
 // References that were given up while a handle was entered: released after it was left, for that may run code. Declare
 // it before the scope that enters.
 using Trash = std::vector<Ref>;
@@ -84,7 +87,7 @@ class StoreHandle {
   // Rolls back the transaction that may be on, commits, closes and detaches all. Harmless when closed.
   // In a fork's child it only lets go.
   void close();
-  // Closes without a commit: for stores about to be removed.
+  // Closes without a commit, unless there are views: for stores about to be removed.
   void abandon();
   void drop(std::string_view name);
   // Holds the present state of a store that a writer in another process may change, until as many end_snapshot()

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "bindings/array_object.h"
 #include "bindings/codec_testing.h"
 #include "bindings/dict_object.h"
 #include "bindings/list_object.h"
@@ -49,18 +50,6 @@ void open_handle(StoreHandle* self, const nb::bytes& path, const std::string& mo
 nb::object path_of(const StoreHandle& handle) {
   return nb::steal(
       PyUnicode_DecodeFSDefaultAndSize(handle.path().data(), static_cast<Py_ssize_t>(handle.path().size())));
-}
-
-const char* kind_name(emd::Kind kind) {
-  switch (kind) {
-    case emd::Kind::dict:
-      return "dict";
-    case emd::Kind::list:
-      return "list";
-    case emd::Kind::typed_dict:
-      return "typed dict";
-  }
-  return "unknown";
 }
 
 std::vector<std::pair<std::string, std::string>> members_of(StoreHandle& handle) {
@@ -147,6 +136,9 @@ emd::Findings check_member(emd::Store& store, emd::Member& member) {
     case emd::Kind::list:
       check_structure<emd::List>(store, member, findings);
       break;
+    case emd::Kind::array:
+      check_structure<emd::Array>(store, member, findings);
+      break;
     case emd::Kind::typed_dict:
       check_structure<emd::TypedDict>(store, member, findings);
       break;
@@ -209,6 +201,7 @@ Container& container_at(nb::handle object) {
   if (is_dict_object(object.ptr())) return dict_container(object.ptr());
   if (is_list_object(object.ptr())) return list_container(object.ptr());
   if (is_typed_object(object.ptr())) return typed_container(object.ptr());
+  if (is_array_object(object.ptr())) return array_container(object.ptr());
   throw nb::type_error("not a container");
 }
 
@@ -235,13 +228,30 @@ void attach(nb::handle object, nb::handle handle, const std::string& name, const
   }
 }
 
+void attach_array(nb::handle object, nb::handle handle, const std::string& name, const std::string& dtype,
+                  emd::u64 element_bytes, const std::vector<emd::u64>& shape, bool dtype_said,
+                  bool shape_said) {
+  if (!is_array_object(object.ptr())) throw nb::type_error("not an EMArray");
+  WantedType wanted{{dtype, element_bytes, shape}, dtype_said, shape_said};
+  if (wanted.type.item_bytes() == 0) {
+    throw nb::value_error(
+        "an item takes from 1 byte to 1 TiB, has at most 16 dimensions, and its dtype is "
+        "described in at most 3584 bytes");
+  }
+  ArrayContainer& container = array_container(object.ptr());
+  container.want(std::move(wanted));
+  if (!container.attach(handle.ptr(), nb::cast<StoreHandle&>(handle), name, emd::Kind::array, false))
+    throw PythonError();
+}
+
 void detach(nb::handle object) { container_at(object).detach(); }
 bool attached(nb::handle object) { return container_at(object).attached(); }
 
 void flush(nb::handle object) {
-  if (!container_at(object).attached() || is_typed_object(object.ptr())) return;
-  const bool done = is_dict_object(object.ptr()) ? flush_dict(dict_container(object.ptr()))
-                                                 : flush_list(list_container(object.ptr()));
+  if (!container_at(object).attached()) return;
+  bool done = true;  // an array and a typed dict keep no objects
+  if (is_dict_object(object.ptr()) && !is_typed_object(object.ptr())) done = flush_dict(dict_container(object.ptr()));
+  if (is_list_object(object.ptr())) done = flush_list(list_container(object.ptr()));
   if (!done) throw PythonError();
 }
 
@@ -383,10 +393,27 @@ nb::dict typed_stats(TypedContainer& container) {
   return result;
 }
 
+nb::dict array_stats(ArrayContainer& container) {
+  std::vector<emd::RegionStats> regions;
+  const emd::Array::Stats stats = container.read([&] {
+    regions = container.store().region_stats(container.member());
+    return container.array().stats();
+  });
+  nb::dict result;
+  result["regions"] = region_stats(regions, {{"items", stats.data_bytes, 0, stats.free_bytes}});
+  result["entries"] = stats.entries;
+  result["item_bytes"] = stats.item_bytes;
+  result["data_bytes"] = stats.data_bytes;
+  result["free_bytes"] = stats.free_bytes;
+  result["views"] = stats.views;
+  return result;
+}
+
 nb::dict container_stats(nb::handle object) {
   if (is_typed_object(object.ptr())) return typed_stats(typed_container(object.ptr()));
   if (is_dict_object(object.ptr())) return dict_stats(dict_container(object.ptr()));
   if (is_list_object(object.ptr())) return list_stats(list_container(object.ptr()));
+  if (is_array_object(object.ptr())) return array_stats(array_container(object.ptr()));
   throw nb::type_error("not a container");
 }
 
@@ -448,6 +475,9 @@ void bind_handle(nb::module_& module) {
 void bind_functions(nb::module_& module) {
   module.def("attach", &attach, nb::arg("container"), nb::arg("handle"), nb::arg("name"), nb::arg("options"),
              nb::arg("segment_buckets"), nb::arg("hash_bits"), nb::arg("delta_limit"));
+  module.def("attach_array", &attach_array, nb::arg("array"), nb::arg("handle"), nb::arg("name"),
+             nb::arg("dtype"), nb::arg("element_bytes"), nb::arg("shape"), nb::arg("dtype_said"),
+             nb::arg("shape_said"));
   module.def("detach", &detach, nb::arg("container"));
   module.def("attached", &attached, nb::arg("container"));
   module.def("flush", &flush, nb::arg("container"));
@@ -473,7 +503,7 @@ NB_MODULE(_core, module) {
   nb::register_exception_translator(pyr::translate);
   PyObject* const self = module.ptr();
   if (!pyr::add_errors(self) || !pyr::add_dict_types(self) || !pyr::add_list_types(self) ||
-      !pyr::add_typed_types(self) || pyr::add_codec_functions(self) < 0) {
+      !pyr::add_typed_types(self) || !pyr::add_array_types(self) || pyr::add_codec_functions(self) < 0) {
     throw nb::python_error();
   }
   pyr::damaged_error_type = pyr::damaged_error();

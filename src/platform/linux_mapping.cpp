@@ -1,11 +1,13 @@
 #include "platform/mapping.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <string>
 
@@ -44,6 +46,64 @@ void unmap_clean(u8* address, u64 length) { (void)::madvise(address, length, MAD
 
 bool resident(const u8* address, u64 length, u8* pages) {
   return ::mincore(const_cast<u8*>(address), length, pages) == 0;
+}
+
+void map_zeros(u8* address, u64 length) {
+  if (length == 0) return;
+  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+  if (::mmap(address, length, PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED) {
+    throw_errno("mapping zeros (mmap)", std::to_string(length) + " bytes");
+  }
+}
+
+namespace {
+
+// Of an entry of /proc/self/pagemap. The page of a file that a private mapping shows is "of a file"; the copy made at
+// the first store is not, in memory or swapped out.
+constexpr u64 kPresent = u64{1} << 63;
+constexpr u64 kSwapped = u64{1} << 62;
+constexpr u64 kOfFile = u64{1} << 61;
+
+class PageMap {
+ public:
+  PageMap() : file_(::open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC)) {}
+  ~PageMap() {
+    if (file_ >= 0) ::close(file_);
+  }
+  PageMap(const PageMap&) = delete;
+  PageMap& operator=(const PageMap&) = delete;
+  // The entries of the pages from this address on; false if the kernel does not tell.
+  bool read(u64 address, u64* entries, u64 count) const {
+    const auto bytes = static_cast<ssize_t>(count * sizeof(u64));
+    const auto offset = static_cast<off_t>((address >> kPageShift) * sizeof(u64));
+    return file_ >= 0 && ::pread(file_, entries, static_cast<std::size_t>(bytes), offset) == bytes;
+  }
+
+ private:
+  int file_;
+};
+
+bool is_copy(u64 entry) { return (entry & kOfFile) == 0 && (entry & (kPresent | kSwapped)) != 0; }
+
+}  // namespace
+
+std::vector<PageRun> copied_pages(const u8* address, u64 length) {
+  const PageMap map;
+  const u64 pages = page_up(length) >> kPageShift;
+  std::vector<PageRun> runs;
+  std::array<u64, 8192> entries;
+  for (u64 first = 0; first < pages; first += entries.size()) {
+    const u64 count = std::min<u64>(entries.size(), pages - first);
+    if (!map.read(reinterpret_cast<u64>(address) + (first << kPageShift), entries.data(), count)) {
+      return {{0, pages}};
+    }
+    for (u64 i = 0; i < count; ++i) {
+      if (!is_copy(entries[i])) continue;
+      if (runs.empty() || runs.back().first + runs.back().count != first + i) runs.push_back({first + i, 0});
+      ++runs.back().count;
+    }
+  }
+  return runs;
 }
 
 void populate_write(u8* address, u64 length) {

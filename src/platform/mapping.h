@@ -7,6 +7,8 @@
 // asks QueryWorkingSetEx.
 #pragma once
 
+#include <vector>
+
 #include "base/bytes.h"
 
 namespace emd::platform {
@@ -14,6 +16,18 @@ namespace emd::platform {
 // Reserves addresses without memory or disk behind them.
 u8* reserve(u64 length);
 void unreserve(u8* address, u64 length);
+
+// Lays zeros, in memory of this process alone, over a part of a reservation.
+void map_zeros(u8* address, u64 length);
+
+struct PageRun {
+  u64 first;  // counted from the address asked about
+  u64 count;
+};
+// Which pages of a private mapping are copies in this process's memory. Some that are not may be among them: where the
+// system does not tell, all are. Cost: 8 bytes read a page, some 2 ms a GiB.
+// Other systems: macOS tells by mincore(MINCORE_COPIED), Windows by QueryWorkingSetEx; else all of them.
+std::vector<PageRun> copied_pages(const u8* address, u64 length);
 
 // Lets private pages go: the range shows the file again.
 void drop_private(u8* address, u64 length);

@@ -59,7 +59,20 @@ std::vector<Region*> Committer::changed_regions() {
   return changed;
 }
 
-bool Committer::nothing_changed() const {
+void Committer::find_stores() {
+  for (const auto& [id, region] : state_.regions) {
+    region->save();
+    if (region->state_->content->stored_through()) region->state_->content->find_stores();
+  }
+}
+
+bool Committer::stored_through() const {
+  return std::any_of(state_.regions.begin(), state_.regions.end(),
+                     [](const auto& one) { return one.second->state_->content->stored_through(); });
+}
+
+bool Committer::nothing_changed() {
+  find_stores();
   if (!state_.dropped_regions.empty()) return false;
   return std::all_of(state_.regions.begin(), state_.regions.end(), [](const auto& one) {
     one.second->save();
@@ -109,6 +122,7 @@ void Committer::settle_fresh_bytes(const std::vector<Region*>& changed) {
 
 void Committer::check_unmarked(const Region& region) const {
   Content& content = *region.state_->content;
+  if (content.stored_through()) return;  // without a mark, and perhaps just now
   const u8* const base = content.base();
   for (u64 page = 0; page < content.boundary >> kPageShift; ++page) {
     const u64 offset = page << kPageShift;
@@ -132,7 +146,8 @@ void Committer::require_sound(Content& content, u64 page) const {
   if (page << kPageShift >= content.committed) return;
   const u32 expected = content.sums->get(page);
   if (expected == PageSums::kDead) return;
-  const u32 found = PageSums::of(Content::used(content.base(), page, content.committed), content.id, page);
+  const u32 found = PageSums::of(
+      Content::used(content.base() + (page << kPageShift), page, content.committed), content.id, page);
   if (found == expected) return;
   throw DamagedError(content.file->path() + ": the page at offset " + std::to_string(page << kPageShift) +
                          " was damaged on the disk: expected checksum " + std::to_string(expected) +
@@ -143,7 +158,7 @@ void Committer::require_sound(Content& content, u64 page) const {
 
 // Stages and journals the checksum of a dirty page, if it is another one now.
 bool Committer::renew_sum(Content& content, u64 page) {
-  const u32 sum = PageSums::of(Content::used(content.window, page, content.size), content.id, page);
+  const u32 sum = PageSums::of(Content::used(content.image(page), page, content.size), content.id, page);
   if (page << kPageShift < content.committed && sum == content.sums->get(page)) return false;
   content.sums->stage(page, sum);
   state_.journal->add(log_sums(content.id), page * sizeof sum,
@@ -159,10 +174,13 @@ bool Committer::renew_fresh_sums(Content& content) {
   std::vector<u32> sums;
   u64 page = content.fresh_begin >> kPageShift;
   if (page >= end) return false;
+  // What is stored through views by now belongs to the next commit, and is not in the file.
+  const u8* const from = content.stored_through() ? content.base() : content.window;
   while (page < end) {
     sums.clear();
     for (u64 at = page; at < std::min(end, page + kChunk); ++at) {
-      sums.push_back(PageSums::of(Content::used(content.window, at, content.size), content.id, at));
+      const u8* const bytes = from + (at << kPageShift);
+      sums.push_back(PageSums::of(Content::used(bytes, at, content.size), content.id, at));
     }
     content.sums->write(page, sums);
     state_.journal->add(log_sums(content.id), page * sizeof(u32),
@@ -191,14 +209,14 @@ bool Committer::journal_page(Content& content, u64 page) {
   const u64 end = std::min(begin + kPageSize, page_up(content.size));
   const u64 whole = begin < content.fresh_begin ? std::clamp(content.committed, begin, end) : end;
   const u64 diff_end = round_down(whole, 8);
-  const u8* const window = content.window;
-  const u8* const base = content.base();
-  bool any = for_each_difference(window + begin, base + begin, diff_end - begin, [&](u64 from, u64 to) {
-    state_.journal->add(log_file(content.id), begin + from, {window + begin + from, to - from});
+  const u8* const bytes = content.image(page);
+  const u8* const base = content.base() + begin;
+  bool any = for_each_difference(bytes, base, diff_end - begin, [&](u64 from, u64 to) {
+    state_.journal->add(log_file(content.id), begin + from, {bytes + from, to - from});
   });
   const u64 used_end = std::min(end, content.size);
   if (used_end > diff_end) {
-    state_.journal->add(log_file(content.id), diff_end, {window + diff_end, used_end - diff_end});
+    state_.journal->add(log_file(content.id), diff_end, {bytes + (diff_end - begin), used_end - diff_end});
     any = true;
   }
   return any;
@@ -252,13 +270,16 @@ void Committer::commit() {
     for (const auto& [id, region] : state_.regions) check_unmarked(*region);
   }
   if (nothing_changed()) {
-    store_.dirty_ = false;
+    store_.dirty_ = stored_through();
     return;
   }
   if (checkpoint_is_due() && all_synced()) restart_journal();  // what the background has made cheap
   update_entries();
   const std::vector<Region*> changed = changed_regions();
   settle_fresh_bytes(changed);
+  for (const Region* region : changed) {
+    if (region->state_->content->stored_through()) region->state_->content->freeze();
+  }
   if (write_journal_with_room(changed)) {
     or_fail([&] { state_.journal->sync(); });  // the commit point
     or_fail([&] { apply(changed); });
@@ -272,7 +293,7 @@ void Committer::commit() {
     state_.dropped_regions.clear();
     Catalogue(store_).load_free_entries();
   }
-  store_.dirty_ = false;
+  store_.dirty_ = stored_through();
   store_.dirty_pages_ = 0;
   ++state_.commits;
   unmap_released();
@@ -287,7 +308,7 @@ void Committer::apply(const std::vector<Region*>& changed) {
   for (Region* region : changed) {
     Content& content = *region->state_->content;
     content.dirty.for_each_run([&](u64 first, u64 count) {
-      content.file->write(first << kPageShift, content.window + (first << kPageShift), count << kPageShift);
+      content.file->write(first << kPageShift, content.image(first), count << kPageShift);
     });
     state_.applied_bytes += content.dirty.count() << kPageShift;
     content.sums->write_staged();
@@ -317,6 +338,7 @@ void Committer::forget_changes(Region& region) {
   if (grown) let_appended_go(region);
   content.fresh_begin = content.boundary;
   content.dirty.clear();
+  content.thaw();
   content.origin = Content::Origin::existing;
   if (state.before != nullptr) {
     state_.obsolete_files.push_back(state.before->id);
@@ -351,7 +373,7 @@ void Committer::roll_back() {
     }
   });
   state_.new_files = false;
-  store_.dirty_ = false;
+  store_.dirty_ = stored_through();
   store_.dirty_pages_ = 0;
   Catalogue(store_).reload();
   for (const auto& [owner, callback] : state_.rollback_callbacks) callback();
@@ -361,7 +383,8 @@ void Committer::drop_clean_pages() {
   for (const auto& [id, region] : state_.regions) region->state_->content->drop_clean_pages();
 }
 
-u64 Committer::dirty_pages() const {
+u64 Committer::dirty_pages() {
+  find_stores();
   u64 pages = 0;
   for (const auto& [id, region] : state_.regions) pages += region->state_->content->dirty.count();
   return pages;

@@ -28,14 +28,17 @@ class Committer {
   void trim();
   // Begins to sync the content's file in the background, if that is free.
   void sync_fresh_bytes(Content& content);
-  bool nothing_changed() const;
-  u64 dirty_pages() const;
+  bool nothing_changed();
+  u64 dirty_pages();
+  // Marks what was stored through views.
+  void find_stores();
 
  private:
   std::vector<Region*> changed_regions();
   void update_entries();
   void settle_fresh_bytes(const std::vector<Region*>& changed);
   void check_unmarked(const Region& region) const;
+  bool stored_through() const;
   bool write_journal(const std::vector<Region*>& changed);
   bool write_journal_with_room(const std::vector<Region*>& changed);
   bool restart_journal();

@@ -130,13 +130,10 @@ void Committer::give_back_space() {
     Content& content = *state.content;
     for (const DeadRange& range : std::exchange(state.committed_dead, {})) {
       const u64 first = range.offset >> kPageShift, end = (range.offset + range.length) >> kPageShift;
-      u64 copied = 0;
-      for (u64 page = first; page < end; ++page) {
-        copied += content.copied.contains(page);
-        content.copied.remove(page);
-      }
-      state_.budget.remove_pages(copied);
-      if (copied != 0) platform::drop_private(content.window + range.offset, range.length);
+      const u64 before = content.copied.count();
+      content.forget_copied(first, end - first);
+      if (content.copied.count() != before)
+        platform::drop_private(content.window + range.offset, range.length);
       try {
         content.file->punch(range.offset, range.length);
         content.punched += range.length;

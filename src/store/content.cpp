@@ -6,6 +6,7 @@
 
 #include "base/errors.h"
 #include "platform/mapping.h"
+#include "store/exports.h"
 
 namespace emd {
 namespace {
@@ -97,13 +98,24 @@ void Content::grow_to(u64 bytes) {
 }
 
 Content::~Content() {
-  budget.remove_pages(copied.count());
-  platform::unreserve(window, reserved);
+  discharge(copied.count());
+  if (view_count() != 0) {
+    leave_window_to_views();
+  } else {
+    platform::unreserve(window, reserved);
+  }
   if (base_ != nullptr) platform::unreserve(base_, base_reserved_);
 }
 
 void Content::allocate(u64 end, u64 generous_end) {
-  if (generous_end > reserved) relocate(generous_end);
+  if (generous_end > reserved && view_count() != 0) {
+    if (end > reserved) {
+      throw ViewError(file->path() + ": cannot grow past " + std::to_string(reserved) + " bytes while " +
+                      std::to_string(view_count()) + " views exist: delete them first");
+    }
+    generous_end = reserved;
+  }
+  if (generous_end > reserved) relocate(reservation_for(generous_end));
   // Room for the checksums now: the commit of what has grown must not need any, or deleting would fail on a full disk.
   sums->allocate(end);
   u64 wanted = page_up(generous_end);
@@ -116,8 +128,7 @@ void Content::allocate(u64 end, u64 generous_end) {
   allocated = std::max(allocated, wanted);
 }
 
-void Content::relocate(u64 bytes) {
-  const u64 larger = reservation_for(bytes);
+void Content::relocate(u64 larger) {
   dirty.resize(larger >> kPageShift);
   copied.resize(larger >> kPageShift);
   private_pieces.reserve(private_pieces.size() + 1);
@@ -161,15 +172,25 @@ void Content::add_dirty_page(u64 page) {
   dirty.add(page);
   if (!copied.contains(page)) {
     copied.add(page);
-    budget.add_pages(1);
+    charge(1);
   }
 }
 
+void Content::forget_copied(u64 first, u64 count) {
+  const u64 before = copied.count();
+  for (u64 page = first; page < first + count; ++page) copied.remove(page);
+  discharge(before - copied.count());
+}
+
 void Content::roll_back() {
+  if (stored_through()) {
+    platform::drop_private(window, boundary);  // stores of nobody knows where
+    discharge(copied.count());
+    copied.clear();
+  }
   dirty.for_each_run([&](u64 first, u64 count) {
     platform::drop_private(window + (first << kPageShift), count << kPageShift);
-    for (u64 page = first; page < first + count; ++page) copied.remove(page);
-    budget.remove_pages(count);
+    forget_copied(first, count);
   });
   dirty.clear();
   if (size > fresh_begin) file->zero(fresh_begin, page_up(size) - fresh_begin);
@@ -177,6 +198,7 @@ void Content::roll_back() {
 }
 
 void Content::drop_clean_pages() {
+  if (stored_through()) return;  // a store may just be coming
   copied.for_each_run([&](u64 first, u64 count) {
     // Runs of clean pages within the run of copied ones.
     for (u64 page = first; page < first + count;) {
@@ -184,7 +206,7 @@ void Content::drop_clean_pages() {
       while (end < first + count && !dirty.contains(end)) ++end;
       if (end > page) {
         platform::drop_private(window + (page << kPageShift), (end - page) << kPageShift);
-        budget.remove_pages(end - page);
+        discharge(end - page);
       }
       page = end + 1;
     }
@@ -221,7 +243,7 @@ u64 Content::resident_bytes() const {
 
 void Content::let_go(u64 offset, u64 length) noexcept {
   const u64 begin = page_up(offset), end = std::min(page_down(offset + length), allocated);
-  if (overlaid || begin >= end) return;
+  if (overlaid || begin >= end || stored_through()) return;  // under such a view private copies are not known
   const u64 last = end >> kPageShift;
   for (u64 first = begin >> kPageShift; first < last;) {
     u64 next = first;

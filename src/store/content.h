@@ -16,6 +16,8 @@
 
 namespace emd {
 
+struct Exports;
+
 struct Content {
   enum class Origin {
     existing,  // a file with committed bytes
@@ -37,8 +39,8 @@ struct Content {
 
   // Gives the file real blocks up to at least `end` (and some more, if there is room), and the addresses.
   void allocate(u64 end, u64 generous_end);
-  // Moves to a larger reservation. Pointers into the window change.
-  void relocate(u64 bytes);
+  // Moves to a larger reservation. Pointers into the window change. Precondition: there are no views.
+  void relocate(u64 larger);
   // Makes [boundary, end) private; `end` is a multiple of the page size, at most `allocated`.
   void make_private(u64 end);
   // A live reader's: the writer has committed more bytes, which the reservation holds. Errors: DamagedError.
@@ -47,7 +49,7 @@ struct Content {
   const u8* base();
   // Forgets everything since the last commit: private pages go, fresh bytes become zero, the size is the old one.
   void roll_back();
-  // Lets go of private pages that equal the file.
+  // Lets go of private pages that equal the file; none under a view to store through.
   void drop_clean_pages();
   void add_dirty_page(u64 page);
   // Whether pages of [offset, offset + length) are in memory, a byte each; returns how many bytes it has set.
@@ -56,13 +58,29 @@ struct Content {
   // not one. Cost: 8 ms a GiB.
   u64 resident_bytes() const;
   // Takes pages of the file, not private copies, out of the page tables and of the page cache; fresh and changed ones are
-  // written first, by and by. Does not fail.
+  // written first, by and by. Nothing under a view to store through. Does not fail.
   void let_go(u64 offset, u64 length) noexcept;
-  // Bytes [begin, end) of a page that count, at this size.
-  static Bytes used(const u8* from, u64 page, u64 size) {
+  void forget_copied(u64 first, u64 count);
+  // Bytes of a page that count, at this size.
+  static Bytes used(const u8* bytes, u64 page, u64 size) {
     const u64 begin = page << kPageShift;
-    return {from + begin, size - begin < kPageSize ? size - begin : kPageSize};
+    return {bytes, size - begin < kPageSize ? size - begin : kPageSize};
   }
+
+  // Views. While there are some to store through, stores come without writable(), at any time, from any thread: a
+  // commit first finds the pages that have changed, then works on a copy of them.
+  std::shared_ptr<Exports> add_view(u64 end, bool writable);
+  // If it cannot look for what was stored, the content stays stored_through(), and the next commit looks.
+  void end_view(bool writable) noexcept;
+  unsigned view_count() const;
+  bool stored_through() const;
+  // Marks what was stored through views. Cost: a look at the page map, and a comparison a copied page.
+  void find_stores();
+  // Keeps a copy of the dirty pages, until thaw(). Errors: bad_alloc.
+  void freeze();
+  void thaw();
+  // A page as it is committed: of the copy, or of the window.
+  const u8* image(u64 page) const;
   bool changed() const { return dirty.count() != 0 || size != committed; }
 
   StoreBudget& budget;                   // counts `copied`
@@ -86,11 +104,21 @@ struct Content {
   PageSet dirty;             // private pages changed since the last commit
   PageSet copied;            // private pages that are anonymous memory
   std::vector<u64> private_pieces;  // where each private mapping begins: mremap moves one at a time
+  std::shared_ptr<Exports> exports;  // null if there never was a view
 
  private:
+  struct Frozen {
+    u64 page;  // the first of a run
+    u64 offset;
+  };
+  void charge(u64 pages);
+  void discharge(u64 pages);
+  void leave_window_to_views() noexcept;
   u64 require_file_holds(u64 bytes) const;
   void reserve_window();
 
+  std::vector<Frozen> frozen_runs_;
+  std::vector<u8> frozen_;
   u8* base_ = nullptr;
   u64 base_reserved_ = 0;
 };

@@ -38,6 +38,7 @@ class PageSet {
     EMD_DCHECK(page >> 6 < words_ && !contains(page));
     bits_[page >> 6] |= u64{1} << (page & 63);
     summary_[page >> 12] |= u64{1} << (page >> 6 & 63);
+    if (page >> 12 >= used_) used_ = (page >> 12) + 1;
     ++count_;
   }
 
@@ -49,10 +50,10 @@ class PageSet {
 
   void clear() {
     for_each_word([&](u64 word) { bits_[word] = 0; });
-    for (u64 i = 0; i < (words_ + 63) / 64; ++i) {
+    for (u64 i = 0; i < used_; ++i) {
       if (summary_[i] != 0) summary_[i] = 0;
     }
-    count_ = 0;
+    used_ = count_ = 0;
   }
 
   // Calls f(first, count) for each run of neighbouring pages, in order.
@@ -89,7 +90,7 @@ class PageSet {
 
   template <class F>
   void for_each_word(F&& f) const {
-    for (u64 i = 0; i < (words_ + 63) / 64; ++i) {
+    for (u64 i = 0; i < used_; ++i) {
       for (u64 rest = summary_[i]; rest != 0; rest &= rest - 1) {
         f(i * 64 + static_cast<u64>(std::countr_zero(rest)));
       }
@@ -99,6 +100,7 @@ class PageSet {
   Words bits_;
   Words summary_;
   u64 words_ = 0;
+  u64 used_ = 0;  // words of the summary that may not be zero: a window may be reserved for a terabyte
   u64 count_ = 0;
 };
 

@@ -70,6 +70,11 @@ void Region::grow(u64 bytes, bool populate) {
   state_->store.note_fresh_bytes(content);
 }
 
+u64 Region::extend_untouched(u64 bytes) {
+  if (bytes > ready_ - size_) grow(bytes, false);
+  return extend(bytes);
+}
+
 u64 Region::append(Bytes bytes) {
   const u64 offset = size_;
   if (bytes.size() < kWriteThrough) {
@@ -142,6 +147,7 @@ Region::Rewrite Region::rewrite(u64 bytes) {
 }
 
 void Region::finish(Rewrite&& rewrite) {
+  EMD_CHECK(view_count() == 0);
   save();
   std::unique_ptr<Content> old = std::exchange(state_->content, std::move(rewrite.state_->content));
   adopt();

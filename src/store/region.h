@@ -29,6 +29,7 @@ class File;
 }
 class Store;
 struct Content;
+struct Exports;
 
 // The number of a region's entry in the store's region table.
 enum class RegionId : u32 {};
@@ -43,6 +44,8 @@ class Region {
   // A new content for the region, built beside it in a file of its own and swapped in by
   // Region::finish(). Destroying it unfinished removes the file.
   class Rewrite;
+  // Bytes of the window, handed out to code that knows nothing of regions.
+  class View;
 
   Region(const Region&) = delete;
   Region& operator=(const Region&) = delete;
@@ -85,6 +88,8 @@ class Region {
     size_ += bytes;
     return offset;
   }
+  // The same without faulting the bytes in, for many of which most are not written soon.
+  u64 extend_untouched(u64 bytes);
   // Adds these bytes at the end; large amounts go by pwrite rather than by page faults (5 GB/s
   // against 3). Returns the offset of the first. Errors: as reserve().
   u64 append(Bytes bytes);
@@ -101,6 +106,18 @@ class Region {
   // The rewritten content becomes the region's, as one change of the running operation: rollback and
   // recovery bring the old one back. Does not fail.
   void finish(Rewrite&& rewrite);
+
+  // Bytes that stay at their addresses through growth, commit and rollback, as long as the view lives. Through a
+  // writable one may be stored at any time, without writable(): a commit takes what is there, a rollback takes it back.
+  // The first view of a region moves its window to where it can grow to a terabyte, or to four times its size.
+  // When the content goes (close, drop), the addresses stay readable; what is stored there goes nowhere.
+  // Precondition: the range lies within size(); writable: the store is. Errors: bad_alloc.
+  View view(u64 offset, u64 length, bool writable);
+  // Views that live, and the end of all that ever did: bytes beyond size() and before it need not be zero.
+  unsigned view_count() const;
+  u64 viewed_end() const;
+  // Errors: ViewError if there are views, saying that `what` ("compact") must wait.
+  void require_no_views(const char* what) const;
 
   // Nobody will read or write [offset, offset + length) again: its whole pages are given back to the disk at a
   // checkpoint after the next commit, and have no checksum from that commit on.
@@ -172,6 +189,26 @@ class Region::Rewrite {
   struct State;
   explicit Rewrite(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
+};
+
+class Region::View {
+ public:
+  View(View&&) noexcept;
+  View& operator=(View&&) noexcept;
+  // Marks what was stored through it.
+  ~View();
+  u8* data() const { return data_; }
+  u64 size() const { return size_; }
+
+ private:
+  friend class Region;
+  View(Store& store, std::shared_ptr<Exports> exports, u8* data, u64 size, bool writable);
+
+  Store* store_;
+  std::shared_ptr<Exports> exports_;
+  u8* data_;
+  u64 size_;
+  bool writable_;
 };
 
 }  // namespace emd

@@ -212,6 +212,7 @@ void Store::replace(Member& target, Member& source) {
   require_writable();
   if (in_transaction()) throw StateError(path() + ": a member cannot be replaced inside a transaction");
   EMD_CHECK(target.kind == source.kind && target.users != 0);
+  for (unsigned i = 0; i < target.region_count; ++i) target.regions[i]->require_no_views("replacing it");
   {
     const Operation operation(*this);
     Catalogue(*this).replace(target, source);
@@ -226,6 +227,11 @@ std::vector<std::shared_ptr<Member>> Store::members() {
     if (name != kCompactionName) all.push_back(member);
   }
   return all;
+}
+
+bool Store::viewed() const {
+  return std::any_of(state_->regions.begin(), state_->regions.end(),
+                     [](const auto& one) { return one.second->view_count() != 0; });
 }
 
 void Store::acquire(Member& member) {

@@ -65,7 +65,7 @@ struct StoreOptions {
 };
 
 // What a member is. Kept on disk: values are never reused.
-enum class Kind : u32 { dict = 1, list = 2, typed_dict = 4 };
+enum class Kind : u32 { dict = 1, list = 2, array = 3, typed_dict = 4 };
 inline constexpr unsigned kMaxRegionsPerMember = 4;
 
 // A member that a compaction is writing; what a cut off one has left is dropped by the next writer.
@@ -145,6 +145,8 @@ class Store {
   void replace(Member& target, Member& source);
   // All but the hidden one of a compaction.
   std::vector<std::shared_ptr<Member>> members();
+  // Whether there are views of any region (Region::View).
+  bool viewed() const;
   // Maps the member's regions if they are not; release() unmaps what is clean when its last user has gone.
   void acquire(Member& member);
   void release(Member& member);

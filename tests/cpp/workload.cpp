@@ -8,7 +8,7 @@
 namespace emd::testing {
 namespace {
 
-constexpr const char* kSubjects[] = {"dict", "list", "store", "regions", "large", "typed"};
+constexpr const char* kSubjects[] = {"dict", "list", "store", "regions", "large", "typed", "array"};
 static_assert(std::size(kSubjects) == kSubjectCount);
 
 Action draw_action(Subject subject, std::mt19937_64& random) {

@@ -18,8 +18,9 @@ enum class Subject {
   regions,  // bare regions: arbitrary bytes, rewritten as a whole, and dead ranges
   large,    // a region that outgrows its reservation of addresses
   typed,    // one typed dict
+  array,    // one array, changed in place, by growth and through views
 };
-inline constexpr int kSubjectCount = 6;
+inline constexpr int kSubjectCount = 7;
 const char* to_string(Subject subject);
 // Throws std::invalid_argument if it names none.
 Subject subject_called(const std::string& name);

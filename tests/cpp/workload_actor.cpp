@@ -197,8 +197,10 @@ std::string WorkloadActor::new_name(Random& random) const {
       return "l0";
     case Subject::typed:
       return "t0";
+    case Subject::array:
+      return "a0";
     case Subject::store:
-      return (random() % 2 == 0 ? "d" : "l") + std::to_string(random() % 3);
+      return (random() % 5 < 2 ? "d" : random() % 3 != 0 ? "l" : "a") + std::to_string(random() % 3);
     case Subject::regions:
       return "r" + std::to_string(random() % 3);
     default:

@@ -10,6 +10,10 @@ namespace {
 // The part of a bare region that may die.
 constexpr u64 kDeadBegin = 4096, kDeadBytes = 8192;
 
+// An array's items.
+const Array::Type kItems{"<u8", 8, {3}};
+constexpr u64 kItemBytes = 24;
+
 using Entries = std::vector<std::pair<std::string, std::string>>;
 
 Entries::iterator entry_of(Entries& entries, const std::string& key) {
@@ -123,6 +127,13 @@ std::optional<std::string> bytes_difference(const Region& region, const std::str
   return "byte " + std::to_string(at - found) + " is another";
 }
 
+std::optional<std::string> array_difference(const Array& array, const std::string& bytes) {
+  const u64 size = array.laid_out() ? array.size() : 0;
+  if (size != bytes.size() / kItemBytes) return counts("items", bytes.size() / kItemBytes, size);
+  if (size != 0 && as_text(array.items(0, size)) != bytes) return "an item is another";
+  return std::nullopt;
+}
+
 std::shared_ptr<Member> find_or_create(Store& store, const std::string& name) {
   if (auto found = store.find(name)) return found;
   switch (shape_of(name)) {
@@ -132,6 +143,8 @@ std::shared_ptr<Member> find_or_create(Store& store, const std::string& name) {
       return store.create(name, Kind::list, List::kRegionCount);
     case Shape::typed:
       return store.create(name, Kind::typed_dict, TypedDict::kRegionCount);
+    case Shape::array:
+      return store.create(name, Kind::array, Array::kRegionCount);
     default:
       return store.create(name, Kind::list, 1);  // nobody looks at the kind of a bare region
   }
@@ -149,6 +162,7 @@ WorkloadMember::WorkloadMember(Store& store, const std::string& name, const Work
     }
     if (shape_ == Shape::list) list_.emplace(store_, *member_);
     if (shape_ == Shape::typed) typed_.emplace(store_, *member_, typed_layout(workload));
+    if (shape_ == Shape::array) array_.emplace(store_, *member_);
   } catch (...) {
     store_.release(*member_);
     throw;
@@ -159,6 +173,8 @@ WorkloadMember::~WorkloadMember() {
   dict_.reset();
   list_.reset();
   typed_.reset();
+  view_.reset();
+  array_.reset();
   if (!member_->live) return;
   try {
     store_.release(*member_);
@@ -175,12 +191,15 @@ void WorkloadMember::change(Content& model, Random& random) {
       return change_list(model, random);
     case Shape::typed:
       return change_typed(model, random);
+    case Shape::array:
+      return change_array(model, random);
     case Shape::bytes:
       return change_bytes(model, random);
   }
 }
 
 void WorkloadMember::compact() {
+  view_.reset();
   if (shape_ != Shape::bytes) return emd::compact(store_, *member_, [](u64, u64) {});
   store_.commit();  // which compact() does too
 }
@@ -193,6 +212,8 @@ std::optional<std::string> WorkloadMember::difference(const Content& model) cons
       return list_difference(*list_, model.items);
     case Shape::typed:
       return typed_difference(*typed_, model.entries);
+    case Shape::array:
+      return array_difference(*array_, model.bytes);
     default:
       return bytes_difference(region(), model.bytes);
   }
@@ -202,6 +223,7 @@ void WorkloadMember::check(Findings& findings) const {
   if (dict_) dict_->check(findings);
   if (list_) list_->check(findings);
   if (typed_) typed_->check(findings);
+  if (array_) array_->check(findings);
 }
 
 // ---- dict
@@ -369,6 +391,47 @@ void WorkloadMember::change_list(Content& model, Random& random) {
       list_->clear();
       return model.items.clear();
   }
+}
+
+// ---- array
+
+void WorkloadMember::resize(Content& model, u64 items) {
+  array_->resize(items);
+  model.bytes.resize(items * kItemBytes);
+}
+
+void WorkloadMember::store_through_view(Content& model, Random& random) {
+  if (!view_) view_ = array_->view(true);
+  const u64 reach = std::min<u64>(view_->size(), model.bytes.size());  // its growth may have been rolled back
+  if (reach == 0) return;
+  for (u64 i = random() % 8; i-- > 0;) {
+    const u64 at = random() % reach;
+    const std::string text = random_text(random, std::min<u64>(1 + random() % 5000, reach - at));
+    std::memcpy(view_->data() + at, text.data(), text.size());
+    model.bytes.replace(at, text.size(), text);
+  }
+}
+
+void WorkloadMember::change_array(Content& model, Random& random) {
+  if (!array_->laid_out()) array_->lay_out(kItems);
+  const u64 items = model.bytes.size() / kItemBytes;
+  const u64 draw = random() % 16;
+  if (draw < 5) return store_through_view(model, random);
+  if (draw == 5) return view_.reset();
+  if (draw < 9 && items != 0) {
+    const u64 from = random() % items;
+    const u64 count = std::min(items - from, 1 + random() % (random() % 3 == 0 ? 300 : 3));
+    const std::string text = random_text(random, count * kItemBytes);
+    array_->set(from, as_bytes(text));
+    model.bytes.replace(from * kItemBytes, text.size(), text);
+    return;
+  }
+  if (draw == 9 && !view_) return resize(model, random() % 3 == 0 ? items / 3 : items - items / 9);
+  if (draw == 10) return resize(model, items + random() % 2000);
+  const std::string text =
+      random_text(random, (random() % 4 == 0 ? random() % 4000 : random() % 30) * kItemBytes);
+  array_->extend(as_bytes(text));
+  model.bytes += text;
 }
 
 // ---- bare region

@@ -1,4 +1,4 @@
-// Member handles of a workload's store: a dict, a list or a bare region, with the random changes that the workload
+// Member handles of a workload's store: a dict, a list, an array or a bare region, with the random changes that the workload
 // makes to it and to its model, and the comparison of both.
 #pragma once
 
@@ -8,6 +8,7 @@
 #include <string>
 
 #include "store/store.h"
+#include "structures/array.h"
 #include "structures/dict.h"
 #include "structures/list.h"
 #include "structures/typed_dict.h"
@@ -45,7 +46,10 @@ class WorkloadMember {
   void change_dict(Content& model, Random& random);
   void change_typed(Content& model, Random& random);
   void change_list(Content& model, Random& random);
+  void change_array(Content& model, Random& random);
   void change_bytes(Content& model, Random& random);
+  void resize(Content& model, u64 items);
+  void store_through_view(Content& model, Random& random);
   void put(Content& model, const std::string& key, const std::string& value);
   void erase(Content& model, u64 index);
   void splice(Content& model, u64 from, u64 to, const std::vector<Item>& items);
@@ -64,6 +68,8 @@ class WorkloadMember {
   std::optional<Dict> dict_;
   std::optional<List> list_;
   std::optional<TypedDict> typed_;
+  std::optional<Array> array_;
+  std::optional<Region::View> view_;  // of the array
 };
 
 // The first way in which the store differs from the model or breaks an invariant, or nothing.

@@ -12,13 +12,15 @@
 namespace emd::testing {
 
 // What a member of a workload's store is; the first letter of its name says so.
-enum class Shape : u8 { dict, list, typed, bytes };
+enum class Shape : u8 { dict, list, array, typed, bytes };
 inline Shape shape_of(const std::string& name) {
   switch (name[0]) {
     case 'd':
       return Shape::dict;
     case 'l':
       return Shape::list;
+    case 'a':
+      return Shape::array;
     case 't':
       return Shape::typed;
     default:
@@ -36,7 +38,7 @@ struct Item {
 struct Content {
   std::vector<std::pair<std::string, std::string>> entries;  // of a dict, typed or not, in insertion order
   std::vector<Item> items;                                   // of a list
-  std::string bytes;                                         // of a bare region
+  std::string bytes;                                         // of a bare region, or of an array's items
   bool dead = false;  // part of the bare region was given away and must not be written again
 };
 

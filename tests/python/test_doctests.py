@@ -10,7 +10,13 @@ import pytest
 import pyrsistence
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
-CLASSES = [pyrsistence.EMDict, pyrsistence.EMList, pyrsistence.EMTypedDict, pyrsistence.Store]
+CLASSES = [
+    pyrsistence.EMArray,
+    pyrsistence.EMDict,
+    pyrsistence.EMList,
+    pyrsistence.EMTypedDict,
+    pyrsistence.Store,
+]
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 

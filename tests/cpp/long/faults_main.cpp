@@ -16,7 +16,7 @@ namespace emd::testing {
 namespace {
 
 constexpr Subject kSubjects[] = {Subject::dict, Subject::list, Subject::typed, Subject::store,
-                                 Subject::regions};
+                                 Subject::regions, Subject::array};
 constexpr Fault kFaults[] = {Fault::eio, Fault::enospc, Fault::enospc_from_here, Fault::short_write};
 
 struct Arguments {

@@ -1,0 +1,533 @@
+"""EMArray: a typed array in a directory."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import operator
+import reprlib
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from . import _array_values, _container, _core, _dtypes
+
+_REPR_ITEMS = 10
+# So many items are converted, compared or handed out at a time.
+_CHUNK = 65536
+
+
+class EMArray(_core.ArrayBase, _container.Container):
+    """A growable array of one dtype, whose bytes lie in a memory-mapped file as they are in memory.
+
+    ``path`` is its directory, created if missing (None: a temporary one, removed at close). ``dtype`` is what
+    NumPy takes for one, but no objects; ``shape_tail`` makes each item a block of that shape. Both may be
+    left out if the array exists; a new one has the dtype of ``data``, or "f8". ``data`` is what to append.
+
+    ``view()`` is a NumPy array of the items, without a copy, and so is what ``numpy.asarray`` and the buffer
+    protocol, DLPack and Arrow get. Plain numbers can be stored and read without NumPy.
+
+    Errors: OSError for a missing parent, a file in the way, no permission; LockedError if another process
+    writes it; FormatError if it is no array, or of another dtype; TypeError for a dtype that cannot be
+    stored; DamagedError.
+
+    >>> with EMArray(None, "i4", range(5)) as a:
+    ...     a.append(7)
+    ...     a[-3:].tolist(), int(a.view().sum())
+    ([3, 4, 7], 17)
+    """
+
+    __slots__ = (
+        "_dtype",
+        "_handle",
+        "_layout",
+        "_mode",
+        "_name",
+        "_options",
+        "_owner",
+        "_temporary",
+        "_wanted",
+    )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(
+        self,
+        path: Any = None,
+        dtype: Any = None,
+        data: Any = None,
+        *,
+        shape_tail: Any = None,
+        mode: str = "a",
+        commit_interval: float | None = 5.0,
+        timeout: float = 0.0,
+        snapshot_timeout: float = 1.0,
+    ) -> None:
+        self.close()
+        self._set_options(dtype, shape_tail, data)
+        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout)
+        if data is not None:
+            try:
+                self.extend(data)
+            except BaseException:
+                self.close()
+                raise
+
+    def _set_options(self, dtype: Any = None, shape_tail: Any = None, data: Any = None, **codec: Any) -> None:
+        """What to hold; codecs, which open() hands to whatever is there, say nothing to bytes."""
+        unknown = set(codec) - {"pickler", "unpickler", "pickle"}
+        if unknown:
+            raise TypeError(f"EMArray got an unexpected keyword argument {min(unknown)!r}")
+        self._configure(None, None, True, None, False, _container.DEFAULT_LAYOUT)
+        default = getattr(data, "dtype", "f8") if dtype is None else dtype
+        text, element_bytes, shape = _dtypes.describe(default)
+        if shape_tail is None:
+            if dtype is None and not shape:
+                shape = tuple(getattr(data, "shape", ())[1:])
+        else:
+            shape = _dtypes.shape_of(shape_tail) + shape
+        said = shape_tail is not None or (dtype is not None and shape != ())
+        _dtypes.require_storable(text, element_bytes, shape)
+        self._wanted = (text, element_bytes, shape, dtype is not None, said)
+        self._dtype = None
+
+    def _attach(self, handle: _core.StoreHandle, name: str) -> None:
+        self._dtype = None
+        _core.attach_array(self, handle, name, *self._wanted)
+
+    def _require(self, dtype: Any, shape_tail: Any) -> None:
+        """Of an array that is open already. Errors: FormatError."""
+        text, _, shape = self._type()
+        other = dtype is not None and _dtypes.describe(dtype)[0] != text
+        if other or (shape_tail is not None and _dtypes.shape_of(shape_tail) != shape):
+            raise _core.FormatError(
+                f"{self._name!r} holds items of dtype {text} and shape_tail {shape}, "
+                f"not of {dtype} and {shape_tail}"
+            )
+
+    def open(
+        self,
+        path: Any,
+        *,
+        mode: str = "a",
+        commit_interval: float | None = 5.0,
+        timeout: float = 0.0,
+        snapshot_timeout: float = 1.0,
+    ) -> None:
+        """Open again after close(), at this path, with the dtype given to the constructor.
+
+        **Cost**: O(1); recovery, if the last writer was cut off. Errors: RuntimeError if it is open; else as
+        the constructor.
+
+        >>> a = EMArray(None, "u1")
+        >>> a.close()
+        >>> a.open(None)
+        >>> a.close()
+        """
+        if _core.attached(self):
+            raise RuntimeError(f"{type(self).__name__} '{self.path}' is open")
+        self._configure(*self._options, self._layout)
+        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout)
+
+    def _option_names(self) -> dict[str, Any]:
+        return {}
+
+    def __reduce__(self) -> Any:
+        return self.copy().__reduce__() if _core.is_storing() else super().__reduce__()
+
+    # ---- What the items are
+
+    @property
+    def dtype(self) -> Any:
+        """NumPy's dtype of the elements."""
+        if self._dtype is None:
+            text, element_bytes, _ = self._type()
+            self._dtype = _dtypes.parse(text, element_bytes, self.path)
+        return self._dtype
+
+    @property
+    def shape_tail(self) -> tuple[int, ...]:
+        """The shape of an item; empty if it is an element."""
+        return self._type()[2]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape, as of a NumPy array."""
+        return (len(self), *self.shape_tail)
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return 1 + len(self.shape_tail)
+
+    @property
+    def itemsize(self) -> int:
+        """The bytes of an element."""
+        return self._type()[1]
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all items."""
+        size = len(self) * self.itemsize
+        for length in self.shape_tail:
+            size *= length
+        return size
+
+    def _number(self) -> str | None:
+        """The struct module's character, of items that are plain numbers."""
+        text, _, shape = self._type()
+        return None if shape else _dtypes.PLAIN.get(text)
+
+    def _buffer_format(self) -> str:
+        """The format in the buffer protocol, of dtypes that are no plain numbers."""
+        try:
+            if self.dtype.kind != "V" or self.dtype.names:  # NumPy reads "4x" as nothing
+                return memoryview(_dtypes.numpy("its buffer").empty(0, self.dtype)).format
+        except ValueError:
+            pass
+        raise BufferError(f"dtype {self.dtype} has no form in the buffer protocol: use view()")
+
+    # ---- Views
+
+    def view(self, writable: bool = False) -> Any:
+        """Return a NumPy array of the items as they lie in memory, without a copy.
+
+        It stays valid while the array grows, and after close(). What is stored through a writable one is
+        committed, and rolled back, as all else; it stays in memory at least as long as the view lives. While
+        views exist the array cannot shrink, nor be compacted. After close() they keep showing the items, and
+        what is stored goes nowhere. A view shows the items that were there when it was made.
+
+        **Cost**: O(1). A commit under a writable view looks at each page that was ever changed under it.
+        Errors: ImportError without NumPy; RuntimeError in a reader (``mode="r"``) of a store that a writer
+        may change, outside of ``snapshot()``; io.UnsupportedOperation if the store cannot be written.
+
+        >>> a = EMArray(None, "f8", [1, 2, 3])
+        >>> a.view(writable=True)[:] *= 2
+        >>> a[0], float(a.view().sum())
+        (2.0, 12.0)
+        """
+        module = _dtypes.numpy("view()")
+        dtype, tail = self.dtype, self.shape_tail
+        bytes_of = self._view(writable)
+        size = dtype.itemsize
+        for length in tail:
+            size *= length
+        return module.ndarray((memoryview(bytes_of).nbytes // size, *tail), dtype, bytes_of)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        copied = copy or (copy is None and not self._steady())
+        found = self[:] if copied else self.view()
+        if dtype is None or dtype == found.dtype:
+            return found
+        if copy is False:
+            raise ValueError(f"a view of dtype {found.dtype} cannot be of dtype {dtype} without a copy")
+        return found.astype(dtype)
+
+    def _steady(self) -> bool:
+        """Whether a view may be taken now."""
+        try:
+            self._view(False)
+        except RuntimeError:
+            return False
+        return True
+
+    def __dlpack__(self, **options: Any) -> Any:
+        """Export to DLPack without a copy, read-only; a writable one is ``a.view(writable=True)``."""
+        return self.view().__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """The processor: (1, 0)."""
+        return 1, 0
+
+    # ---- Reading
+
+    def _range(self, start: int, step: int, count: int) -> Any:
+        module = _dtypes.numpy("reading a slice, or items that are no plain numbers,")
+        found = module.empty((count, *self.shape_tail), self.dtype)
+        if count:
+            self._copy_out(_array_values.as_bytes(found), start, step)
+        return found
+
+    def _get(self, key: Any) -> Any:
+        if isinstance(key, tuple):
+            return self._get_inside(key)
+        with self._consistent():
+            if isinstance(key, slice):
+                places = range(*key.indices(len(self)))
+                return self._range(places.start, places.step, len(places))
+            index = _array_values.as_index(key)
+            if index is None:
+                indices, shape = _array_values.positions(key, len(self))
+                found = _dtypes.numpy("indexing").empty((indices.size, *self.shape_tail), self.dtype)
+                if indices.size:
+                    self._gather(_array_values.as_bytes(found), indices)
+                return found.reshape(shape + self.shape_tail)
+            if self._number():
+                return self[index]
+            return _array_values.item_of(self._range(self._checked(index), 1, 1)[0])
+
+    def _checked(self, index: int) -> int:
+        size = len(self)
+        if not -size <= index < size:
+            raise IndexError("array index out of range")
+        return index + size if index < 0 else index
+
+    def _get_inside(self, key: tuple[Any, ...]) -> Any:
+        if not key:
+            return self[:]
+        found, rest = self[key[0]], key[1:]
+        if not rest:
+            return found
+        return (
+            found[rest] if _array_values.as_index(key[0]) is not None else found[(slice(None), *rest)].copy()
+        )
+
+    def __iter__(self) -> Iterator[Any]:
+        start = 0
+        while True:
+            with self._consistent():
+                values = self._values(start, min(_CHUNK // 16, len(self) - start))
+            if not values:
+                return
+            yield from values
+            start += len(values)
+
+    def __reversed__(self) -> Iterator[Any]:
+        end = len(self)
+        while end > 0:
+            start = max(0, end - _CHUNK // 16)
+            yield from reversed(self._values(start, end - start))
+            end = start
+
+    def _values(self, start: int, count: int) -> list[Any]:
+        """Items as Python objects."""
+        if count <= 0:
+            return []
+        code = self._number()
+        if code is None:
+            return [_array_values.item_of(item) for item in self._range(start, 1, count)]
+        chunk = bytearray(count * struct.calcsize("=" + code))
+        self._copy_out(chunk, start, 1)
+        return memoryview(chunk).cast(code).tolist()  # type: ignore[call-overload, no-any-return]
+
+    def tolist(self) -> list[Any]:
+        """Return a builtin list of all items, in memory.
+
+        **Cost**: O(n) time and memory.
+        """
+        if self._number() is None:
+            found: list[Any] = self[:].tolist()
+            return found
+        return list(self)
+
+    def copy(self) -> Any:
+        """Return a NumPy array of all items, in memory.
+
+        **Cost**: O(n) time and memory.
+        """
+        return self[:]
+
+    __copy__ = copy
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return self.copy()
+
+    # ---- Searching
+
+    def _found(self, value: Any, start: int, stop: int) -> Iterator[tuple[int, Any]]:
+        """The beginnings of chunks, and which items in them equal the value."""
+        while start < min(stop, len(self)):
+            chunk = self._range(start, 1, min(_CHUNK, stop - start, len(self) - start))
+            yield start, _array_values.equal_items(chunk, value)
+            start += len(chunk)
+
+    def __contains__(self, value: object) -> bool:
+        with self._consistent():
+            return any(bool(equal.any()) for _, equal in self._found(value, 0, len(self)))
+
+    def index(self, value: Any, start: int = 0, stop: int | None = None) -> int:
+        """Return the first index of an item equal to value, within [start, stop); else ValueError.
+
+        **Cost**: O(n), sequential.
+        """
+        with self._consistent():
+            first, last, _ = slice(start, stop).indices(len(self))
+            for begin, equal in self._found(value, first, last):
+                if equal.any():
+                    return begin + int(equal.argmax())
+        raise ValueError(f"{reprlib.repr(value)} is not in the array")
+
+    def count(self, value: Any) -> int:
+        """Return how many items equal value.
+
+        **Cost**: O(n), sequential.
+        """
+        with self._consistent():
+            return sum(int(equal.sum()) for _, equal in self._found(value, 0, len(self)))
+
+    def __eq__(self, other: object) -> Any:
+        if not isinstance(other, EMArray):
+            return NotImplemented  # NumPy's arrays compare item by item
+        if self is other:
+            return True
+        with self._consistent(), other._consistent():
+            if self.shape != other.shape:
+                return False
+            return all(
+                bool(
+                    _array_values.equal_items(
+                        self._range(start, 1, count), other._range(start, 1, count)
+                    ).all()
+                )
+                for start, count in _array_values.chunks(len(self), _CHUNK)
+            )
+
+    def __ne__(self, other: object) -> Any:
+        equal = self.__eq__(other)
+        return equal if equal is NotImplemented else not equal
+
+    # ---- Changing
+
+    def _set(self, key: Any, value: Any) -> None:
+        if isinstance(key, tuple):
+            return self._set_inside(key, value)
+        if isinstance(key, slice):
+            places = range(*key.indices(len(self)))
+            return self._assign(places, len(places), value)
+        index = _array_values.as_index(key)
+        if index is not None:
+            if self._number():
+                self[index] = value
+                return None
+            self._write(self._checked(index), _array_values.as_bytes(self._block(value, ())))
+            return None
+        indices, shape = _array_values.positions(key, len(self))
+        values = self._block(value, shape)
+        self._scatter(indices, _array_values.as_bytes(values))
+        return None
+
+    def _block(self, value: Any, shape: tuple[int, ...]) -> Any:
+        """The value as contiguous items of this shape."""
+        module = _dtypes.numpy("assigning")
+        values = _array_values.converted(value, self.dtype)
+        return module.ascontiguousarray(module.broadcast_to(values, shape + self.shape_tail))
+
+    def _assign(self, places: range, count: int, value: Any) -> None:
+        """To a slice, a chunk at a time; all that can be wrong with the value is found before the first."""
+        module = _dtypes.numpy("assigning to a slice")
+        if isinstance(value, EMArray):
+            value = value[:]
+        values = module.broadcast_to(_array_values.converted(value, self.dtype), (count, *self.shape_tail))
+        for start, some in _array_values.chunks(count, _CHUNK * 16):
+            chunk = _array_values.as_bytes(module.ascontiguousarray(values[start : start + some]))
+            if places.step == 1:
+                self._write(places[start], chunk)
+            else:
+                where = places[start : start + some]
+                self._scatter(module.arange(where.start, where.stop, where.step, module.int64), chunk)
+
+    def _set_inside(self, key: tuple[Any, ...], value: Any) -> None:
+        """To a part of items: they are read, changed and written."""
+        if len(key) == 1:
+            self[key[0]] = value
+            return
+        found = self[key[0]]
+        found[key[1:] if _array_values.as_index(key[0]) is not None else (slice(None), *key[1:])] = value
+        self[key[0]] = found
+
+    def _delete(self, key: Any) -> None:
+        size = len(self)
+        if isinstance(key, slice):
+            places = range(*key.indices(size))
+        else:
+            at = self._checked(operator.index(key))
+            places = range(at, at + 1)
+        if len(places) == 0:
+            return
+        if abs(places.step) != 1 or max(places[0], places[-1]) != size - 1:
+            raise TypeError("only the end of an array can be deleted: del a[n:]")
+        self.resize(size - len(places))
+
+    def clear(self) -> None:
+        """Remove all items.
+
+        **Cost**: O(1). Errors: BufferError while views exist.
+        """
+        self.resize(0)
+
+    def _append(self, value: Any) -> None:
+        self._extend(_array_values.as_bytes(self._block(value, ())))
+
+    def extend(self, values: Iterable[Any], /) -> None:
+        """Add the items of an array, of whatever has a buffer, of a sequence or an iterable.
+
+        They are converted as NumPy does with casting="same_kind". What an iterable has given before it raised
+        stays added.
+
+        **Cost**: the bytes written once; of an array of the same dtype they are not copied before. Errors:
+        TypeError, ValueError for items that do not fit; OverflowError.
+
+        >>> a = EMArray(None, "u1", b"abc")
+        >>> a.extend([1, 2])
+        >>> a.tolist()
+        [97, 98, 99, 1, 2]
+        """
+        if isinstance(values, EMArray):
+            for start, count in _array_values.chunks(len(values), _CHUNK * 16):
+                self._extend_array(values[start : start + count])
+            return
+        code = self._number()
+        if code is not None and _array_values.is_buffer_of(values, code):
+            self._extend(values)
+        elif _array_values.is_array(values):
+            self._extend_array(values)
+        else:
+            self._extend_iterable(values, code)
+
+    def _extend_array(self, values: Any) -> None:
+        """An array-like whose dtype is known, converted a chunk at a time."""
+        module = _dtypes.numpy("extending by an array of another dtype")
+        found = _array_values.as_array(values, self.dtype)
+        expected = self.shape_tail
+        if found.shape[1:] != expected or found.ndim == 0:
+            raise ValueError(f"expected items of shape {expected}, found an array of shape {found.shape}")
+        if found.dtype == self.dtype and found.flags.c_contiguous:
+            self._extend(_array_values.as_bytes(found))
+            return
+        before = len(self)
+        try:
+            for start, count in _array_values.chunks(len(found), _CHUNK * 16):
+                part = _array_values.converted(found[start : start + count], self.dtype)
+                self._extend(_array_values.as_bytes(module.ascontiguousarray(part)))
+        except BaseException:
+            with contextlib.suppress(BufferError):
+                self.resize(before)
+            raise
+
+    def _extend_iterable(self, values: Iterable[Any], code: str | None) -> None:
+        items = iter(values)
+        while chunk := list(itertools.islice(items, _CHUNK)):
+            self._extend(_array_values.packed(chunk, code) if code else self._rows(chunk))
+
+    def _rows(self, chunk: Sequence[Any]) -> Any:
+        return _array_values.as_bytes(self._block(chunk, (len(chunk),)))
+
+    # ---- Showing
+
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        if self.closed:
+            return self._closed_repr()
+        text, _, tail = self._type()
+        with self._consistent():
+            size = len(self)
+            if self._number() is None:
+                shown = f"{size} items"
+            else:
+                rest = [f"... {size - _REPR_ITEMS} more"] if size > _REPR_ITEMS else []
+                shown = f"[{', '.join([*map(repr, self._values(0, min(size, _REPR_ITEMS))), *rest])}]"
+        shape = f", shape_tail={tail}" if tail else ""
+        return f"{name}({shown}, dtype={reprlib.repr(text)}{shape}, path={self.path!r})"
+
+
+Sequence.register(EMArray)
