@@ -126,7 +126,7 @@ class EMArray(_core.ArrayBase, _container.Container):
         """
         if _core.attached(self):
             raise RuntimeError(f"{type(self).__name__} '{self.path}' is open")
-        self._configure(*self._options, self._layout)
+        self._configure(None, None, True, None, False, _container.DEFAULT_LAYOUT)
         self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout)
 
     def _option_names(self) -> dict[str, Any]:

@@ -225,8 +225,7 @@ PyObject* method_type(PyObject* self, PyObject*) {
     const Ref text(PyUnicode_DecodeUTF8(type.dtype.data(), static_cast<Py_ssize_t>(type.dtype.size()),
                                         "backslashreplace"));
     if (!text) return nullptr;
-    return Py_BuildValue("OKO", text.get(), static_cast<unsigned long long>(type.element_bytes),
-                         shape.get());
+    return Py_BuildValue("OKO", text.get(), static_cast<unsigned long long>(type.element_bytes), shape.get());
   });
 }
 

@@ -120,8 +120,7 @@ bool as_index(PyObject* key, Py_ssize_t& index) {
 PyObject* array_subscript(PyObject* self, PyObject* key) {
   return guarded_object([&]() -> PyObject* {
     ArrayContainer& container = array_container(self);
-    if (!PyLong_Check(key) || container.scalar() == Scalar::none)
-      return call_method(self, "_get", key);
+    if (!PyLong_Check(key) || container.scalar() == Scalar::none) return call_method(self, "_get", key);
     Py_ssize_t index = 0;
     return as_index(key, index) ? number_at(container, index) : nullptr;
   });

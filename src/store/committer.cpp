@@ -278,7 +278,9 @@ void Committer::commit() {
   const std::vector<Region*> changed = changed_regions();
   settle_fresh_bytes(changed);
   for (const Region* region : changed) {
-    if (region->state_->content->stored_through()) region->state_->content->freeze();
+    Content& content = *region->state_->content;
+    content.thaw();  // of a commit that has failed
+    if (content.stored_through()) content.freeze();
   }
   if (write_journal_with_room(changed)) {
     or_fail([&] { state_.journal->sync(); });  // the commit point

@@ -4,6 +4,7 @@ import array
 import ctypes
 import gc
 import itertools
+import json
 import pickle
 import random
 import struct
@@ -793,3 +794,34 @@ def test_it_behaves_as_a_numpy_array(path, run):
     np.testing.assert_array_equal(model.array[:], model.expected)
     assert model.array.verify() == []
     model.array.close()
+
+
+def test_on_the_command_line(path, tmp_path):
+    def command(*arguments, code=0, **options):
+        done = subprocess.run(
+            [sys.executable, "-m", "pyrsistence", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            **options,
+        )
+        assert done.returncode == code, done.stderr
+        return done.stdout
+
+    em.EMArray(path, "i4", [1, 2, 3]).close()
+    assert json.loads(command("info", "--json", path))["kind"] == "array"
+    assert "<i4" in command("info", path) and "item_bytes" in command("stats", path)
+    assert command("get", path, "-1") == "3\n" and command("head", "-n", "1", path) == "0\t1\n"
+    dump = command("dump", path)
+    assert dump.splitlines()[0] == '{"value": 1}' and dump.splitlines()[-1] == '{"end": 3}'
+    command("load", path, input=dump)
+    assert "sound" in command("verify", path)
+    command("keys", path, code=2)
+    with em.Store(tmp_path / "s") as s:
+        s.array("t", "M8[s]").extend(np.array(["2026-01-02"], "M8[s]"))
+        s.array("b", [("x", "i2"), ("y", "f4", (2,))]).append((1, (2.5, 3)))
+        s.array("n", "f8", shape_tail=2).extend([[1, 2]])
+    assert command("get", "--member", "t", tmp_path / "s", "0") == "2026-01-02T00:00:00\n"
+    assert '{"value": [1.0, 2.0]}' in command("dump", "--member", "n", tmp_path / "s")
+    assert "2.5" in command("dump", "--member", "b", tmp_path / "s")
+    with em.EMArray(path) as a:
+        assert a.tolist() == [1, 2, 3, 1, 2, 3]
