@@ -50,7 +50,13 @@ def plain(value: Any) -> Any:
     kind = type(value).__module__.partition(".")[0]
     if kind != "numpy":
         return value
-    return str(value) if value.dtype.kind in "Mm" and value.ndim == 0 else value.tolist()
+    if value.dtype.kind in "Mm" and value.ndim == 0:
+        return str(value)
+    if value.dtype.names is None:
+        return value.tolist()
+    if value.ndim == 0:
+        return tuple(plain(value[name]) for name in value.dtype.names)
+    return [plain(part) for part in value]
 
 
 # ---- info, stats, verify
