@@ -11,7 +11,6 @@
 #include "fault_run.h"
 #include "scratch.h"
 #include "simulated_disk.h"
-#include "structures/array.h"
 #include "structures/dict.h"
 #include "structures/list.h"
 
@@ -322,47 +321,6 @@ TEST(Fault, AJournalThatBeginsAnewInVainLosesNothing) {
 
 INSTANTIATE_TEST_SUITE_P(Fault, CommitFault,
                          ::testing::Combine(::testing::Values(ENOSPC, EIO), ::testing::Bool()));
-
-// A commit that fails has copied the pages under a view: the next one must not take the copy for what is there.
-TEST(Fault, ACommitAfterAFailedOneTakesWhatIsThereNow) {
-  u64 went_on = 0;
-  for (u64 effects = 0, met = 1; met != 0; ++effects) {
-    FaultyStore faulty;
-    const auto entry = member(*faulty.store, Kind::array, Array::kRegionCount);
-    std::optional<Array> array(std::in_place, *faulty.store, *entry);
-    {
-      const Operation operation(*faulty.store);
-      array->lay_out({"|u1", 1, {}});
-      array->resize(100000);
-    }
-    faulty.store->commit();
-    std::optional<Region::View> view(array->view(true));
-    view->data()[50000] = 1;
-    faulty.fail_after(effects, ENOSPC);
-    try {
-      faulty.store->commit();
-    } catch (const SystemError&) {
-    }
-    met = faulty.disarm();
-    view->data()[50000] = 2;
-    view.reset();
-    try {
-      faulty.store->commit();
-      ++went_on;
-    } catch (const StateError&) {
-      continue;  // it must be reopened
-    }
-    array.reset();
-    faulty.store->close();
-    faulty.open();
-    const auto again = member(*faulty.store, Kind::array, Array::kRegionCount);
-    EXPECT_EQ(Array(*faulty.store, *again).items(50000, 50001)[0], 2);
-    Findings findings;
-    faulty.store->verify(findings);
-    EXPECT_TRUE(findings.empty()) << "after " << effects << " effects: " << findings[0].what;
-  }
-  EXPECT_GT(went_on, 1u);
-}
 
 // A sample of what `make faults` does at every call.
 class WorkloadFault : public ::testing::TestWithParam<testing::Subject> {};
