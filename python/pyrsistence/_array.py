@@ -24,8 +24,8 @@ class EMArray(_core.ArrayBase, _container.Container):
     NumPy takes for one, but no objects; ``shape_tail`` makes each item a block of that shape. Both may be
     left out if the array exists; a new one has the dtype of ``data``, or "f8". ``data`` is what to append.
 
-    ``view()`` is a NumPy array of the items, without a copy, and so is what ``numpy.asarray`` and the buffer
-    protocol, DLPack and Arrow get. Plain numbers can be stored and read without NumPy.
+    ``memory`` is that of EMDict. ``view()`` is a NumPy array of the items, without a copy, and so is what
+    ``numpy.asarray``, the buffer protocol, DLPack and Arrow get. Plain numbers need no NumPy.
 
     Errors: OSError for a missing parent, a file in the way, no permission; LockedError if another process
     writes it; FormatError if it is no array, or of another dtype; TypeError for a dtype that cannot be
@@ -62,10 +62,11 @@ class EMArray(_core.ArrayBase, _container.Container):
         commit_interval: float | None = 5.0,
         timeout: float = 0.0,
         snapshot_timeout: float = 1.0,
+        memory: int | str | None = None,
     ) -> None:
         self.close()
         self._set_options(dtype, shape_tail, data)
-        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout)
+        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory)
         if data is not None:
             try:
                 self.extend(data)
@@ -75,10 +76,10 @@ class EMArray(_core.ArrayBase, _container.Container):
 
     def _set_options(self, dtype: Any = None, shape_tail: Any = None, data: Any = None, **codec: Any) -> None:
         """What to hold; codecs, which open() hands to whatever is there, say nothing to bytes."""
-        unknown = set(codec) - {"pickler", "unpickler", "pickle"}
+        unknown = set(codec) - {"pickler", "unpickler", "pickle", "cache"}
         if unknown:
             raise TypeError(f"EMArray got an unexpected keyword argument {min(unknown)!r}")
-        self._configure(None, None, True, None, False, _container.DEFAULT_LAYOUT)
+        self._configure(None, None, True, None, False, _container.DEFAULT_LAYOUT, 0)
         default = getattr(data, "dtype", "f8") if dtype is None else dtype
         text, element_bytes, shape = _dtypes.describe(default)
         if shape_tail is None:
@@ -113,6 +114,7 @@ class EMArray(_core.ArrayBase, _container.Container):
         commit_interval: float | None = 5.0,
         timeout: float = 0.0,
         snapshot_timeout: float = 1.0,
+        memory: int | str | None = None,
     ) -> None:
         """Open again after close(), at this path, with the dtype given to the constructor.
 
@@ -126,8 +128,8 @@ class EMArray(_core.ArrayBase, _container.Container):
         """
         if _core.attached(self):
             raise RuntimeError(f"{type(self).__name__} '{self.path}' is open")
-        self._configure(None, None, True, None, False, _container.DEFAULT_LAYOUT)
-        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout)
+        self._configure(None, None, True, None, False, _container.DEFAULT_LAYOUT, 0)
+        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory)
 
     def _option_names(self) -> dict[str, Any]:
         return {}
