@@ -302,7 +302,8 @@ def open(
     try:
         for name, kind in handle.members():
             if not name:
-                found: EMDict[Any, Any] | EMList[Any] = _CLASSES[kind]._adopt(handle, mode, **options)
+                found: EMDict[Any, Any] | EMList[Any] | EMArray
+                found = _CLASSES[kind]._adopt(handle, mode, **options)
                 return found
         return Store._adopt(handle, mode)
     except BaseException:

@@ -250,7 +250,8 @@ bool attached(nb::handle object) { return container_at(object).attached(); }
 void flush(nb::handle object) {
   if (!container_at(object).attached()) return;
   bool done = true;  // an array and a typed dict keep no objects
-  if (is_dict_object(object.ptr()) && !is_typed_object(object.ptr())) done = flush_dict(dict_container(object.ptr()));
+  if (is_dict_object(object.ptr()) && !is_typed_object(object.ptr()))
+    done = flush_dict(dict_container(object.ptr()));
   if (is_list_object(object.ptr())) done = flush_list(list_container(object.ptr()));
   if (!done) throw PythonError();
 }
