@@ -240,7 +240,7 @@ void attach_array(nb::handle object, nb::handle handle, const std::string& name,
   }
   ArrayContainer& container = array_container(object.ptr());
   container.want(std::move(wanted));
-  if (!container.attach(handle.ptr(), nb::cast<StoreHandle&>(handle), name, emd::Kind::array, false))
+  if (!container.attach(handle.ptr(), nb::cast<StoreHandle&>(handle), name, emd::Kind::array, {}))
     throw PythonError();
 }
 

@@ -103,7 +103,7 @@ struct Content {
   u64 populated = 0;         // fresh pages below this are faulted in
   PageSet dirty;             // private pages changed since the last commit
   PageSet copied;            // private pages that are anonymous memory
-  std::vector<u64> private_pieces;  // where each private mapping begins: mremap moves one at a time
+  std::vector<u64> private_pieces;   // where each private mapping begins: mremap moves one at a time
   std::shared_ptr<Exports> exports;  // null if there never was a view
 
  private:
