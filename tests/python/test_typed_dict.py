@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import pyrsistence as em
 from test_readers import Remote
 
-TINY = {"_layout": (4, 64)}
+TINY = {"_layout": (4, 64, 0)}
 
 
 def typed(data=None, key="u8", value="u8", **options):
