@@ -77,7 +77,8 @@ def test_stubs_match_the_runtime(tmp_path):
     """mypy's stubtest imports the package and compares each name and signature."""
     command = [sys.executable, "-m", "mypy.stubtest", "pyrsistence", "--concise", "--ignore-disjoint-bases"]
     allowed = TESTS / "stubtest_allowlist.txt"
-    command += ["--allowlist", str(allowed)]
+    # What some versions of Python have, and others not, is not needed by all.
+    command += ["--allowlist", str(allowed), "--ignore-unused-allowlist"]
     result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr
 
