@@ -10,6 +10,8 @@ namespace {
 // One page in so many is looked up before it is asked for.
 constexpr u64 kSample = 16;
 constexpr u64 kMostPatience = 256;
+// One or two faults between batches are somebody else's.
+constexpr u64 kFewFaults = 4;
 
 }  // namespace
 
@@ -18,7 +20,7 @@ bool Readahead::begin_batch() {
     learn();
   } else {
     const u64 faults = platform::major_faults();
-    asking_ = faults_ != kUnknown && faults > faults_;
+    asking_ = faults_ != kUnknown && faults >= faults_ + kFewFaults;
     faults_ = faults;
     if (asking_ && resident_batches_ != 0) patience_ = std::min(2 * patience_, kMostPatience);
     if (asking_) resident_batches_ = 0;

@@ -117,6 +117,10 @@ void Region::advise(Access access) {
 
 void Region::let_appended_go() { state_->lets_appended_go = true; }
 
+void Region::expect_points() {
+  if (large()) advise(Access::random);
+}
+
 bool Region::large() const { return size_ > 2 * state_->store.memory_budget(); }
 
 u64 Region::resident(u64 offset, u64 length, u8* pages) const {

@@ -54,6 +54,7 @@ void Dict::open(const Options& options) {
                       options.hash_bits, seed_, options.delta_limit);
   }
   index_.open(seed_);
+  for (Region* region : {&index_region_, &log_region_, &heap_region_}) region->expect_points();
   hash_mask_ = ~u64{0} << (64 - index_.header().hash_bits);
 }
 

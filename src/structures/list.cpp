@@ -60,8 +60,10 @@ List::List(Store& store, Member& member)
       words_(*member.regions[0]),
       heap_region_(*member.regions[1]),
       heap_(heap_region_) {
-  words_.let_appended_go();
-  heap_region_.let_appended_go();
+  for (Region* region : {&words_, &heap_region_}) {
+    region->let_appended_go();
+    region->expect_points();
+  }
   if (words_.size() == 0) return;
   const ListHeader header = load<ListHeader>(words_.at(0, kHeaderBytes));
   if (header.magic != kListMagic) {

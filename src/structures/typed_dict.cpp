@@ -55,6 +55,7 @@ TypedDict::TypedDict(Store& store, Member& member, const Layout& layout)
 }
 
 void TypedDict::open() {
+  for (Region* region : {&index_region_, &rows_}) region->expect_points();
   const TypedHeader& h = *reinterpret_cast<const TypedHeader*>(rows_.at(0, sizeof(TypedHeader)));
   if (h.magic != kMagic) damaged("header", "a typed dict's magic number", h.magic);
   if (h.version != kVersion) {
