@@ -174,12 +174,13 @@ bool Committer::renew_fresh_sums(Content& content) {
   std::vector<u32> sums;
   u64 page = content.fresh_begin >> kPageShift;
   if (page >= end) return false;
-  // What is stored through views by now belongs to the next commit, and is not in the file.
+  // What is stored through views by now belongs to the next commit, and is not in the file; nor is what was changed after
+  // a commit that failed.
   const u8* const from = content.stored_through() ? content.base() : content.window;
   while (page < end) {
     sums.clear();
     for (u64 at = page; at < std::min(end, page + kChunk); ++at) {
-      const u8* const bytes = from + (at << kPageShift);
+      const u8* const bytes = content.dirty.contains(at) ? content.image(at) : from + (at << kPageShift);
       sums.push_back(PageSums::of(Content::used(bytes, at, content.size), content.id, at));
     }
     content.sums->write(page, sums);
@@ -248,7 +249,7 @@ bool Committer::write_journal(const std::vector<Region*>& changed) {
     if (any) state_.journal->finish();
     return any;
   } catch (...) {
-    state_.journal->abandon();
+    or_fail([&] { state_.journal->abandon(); });
     throw;
   }
 }

@@ -1,6 +1,7 @@
 #include "store/journal.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "base/errors.h"
@@ -81,9 +82,15 @@ void Journal::sync() {
   payload_.shrink_to_fit();
 }
 
+// The last frame may be there whole, though its writing has failed: half of a short one's padding is enough to lose. It
+// must not come back when what it says was rolled back.
 void Journal::abandon() {
   payload_.clear();
   payload_.shrink_to_fit();
+  if (!std::exchange(last_in_doubt_, false)) return;
+  const FrameHeader none{};
+  file_->write(writing_position_, &none, sizeof none);
+  file_->sync();
 }
 
 void Journal::write_frame(bool last) {
@@ -99,7 +106,9 @@ void Journal::write_frame(bool last) {
   store(payload_.data(), header);
   payload_.resize(round_up(payload_.size(), kSectorSize));
   ensure_capacity(writing_position_ + payload_.size());
+  last_in_doubt_ = last;
   file_->write(writing_position_, payload_.data(), payload_.size());
+  last_in_doubt_ = false;
   writing_position_ += payload_.size();
   writing_previous_ = header.header_checksum;
   payload_.assign(sizeof header, 0);

@@ -62,6 +62,7 @@ class Journal {
   void finish();
   // The commit point. Errors: SystemError; whether the commit is durable is then unknown until recovery.
   void sync();
+  // Errors: SystemError if a frame of it may be on the disk and cannot be made void.
   void abandon();
 
   u64 used_bytes() const { return position_; }
@@ -100,6 +101,7 @@ class Journal {
 
   std::unique_ptr<platform::File> file_;
   u64 capacity_ = 0;
+  bool last_in_doubt_ = false;  // the writing of the commit's last frame has failed
   u64 generation_ = 0;
   u64 salt_ = 0;
   u64 sequence_ = 0;  // of the last commit
