@@ -131,9 +131,21 @@ class FaultRun {
       actor_.act({Action::commit, 0, 0});
     } catch (const StateError&) {
       return false;
+    } catch (const SystemError& told_later) {  // of a sync in the background
+      if (told_later.error() != error() || !refuses()) throw;
+      return false;
     }
     actor_.require_current();
     return true;
+  }
+
+  bool refuses() {
+    try {
+      const Operation operation(actor_.store());
+    } catch (const StateError&) {
+      return true;
+    }
+    return false;
   }
 
   // The process ends. Power cut now; or the next process opens it in the same boot, with power cuts on the way.
