@@ -51,7 +51,7 @@ void expect_sound(Opened& opened) {
 
 // Each commit writes its number to all keys, appends, erases, and now and then clears or checkpoints.
 TEST(Backup, OfAStoreThatIsBeingWrittenIsOneCommit) {
-  const Scratch scratch("/dev/shm");
+  const Scratch scratch = Scratch::fast();
   std::atomic<u64> committed = 0;
   const std::jthread writing([&](const std::stop_token& stop) {
     Opened writer(scratch.path("s"));
@@ -85,7 +85,7 @@ TEST(Backup, OfAStoreThatIsBeingWrittenIsOneCommit) {
 }
 
 TEST(Backup, OfAStoreAtRestAndOfOneThatWasCutOff) {
-  const Scratch scratch("/dev/shm");
+  const Scratch scratch = Scratch::fast();
   {
     Opened writer(scratch.path("s"));
     writer.put(1, "one");
@@ -102,7 +102,7 @@ TEST(Backup, OfAStoreAtRestAndOfOneThatWasCutOff) {
 }
 
 TEST(Backup, ACancelledOneLeavesNothing) {
-  const Scratch scratch("/dev/shm");
+  const Scratch scratch = Scratch::fast();
   Opened writer(scratch.path("s"));
   for (u64 i = 0; i < 1000; ++i) writer.put(i, std::string(100, 'x'));
   writer.store->commit();
@@ -140,7 +140,7 @@ class OneDirectoryElsewhere : public platform::FileSystem {
 
 // The copy's journal is of the generation that its superblock names.
 TEST(Backup, ACheckpointWhileTheCopyIsSyncedDoesNotReachIt) {
-  const Scratch scratch("/dev/shm");
+  const Scratch scratch = Scratch::fast();
   Opened writer(scratch.path("s"));
   for (u64 i = 0; i < 1000; ++i) writer.put(i, std::string(100, 'x'));
   writer.store->commit();
@@ -167,7 +167,7 @@ TEST(Backup, ACheckpointWhileTheCopyIsSyncedDoesNotReachIt) {
 }
 
 TEST(Backup, OfAStoreWithATruncatedFileIsRefused) {
-  const Scratch scratch("/dev/shm");
+  const Scratch scratch = Scratch::fast();
   {
     Opened writer(scratch.path("s"));
     for (u64 i = 0; i < 1000; ++i) writer.put(i, std::string(100, 'x'));
@@ -181,7 +181,7 @@ TEST(Backup, OfAStoreWithATruncatedFileIsRefused) {
 
 // Dead space that cannot be given back yet asks for a commit now and then, and not in each operation.
 TEST(Backup, DeadSpaceThatHasToWaitDoesNotMakeEveryOperationCommit) {
-  const Scratch scratch("/dev/shm");
+  const Scratch scratch = Scratch::fast();
   Opened writer(scratch.path("s"));
   constexpr u64 kValues = 600;
   for (u64 i = 0; i < kValues; ++i) writer.put(i, std::string(u64{64} << 10, 'x'));
@@ -201,7 +201,7 @@ TEST(Backup, DeadSpaceThatHasToWaitDoesNotMakeEveryOperationCommit) {
 }
 
 TEST(Backup, AWriterThatClosesMeanwhileLeavesItsJournal) {
-  const Scratch scratch("/dev/shm");
+  const Scratch scratch = Scratch::fast();
   Opened writer(scratch.path("s"));
   for (u64 i = 0; i < 1000; ++i) writer.put(i, std::string(100, 'x'));
   writer.store->commit();

@@ -68,7 +68,7 @@ class Compaction : public ::testing::Test {
     for (const Finding& finding : findings) ADD_FAILURE() << finding.where << ": " << finding.what;
   }
 
-  Scratch scratch{"/dev/shm"};
+  Scratch scratch = Scratch::fast();
   std::unique_ptr<Store> store;
   std::shared_ptr<Member> dict_member, list_member;
   std::unique_ptr<Dict> dict;

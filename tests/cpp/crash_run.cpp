@@ -86,7 +86,7 @@ class CrashRun {
     actor_.adopt(allowed[CrashInspector::find_state(actor_.store(), workload_, allowed)]);
   }
 
-  Scratch scratch_{"/dev/shm"};
+  Scratch scratch_ = Scratch::fast();
   const Workload& workload_;
   Random random_;
   std::shared_ptr<SimulatedDisk> disk_;

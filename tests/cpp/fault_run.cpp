@@ -173,7 +173,7 @@ class FaultRun {
     if (inspector_.failure()) throw Violation(*inspector_.failure());
   }
 
-  Scratch scratch_{"/dev/shm"};
+  Scratch scratch_ = Scratch::fast();
   const Workload& workload_;
   std::shared_ptr<SimulatedDisk> disk_;
   CrashInspector inspector_;

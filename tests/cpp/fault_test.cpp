@@ -58,7 +58,7 @@ class FaultyStore {
   std::unique_ptr<Store> store;
 
  private:
-  Scratch scratch_{"/dev/shm"};
+  Scratch scratch_ = Scratch::fast();
   std::shared_ptr<SimulatedDisk> disk_;
   u64 countdown_ = kNever;
   bool met_ = false;
@@ -227,7 +227,7 @@ TEST_P(CommitFault, EveryCallOfACommitFailsInTurn) {
 
 // A journal that cannot grow any more begins anew, so that deleting goes on for as long as anybody wants.
 TEST(Fault, OnAFullDiskDeletionsCommitHoweverMany) {
-  const Scratch scratch("/dev/shm");
+  const Scratch scratch = Scratch::fast();
   const auto disk = std::make_shared<SimulatedDisk>(scratch.path("disk"));
   bool full = false;
   disk->before_call = [&](Call call, const std::string& file) {
@@ -263,7 +263,7 @@ TEST(Fault, OnAFullDiskDeletionsCommitHoweverMany) {
 // The journal begins anew although the commit that it was to hold does not fit then either: what it had vouched for must
 // be in the files, also where the commit would have replaced them.
 TEST(Fault, AJournalThatBeginsAnewInVainLosesNothing) {
-  const Scratch scratch("/dev/shm");
+  const Scratch scratch = Scratch::fast();
   const auto disk = std::make_shared<SimulatedDisk>(scratch.path("disk"));
   bool full = false;
   disk->before_call = [&](Call call, const std::string& file) {

@@ -44,7 +44,7 @@ struct IndexOfHashes {
     return first;
   }
 
-  Scratch scratch{"/dev/shm"};
+  Scratch scratch = Scratch::fast();
   std::unique_ptr<Store> store;
   std::shared_ptr<Member> member;
   std::vector<u64> hashes;

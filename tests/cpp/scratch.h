@@ -1,19 +1,21 @@
 // A directory of its own for a test, removed afterwards.
 #pragma once
 
+#include <stdlib.h>
+
 #include <filesystem>
 #include <string>
 
+#include "fast_directory.h"
+
 class Scratch {
  public:
-  // `parent`: where to make it, if that exists (a tmpfs makes tests with many syncs fast).
-  explicit Scratch(const std::string& parent = "") {
-    const bool usable = !parent.empty() && std::filesystem::is_directory(parent);
-    const std::filesystem::path root =
-        usable ? std::filesystem::path(parent) : std::filesystem::temp_directory_path();
-    std::string pattern = (root / "emd-test-XXXXXX").string();
+  explicit Scratch(const std::filesystem::path& parent = std::filesystem::temp_directory_path()) {
+    std::string pattern = (parent / "emd-test-XXXXXX").string();
     root_ = ::mkdtemp(pattern.data());
   }
+  // For a test with many syncs.
+  static Scratch fast() { return Scratch(fast_directory()); }
   ~Scratch() { std::filesystem::remove_all(root_); }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;

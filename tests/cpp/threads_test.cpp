@@ -85,7 +85,7 @@ void in_threads(u64 count, const std::function<void(u64)>& work) {
 // Each thread has its own store; together they pass the budget again and again, so that each is asked by the others to let
 // pages go.
 TEST(Threads, StoresOfTheirOwnShareTheBudgetAndTheDescriptors) {
-  const Scratch scratch("/dev/shm");
+  const Scratch scratch = Scratch::fast();
   const u64 budget = memory_budget();
   set_memory_budget(u64{2} << 20);
   in_threads(kThreads, [&](u64 thread) {
@@ -100,7 +100,7 @@ TEST(Threads, StoresOfTheirOwnShareTheBudgetAndTheDescriptors) {
 }
 
 TEST(Threads, OneStoreIsHandedFromThreadToThread) {
-  const Scratch scratch("/dev/shm");
+  const Scratch scratch = Scratch::fast();
   Shared shared(scratch.path("s"));
   in_threads(kThreads, [&](u64 thread) {
     for (u64 i = 0; i < 400; ++i) {
@@ -115,7 +115,7 @@ TEST(Threads, OneStoreIsHandedFromThreadToThread) {
 
 // A thread of the store's own syncs files while commits, compactions and checkpoints go on with them and with others.
 TEST(Threads, FilesAreSyncedInTheBackground) {
-  const Scratch scratch("/dev/shm");
+  const Scratch scratch = Scratch::fast();
   StoreOptions how = options();
   how.background_sync_bytes = 1;
   Shared shared(scratch.path("s"), how);
@@ -129,7 +129,7 @@ TEST(Threads, FilesAreSyncedInTheBackground) {
 }
 
 TEST(Threads, ABackupRunsBesideTheThreadsThatWrite) {
-  const Scratch scratch("/dev/shm");
+  const Scratch scratch = Scratch::fast();
   Shared shared(scratch.path("s"));
   std::atomic<u64> copies = 0;
   in_threads(kThreads, [&](u64 thread) {
@@ -148,7 +148,7 @@ TEST(Threads, ABackupRunsBesideTheThreadsThatWrite) {
 }
 
 TEST(Threads, OfManyThatOpenAStoreOneWriterOrAllReadersSucceed) {
-  const Scratch scratch("/dev/shm");
+  const Scratch scratch = Scratch::fast();
   Store::open(scratch.path("s"), options())->close();
   for (u64 round = 0; round < 20; ++round) {
     std::atomic<u64> writers = 0, readers = 0;

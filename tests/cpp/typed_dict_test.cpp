@@ -85,7 +85,7 @@ class TypedStore {
     return std::string(reinterpret_cast<const char*>(dict->key_at(row)), layout_.key_bytes);
   }
 
-  Scratch scratch{"/dev/shm"};
+  Scratch scratch = Scratch::fast();
   StoreOptions options;
   std::unique_ptr<Store> store;
   std::shared_ptr<Member> member;

@@ -80,7 +80,7 @@ void flip(const std::string& file, u64 byte, unsigned bit) {
 }
 
 TEST(Verify, FindsEverySingleFlippedBit) {
-  const Scratch scratch("/dev/shm");
+  const Scratch scratch = Scratch::fast();
   const std::string path = scratch.path("s");
   make(path);
   ASSERT_TRUE(findings_of(path).empty());
@@ -118,7 +118,7 @@ TEST(Verify, FindsEverySingleFlippedBit) {
 }
 
 TEST(Verify, FindsPagesThatChangedPlacesAndLostChecksums) {
-  const Scratch scratch("/dev/shm");
+  const Scratch scratch = Scratch::fast();
   const std::string path = scratch.path("s");
   make(path);
   const std::string copy = scratch.path("copy");
@@ -156,7 +156,7 @@ TEST(Verify, ACommitDoesNotSealDamage) {
 
 // clear() gives the dict new files, and removes those that no commit has named.
 TEST(Verify, ContentsThatWaitForACommitAreNoFinding) {
-  const Scratch scratch("/dev/shm");
+  const Scratch scratch = Scratch::fast();
   const auto store = Store::open(scratch.path("s"), quiet());
   std::shared_ptr<Member> member;
   const auto dict = open_dict(*store, member);

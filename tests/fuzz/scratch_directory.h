@@ -10,14 +10,15 @@
 #include <filesystem>
 #include <string>
 
+#include "fast_directory.h"
+
 namespace emd::fuzz {
 
 class ScratchDirectory {
  public:
   ScratchDirectory() {
     namespace fs = std::filesystem;
-    const fs::path memory = "/dev/shm";
-    const fs::path root = fs::is_directory(memory) ? memory : fs::temp_directory_path();
+    const fs::path root = fast_directory();
     for (const fs::directory_entry& entry : fs::directory_iterator(root)) remove_if_stale(entry.path());
     path_ = root / (kPrefix + std::to_string(::getpid()));
     fs::remove_all(path_);
