@@ -124,24 +124,6 @@ void will_need(const u8* address, u64 length) {
   (void)::madvise(begin, static_cast<u64>(address + length - begin), MADV_WILLNEED);
 }
 
-u64 resident_pages(const u8* address, u64 length) {
-  if (length == 0) return 0;
-  constexpr u64 kChunk = 4096;  // pages
-  unsigned char vector[kChunk];
-  u8* at = const_cast<u8*>(address) - reinterpret_cast<u64>(address) % kPageSize;
-  u64 left = (static_cast<u64>(address + length - at) + kPageSize - 1) >> kPageShift;
-  u64 resident = 0;
-  while (left != 0) {
-    const u64 pages = std::min(left, kChunk);
-    if (::mincore(at, pages << kPageShift, vector) != 0) throw_errno("mincore", "");
-    resident +=
-        static_cast<u64>(std::count_if(vector, vector + pages, [](unsigned char v) { return v & 1; }));
-    at += pages << kPageShift;
-    left -= pages;
-  }
-  return resident;
-}
-
 void move(u8* from, u8* to, u64 length) {
   if (::mremap(from, length, length, MREMAP_MAYMOVE | MREMAP_FIXED, to) == MAP_FAILED) {
     throw_errno("mremap", std::to_string(length) + " bytes");

@@ -44,9 +44,6 @@ enum class Pattern { normal, random, sequential };
 void advise(u8* address, u64 length, Pattern pattern);
 // Asks for the pages of a file mapping to be read soon, without waiting. A hint: errors are none.
 void will_need(const u8* address, u64 length);
-// How many pages of a mapping are in memory. Where the kernel does not tell (a file that belongs to someone else), all.
-// Cost: a byte of vector a page. Other systems: mincore on the BSDs and macOS, QueryWorkingSetEx on Windows.
-u64 resident_pages(const u8* address, u64 length);
 // Moves a mapping with its private pages to another reserved place.
 void move(u8* from, u8* to, u64 length);
 

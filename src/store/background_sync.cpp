@@ -5,12 +5,14 @@
 
 namespace emd {
 
-BackgroundSync::~BackgroundSync() {
+BackgroundSync::~BackgroundSync() { finish(); }
+
+void BackgroundSync::finish() {
   if (thread_.joinable()) thread_.join();
 }
 
 void BackgroundSync::start(Files files, bool in_thread) {
-  if (thread_.joinable()) thread_.join();
+  finish();
   running_.store(true, std::memory_order_relaxed);
   if (in_thread) {
     try {
@@ -35,7 +37,7 @@ void BackgroundSync::work(const Files& files) noexcept {
 }
 
 void BackgroundSync::wait() {
-  if (thread_.joinable()) thread_.join();
+  finish();
   if (error_ != nullptr) std::rethrow_exception(std::exchange(error_, nullptr));
 }
 

@@ -30,6 +30,8 @@ class BackgroundSync {
   // has told of the last. Errors: none yet.
   void start(Files files, bool in_thread);
   bool running() const { return running_.load(std::memory_order_acquire); }
+  // Returns when no job runs; its error is kept for wait().
+  void finish();
   // Returns when no job runs. Errors: of the first sync of the last job that failed; told once.
   void wait();
 

@@ -23,8 +23,9 @@ struct Content {
     existing,  // a file with committed bytes
     created,   // a new file: everything in it is fresh
   };
-  // Maps the file; private pages are counted in `budget`, which outlives it. `size` is the committed size. A writer's file is cut to its committed pages: what lies
-  // behind them was never committed. Errors: DamagedError if the file is shorter, SystemError.
+  // Maps the file; private pages are counted in `budget`, which outlives it. `size` is the committed size. A writer's
+  // file is cut to its committed pages: what lies behind them was never committed. Errors: DamagedError if the file is
+  // shorter, SystemError.
   Content(StoreBudget& budget, std::unique_ptr<platform::File> file, std::unique_ptr<PageSums> sums,
           FileId id, u64 size, Origin origin);
   enum class Reading {

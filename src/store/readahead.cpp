@@ -44,7 +44,9 @@ void Readahead::ask(const u8* at, u64 length) {
   const u8* const page = at - reinterpret_cast<u64>(at) % kPageSize;
   if (page == last_page_ && at + length <= page + kPageSize) return;
   last_page_ = page;
-  if (asked_++ % kSample == 0) sampled_missing_ += platform::resident_pages(page, kPageSize) == 0;
+  u8 in_memory = 1;
+  if (asked_++ % kSample == 0 && platform::resident(page, kPageSize, &in_memory))
+    sampled_missing_ += (in_memory & 1) == 0;
   platform::will_need(at, length);
 }
 

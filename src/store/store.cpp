@@ -373,6 +373,7 @@ std::unique_ptr<Content> Store::create_content() {
 
 // Nothing committed refers to the files; if they stay, the next writer removes them.
 void Store::discard_file(FileId id) noexcept {
+  state_->background.finish();  // a job opens its files by name
   for (const std::string& name : {region_file_name(id), sums_file_name(id)}) {
     try {
       if (state_->directory->exists(name)) state_->directory->remove(name);
