@@ -20,7 +20,7 @@ namespace emd {
 
 class Readahead {
  public:
-  // Before each group of 64 or more look-ups: whether to ask() for what they will read. Cost: some 0.3 us.
+  // Before each group of 64 or more look-ups: whether to ask() for what they will read. Cost: a system call.
   bool begin_batch();
   // Has the pages of [at, at + length) read, which lie in a region's window. Cost: a system call unless it is the page
   // of the last call; does not wait.

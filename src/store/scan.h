@@ -26,7 +26,7 @@ class Scan {
   Scan(const Scan&) = delete;
   Scan& operator=(const Scan&) = delete;
 
-  // The walk has come to this offset. Cost: a comparison; once a step some system calls, about 20 us.
+  // The walk has come to this offset. Cost: a comparison; once a step some system calls.
   void reached(Region& region, u64 offset) {
     if (__builtin_expect(offset - begin_ >= kStep, 0)) step(region, offset);
   }

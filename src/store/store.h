@@ -219,7 +219,7 @@ class Store {
   u64 memory_budget() const;
   u64 buffer_budget() const;
 
-  // Cost of both: a look at the files, and a byte of memory and some 30 ns a page that is mapped: 8 ms a GiB.
+  // Cost of both: a look at the files, and what Content::resident_bytes() costs.
   StoreStats stats() const;
   // Of a member's regions, in the structure's order. Precondition: it is acquired.
   std::vector<RegionStats> region_stats(const Member& member) const;

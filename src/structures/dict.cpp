@@ -7,7 +7,7 @@ namespace emd {
 namespace {
 // Up to here clear() erases one by one, which costs less than making new files.
 constexpr u64 kSmallClear = 64;
-// Records that an insertion looks at to fill the filter: some 2 us, and 50 million keys are known after a million.
+// Records that an insertion looks at to fill the filter: 50 million keys are known after a million.
 constexpr unsigned kRecordsCovered = 48;
 
 // Positions come from the caller: one too large must not wrap to a small offset.

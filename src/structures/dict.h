@@ -78,7 +78,7 @@ class Dict {
   Wanted wanted(Bytes key) const { return {key, hash(key)}; }
   // Fetches what find(), put() and erase() of these will look at: buckets, then records, then values outside of them.
   // A hint: it changes nothing, and damage is left for those calls to raise. At most kMaxGroup at a time.
-  // Cost: warm, some 20 ns a key.
+  // Cost: two or three misses a key, side by side.
   void fetch(std::span<const Wanted> group) const;
   // Before each group: whether its pages have to be asked for, by read_ahead(), as some were found missing. Cost: a
   // fraction of a microsecond.

@@ -8,8 +8,6 @@ import sys
 
 import pytest
 
-import pyrsistence
-
 pytest.importorskip("numpy")
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
@@ -25,20 +23,6 @@ from process import Failed, measure  # noqa: E402
 import benchmark_work  # noqa: E402
 
 
-def has_columns():
-    try:
-        pyrsistence.EMDict(None, key="u8", value="u8").close()
-    except TypeError:
-        return False
-    return True
-
-
-COLUMNS = {"typed", "beyond", "inserts", "smooth"}
-MISSING = {name for name in COLUMNS if not has_columns()}
-MISSING |= set() if hasattr(pyrsistence.EMDict, "get_many") else {"batches", "beyond", "inserts"}
-MISSING |= set() if hasattr(pyrsistence, "EMArray") else {"array"}
-
-
 def run(tmp_path, *arguments):
     """The result file of a run."""
     output = tmp_path / "result.json"
@@ -50,8 +34,6 @@ def run(tmp_path, *arguments):
 
 @pytest.mark.parametrize("name", [*CLAIMS])
 def test_a_claim_is_measured(name, tmp_path):
-    if name in MISSING:
-        pytest.skip("what it measures is not built yet")
     result = run(tmp_path, "--kinds", "--claims", name, "--count", "1000", "--seconds", "0.2")
     assert result["claims"]
     for claim in result["claims"]:
