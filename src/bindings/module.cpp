@@ -382,14 +382,17 @@ nb::dict typed_stats(TypedContainer& container) {
   });
   nb::dict result;
   const emd::u64 room = regions[1].bytes - std::min(regions[1].bytes, stats.row_bytes);
-  result["regions"] =
-      region_stats(regions, {{"index", stats.index_bytes - stats.index_free_bytes, 0, stats.index_free_bytes},
-                             {"rows", stats.live_row_bytes, stats.row_bytes - stats.live_row_bytes, room},
-                             {"dead", stats.dead_map_bytes, 0, 0}});
+  result["regions"] = region_stats(
+      regions, {{"index", stats.index_bytes - stats.index_free_bytes, 0, stats.index_free_bytes},
+                {"rows", stats.live_row_bytes, stats.row_bytes - stats.live_row_bytes, room},
+                {"dead", stats.dead_map_bytes, 0, 0},
+                {"delta", stats.delta_bytes - stats.delta_free_bytes, 0, stats.delta_free_bytes}});
   result["entries"] = stats.entries;
   result["index_bytes"] = stats.index_bytes;
   result["row_bytes"] = stats.row_bytes;
   result["live_row_bytes"] = stats.live_row_bytes;
+  result["delta_entries"] = stats.delta_entries;
+  result["filter_bytes"] = stats.filter_bytes;
   result["load"] = stats.load;
   return result;
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cerrno>
+#include <optional>
 
 #include "structures/typed_dict_keys.h"
 
@@ -12,6 +13,8 @@ namespace emd {
 namespace {
 // Up to here clear() erases one by one, which costs less than making new files.
 constexpr u64 kSmallClear = 64;
+// Rows that an insertion looks at to fill the filter, as Dict does.
+constexpr unsigned kRowsCovered = 48;
 }  // namespace
 
 void TypedDict::damaged(const char* what, const char* expected, u64 found) const {
@@ -31,28 +34,27 @@ bool TypedDict::is_possible(const Layout& layout) {
          layout.key_text.size() <= kMaxTextBytes && layout.value_text.size() <= kMaxTextBytes;
 }
 
-TypedDict::TypedDict(Store& store, Member& member)
-    : store_(store),
-      index_region_(*member.regions[0]),
-      rows_(*member.regions[1]),
-      dead_(*member.regions[2]),
-      index_(index_region_, [this](u64 row) { return hash_at(row); }),
-      seed_(store.seed()) {
-  EMD_CHECK(member.region_count == kRegionCount);
-  open();
-}
+TypedDict::TypedDict(Store& store, Member& member) : TypedDict(store, member, nullptr) {}
 
 TypedDict::TypedDict(Store& store, Member& member, const Layout& layout)
+    : TypedDict(store, member, &layout) {}
+
+TypedDict::TypedDict(Store& store, Member& member, const Layout* layout)
     : store_(store),
       index_region_(*member.regions[0]),
       rows_(*member.regions[1]),
       dead_(*member.regions[2]),
-      index_(index_region_, [this](u64 row) { return hash_at(row); }),
+      delta_(*member.regions[3]),
+      index_(store_, index_region_, delta_, [this](u64 row) { return hash_at(row); }),
       seed_(store.seed()) {
   EMD_CHECK(member.region_count == kRegionCount);
-  if (rows_.size() == 0 && !store.read_only()) format(layout);
+  if (layout != nullptr && rows_.size() == 0 && !store.read_only()) format(*layout);
+  rows_.let_appended_go();
   open();
+  store_.on_rollback(this, [this] { filter_.reset(); });
 }
+
+TypedDict::~TypedDict() { store_.remove_callback(this); }
 
 void TypedDict::open() {
   for (Region* region : {&index_region_, &rows_}) region->expect_points();
@@ -91,7 +93,7 @@ void TypedDict::format(const Layout& layout) {
   std::memcpy(rows_.writable(0, head.size()), head.data(), head.size());
   index_region_.extend(HashIndex::kEmptyBytes);
   HashIndex::format(index_region_.writable(0, HashIndex::kEmptyBytes), layout.max_segment_buckets,
-                    layout.hash_bits, seed_);
+                    layout.hash_bits, seed_, layout.delta_limit);
 }
 
 // Header and texts, to a whole page.
@@ -127,6 +129,7 @@ TypedDict::Layout TypedDict::layout() const {
   layout.value_text = as_text({texts + key_text, value_text});
   layout.max_segment_buckets = index_.header().max_segment_buckets;
   layout.hash_bits = index_.header().hash_bits;
+  layout.delta_limit = index_.header().delta_limit;
   return layout;
 }
 
@@ -157,7 +160,7 @@ void TypedDict::reserve_rows(u64 count) {
 }
 
 // Precondition: reserve_rows(1), and the room made. Does not fail.
-void TypedDict::insert_row(const HashIndex::Place& place, u64 hash, const u8* key, const u8* value) {
+void TypedDict::insert_row(const BufferedIndex::Place& place, u64 hash, const u8* key, const u8* value) {
   TypedHeader& h = change_header();
   const u64 row = h.rows++;
   ++h.changes;
@@ -169,6 +172,18 @@ void TypedDict::insert_row(const HashIndex::Place& place, u64 hash, const u8* ke
   std::memcpy(at, key, key_bytes_);
   copy_value(at + value_offset_, value);
   index_.insert(place, hash, row);
+  filter_.note_appended(hash, row, row + 1);
+}
+
+// Gives the filter room for one more key, and fills it with some of the rows that it does not know yet.
+void TypedDict::cover_rows() {
+  const u64 rows = row_count();
+  if (!filter_.make_room(store_.memory_budget())) return;
+  for (unsigned i = 0; i < kRowsCovered && filter_.covered() != rows; ++i) {
+    const u64 row = next_live(filter_.covered());
+    if (row == kNone) return filter_.skip(rows);
+    filter_.cover(hash_at(row), row + 1);
+  }
 }
 
 // ---- erasing
@@ -194,6 +209,7 @@ void TypedDict::erase_row(u64 row, u64 hash) {
   ++h.changes;
   if (last) {
     cut(end);
+    filter_.note_dead(end, end, end);
   } else {
     u64& word = *dead_.writable_as<u64>(row / 64 * 8);
     word |= u64{1} << row % 64;
@@ -263,15 +279,20 @@ void TypedDict::clear() {
   const u64 changes = version();
   const Layout as_before = layout();
   Region::Rewrite index = index_region_.rewrite(HashIndex::kEmptyBytes);
-  HashIndex::format(index.data(), as_before.max_segment_buckets, as_before.hash_bits, seed_);
+  HashIndex::format(index.data(), as_before.max_segment_buckets, as_before.hash_bits, seed_,
+                    as_before.delta_limit);
   const std::vector<u8> head = header_page(as_before);
   Region::Rewrite rows = rows_.rewrite(head.size());
   std::memcpy(rows.data(), head.data(), head.size());
   Region::Rewrite dead = dead_.rewrite(0);
+  std::optional<Region::Rewrite> delta;
+  if (delta_.size() != 0) delta = delta_.rewrite(0);
   // Nothing fails from here on.
   index_region_.finish(std::move(index));
   rows_.finish(std::move(rows));
   dead_.finish(std::move(dead));
+  if (delta) delta_.finish(std::move(*delta));
+  filter_.reset();
   change_header().changes = changes + 1;
 }
 
@@ -314,6 +335,10 @@ TypedDict::Stats TypedDict::stats() const {
   stats.row_bytes = row_count() * row_bytes_;
   stats.live_row_bytes = stats.entries * row_bytes_;
   stats.dead_map_bytes = dead_.size();
+  stats.delta_entries = index_.delta_count();
+  stats.delta_bytes = delta_.size();
+  stats.delta_free_bytes = index_.delta_free_bytes();
+  stats.filter_bytes = filter_.bytes();
   stats.load = static_cast<double>(stats.entries) / static_cast<double>(index_.slot_count());
   return stats;
 }

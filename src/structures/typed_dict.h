@@ -1,7 +1,7 @@
 // TypedDict: keys and values of fixed sizes, in rows one behind the other, in insertion order.
 //
-// Three regions: index (a HashIndex whose positions are row numbers), rows, and dead (a bit a row, set where it died; it
-// has no bytes until something is erased). docs/format.md draws them.
+// Four regions: index and delta (a BufferedIndex whose positions are row numbers), rows, and dead (a bit a row, set where
+// it died; it has no bytes until something is erased). docs/format.md draws them.
 //
 //   rows   header | texts of the key's and the value's type | to a whole page | row 0 | row 1 | ...
 //   row    key | to value_offset, zeros | value | to row_bytes, zeros
@@ -24,7 +24,8 @@
 #include "base/hash.h"
 #include "store/readahead.h"
 #include "store/store.h"
-#include "structures/hash_index.h"
+#include "structures/buffered_index.h"
+#include "structures/key_filter.h"
 
 namespace emd {
 
@@ -49,13 +50,13 @@ static_assert(sizeof(TypedHeader) == 80 && offsetof(TypedHeader, rows_offset) ==
 
 class TypedDict {
  public:
-  static constexpr unsigned kRegionCount = 3;
+  static constexpr unsigned kRegionCount = 4;
   static constexpr u64 kMagic = 0x3145505954444d45;  // "EMDTYPE1"
-  static constexpr u32 kVersion = 1;
+  static constexpr u32 kVersion = 2;
   static constexpr u32 kMaxRowBytes = u32{1} << 20;
   static constexpr u32 kMaxTextBytes = u32{1} << 20;
   static constexpr u64 kDeadBlock = u64{1} << 20;
-  static constexpr u64 kNone = HashIndex::kNone;
+  static constexpr u64 kNone = BufferedIndex::kNone;
 
   // How a row lies, and what its types are called; with the knobs for tests, as Dict's. Kept in the files.
   struct Layout {
@@ -66,6 +67,7 @@ class TypedDict {
     std::string key_text, value_text;
     u32 max_segment_buckets = 512;
     u32 hash_bits = 64;
+    u64 delta_limit = BufferedIndex::kAutomatic;
   };
   // How add_many() adds: integers wrap.
   enum class Number : u8 { integer8, integer16, integer32, integer64, float32, float64 };
@@ -77,6 +79,7 @@ class TypedDict {
   TypedDict(Store& store, Member& member);
   // The same; lays an empty one there if they have no bytes, inside an Operation of its own.
   TypedDict(Store& store, Member& member, const Layout& layout);
+  ~TypedDict();
   TypedDict(const TypedDict&) = delete;
   TypedDict& operator=(const TypedDict&) = delete;
 
@@ -90,7 +93,8 @@ class TypedDict {
 
   // ---- One key: `key` points to key_bytes, `value` to value_bytes; not into the dict itself
 
-  // The row of a key; kNone: there is none. Cost: one directory line, one or two bucket lines, one row. Errors, as of all
+  // The row of a key; kNone: there is none. Cost: one directory line, one or two bucket lines, one row; beyond memory also
+  // a line or two of the delta. Errors, as of all
   // that read: DamagedError.
   u64 find(const u8* key) const;
   // Of a row in use, or of one that was.
@@ -143,7 +147,9 @@ class TypedDict {
 
   struct Stats {
     u64 entries, index_bytes, index_free_bytes, row_bytes, live_row_bytes, dead_map_bytes;
-    double load;  // entries over slots
+    u64 delta_entries, delta_bytes, delta_free_bytes;
+    u64 filter_bytes;  // in anonymous memory
+    double load;       // entries over slots, of index and delta
   };
   Stats stats() const;
   // Every invariant, commented one by one. Cost: O(n) time, 8 bytes of memory an entry.
@@ -161,6 +167,7 @@ class TypedDict {
     std::array<u64, kBlock> rows;  // kNone: not there
   };
 
+  TypedDict(Store& store, Member& member, const Layout* layout);
   void open();
   void format(const Layout& layout);
   std::vector<u8> header_page(const Layout& layout) const;
@@ -173,12 +180,15 @@ class TypedDict {
     return rows_.at(offset_of(row), row_bytes_);
   }
   template <class Keys>
-  u64 find_row(const Keys& keys, u64 hash, const u8* key, HashIndex::Place* place) const;
+  u64 find_row(const Keys& keys, u64 hash, const u8* key, BufferedIndex::Place* place) const;
   template <class Keys>
   bool put_with(const Keys& keys, u64 hash, const u8* key, const u8* value);
+  // Whether the filter excludes that a live row has a key of this hash.
+  bool known_new(u64 hash) const { return filter_.excludes(hash, row_count()); }
+  void cover_rows();
   void set_value(u64 row, const u8* value);
   void reserve_rows(u64 count);
-  void insert_row(const HashIndex::Place& place, u64 hash, const u8* key, const u8* value);
+  void insert_row(const BufferedIndex::Place& place, u64 hash, const u8* key, const u8* value);
   void erase_row(u64 row, u64 hash);
   bool is_dead(u64 row) const { return dead_word(row / 64) >> (row % 64) & 1; }
   u64 dead_word(u64 word) const {
@@ -223,7 +233,9 @@ class TypedDict {
   Region& index_region_;
   Region& rows_;
   Region& dead_;
-  HashIndex index_;
+  Region& delta_;
+  BufferedIndex index_;
+  KeyFilter filter_;  // of the live rows before row covered(), while the index buffers
   mutable Readahead readahead_;
   u64 seed_ = 0;
   u64 hash_mask_ = ~u64{0};

@@ -9,15 +9,17 @@ namespace emd {
 // The row of each key of a block, or kNone.
 template <class Keys>
 void TypedDict::locate(const Keys& keys, const u8* key, unsigned count, Block& block) const {
+  const u64 limit = row_count();
   for (unsigned i = 0; i < count; ++i) {
     block.hashes[i] = keys.hash(key + std::size_t{i} * keys.size(), seed_) & hash_mask_;
     index_.prefetch(block.hashes[i]);
+    filter_.prefetch(block.hashes[i]);
   }
-  const u64 limit = row_count();
   const u8* const base = rows_.data() + rows_offset_;
   const u64 stride = row_bytes_;
   for (unsigned i = 0; i < count; ++i) {
-    const u64 row = block.rows[i] = index_.candidate(block.hashes[i]);
+    const u64 hash = block.hashes[i];
+    const u64 row = block.rows[i] = filter_.excludes(hash, limit) ? kNone : index_.candidate(hash);
     if (row == kNone) continue;
     if (__builtin_expect(row >= limit, 0)) damaged_row(row);
     __builtin_prefetch(base + row * stride);
@@ -32,16 +34,20 @@ void TypedDict::locate(const Keys& keys, const u8* key, unsigned count, Block& b
   }
 }
 
-// Where pages are missing: has the disk read those of all buckets, and then those of all rows.
+// Where pages are missing: has the disk read those of all buckets, and then those of all rows. Not of keys that are known
+// to be new. The kernel is told that the pages are single ones, or it would read 31 around one that is missed nevertheless.
 template <class Keys>
 void TypedDict::ask_ahead(const Keys& keys, const u8* key, u64 count) const {
   if (!readahead_.begin_batch()) return;
   const auto hash_of = [&](u64 i) { return keys.hash(key + i * keys.size(), seed_) & hash_mask_; };
+  for (Region* region : {&index_region_, &rows_}) region->advise(Access::random);
   for (u64 i = 0; i < count; ++i) {
-    readahead_.ask(index_.bucket_address(hash_of(i)), kSlotsPerBucket * sizeof(u64));
+    const u64 hash = hash_of(i);
+    if (!known_new(hash)) readahead_.ask(index_.bucket_address(hash), kSlotsPerBucket * sizeof(u64));
   }
   for (u64 i = 0; i < count; ++i) {
-    const u64 row = index_.candidate(hash_of(i));
+    const u64 hash = hash_of(i);
+    const u64 row = known_new(hash) ? kNone : index_.candidate(hash);
     if (row != kNone) readahead_.ask(row_at(row), row_bytes_);
   }
 }

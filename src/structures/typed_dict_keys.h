@@ -32,21 +32,25 @@ decltype(auto) TypedDict::with_keys(Call&& call) const {
 }
 
 template <class Keys>
-u64 TypedDict::find_row(const Keys& keys, u64 hash, const u8* key, HashIndex::Place* place) const {
+u64 TypedDict::find_row(const Keys& keys, u64 hash, const u8* key, BufferedIndex::Place* place) const {
   return index_.find(
       hash, [&](u64 row) { return keys.same(row_at(row), key); }, place);
 }
 
 template <class Keys>
 bool TypedDict::put_with(const Keys& keys, u64 hash, const u8* key, const u8* value) {
-  HashIndex::Place place;
-  const u64 row = find_row(keys, hash, key, &place);
-  if (row != kNone) {
-    set_value(row, value);
-    return false;
+  const bool buffering = index_.buffering();
+  if (__builtin_expect(buffering, 0)) cover_rows();
+  BufferedIndex::Place place;
+  if (!buffering || !known_new(hash)) {
+    const u64 row = find_row(keys, hash, key, &place);
+    if (row != kNone) {
+      set_value(row, value);
+      return false;
+    }
   }
   reserve_rows(1);
-  if (place.offset == 0) place = index_.make_room(hash);
+  index_.make_room(hash, place);
   // Nothing fails from here on.
   insert_row(place, hash, key, value);
   return true;

@@ -17,7 +17,8 @@
 namespace emd {
 namespace {
 
-TypedDict::Layout layout_of(u32 key_bytes, u32 value_bytes, u32 segment_buckets = 512, u32 hash_bits = 64) {
+TypedDict::Layout layout_of(u32 key_bytes, u32 value_bytes, u32 segment_buckets = 512, u32 hash_bits = 64,
+                            u64 delta_limit = BufferedIndex::kAutomatic) {
   TypedDict::Layout layout;
   layout.key_bytes = key_bytes;
   layout.value_bytes = value_bytes;
@@ -27,6 +28,7 @@ TypedDict::Layout layout_of(u32 key_bytes, u32 value_bytes, u32 segment_buckets 
   layout.value_text = "the values'";
   layout.max_segment_buckets = segment_buckets;
   layout.hash_bits = hash_bits;
+  layout.delta_limit = delta_limit;
   return layout;
 }
 
@@ -303,11 +305,42 @@ TEST(TypedDict, IsRolledBack) {
   model.expect_equal(subject);
 }
 
+// The delta index is BufferedIndex's; here only that rows, the filter of their keys and the delta go together.
+TEST(TypedDict, GathersEntriesInTheDeltaAndTellsNewKeys) {
+  TypedStore subject(layout_of(8, 8, 8, 64, 300));
+  Model model;
+  const auto put = [&](u64 i) {
+    model.put(subject.key(i), subject.value(i));
+    EXPECT_TRUE(subject.put(i, i));
+  };
+  for (u64 i = 0; i < 3000; ++i) put(i);
+  EXPECT_GT(subject.dict->stats().delta_entries, 200u);
+  EXPECT_GT(subject.dict->stats().filter_bytes, 0u);
+  for (u64 i = 2000; i < 3000; ++i) {  // the end is cut off, and its keys come again
+    EXPECT_TRUE(subject.erase(i));
+    model.erase(subject.key(i));
+  }
+  for (u64 i = 2500; i < 4000; ++i) put(i);
+  subject.reopen();
+  for (u64 i = 4000; i < 4100; ++i) put(i);  // the filter knows the rows again after these
+  for (u64 i = 0; i < 2000; ++i) EXPECT_FALSE(subject.put(i, i));
+  model.expect_equal(subject);
+  subject.store->begin();
+  {
+    const Operation operation(*subject.store);
+    subject.dict->clear();
+  }
+  for (u64 i = 10000; i < 10050; ++i) subject.put(i, i);
+  subject.store->rollback();
+  for (u64 i = 0; i < 2000; ++i) EXPECT_FALSE(subject.put(i, i));
+  model.expect_equal(subject);
+}
+
 // ---- batches against single calls
 
-class TypedBatchTest : public testing::TestWithParam<std::pair<u32, u32>> {
+class TypedBatchTest : public testing::TestWithParam<TypedDict::Layout> {
  protected:
-  TypedBatchTest() : subject_(layout_of(GetParam().first, GetParam().second, 16)) {}
+  TypedBatchTest() : subject_(GetParam()) {}
   std::string keys(const std::vector<u64>& numbers) const {
     std::string all;
     for (const u64 i : numbers) all += subject_.key(i);
@@ -317,7 +350,7 @@ class TypedBatchTest : public testing::TestWithParam<std::pair<u32, u32>> {
 };
 
 TEST_P(TypedBatchTest, DoWhatSingleCallsDo) {
-  const auto [key_bytes, value_bytes] = GetParam();
+  const u32 value_bytes = GetParam().value_bytes;
   std::mt19937_64 random(5);
   Model model;
   for (int round = 0; round < 30; ++round) {
@@ -376,9 +409,9 @@ TEST_P(TypedBatchTest, DoWhatSingleCallsDo) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Of, TypedBatchTest,
-                         testing::Values(std::pair<u32, u32>{8, 8}, std::pair<u32, u32>{4, 4},
-                                         std::pair<u32, u32>{16, 8}, std::pair<u32, u32>{1, 1},
-                                         std::pair<u32, u32>{13, 100}));
+                         testing::Values(layout_of(8, 8, 16), layout_of(4, 4, 16), layout_of(16, 8, 16),
+                                         layout_of(1, 1, 16), layout_of(13, 100, 16),
+                                         layout_of(8, 8, 4, 64, 40)));
 
 template <class T>
 void expect_sums(TypedDict::Number number) {
@@ -457,13 +490,14 @@ TEST_P(TypedModelTest, BehavesAsTheModel) {
 
 INSTANTIATE_TEST_SUITE_P(Of, TypedModelTest,
                          testing::Values(layout_of(8, 8), layout_of(8, 8, 1), layout_of(8, 8, 4, 3),
+                                         layout_of(8, 8, 4, 64, 100), layout_of(8, 8, 2, 5, 60),
                                          layout_of(1, 1, 2), layout_of(24, 40, 8), layout_of(8, 30000, 8)));
 
 // ---- damage
 
 class TypedDamageTest : public testing::TestWithParam<unsigned> {
  protected:
-  TypedDamageTest() : subject_(layout_of(8, 8, 8)) {
+  TypedDamageTest() : subject_(layout_of(8, 8, 8, 64, GetParam() % 8 < 4 ? BufferedIndex::kNever : 50)) {
     for (u64 i = 0; i < kKeys; ++i) subject_.put(i, i);
     for (u64 i = 0; i < kKeys; i += 5) subject_.erase(i);
   }
@@ -525,13 +559,13 @@ class TypedDamageTest : public testing::TestWithParam<unsigned> {
 };
 
 TEST_P(TypedDamageTest, EveryOperationComesBack) {
-  damage(*subject_.member->regions[GetParam() % 3], 1 + static_cast<unsigned>(random_() % 40),
+  damage(*subject_.member->regions[GetParam() % 4], 1 + static_cast<unsigned>(random_() % 40),
          GetParam() % 2);
   use();
 }
 
 TEST_P(TypedDamageTest, ADamagedDictOpensOrIsRefused) {
-  damage(*subject_.member->regions[GetParam() % 2], 1 + static_cast<unsigned>(random_() % 4), true);
+  damage(*subject_.member->regions[GetParam() % 4], 1 + static_cast<unsigned>(random_() % 4), true);
   survive([&] {
     try {
       TypedDict again(*subject_.store, *subject_.member);

@@ -89,6 +89,7 @@ TypedDict::Layout typed_layout(const Workload& workload) {
   layout.value_text = "value";
   layout.max_segment_buckets = workload.segment_buckets;
   layout.hash_bits = workload.hash_bits;
+  layout.delta_limit = workload.delta_limit;
   return layout;
 }
 

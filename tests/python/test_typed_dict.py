@@ -603,4 +603,4 @@ def test_open_again_and_backup(tmp_path):
     stats = em.open(tmp_path / "b").stats()
     assert stats["entries"] == 1
     assert stats["row_bytes"] == 16
-    assert set(stats["regions"]) == {"index", "rows", "dead"}
+    assert set(stats["regions"]) == {"index", "rows", "dead", "delta"}
