@@ -311,32 +311,49 @@ class EMTypedDict(_core.TypedDictBase, _container.Container):
 
     # ---- Columns
 
-    def keys_array(self) -> Any:
+    def keys_array(self, *, copy: bool = True) -> Any:
         """Return the keys as a NumPy array, in the order of insertion.
 
-        **Cost**: a copy.
+        Without a copy it is a read-only view of the rows where they lie (so it has strides), of the keys that are
+        there now; it stays valid while the dict grows, and after close(). A key that is removed may read as
+        anything in it then. While it lives the dict cannot be compacted, nor a large one cleared.
 
-        >>> EMDict(None, {3: 1, 1: 2}, key="u8", value="f8").keys_array().tolist()
-        [3, 1]
+        **Cost**: a copy; without, O(1). Errors, without: RuntimeError while removed rows lie between the others
+        (compact() takes them out), and in a reader beside a writer outside of ``snapshot()``.
+
+        >>> d = EMDict(None, {3: 1, 1: 2}, key="u8", value="f8")
+        >>> d.keys_array().tolist(), d.keys_array(copy=False).tolist()
+        ([3, 1], [3, 1])
         """
-        return self._column("key", self._types[0].dtype)
+        return self._column(0, copy)
 
-    def values_array(self) -> Any:
+    def values_array(self, *, copy: bool = True) -> Any:
         """Return the values as a NumPy array, in the order of insertion of their keys.
 
-        **Cost**: a copy.
+        Without a copy it is a read-only view, as keys_array() has it, which shows values that are set later.
 
-        >>> EMDict(None, {3: 1, 1: 2}, key="u8", value="f8").values_array().sum().item()
-        3.0
+        **Cost**, errors: as keys_array().
+
+        >>> d = EMDict(None, {3: 1, 1: 2}, key="u8", value="f8")
+        >>> d.values_array().sum().item(), d.values_array(copy=False).max().item()
+        (3.0, 2.0)
         """
-        return self._column("value", self._types[1].dtype)
+        return self._column(1, copy)
 
     # ---- Inside
 
-    def _column(self, part: str, dtype: Any) -> Any:
+    def _column(self, number: int, copy: bool) -> Any:
         np = _numpy()
+        dtype = self._types[number].dtype
         base, shape = dtype.subdtype or (dtype, ())
-        return np.frombuffer(_core.typed_column_bytes(self, part), base).reshape(-1, *shape)
+        if copy:
+            part = _core.typed_column_bytes(self, ("key", "value")[number])
+            return np.frombuffer(part, base).reshape(-1, *shape)
+        _, _, value_offset, row_bytes, *_ = _core.typed_layout(self)
+        view = _core.typed_view(self)
+        rows = np.ndarray((memoryview(view).nbytes // row_bytes, row_bytes), np.uint8, view)
+        begin = number * value_offset
+        return rows[:, begin : begin + dtype.itemsize].view(base).reshape(-1, *shape)
 
     def _count(self, packed_keys: Any) -> int:
         return len(packed_keys) // self._types[0].size

@@ -3,6 +3,7 @@
 
 #include "base/errors.h"
 #include "bindings/array_object.h"
+#include "bindings/region_view.h"
 
 namespace pyr {
 namespace {
@@ -228,6 +229,23 @@ PyObject* method_type(PyObject* self, PyObject*) {
     return Py_BuildValue("OKO", text.get(), static_cast<unsigned long long>(type.element_bytes), shape.get());
   });
 }
+
+}  // namespace
+
+PyObject* make_array_view(PyObject* array, bool writable, const char* format) {
+  ArrayContainer& container = array_container(array);
+  return make_region_view(array, container, writable, [&] {
+    const emd::Array::Type& type = container.array().type();
+    ViewedItems items{container.array().view(writable)};
+    items.format = format;
+    if (items.format == "B" && element_of(type) != Scalar::u1) return items;
+    items.element_bytes = type.element_bytes;
+    items.shape.assign(type.shape.begin(), type.shape.end());
+    return items;
+  });
+}
+
+namespace {
 
 // _view(writable): an object with the items as its buffer, as bytes.
 PyObject* method_view(PyObject* self, PyObject* writable) {

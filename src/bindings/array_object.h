@@ -113,9 +113,7 @@ class BytesArgument {
   Py_buffer view_{};
 };
 
-// An object that exports the array's items as a buffer: they stay where they are as long as it lives. `format` is that
-// of an element. A new reference, or null with an error set. Errors by exception: StateError beside a writer without a
-// snapshot, ReadOnlyError.
+// A RegionView of the array's items: in their shape, elements of this format, or as bytes if that is "B". Errors as there.
 PyObject* make_array_view(PyObject* array, bool writable, const char* format);
 // The format of an element in the buffer protocol; empty with an error set. May run code.
 std::string buffer_format(PyObject* array);
@@ -126,6 +124,5 @@ PyObject* array_arrow_schema(PyObject* self, PyObject*);
 
 // Creates the types and adds them to the module; false with an error set.
 bool add_array_types(PyObject* module);
-bool add_array_view_type(PyObject* module);
 
 }  // namespace pyr

@@ -209,7 +209,7 @@ PyType_Spec array_spec = {"pyrsistence._core.ArrayBase", sizeof(ArrayObject), 0,
 
 bool add_array_types(PyObject* module) {
   g_array_type = add_type(module, "ArrayBase", array_spec);
-  return g_array_type && add_array_view_type(module);
+  return g_array_type != nullptr;
 }
 
 }  // namespace pyr

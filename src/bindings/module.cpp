@@ -17,6 +17,7 @@
 #include "bindings/dict_object.h"
 #include "bindings/list_object.h"
 #include "bindings/maintenance.h"
+#include "bindings/region_view.h"
 #include "bindings/typed_module.h"
 #include "bindings/typed_object.h"
 
@@ -507,7 +508,8 @@ NB_MODULE(_core, module) {
   nb::register_exception_translator(pyr::translate);
   PyObject* const self = module.ptr();
   if (!pyr::add_errors(self) || !pyr::add_dict_types(self) || !pyr::add_list_types(self) ||
-      !pyr::add_typed_types(self) || !pyr::add_array_types(self) || pyr::add_codec_functions(self) < 0) {
+      !pyr::add_typed_types(self) || !pyr::add_array_types(self) || !pyr::add_region_view_type(self) ||
+      pyr::add_codec_functions(self) < 0) {
     throw nb::python_error();
   }
   pyr::damaged_error_type = pyr::damaged_error();

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "bindings/region_view.h"
 #include "bindings/typed_object.h"
 
 namespace pyr {
@@ -277,6 +278,18 @@ PyObject* typed_column_bytes(TypedContainer& container, TypedPart part) {
     }
     if (same) return bytes.release();
   }
+}
+
+PyObject* typed_view(PyObject* dict) {
+  TypedContainer& container = typed_container(dict);
+  return make_region_view(dict, container, false, [&] {
+    const emd::TypedDict& rows = container.any_dict();
+    if (rows.dead_count() != 0) {
+      throw emd::StateError(rows.rows().path() + ": " + std::to_string(rows.dead_count()) +
+                            " removed rows lie between the others; call compact() first, or take a copy");
+    }
+    return ViewedItems{rows.view_rows()};
+  });
 }
 
 }  // namespace pyr

@@ -95,6 +95,10 @@ void bind_typed(nb::module_& module) {
   module.def("typed_unpack", [](nb::handle object, bool keys, nb::handle buffer) {
     return given(typed_unpack(typed_at(object), keys, buffer.ptr()));
   });
+  module.def("typed_view", [](nb::handle object) {
+    typed_at(object);
+    return given(typed_view(object.ptr()));
+  });
   module.def("typed_column_bytes", [](nb::handle object, const std::string& part) {
     return given(typed_column_bytes(typed_at(object), typed_part(part)));
   });

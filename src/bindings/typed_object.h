@@ -88,6 +88,10 @@ PyObject* typed_unpack(TypedContainer& container, bool keys, PyObject* buffer);
 // The bytes of the live rows' part as they lie, in insertion order.
 PyObject* typed_column_bytes(TypedContainer& container, TypedPart part);
 
+// A RegionView of the rows as they lie, as bytes. Errors by exception, beside make_region_view()'s: StateError if there are
+// dead rows.
+PyObject* typed_view(PyObject* dict);
+
 // Creates the types and adds them to the module; false with an error set.
 bool add_typed_types(PyObject* module);
 bool add_typed_iterator_type(PyObject* module);

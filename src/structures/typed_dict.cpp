@@ -276,6 +276,7 @@ void TypedDict::clear() {
     for (u64 row = last_live(); row != kNone; row = last_live()) erase_row(row);
     return;
   }
+  rows_.require_no_views("clearing it");
   const u64 changes = version();
   const Layout as_before = layout();
   Region::Rewrite index = index_region_.rewrite(HashIndex::kEmptyBytes);

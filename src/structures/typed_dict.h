@@ -108,7 +108,7 @@ class TypedDict {
   // Returns whether the key was there. Errors: as put().
   bool erase(const u8* key);
   void erase_row(u64 row);
-  // Cost: a small dict is emptied row by row, a large one by new regions. Errors: as put().
+  // Cost: a small dict is emptied row by row, a large one by new regions. Errors: as put(); ViewError, if there are views.
   void clear();
 
   // ---- Rows in insertion order
@@ -128,6 +128,8 @@ class TypedDict {
   u32 value_bytes() const { return value_bytes_; }
   u32 value_offset() const { return value_offset_; }
   Region& rows() const { return rows_; }
+  // The bytes of rows [0, row_count()) where they lie; see Region::view(). While it lives, clear() is refused.
+  Region::View view_rows() const { return rows_.view(rows_offset_, row_count() * row_bytes_, false); }
 
   // ---- Many keys: `keys` are count times key_bytes, values likewise, one behind the other
   //

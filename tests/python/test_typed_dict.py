@@ -2,6 +2,7 @@
 
 import collections.abc
 import copy
+import gc
 import math
 import pickle
 
@@ -604,3 +605,33 @@ def test_open_again_and_backup(tmp_path):
     assert stats["entries"] == 1
     assert stats["row_bytes"] == 16
     assert set(stats["regions"]) == {"index", "rows", "dead", "delta"}
+
+
+def test_columns_without_a_copy(tmp_path):
+    with em.EMDict(tmp_path / "d", key="u4", value=[("x", "f8"), ("n", "i2", (2,))]) as d:
+        assert d.keys_array(copy=False).tolist() == []
+        d.set_many(np.arange(1000, dtype="u4"), np.zeros(1000, [("x", "f8"), ("n", "i2", (2,))]))
+        keys, values = d.keys_array(copy=False), d.values_array(copy=False)
+        assert keys.tolist() == list(range(1000))
+        assert not keys.flags.writeable and not values.flags.owndata
+        d[7] = (0.5, (3, 4))
+        assert values["x"][7] == 0.5 and values["n"][7].tolist() == [3, 4]
+        for key in range(1000, 50_000):  # the region grows under the views
+            d[key] = (key, (0, 0))
+        assert keys.tolist() == list(range(1000)) and values["x"][7] == 0.5
+        assert d.values_array(copy=False)["x"][49_999] == 49_999
+        with pytest.raises(BufferError, match="clear"):
+            d.clear()
+        with pytest.raises(BufferError, match="compact"):
+            d.compact()
+        del d[5]
+        with pytest.raises(RuntimeError, match=r"1 removed rows.*compact"):
+            d.keys_array(copy=False)
+        del keys, values
+        gc.collect()
+        d.compact()
+        assert d.keys_array(copy=False)[5] == 6
+        shaped = em.EMDict(None, {1: [[1, 2], [3, 4]]}, key="u8", value=("f4", (2, 2)))
+        assert shaped.values_array(copy=False).tolist() == [[[1, 2], [3, 4]]]
+        last = d.values_array(copy=False)
+    assert last["x"][-1] == 49_999  # after close()

@@ -1,12 +1,11 @@
-// ArrayView: what exports an array's items as a buffer. The items stay where they are as long as it lives, also when
-// the array has been closed; it keeps the array's object, so that the array is not closed because nobody else does.
-//
-// Threads: any. The view in it is given up while the handle is entered.
+// The view in a RegionView is given up while the handle is entered.
+#include "bindings/region_view.h"
+
 #include <optional>
 #include <utility>
 
 #include "base/errors.h"
-#include "bindings/array_object.h"
+#include "bindings/handle.h"
 
 namespace pyr {
 namespace {
@@ -14,13 +13,11 @@ namespace {
 PyTypeObject* g_view_type = nullptr;
 
 struct ViewState {
-  Ref array;
+  Ref owner;
   Ref handle_object;
   StoreHandle* handle = nullptr;
-  std::optional<emd::Region::View> view;
+  std::optional<ViewedItems> items;
   bool writable = false;
-  std::string format;
-  Py_ssize_t element_bytes = 1;
   std::vector<Py_ssize_t> shape, strides;
 };
 
@@ -30,23 +27,18 @@ struct ViewObject {
 
 ViewState& state_of(PyObject* self) { return reinterpret_cast<ViewObject*>(self)->state; }
 
-// Bytes are exported as such; else the items in their shape.
-void describe(ViewState& state, const emd::Array& array) {
-  const u64 items = state.view->size() / array.item_bytes();
-  if (state.format == "B" && element_of(array.type()) != Scalar::u1) {
-    state.shape = {static_cast<Py_ssize_t>(state.view->size())};
-    state.strides = {1};
-    return;
-  }
-  state.element_bytes = static_cast<Py_ssize_t>(array.type().element_bytes);
-  state.shape = {static_cast<Py_ssize_t>(items)};
-  for (const u64 length : array.type().shape) state.shape.push_back(static_cast<Py_ssize_t>(length));
+void describe(ViewState& state) {
+  const ViewedItems& items = *state.items;
+  emd::u64 item_bytes = items.element_bytes;
+  for (const emd::u64 length : items.shape) item_bytes *= length;
+  state.shape = {static_cast<Py_ssize_t>(items.view.size() / item_bytes)};
+  for (const emd::u64 length : items.shape) state.shape.push_back(static_cast<Py_ssize_t>(length));
   state.strides.resize(state.shape.size());
-  Py_ssize_t stride = state.element_bytes;
+  Py_ssize_t stride = static_cast<Py_ssize_t>(items.element_bytes);
   for (std::size_t i = state.shape.size(); i-- > 0; stride *= state.shape[i]) state.strides[i] = stride;
 }
 
-void require_steady(ArrayContainer& container, bool writable) {
+void require_steady(Container& container, bool writable) {
   emd::Store& store = container.store();
   if (writable && store.read_only()) {
     throw emd::ReadOnlyError(store.path() + ": opened with mode=\"r\", so it has no writable view");
@@ -56,7 +48,7 @@ void require_steady(ArrayContainer& container, bool writable) {
   if (store.in_snapshot()) return;
   throw emd::StateError(store.path() +
                         ": a view of it would change under your hands whenever its writer commits; take "
-                        "it, and use it, inside `with a.snapshot():`, or take a copy, a[:]");
+                        "it, and use it, inside `with x.snapshot():`, or take a copy");
 }
 
 int view_get_buffer(PyObject* self, Py_buffer* buffer, int flags) {
@@ -67,11 +59,11 @@ int view_get_buffer(PyObject* self, Py_buffer* buffer, int flags) {
     return -1;
   }
   buffer->obj = Py_NewRef(self);
-  buffer->buf = state.view->data();
-  buffer->len = static_cast<Py_ssize_t>(state.view->size());
-  buffer->itemsize = state.element_bytes;
+  buffer->buf = state.items->view.data();
+  buffer->len = static_cast<Py_ssize_t>(state.items->view.size());
+  buffer->itemsize = static_cast<Py_ssize_t>(state.items->element_bytes);
   buffer->readonly = !state.writable;
-  buffer->format = (flags & PyBUF_FORMAT) != 0 ? state.format.data() : nullptr;
+  buffer->format = (flags & PyBUF_FORMAT) != 0 ? state.items->format.data() : nullptr;
   buffer->ndim = static_cast<int>(state.shape.size());
   buffer->shape = (flags & PyBUF_ND) != 0 ? state.shape.data() : nullptr;
   buffer->strides = (flags & PyBUF_STRIDES) == PyBUF_STRIDES ? state.strides.data() : nullptr;
@@ -83,12 +75,12 @@ int view_get_buffer(PyObject* self, Py_buffer* buffer, int flags) {
 void view_dealloc(PyObject* self) {
   PyTypeObject* const type = Py_TYPE(self);
   ViewState& state = state_of(self);
-  if (state.view) {
+  if (state.items) {
     if (state.handle->forked()) {
-      new emd::Region::View(std::move(*state.view));  // the parent's: nothing of it is touched
+      new emd::Region::View(std::move(state.items->view));  // the parent's: nothing of it is touched
     } else {
       const StoreHandle::Inside inside(*state.handle);
-      state.view.reset();
+      state.items.reset();
     }
   }
   state.~ViewState();
@@ -100,34 +92,33 @@ PyType_Slot view_slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(view_dealloc
                             {Py_bf_getbuffer, reinterpret_cast<void*>(view_get_buffer)},
                             {0, nullptr}};
 
-PyType_Spec view_spec = {"pyrsistence._core.ArrayView", sizeof(ViewObject), 0,
+PyType_Spec view_spec = {"pyrsistence._core.RegionView", sizeof(ViewObject), 0,
                          Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, view_slots};
 
 }  // namespace
 
-PyObject* make_array_view(PyObject* array, bool writable, const char* format) {
+PyObject* make_region_view(PyObject* owner, Container& container, bool writable,
+                           const std::function<ViewedItems()>& take) {
   PyObject* const self = g_view_type->tp_alloc(g_view_type, 0);
   if (!self) return nullptr;
   ViewState& state = *new (&state_of(self)) ViewState;
   const Ref result(self);
-  state.array = Ref::borrowed(array);
-  state.format = format;
+  state.owner = Ref::borrowed(owner);
   state.writable = writable;
-  ArrayContainer& container = array_container(array);
   const Container::Entered entered(container);
   require_steady(container, writable);
   state.handle = &container.handle();
   state.handle_object = container.handle_object();
   container.look([&] {
-    state.view.reset();
-    state.view.emplace(container.array().view(writable));
+    state.items.reset();
+    state.items.emplace(take());
   });
-  describe(state, container.array());
+  describe(state);
   return Py_NewRef(self);
 }
 
-bool add_array_view_type(PyObject* module) {
-  g_view_type = add_type(module, "ArrayView", view_spec);
+bool add_region_view_type(PyObject* module) {
+  g_view_type = add_type(module, "RegionView", view_spec);
   return g_view_type != nullptr;
 }
 
