@@ -314,12 +314,12 @@ class EMTypedDict(_core.TypedDictBase, _container.Container):
     def keys_array(self, *, copy: bool = True) -> Any:
         """Return the keys as a NumPy array, in the order of insertion.
 
-        Without a copy it is a read-only view of the rows where they lie (so it has strides), of the keys that are
-        there now; it stays valid while the dict grows, and after close(). A key that is removed may read as
+        Without a copy it is a read-only view of the rows where they lie (so it has strides), of the keys that
+        are there now; it stays valid while the dict grows, and after close(). A removed key may read as
         anything in it then. While it lives the dict cannot be compacted, nor a large one cleared.
 
-        **Cost**: a copy; without, O(1). Errors, without: RuntimeError while removed rows lie between the others
-        (compact() takes them out), and in a reader beside a writer outside of ``snapshot()``.
+        **Cost**: a copy; without, O(1). Errors, without: RuntimeError while removed rows lie between the
+        others (compact() takes them out), and in a reader beside a writer outside of ``snapshot()``.
 
         >>> d = EMDict(None, {3: 1, 1: 2}, key="u8", value="f8")
         >>> d.keys_array().tolist(), d.keys_array(copy=False).tolist()

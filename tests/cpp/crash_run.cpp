@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "base/hash.h"
 #include "crash_inspector.h"
 #include "scratch.h"
 #include "workload_actor.h"
@@ -26,13 +27,13 @@ class CrashRun {
   }
 
   CrashReport run() {
-    perform("opening", workload_.seed, [this] { actor_.open(); });
+    perform("opening", 0, [this] { actor_.open(); });
     for (const Step& step : workload_.steps) {
       if (report_.failure) break;
       const std::string name = "step " + std::to_string(step.number) + ", " + to_string(step.action);
-      perform(name, workload_.seed + step.number, [&] { actor_.act(step); });
+      perform(name, 1 + step.number, [&] { actor_.act(step); });
     }
-    if (!report_.failure) perform("the end", workload_.seed, [this] { actor_.require_current(); });
+    if (!report_.failure) perform("the end", ~u64{0}, [this] { actor_.require_current(); });
     report_.images = inspector_.images();
     report_.cut_off_recoveries = inspector_.cut_off_recoveries();
     report_.implicit_commits = actor_.implicit_commits();
@@ -47,9 +48,12 @@ class CrashRun {
     if (until_kill_ != 0 && --until_kill_ == 0) throw ProcessKilled{};
   }
 
+  // `number` says which step it is, also in a workload that was made shorter. Steps of neighbouring workloads must not
+  // share their random numbers, or all would be killed in the same way.
   template <class F>
-  void perform(const std::string& name, u64 seed, F&& step) {
-    random_.seed(seed * 2 + 1);
+  void perform(const std::string& name, u64 number, F&& step) {
+    const u64 which[] = {workload_.seed, number};
+    random_.seed(hash64({reinterpret_cast<const u8*>(which), sizeof which}, 0));
     effects_ = 0;
     until_kill_ = random_() % 5 == 0 ? 1 + random_() % (random_() % 2 == 0 ? 8 : 30) : 0;
     try {
