@@ -3,6 +3,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "store/findings.h"
+
 namespace emd {
 
 namespace {
@@ -311,6 +313,10 @@ void RecordLog::note_dead(const Erasure& plan) {
 
 u64 RecordLog::check_boundary(u64 offset, bool after_dead, bool& dead, Findings& findings) const {
   const std::string where = "records at " + std::to_string(offset);
+  if (is_full(findings)) {
+    findings.push_back(list_ends("records"));
+    return 0;
+  }
   try {
     // Header and bounds.
     const Boundary here = boundary_at(offset);

@@ -2,20 +2,18 @@
 #include <algorithm>
 #include <bit>
 
+#include "store/findings.h"
 #include "structures/hash_index.h"
 #include "structures/hash_index_overflow.h"
 
 namespace emd {
 
 namespace {
-// A list of more is of no use to anyone.
-constexpr std::size_t kMostFindings = 10'000;
-
 // Ends the check.
 struct ListIsFull {};
 
 void add(Findings& findings, Finding finding) {
-  if (findings.size() >= kMostFindings) throw ListIsFull{};
+  if (is_full(findings)) throw ListIsFull{};
   findings.push_back(std::move(finding));
 }
 
@@ -50,7 +48,7 @@ void HashIndex::check(Findings& findings, const std::function<void(u64)>& visit)
   } catch (const DamagedError& error) {
     findings.push_back({"index", error.what()});
   } catch (const ListIsFull&) {
-    findings.push_back({"index", "there is more: the list ends here"});
+    findings.push_back(list_ends("index"));
   }
 }
 

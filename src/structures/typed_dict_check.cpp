@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "store/findings.h"
 #include "structures/typed_dict_keys.h"
 
 namespace emd {
@@ -63,6 +64,7 @@ void TypedDict::check_rows(const std::vector<u64>& named, Findings& findings) co
   u64 alive = 0;
   const u64 rows = row_count();
   for (u64 row = next_live(0, rows); row != kNone; row = next_live(row + 1, rows), ++alive) {
+    if (is_full(findings)) return findings.push_back(list_ends("rows"));
     const auto where = [row] { return "row " + std::to_string(row); };
     while (matched < named.size() && named[matched] < row) ++matched;
     const u8* const at = row_at(row);

@@ -1,5 +1,6 @@
 // A dict whose bytes were changed behind its back: an answer or a DamagedError, never a crash or a hang.
 #include "dict_model.h"
+#include "store/findings.h"
 
 namespace emd {
 namespace {
@@ -116,6 +117,25 @@ TEST(DictCheck, FindsWhatWasPlanted) {
             0u);                                                                // a page in use called free
   EXPECT_GT(plant(0, kPageSize, [](u64& word) { word |= u64{1} << 50; }), 0u);  // a directory entry
   EXPECT_GT(plant(2, kPageSize, [](u64& word) { word ^= u64{0xFA} << 56; }), 0u);  // a live block called free
+}
+
+// Each record of a dict whose index is empty is a finding: a list of all would take many times the memory of the dict.
+TEST(DictCheck, ListsSoManyFindingsAndNoMore) {
+  DictStore subject;
+  for (u64 i = 0; i < kMostFindings + 1000; ++i) subject.put(std::to_string(i), "");
+  {
+    const Operation operation(*subject.store);
+    Region& index = *subject.member->regions[0];
+    Region::Rewrite empty = index.rewrite(HashIndex::kEmptyBytes);
+    HashIndex::format(empty.data(), 512, 64, subject.store->seed());
+    // The log stays as long as it is.
+    store(empty.data() + offsetof(IndexHeader, log), load<IndexHeader>(index.data()).log);
+    index.finish(std::move(empty));
+  }
+  Findings findings;
+  subject.dict->check(findings);
+  EXPECT_GE(findings.size(), kMostFindings);
+  EXPECT_LT(findings.size(), kMostFindings + 10);
 }
 
 }  // namespace

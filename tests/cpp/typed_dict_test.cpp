@@ -13,6 +13,7 @@
 
 #include "algorithms/compact.h"
 #include "scratch.h"
+#include "store/findings.h"
 
 namespace emd {
 namespace {
@@ -610,6 +611,22 @@ TEST(TypedDict, CheckFindsWhatContradictsItself) {
         [](TypedStore& subject) { *subject.member->regions[2]->writable(1, 1) &= 0xfb; });
   finds("another key",
         [](TypedStore& subject) { ++*subject.member->regions[1]->writable(kPageSize + 16 * 50, 1); });
+}
+
+// As of a dict: each row would be a finding.
+TEST(TypedDict, CheckListsSoManyFindingsAndNoMore) {
+  TypedStore subject;
+  for (u64 i = 0; i < kMostFindings + 1000; ++i) subject.put(i, i);
+  {
+    const Operation operation(*subject.store);
+    Region::Rewrite empty = subject.member->regions[0]->rewrite(HashIndex::kEmptyBytes);
+    HashIndex::format(empty.data(), 512, 64, subject.store->seed());
+    subject.member->regions[0]->finish(std::move(empty));
+  }
+  Findings findings;
+  subject.dict->check(findings);
+  EXPECT_GE(findings.size(), kMostFindings);
+  EXPECT_LT(findings.size(), kMostFindings + 10);
 }
 
 }  // namespace
