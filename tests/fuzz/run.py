@@ -23,7 +23,7 @@ HERE = ROOT / "tests" / "fuzz"
 BUILD = ROOT / "build" / "fuzz"
 FINDINGS = BUILD / "findings"
 # Longer inputs are slower, and hardly better: they are lists of small choices.
-MAX_INPUT = {"store": 1024, "index": 1024, "dict": 1024}
+MAX_INPUT = dict.fromkeys(["store", "index", "buffered_index", "dict", "typed_dict", "array"], 1024)
 DEFAULT_MAX_INPUT = 2048
 # Lengths are not grown slowly: a short list of choices does little.
 LIMITS = ["-len_control=0", "-timeout=30", "-rss_limit_mb=2048", "-malloc_limit_mb=512"]
@@ -133,7 +133,7 @@ def summary(name: str, text: str, sound: bool, log: pathlib.Path) -> str:
     found = last(r"Test unit written to (\S+)")
     result = "no finding" if sound else f"FINDING: {found} (see {log})"
     return (
-        f"{name:<11}{runs:>10} runs {rate:>6}/s   coverage {coverage:>5} edges, {features:>6} features   "
+        f"{name:<15}{runs:>10} runs {rate:>6}/s   coverage {coverage:>5} edges, {features:>6} features   "
         f"corpus {len(inputs):>4} inputs, {size:>4.0f} KiB   {result}"
     )
 

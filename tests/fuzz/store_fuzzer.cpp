@@ -36,6 +36,9 @@ void fill(Session& session) {
       bytes.insert(bytes.end(), {0x39, static_cast<u8>(i)});
       if (i % 2 == 0) bytes.push_back('e');
     }
+    for (unsigned i = 0; i < 60; ++i)
+      bytes.insert(bytes.end(), {0x6f, static_cast<u8>(i), static_cast<u8>(i * 5), 0x64, static_cast<u8>(i)});
+    for (unsigned i = 0; i < 60; i += 4) bytes.insert(bytes.end(), {0x68, static_cast<u8>(i), 0});
     return bytes;
   }();
   for (Input input{Bytes(script)}; !input.empty();) session.step(input);
@@ -59,7 +62,8 @@ std::vector<Beginning> make_beginnings(const std::string& path) {
   std::vector<Model> committed = {session.model()};
   beginnings.push_back({read_directory(path), session.model(), committed});
   session.open(Mode::append);
-  const u8 more[] = {0x00, 3, 200, 'x', 0x39, 7, 0x01, 11, 0x38, 0, 9, 5, 0x00, 90, 10, 'y'};
+  const u8 more[] = {0x00, 3,    200, 'x', 0x39, 7, 0x01, 11,   0x38, 0,    9, 5, 0x00, 90, 10,
+                     'y',  0x6f, 1,   1,   0x68, 2, 0,    0x64, 7,    0x60, 9, 3, 0x62, 10};
   for (Input input(more, sizeof more); !input.empty();) {
     session.step(input);
     commit(session);

@@ -19,43 +19,70 @@ Word make_word(List& list, Input& input, std::string& element) {
   return word;
 }
 
+const TypedDict::Layout kNumbers = {8, 8, 8, 16, "<u8", "<u8", 2, 64};
+const Array::Type kNumber = {"<u8", 8, {}};
+
+const u8* raw(const u64& number) { return reinterpret_cast<const u8*>(&number); }
+
+// The same kinds of keys and values, or of items, as were laid there: what they are called may be damaged.
+void require_layouts(Store& store, const TypedDict& typed, Array& array) {
+  if (!array.laid_out() && !store.read_only()) {
+    const Operation operation(store);
+    array.lay_out(kNumber);
+  }
+  if (typed.key_bytes() != 8 || typed.value_bytes() != 8 || array.item_bytes() != 8)
+    throw FormatError("another layout of a member");
+}
+
 }  // namespace
 
 void Session::open(Mode mode) {
   StoreOptions options;
   options.mode = mode;
   options.commit_interval_seconds = -1;
-  std::unique_ptr<Store> store = Store::open(path_, options);
-  const auto member = [&](const char* name, Kind kind, unsigned regions) {
-    auto found = store->find(name);
-    if (found == nullptr) found = store->create(name, kind, regions);
-    if (found->kind != kind || found->region_count != regions) throw FormatError("another kind of member");
-    store->acquire(*found);
-    return found;
-  };
-  const auto dict_member = member("d", Kind::dict, Dict::kRegionCount);
-  const auto list_member = member("l", Kind::list, List::kRegionCount);
-  std::optional<Dict> dict;
-  dict.emplace(*store, *dict_member, Dict::Options{2, 64});
-  list_.emplace(*store, *list_member);
-  // The dict knows its store by reference: it is made anew in its place.
-  dict.reset();
-  dict_.emplace(*store, *dict_member);
-  dict_member_ = dict_member;
-  list_member_ = list_member;
-  store_ = std::move(store);
+  store_ = Store::open(path_, options);
+  try {
+    open_members();
+  } catch (const Error&) {
+    abandon();
+    throw;
+  }
   model_ = committed_;
 }
 
-void Session::abandon() {
+void Session::open_members() {
+  const auto member = [&](const char* name, Kind kind, unsigned regions) {
+    auto found = store_->find(name);
+    if (found == nullptr) found = store_->create(name, kind, regions);
+    if (found->kind != kind || found->region_count != regions) throw FormatError("another kind of member");
+    store_->acquire(*found);
+    return found;
+  };
+  dict_member_ = member("d", Kind::dict, Dict::kRegionCount);
+  list_member_ = member("l", Kind::list, List::kRegionCount);
+  typed_member_ = member("t", Kind::typed_dict, TypedDict::kRegionCount);
+  array_member_ = member("a", Kind::array, Array::kRegionCount);
+  dict_.emplace(*store_, *dict_member_, Dict::Options{2, 64});
+  list_.emplace(*store_, *list_member_);
+  typed_.emplace(*store_, *typed_member_, kNumbers);
+  array_.emplace(*store_, *array_member_);
+  require_layouts(*store_, *typed_, *array_);
+}
+
+void Session::let_go_of_members() {
   dict_.reset();
   list_.reset();
+  typed_.reset();
+  array_.reset();
+}
+
+void Session::abandon() {
+  let_go_of_members();
   store_.reset();
 }
 
 void Session::close() {
-  dict_.reset();
-  list_.reset();
+  let_go_of_members();
   const std::unique_ptr<Store> store = std::move(store_);
   if (store == nullptr) return;
   const bool committed = !store->in_transaction() && !store->read_only();
@@ -68,6 +95,8 @@ Findings Session::verify() {
   store_->verify(findings);
   store_->look(*dict_member_, [&] { dict_->check(findings); });
   store_->look(*list_member_, [&] { list_->check(findings); });
+  store_->look(*typed_member_, [&] { typed_->check(findings); });
+  store_->look(*array_member_, [&] { array_->check(findings); });
   return findings;
 }
 
@@ -87,6 +116,16 @@ Model Session::contents() {
     std::vector<std::string> elements;
     for (const Word word : list_->words()) elements.push_back(element_of(*list_, word));
     return elements;
+  });
+  now.typed = store_->look(*typed_member_, [&] {
+    std::map<u64, u64> entries;
+    for (u64 row = typed_->first_live(); row != TypedDict::kNone; row = typed_->next_live(row + 1))
+      entries[load<u64>(typed_->key_at(row))] = load<u64>(typed_->value_at(row));
+    return entries;
+  });
+  now.array = store_->look(*array_member_, [&] {
+    const std::span<const u64> items = array_->as<u64>();
+    return std::vector<u64>(items.begin(), items.end());
   });
   return now;
 }
@@ -149,6 +188,39 @@ void Session::change_list(Input& input, u8 what) {
   model_.list.insert(hole, element);
 }
 
+// Three of eight calls erase, the others put.
+void Session::change_typed(Input& input, u8 what) {
+  const u64 key = input.byte() % 100, value = input.byte();
+  const Operation operation(*store_);
+  if (what % 8 < 3) {
+    const bool erased = typed_->erase(raw(key));
+    if (sound_) require(erased == (model_.typed.erase(key) == 1), "erase() tells whether a key was there");
+    return;
+  }
+  typed_->put(raw(key), raw(value));
+  model_.typed[key] = value;
+}
+
+void Session::change_array(Input& input, u8 what) {
+  const u64 number = input.byte();
+  const Operation operation(*store_);
+  const u64 size = array_->size();
+  if (what & 4) {
+    array_->extend({raw(number), sizeof number});
+    return model_.array.push_back(number);
+  }
+  if (what & 2) {
+    const u64 count = size - std::min<u64>(size, number % 16) + number / 16;
+    array_->resize(count);
+    if (sound_) model_.array.resize(count);
+    return;
+  }
+  if (size == 0) return;
+  const u64 index = input.below(size);
+  array_->set(index, {raw(number), sizeof number});
+  if (sound_) model_.array[index] = number;
+}
+
 void Session::control(Input& input, u8 what) {
   const bool inside = store_->in_transaction();
   const bool writes = !store_->read_only();
@@ -198,6 +270,8 @@ void Session::step(Input& input) {
   const u8 what = input.byte();
   if (what >= 0x80) return control(input, what);
   if (what >= 0x70 || store_->read_only()) return look_up(input);
+  if (what >= 0x68) return change_typed(input, what);
+  if (what >= 0x60) return change_array(input, what);
   if (what >= 0x38) return change_list(input, what);
   change_dict(input, what);
 }

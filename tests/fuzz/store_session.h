@@ -1,4 +1,5 @@
-// A store being used: opened, with a dict "d" and a list "l" in it, beside a model of what they hold.
+// A store being used: opened, with a member of each kind in it, beside a model of what they hold: a dict "d", a list "l", a
+// typed dict "t" of numbers, and an array "a" of numbers.
 #pragma once
 
 #include <map>
@@ -9,14 +10,18 @@
 
 #include "input.h"
 #include "store/store.h"
+#include "structures/array.h"
 #include "structures/dict.h"
 #include "structures/list.h"
+#include "structures/typed_dict.h"
 
 namespace emd::fuzz {
 
 struct Model {
   std::map<std::string, std::string> dict;
   std::vector<std::string> list;
+  std::map<u64, u64> typed;
+  std::vector<u64> array;
   friend bool operator==(const Model&, const Model&) = default;
 };
 
@@ -45,17 +50,23 @@ class Session {
  private:
   void change_dict(Input& input, u8 what);
   void change_list(Input& input, u8 what);
+  void change_typed(Input& input, u8 what);
+  void change_array(Input& input, u8 what);
   void control(Input& input, u8 what);
   void look_up(Input& input);
   void require_equal();
+  void open_members();
+  void let_go_of_members();
 
   const std::string path_;
   Model committed_, model_;
   const bool sound_;
   std::unique_ptr<Store> store_;
-  std::shared_ptr<Member> dict_member_, list_member_;
+  std::shared_ptr<Member> dict_member_, list_member_, typed_member_, array_member_;
   std::optional<Dict> dict_;
   std::optional<List> list_;
+  std::optional<TypedDict> typed_;
+  std::optional<Array> array_;
 };
 
 }  // namespace emd::fuzz
