@@ -83,6 +83,8 @@ class TypedDict {
   TypedDict(const TypedDict&) = delete;
   TypedDict& operator=(const TypedDict&) = delete;
 
+  // False if a rollback has taken the layout back: then open it again.
+  bool laid_out() const { return rows_.size() != 0; }
   // As it was laid out with.
   Layout layout() const;
   u64 size() const { return index_.count(); }

@@ -337,6 +337,20 @@ TEST(TypedDict, GathersEntriesInTheDeltaAndTellsNewKeys) {
   model.expect_equal(subject);
 }
 
+// As when the process died between the commits of the member and of its layout.
+TEST(TypedDict, KnowsWhenARollbackHasTakenItsLayoutBack) {
+  TypedStore subject;
+  const auto member = subject.store->create("u", Kind::typed_dict, TypedDict::kRegionCount);
+  subject.store->acquire(*member);
+  subject.store->commit();
+  subject.store->begin();
+  TypedDict dict(*subject.store, *member, layout_of(8, 8));
+  EXPECT_TRUE(dict.laid_out());
+  subject.store->rollback();
+  EXPECT_FALSE(dict.laid_out());
+  subject.store->release(*member);
+}
+
 // ---- batches against single calls
 
 class TypedBatchTest : public testing::TestWithParam<TypedDict::Layout> {
