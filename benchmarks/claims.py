@@ -17,6 +17,7 @@ import batches
 import beyond
 import durable
 import inserts
+import shadow
 import typed
 from claim import Check, Claim, Scale, at_most, attempt
 from process import anonymous_bytes, disk_bytes, measure
@@ -139,6 +140,7 @@ CLAIMS: dict[str, Check] = {
     "typed": typed.typed,
     "batches": batches.batches,
     "array": arrays.array,
+    "shadow": shadow.shadow,
     "beyond": beyond.beyond,
     "inserts": inserts.inserts,
     "smooth": inserts.smooth,

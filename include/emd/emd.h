@@ -23,5 +23,6 @@
 #include "emd/heap.h"
 #include "emd/list.h"
 #include "emd/region.h"
+#include "emd/shadow.h"
 #include "emd/sort.h"
 #include "emd/store.h"

@@ -5,6 +5,7 @@ from ._core import DamagedError, FormatError, LockedError, SnapshotError, memory
 from ._dict import EMDict
 from ._list import EMList
 from ._migration import Migration, migrate
+from ._shadow import EMShadowMemory
 from ._store import Store, open
 from ._typed import EMTypedDict
 
@@ -13,6 +14,7 @@ __all__ = [
     "EMArray",
     "EMDict",
     "EMList",
+    "EMShadowMemory",
     "EMTypedDict",
     "FormatError",
     "LockedError",

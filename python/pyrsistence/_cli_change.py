@@ -204,7 +204,7 @@ def _target(found: Any, lines: _Lines, arguments: Arguments) -> Any:
         return found.dict(arguments.member) if kind == "dict" else found.list(arguments.member)
     container = chosen(found, arguments.member)
     takes = "list" if kind_of(container) == "array" else kind_of(container)
-    if takes != kind and lines.count:
+    if takes != kind and (lines.count or takes == "shadow memory"):
         raise CommandError(
             USAGE, f"{arguments.path}: is a {kind_of(container)}, but the input is of a {kind}"
         )

@@ -28,6 +28,7 @@ from ._cli_store import (
     reading,
 )
 from ._dict import EMDict
+from ._shadow import EMShadowMemory
 from ._store import Store
 
 Arguments = argparse.Namespace
@@ -68,11 +69,11 @@ def info(arguments: Arguments) -> int:
         facts: dict[str, Any] = {"path": found.path, "kind": kind_of(found)}
         if isinstance(found, Store):
             facts["members"] = [
-                {"name": name, "kind": kind, "entries": len(chosen(found, name, **READING))}
+                {"name": name, "kind": kind, "entries": _entries(chosen(found, name, **READING))}
                 for name, kind in found.members().items()
             ]
         else:
-            facts["entries"] = len(found)
+            facts["entries"] = _entries(found)
             if isinstance(found, EMArray):
                 facts["dtype"], _, tail = found._type()
                 facts["shape_tail"] = list(tail)
@@ -82,6 +83,13 @@ def info(arguments: Arguments) -> int:
     else:
         _print_info(facts)
     return FINE
+
+
+def _entries(found: Any) -> int:
+    """How many items there are; of shadow memory, how many addresses are backed."""
+    if isinstance(found, EMShadowMemory):
+        return sum(end - begin for begin, end in found.backed)
+    return len(found)
 
 
 def _print_info(facts: dict[str, Any]) -> None:

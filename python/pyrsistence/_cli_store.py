@@ -16,9 +16,10 @@ from ._cli_json import Pickled
 from ._dict import EMDict
 from ._list import EMList
 from ._safe_pickle import UnpicklingError, safe_loads
+from ._shadow import EMShadowMemory
 from ._store import Store, open
 
-Container: TypeAlias = EMDict[Any, Any] | EMList[Any] | EMArray
+Container: TypeAlias = EMDict[Any, Any] | EMList[Any] | EMArray | EMShadowMemory
 
 # The documented exit codes (docs/cli.md).
 FINE, FINDINGS, USAGE, FORMAT, DAMAGED, LOCKED, DISK, INTERNAL, INTERRUPTED, PIPE = (
@@ -98,6 +99,8 @@ def chosen(found: Container | Store, member: str | None, **options: Any) -> Cont
         )
     if members[member] == "array":
         return found.array(member)
+    if members[member] == "shadow memory":
+        return found.shadow_memory(member)
     return found.dict(member, **options) if members[member] == "dict" else found.list(member, **options)
 
 
@@ -111,7 +114,13 @@ def _named(members: Any) -> str:
 def reading(path: str, member: str | None, timeout: float) -> Iterator[Container]:
     """Open a container for reading."""
     with _single(path, timeout) as found:
-        yield chosen(found, member, **({} if not isinstance(found, Store) else READING))
+        container = chosen(found, member, **({} if not isinstance(found, Store) else READING))
+        if isinstance(container, EMShadowMemory):
+            raise CommandError(
+                USAGE,
+                f"{path}: is shadow memory, which has no items; see it with info and stats, or from Python",
+            )
+        yield container
 
 
 @contextlib.contextmanager
@@ -121,7 +130,9 @@ def _single(path: str, timeout: float) -> Iterator[Container | Store]:
 
 
 def kind_of(found: Container | Store) -> str:
-    """Return "dict", "list", "array" or "store"."""
+    """Return "dict", "list", "array", "shadow memory" or "store"."""
     if isinstance(found, EMArray):
         return "array"
+    if isinstance(found, EMShadowMemory):
+        return "shadow memory"
     return "dict" if isinstance(found, EMDict) else "list" if isinstance(found, EMList) else "store"

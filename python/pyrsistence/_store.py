@@ -10,6 +10,7 @@ from . import _base, _columns, _container, _core
 from ._array import EMArray
 from ._dict import EMDict
 from ._list import EMList
+from ._shadow import EMShadowMemory
 from ._typed import EMTypedDict
 
 _C = TypeVar("_C", bound=_container.Container)
@@ -138,6 +139,22 @@ class Store(_base.Owner):
         array._require(dtype, shape_tail)
         return array
 
+    def shadow_memory(self, name: str, ranges: Any = (), *, width: int | None = None) -> EMShadowMemory:
+        """Return the EMShadowMemory of this name; create it if there is none. Ranges are added to its own.
+
+        **Cost**: O(1), and O(ranges) if some are given; four files are made for a new one, with the next
+        commit. Errors: FormatError if it is something else, or of another width.
+
+        >>> Store().shadow_memory("flags", [(0x1000, 0x2000)]).backed
+        [(4096, 8192)]
+        """
+        shadow = self._member(EMShadowMemory, name, {"width": width})
+        shadow._require(width)
+        more = list(ranges)
+        if more:
+            shadow.add_ranges(more)
+        return shadow
+
     def drop(self, name: str) -> None:
         """Remove a member; its handles raise ValueError from now on. Errors: KeyError if there is none.
 
@@ -148,7 +165,7 @@ class Store(_base.Owner):
         self._open_handle().drop(name)
 
     def members(self) -> dict_of[str, str]:
-        """Return the kind, "dict", "list", "array" or "typed dict", of each member by its name.
+        """Return each member's kind ("dict", "list", "array", "typed dict", "shadow memory") by its name.
 
         **Cost**: O(members).
         """
@@ -281,6 +298,7 @@ _CLASSES: dict[str, Any] = {
     "list": EMList,
     "array": EMArray,
     "typed dict": EMTypedDict,
+    "shadow memory": EMShadowMemory,
 }
 
 
@@ -293,8 +311,8 @@ def open(
     snapshot_timeout: float = 1.0,
     memory: int | str | None = None,
     **options: Any,
-) -> EMDict[Any, Any] | EMList[Any] | EMArray | Store:
-    """Open what is in the directory: an EMDict, an EMList, an EMArray, or a Store of named members.
+) -> EMDict[Any, Any] | EMList[Any] | EMArray | EMShadowMemory | Store:
+    """Open what is in the directory: a single container of any kind, or a Store of named members.
 
     The options are those of EMDict and EMList that say how they encode. Errors: as EMDict.
     """
@@ -302,7 +320,7 @@ def open(
     try:
         for name, kind in handle.members():
             if not name:
-                found: EMDict[Any, Any] | EMList[Any] | EMArray
+                found: EMDict[Any, Any] | EMList[Any] | EMArray | EMShadowMemory
                 found = _CLASSES[kind]._adopt(handle, mode, **options)
                 return found
         return Store._adopt(handle, mode)

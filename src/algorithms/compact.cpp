@@ -9,6 +9,7 @@
 #include "structures/array.h"
 #include "structures/dict.h"
 #include "structures/list.h"
+#include "structures/shadow.h"
 #include "structures/typed_dict.h"
 
 namespace emd {
@@ -59,6 +60,8 @@ u64 entries_of(Store& store, Member& member) {
         return Array(store, member).size();
       case Kind::typed_dict:
         return TypedDict(store, member).size();
+      case Kind::shadow:
+        return Shadow(store, member).stats().tree.chunks;
     }
     return 0;
   });
@@ -220,6 +223,62 @@ void copy_array(Store& from_store, Member& from, Store& to_store, Member& to, Co
   }
 }
 
+// Flags taken out of the source in one look.
+struct FlagRuns {
+  struct Run {
+    u64 first, last, value;
+    Batch::Part flags;  // empty: each address has `value`
+  };
+  std::vector<Run> runs;
+  Batch bytes;
+  u64 pages = 0;
+
+  bool full() const { return runs.size() >= Batch::kEntries || bytes.full(); }
+};
+
+FlagRuns flags_from(const Shadow& shadow, u64 first) {
+  FlagRuns found;
+  shadow.walk(first, ~u64{0}, [&](const ShadowTree::Piece& piece) {
+    FlagRuns::Run run{piece.first, piece.last, piece.value, {}};
+    if (piece.flags) run.flags = found.bytes.keep({piece.flags, piece.count() * shadow.width()});
+    found.pages += piece.flags != nullptr;
+    found.runs.push_back(run);
+    return found.full();
+  });
+  return found;
+}
+
+void put_flags(Store& store, Shadow& shadow, const FlagRuns& found) {
+  for (const FlagRuns::Run& run : found.runs) {
+    const Operation operation(store);
+    if (run.flags.size != 0) {
+      shadow.write(run.first, found.bytes.at(run.flags));
+    } else if (run.value != 0) {
+      shadow.change(run.first, run.last, {0, run.value});
+    }
+  }
+}
+
+void copy_shadow(Store& from_store, Member& from, Store& to_store, Member& to, Count& count) {
+  std::optional<Shadow> source;
+  std::vector<AddressRange> ranges;
+  from_store.look(from, [&] { ranges = source.emplace(from_store, from).ranges(); });
+  Shadow copy(to_store, to);
+  {
+    const Operation operation(to_store);
+    copy.lay_out(source->width());
+    copy.add_ranges(ranges);
+  }
+  for (u64 first = 0;;) {
+    const FlagRuns found = from_store.look(from, [&] { return flags_from(*source, first); });
+    if (found.runs.empty()) return;
+    put_flags(to_store, copy, found);
+    count.add(found.pages);
+    if (found.runs.back().last == ~u64{0}) return;
+    first = found.runs.back().last + 1;
+  }
+}
+
 // A state that stays while it is copied, of a store that another process may be writing.
 class Held {
  public:
@@ -250,6 +309,8 @@ void copy_member(Store& from_store, Member& from, Store& to_store, Member& to, C
       return copy_array(from_store, from, to_store, to, count);
     case Kind::typed_dict:
       return copy_typed_dict(from_store, from, to_store, to, count);
+    case Kind::shadow:
+      return copy_shadow(from_store, from, to_store, to, count);
   }
 }
 

@@ -86,6 +86,12 @@ class ViewError : public Error {
   using Error::Error;
 };
 
+// An address outside of the ranges of a shadow memory. Python: IndexError.
+class UnbackedError : public Error {
+ public:
+  using Error::Error;
+};
+
 // A transaction's dirty bytes exceed the budget; it has been rolled back. Python: MemoryError.
 class BudgetError : public Error {
  public:

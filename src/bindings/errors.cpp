@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <new>
+#include <stdexcept>
 #include <string>
 
 #include "base/check.h"
@@ -74,6 +75,8 @@ void set_python_error() noexcept {
     PyErr_SetString(g_snapshot_error, error.what());
   } catch (const emd::StateError& error) {
     PyErr_SetString(PyExc_RuntimeError, error.what());
+  } catch (const emd::UnbackedError& error) {
+    PyErr_SetString(PyExc_IndexError, error.what());
   } catch (const emd::ViewError& error) {
     PyErr_SetString(PyExc_BufferError, error.what());
   } catch (const emd::BudgetError& error) {
@@ -82,6 +85,8 @@ void set_python_error() noexcept {
     PyErr_NoMemory();
   } catch (const emd::CheckError& error) {
     PyErr_SetString(PyExc_SystemError, error.what());
+  } catch (const std::invalid_argument& error) {
+    PyErr_SetString(PyExc_ValueError, error.what());
   } catch (const std::exception& error) {
     PyErr_SetString(PyExc_SystemError, error.what());
   } catch (...) {

@@ -6,6 +6,7 @@
 #include "structures/array.h"
 #include "structures/dict.h"
 #include "structures/list.h"
+#include "structures/shadow.h"
 #include "structures/typed_dict.h"
 
 namespace pyr {
@@ -20,6 +21,8 @@ const char* kind_name(emd::Kind kind) {
       return "array";
     case emd::Kind::typed_dict:
       return "typed dict";
+    case emd::Kind::shadow:
+      return "shadow memory";
   }
   return "container of an unknown kind";
 }
@@ -36,6 +39,8 @@ unsigned region_count(emd::Kind kind) {
       return emd::Array::kRegionCount;
     case emd::Kind::typed_dict:
       return emd::TypedDict::kRegionCount;
+    case emd::Kind::shadow:
+      return emd::Shadow::kRegionCount;
   }
   return 0;
 }
@@ -378,11 +383,11 @@ void StoreHandle::detach_all(Trash& trash) {
   while (!containers_.empty()) containers_.begin()->second.container->let_go(trash);
 }
 
-// Detaches the containers of which a rollback has taken back the member, or its layout.
+// Detaches the containers whose member a rollback has taken back.
 void StoreHandle::detach_dead(Trash& trash) {
   std::vector<Container*> dead;
   for (const auto& [member, attached] : containers_) {
-    if (!member->live || !attached.container->laid_out()) dead.push_back(attached.container);
+    if (!member->live) dead.push_back(attached.container);
   }
   for (Container* container : dead) container->let_go(trash);
 }

@@ -18,6 +18,7 @@
 #include "bindings/list_object.h"
 #include "bindings/maintenance.h"
 #include "bindings/region_view.h"
+#include "bindings/shadow_object.h"
 #include "bindings/typed_module.h"
 #include "bindings/typed_object.h"
 
@@ -143,6 +144,9 @@ emd::Findings check_member(emd::Store& store, emd::Member& member) {
     case emd::Kind::typed_dict:
       check_structure<emd::TypedDict>(store, member, findings);
       break;
+    case emd::Kind::shadow:
+      check_structure<emd::Shadow>(store, member, findings);
+      break;
   }
   return findings;
 }
@@ -203,6 +207,7 @@ Container& container_at(nb::handle object) {
   if (is_list_object(object.ptr())) return list_container(object.ptr());
   if (is_typed_object(object.ptr())) return typed_container(object.ptr());
   if (is_array_object(object.ptr())) return array_container(object.ptr());
+  if (is_shadow_object(object.ptr())) return shadow_container(object.ptr());
   throw nb::type_error("not a container");
 }
 
@@ -245,12 +250,23 @@ void attach_array(nb::handle object, nb::handle handle, const std::string& name,
     throw PythonError();
 }
 
+void attach_shadow(nb::handle object, nb::handle handle, const std::string& name, unsigned width,
+                   bool width_said) {
+  if (!is_shadow_object(object.ptr())) throw nb::type_error("not an EMShadowMemory");
+  if (width != 1 && width != 2 && width != 4 && width != 8)
+    throw nb::value_error(("expected a width of 1, 2, 4 or 8 bytes, found " + std::to_string(width)).c_str());
+  ShadowContainer& container = shadow_container(object.ptr());
+  container.want(width, width_said);
+  if (!container.attach(handle.ptr(), nb::cast<StoreHandle&>(handle), name, emd::Kind::shadow, {}))
+    throw PythonError();
+}
+
 void detach(nb::handle object) { container_at(object).detach(); }
 bool attached(nb::handle object) { return container_at(object).attached(); }
 
 void flush(nb::handle object) {
   if (!container_at(object).attached()) return;
-  bool done = true;  // an array and a typed dict keep no objects
+  bool done = true;  // arrays, typed dicts and shadow memory keep no objects
   if (is_dict_object(object.ptr()) && !is_typed_object(object.ptr()))
     done = flush_dict(dict_container(object.ptr()));
   if (is_list_object(object.ptr())) done = flush_list(list_container(object.ptr()));
@@ -414,11 +430,35 @@ nb::dict array_stats(ArrayContainer& container) {
   return result;
 }
 
+nb::dict shadow_stats(ShadowContainer& container) {
+  std::vector<emd::RegionStats> regions;
+  const emd::Shadow::Stats stats = container.read([&] {
+    regions = container.store().region_stats(container.member());
+    return container.shadow().stats();
+  });
+  const emd::ShadowTree::Stats& tree = stats.tree;
+  nb::dict result;
+  result["regions"] = region_stats(
+      regions, {{"ranges", regions[0].bytes, 0, 0},
+                {"nodes", tree.nodes * sizeof(emd::ShadowNode), 0, tree.free_nodes * sizeof(emd::ShadowNode)},
+                {"pages", tree.chunks * emd::kShadowChunkBytes, 0, tree.free_chunks * emd::kShadowChunkBytes},
+                {"free_pages", tree.free_chunks * 8, 0,
+                 regions[3].bytes - std::min(regions[3].bytes, tree.free_chunks * 8)}});
+  result["ranges"] = stats.ranges;
+  result["addresses"] = stats.addresses;
+  result["width"] = stats.width;
+  result["nodes"] = tree.nodes;
+  result["pages"] = tree.chunks;
+  result["free_pages"] = tree.free_chunks;
+  return result;
+}
+
 nb::dict container_stats(nb::handle object) {
   if (is_typed_object(object.ptr())) return typed_stats(typed_container(object.ptr()));
   if (is_dict_object(object.ptr())) return dict_stats(dict_container(object.ptr()));
   if (is_list_object(object.ptr())) return list_stats(list_container(object.ptr()));
   if (is_array_object(object.ptr())) return array_stats(array_container(object.ptr()));
+  if (is_shadow_object(object.ptr())) return shadow_stats(shadow_container(object.ptr()));
   throw nb::type_error("not a container");
 }
 
@@ -483,6 +523,8 @@ void bind_functions(nb::module_& module) {
   module.def("attach_array", &attach_array, nb::arg("array"), nb::arg("handle"), nb::arg("name"),
              nb::arg("dtype"), nb::arg("element_bytes"), nb::arg("shape"), nb::arg("dtype_said"),
              nb::arg("shape_said"));
+  module.def("attach_shadow", &attach_shadow, nb::arg("shadow"), nb::arg("handle"), nb::arg("name"),
+             nb::arg("width"), nb::arg("width_said"));
   module.def("detach", &detach, nb::arg("container"));
   module.def("attached", &attached, nb::arg("container"));
   module.def("flush", &flush, nb::arg("container"));
@@ -509,7 +551,7 @@ NB_MODULE(_core, module) {
   PyObject* const self = module.ptr();
   if (!pyr::add_errors(self) || !pyr::add_dict_types(self) || !pyr::add_list_types(self) ||
       !pyr::add_typed_types(self) || !pyr::add_array_types(self) || !pyr::add_region_view_type(self) ||
-      pyr::add_codec_functions(self) < 0) {
+      !pyr::add_shadow_type(self) || pyr::add_codec_functions(self) < 0) {
     throw nb::python_error();
   }
   pyr::damaged_error_type = pyr::damaged_error();

@@ -8,7 +8,7 @@
 namespace emd::testing {
 namespace {
 
-constexpr const char* kSubjects[] = {"dict", "list", "store", "regions", "large", "typed", "array"};
+constexpr const char* kSubjects[] = {"dict", "list", "store", "regions", "large", "typed", "array", "shadow"};
 static_assert(std::size(kSubjects) == kSubjectCount);
 
 Action draw_action(Subject subject, std::mt19937_64& random) {

@@ -19,8 +19,9 @@ enum class Subject {
   large,    // a region that outgrows its reservation of addresses
   typed,    // one typed dict
   array,    // one array, changed in place, by growth and through views
+  shadow,   // one shadow memory, whose ranges grow
 };
-inline constexpr int kSubjectCount = 7;
+inline constexpr int kSubjectCount = 8;
 const char* to_string(Subject subject);
 // Throws std::invalid_argument if it names none.
 Subject subject_called(const std::string& name);

@@ -199,6 +199,8 @@ std::string WorkloadActor::new_name(Random& random) const {
       return "t0";
     case Subject::array:
       return "a0";
+    case Subject::shadow:
+      return "s0";
     case Subject::store:
       return (random() % 5 < 2 ? "d" : random() % 3 != 0 ? "l" : "a") + std::to_string(random() % 3);
     case Subject::regions:

@@ -14,6 +14,10 @@ constexpr u64 kDeadBegin = 4096, kDeadBytes = 8192;
 const Array::Type kItems{"<u8", 8, {3}};
 constexpr u64 kItemBytes = 24;
 
+// The first address of shadow memory: so that it spans two nodes of the lowest level.
+constexpr u64 kShadowBase = (u64{2} << 20) - 10000;
+constexpr u64 kShadowAddresses = 200000;
+
 using Entries = std::vector<std::pair<std::string, std::string>>;
 
 Entries::iterator entry_of(Entries& entries, const std::string& key) {
@@ -135,6 +139,19 @@ std::optional<std::string> array_difference(const Array& array, const std::strin
   return std::nullopt;
 }
 
+std::optional<std::string> shadow_difference(const Shadow& shadow, const std::string& bytes) {
+  if (!shadow.laid_out() || shadow.range_count() == 0) {
+    if (bytes.empty()) return std::nullopt;
+    return counts("addresses", bytes.size(), 0);
+  }
+  const AddressRange last{kShadowBase, kShadowBase + bytes.size() - 1};
+  if (bytes.empty() || shadow.ranges() != std::vector<AddressRange>{last}) return "the ranges are others";
+  std::string found(bytes.size(), '\0');
+  shadow.read(last.first, last.last, reinterpret_cast<u8*>(found.data()));
+  if (found != bytes) return "flags are others";
+  return std::nullopt;
+}
+
 std::shared_ptr<Member> find_or_create(Store& store, const std::string& name) {
   if (auto found = store.find(name)) return found;
   switch (shape_of(name)) {
@@ -146,6 +163,8 @@ std::shared_ptr<Member> find_or_create(Store& store, const std::string& name) {
       return store.create(name, Kind::typed_dict, TypedDict::kRegionCount);
     case Shape::array:
       return store.create(name, Kind::array, Array::kRegionCount);
+    case Shape::shadow:
+      return store.create(name, Kind::shadow, Shadow::kRegionCount);
     default:
       return store.create(name, Kind::list, 1);  // nobody looks at the kind of a bare region
   }
@@ -154,11 +173,7 @@ std::shared_ptr<Member> find_or_create(Store& store, const std::string& name) {
 }  // namespace
 
 WorkloadMember::WorkloadMember(Store& store, const std::string& name, const Workload& workload)
-    : store_(store), workload_(workload), shape_(shape_of(name)) {
-  // Made and laid out in one operation, as the bindings do.
-  std::optional<Operation> making;
-  if (!store_.read_only() && !store_.find(name)) making.emplace(store_);
-  member_ = find_or_create(store, name);
+    : store_(store), workload_(workload), shape_(shape_of(name)), member_(find_or_create(store, name)) {
   store_.acquire(*member_);
   try {
     if (shape_ == Shape::dict) {
@@ -168,14 +183,11 @@ WorkloadMember::WorkloadMember(Store& store, const std::string& name, const Work
     if (shape_ == Shape::list) list_.emplace(store_, *member_);
     if (shape_ == Shape::typed) typed_.emplace(store_, *member_, typed_layout(workload));
     if (shape_ == Shape::array) array_.emplace(store_, *member_);
+    if (shape_ == Shape::shadow) shadow_.emplace(store_, *member_);
   } catch (...) {
     store_.release(*member_);
     throw;
   }
-}
-
-bool WorkloadMember::live() const {
-  return member_->live && (!dict_ || dict_->laid_out()) && (!typed_ || typed_->laid_out());
 }
 
 WorkloadMember::~WorkloadMember() {
@@ -184,6 +196,7 @@ WorkloadMember::~WorkloadMember() {
   typed_.reset();
   view_.reset();
   array_.reset();
+  shadow_.reset();
   if (!member_->live) return;
   try {
     store_.release(*member_);
@@ -202,6 +215,8 @@ void WorkloadMember::change(Content& model, Random& random) {
       return change_typed(model, random);
     case Shape::array:
       return change_array(model, random);
+    case Shape::shadow:
+      return change_shadow(model, random);
     case Shape::bytes:
       return change_bytes(model, random);
   }
@@ -223,6 +238,8 @@ std::optional<std::string> WorkloadMember::difference(const Content& model) cons
       return typed_difference(*typed_, model.entries);
     case Shape::array:
       return array_difference(*array_, model.bytes);
+    case Shape::shadow:
+      return shadow_difference(*shadow_, model.bytes);
     default:
       return bytes_difference(region(), model.bytes);
   }
@@ -233,6 +250,7 @@ void WorkloadMember::check(Findings& findings) const {
   if (list_) list_->check(findings);
   if (typed_) typed_->check(findings);
   if (array_) array_->check(findings);
+  if (shadow_) shadow_->check(findings);
 }
 
 // ---- dict
@@ -441,6 +459,35 @@ void WorkloadMember::change_array(Content& model, Random& random) {
       random_text(random, (random() % 4 == 0 ? random() % 4000 : random() % 30) * kItemBytes);
   array_->extend(as_bytes(text));
   model.bytes += text;
+}
+
+// ---- shadow memory
+
+void WorkloadMember::change_shadow(Content& model, Random& random) {
+  if (!shadow_->laid_out()) shadow_->lay_out(1);
+  const u64 size = model.bytes.size();
+  if (size == 0 || (size < kShadowAddresses && random() % 4 == 0)) {
+    const u64 more = 1 + random() % 30000;
+    const AddressRange range{kShadowBase + size / 2, kShadowBase + size + more - 1};
+    shadow_->add_ranges({&range, 1});
+    model.bytes.append(more, '\0');
+    return;
+  }
+  const u64 from = random() % size;
+  const u64 most = random() % 3 == 0 ? size - from : std::min<u64>(size - from, 300);
+  const u64 count = random() % 3 == 0 ? 1 : 1 + random() % most;
+  if (random() % 4 == 0) {
+    const std::string text = random_text(random, count);
+    shadow_->write(kShadowBase + from, as_bytes(text));
+    model.bytes.replace(from, count, text);
+    return;
+  }
+  const u64 flags = u64{1} << (random() % 8);
+  const FlagChange changes[] = {{~u64{0}, flags}, {~flags, 0}, {0, flags}};
+  const FlagChange change = changes[random() % 3];
+  shadow_->change(kShadowBase + from, kShadowBase + from + count - 1, change);
+  for (u64 i = from; i < from + count; ++i)
+    model.bytes[i] = static_cast<char>(change(static_cast<u8>(model.bytes[i])));
 }
 
 // ---- bare region

@@ -11,6 +11,7 @@
 #include "structures/array.h"
 #include "structures/dict.h"
 #include "structures/list.h"
+#include "structures/shadow.h"
 #include "structures/typed_dict.h"
 #include "workload.h"
 #include "workload_model.h"
@@ -40,14 +41,14 @@ class WorkloadMember {
   // The structure's own check.
   void check(Findings& findings) const;
   // Whether the member is still in the store.
-  // Whether it is there, and laid out: a rollback may take back either.
-  bool live() const;
+  bool live() const { return member_->live; }
 
  private:
   void change_dict(Content& model, Random& random);
   void change_typed(Content& model, Random& random);
   void change_list(Content& model, Random& random);
   void change_array(Content& model, Random& random);
+  void change_shadow(Content& model, Random& random);
   void change_bytes(Content& model, Random& random);
   void resize(Content& model, u64 items);
   void store_through_view(Content& model, Random& random);
@@ -70,6 +71,7 @@ class WorkloadMember {
   std::optional<List> list_;
   std::optional<TypedDict> typed_;
   std::optional<Array> array_;
+  std::optional<Shadow> shadow_;
   std::optional<Region::View> view_;  // of the array
 };
 

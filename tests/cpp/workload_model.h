@@ -12,7 +12,7 @@
 namespace emd::testing {
 
 // What a member of a workload's store is; the first letter of its name says so.
-enum class Shape : u8 { dict, list, array, typed, bytes };
+enum class Shape : u8 { dict, list, array, typed, shadow, bytes };
 inline Shape shape_of(const std::string& name) {
   switch (name[0]) {
     case 'd':
@@ -23,6 +23,8 @@ inline Shape shape_of(const std::string& name) {
       return Shape::array;
     case 't':
       return Shape::typed;
+    case 's':
+      return Shape::shadow;
     default:
       return Shape::bytes;
   }
@@ -38,7 +40,7 @@ struct Item {
 struct Content {
   std::vector<std::pair<std::string, std::string>> entries;  // of a dict, typed or not, in insertion order
   std::vector<Item> items;                                   // of a list
-  std::string bytes;                                         // of a bare region, or of an array's items
+  std::string bytes;  // of a bare region, of an array's items, or flags
   bool dead = false;  // part of the bare region was given away and must not be written again
 };
 

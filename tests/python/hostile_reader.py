@@ -10,6 +10,7 @@ repeat.
 """
 
 import contextlib
+import itertools
 import pathlib
 import pickle
 import random
@@ -40,6 +41,11 @@ def make_original(path, closed):
             del names[n]
         for n in range(1, 700, 6):
             names[n] = b"moved to the heap" * 20
+        flags = store.shadow_memory("flags", [(0x1000, 0x900000), (2**40, 2**50)])
+        for n in range(0x1000, 0x9000, 700):
+            flags.mark(n, 9, n % 200 + 1)
+        flags.mark(0x2000, 2**22, 4)
+        flags.mark(2**40 + 5, 2**49, 2)
         lines.extend([1, 2.5, None, True, "abc", "a longer text", b"bytes" * 500, [1, [2]]] * 150)
         store.commit()
         lines[10:50] = []
@@ -120,6 +126,18 @@ def use_list(items, rng):
     attempt(lambda: items.sort(key=str))
 
 
+def use_shadow(flags, rng):
+    for _ in range(10):
+        place = rng.choice((rng.randrange(0x900000), 2**40 + rng.randrange(2**30)))
+        attempt(lambda place=place: flags.mark(place, rng.randrange(5000), 1))
+        attempt(lambda place=place: flags.next_marked(place, 2))
+        attempt(lambda place=place: flags[place : place + 100])
+        attempt(lambda place=place: flags.assign(place, 2**21, 0))
+        attempt(lambda place=place: flags.add_range(place, place + 4096))
+    attempt(lambda: list(itertools.islice(flags.ranges(4, 0), 10000)))
+    attempt(lambda: flags.is_marked_as_code(2**40, 2**49))
+
+
 def use(path, rng):
     with pyrsistence.Store(path, mode=rng.choice(("r+", "r+", "r"))) as store:
         attempt(lambda: list(store))
@@ -127,6 +145,8 @@ def use(path, rng):
             use_dict(store.dict("names", pickle=False), rng)
         with contextlib.suppress(*ALLOWED):
             use_list(store.list("lines", pickle=False), rng)
+        with contextlib.suppress(*ALLOWED):
+            use_shadow(store.shadow_memory("flags"), rng)
         attempt(store.verify)
         attempt(store.commit)
 

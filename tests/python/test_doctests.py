@@ -14,6 +14,7 @@ CLASSES = [
     pyrsistence.EMArray,
     pyrsistence.EMDict,
     pyrsistence.EMList,
+    pyrsistence.EMShadowMemory,
     pyrsistence.EMTypedDict,
     pyrsistence.Store,
 ]
@@ -21,11 +22,13 @@ FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
 def public_members(cls):
-    """(name, member) of what a class and its bases within the package define, without underscores."""
+    """(name, member) of what a class and its bases in the package define: no underscores, no constants."""
     for name in dir(cls):
         member = inspect.getattr_static(cls, name)
-        if not name.startswith("_") and any(
-            name in vars(base) for base in cls.__mro__ if base.__module__.startswith("pyrsistence")
+        if (
+            not name.startswith("_")
+            and not isinstance(member, int)
+            and any(name in vars(base) for base in cls.__mro__ if base.__module__.startswith("pyrsistence"))
         ):
             yield name, member
 

@@ -15,8 +15,8 @@
 namespace emd::testing {
 namespace {
 
-constexpr Subject kSubjects[] = {Subject::dict,  Subject::list,    Subject::typed,
-                                 Subject::store, Subject::regions, Subject::array};
+constexpr Subject kSubjects[] = {Subject::dict,    Subject::list,  Subject::typed, Subject::store,
+                                 Subject::regions, Subject::array, Subject::shadow};
 constexpr Fault kFaults[] = {Fault::eio, Fault::enospc, Fault::enospc_from_here, Fault::short_write};
 
 struct Arguments {

@@ -1,0 +1,299 @@
+"""EMShadowMemory: flags for each address of some ranges, in a directory."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from . import _container, _core, _dtypes
+
+_WIDTHS = (1, 2, 4, 8)
+_HIGHEST = 2**64 - 1
+# So many runs are taken from the store, and so many ranges are shown by repr().
+_RUNS = 4096
+_REPR_RANGES = 4
+
+
+class EMShadowMemory(_core.ShadowBase, _container.Container):
+    """Flags for each address of some ranges: of a program's memory, say, of which most is not looked at yet.
+
+    ``path`` is its directory, created if missing (None: a temporary one, removed at close). ``ranges`` are to
+    be backed, besides those that are: pairs of the first address and the one behind the last, or ``range``
+    objects. ``width`` is the bytes of flags an address: 1 (if it is left out), 2, 4 or 8.
+
+    Long runs of addresses with equal flags are an entry of a tree and take no pages: ranges may be of
+    nearly 2**64 addresses, and marking a run takes the same time whatever its length is.
+    ``s[address]`` are the flags of one address, ``s[begin:end]`` those of many, as a NumPy array, a copy;
+    both can be assigned to. ``memory`` is that of EMDict.
+
+    Errors: OSError for a missing parent, a file in the way, no permission; LockedError if another process
+    writes it; FormatError if it is no shadow memory, or of another width; ValueError; DamagedError. Every
+    method that takes a run of addresses raises IndexError where one is not backed, naming it.
+
+    >>> with EMShadowMemory(None, [(0x401000, 0x500000)]) as s:
+    ...     s.mark_as_code(0x401000, 5)
+    ...     s.mark_as_head(0x401000)
+    ...     s.is_marked_as_code(0x401000, 10), s[0x401000], s.next_unmarked(0x401000, s.CODE) - 0x401000
+    (5, 10, 5)
+    """
+
+    __slots__ = ("_handle", "_layout", "_mode", "_name", "_options", "_owner", "_temporary", "_wanted")
+
+    __hash__ = None  # type: ignore[assignment]
+    __iter__ = None
+
+    ANALYZED = 1
+    CODE = 2
+    DATA = 4
+    HEAD = 8
+    BASIC_BLOCK_LEADER = 16
+    FUNCTION = 32
+    RELOCATED = 64
+    RELOCATED_LEAF = 128
+
+    def __init__(
+        self,
+        path: Any = None,
+        ranges: Iterable[Any] = (),
+        *,
+        width: int | None = None,
+        mode: str = "a",
+        commit_interval: float | None = 5.0,
+        timeout: float = 0.0,
+        snapshot_timeout: float = 1.0,
+        memory: int | str | None = None,
+    ) -> None:
+        self.close()
+        self._set_options(width)
+        more = [_ends(item) for item in ranges]
+        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory)
+        if more:
+            try:
+                self._add_ranges(more)
+            except BaseException:
+                self.close()
+                raise
+
+    def _set_options(self, width: Any = None, **codec: Any) -> None:
+        """What to hold; codecs, which open() hands to whatever is there, say nothing to flags."""
+        unknown = set(codec) - {"pickler", "unpickler", "pickle", "cache"}
+        if unknown:
+            raise TypeError(f"EMShadowMemory got an unexpected keyword argument {min(unknown)!r}")
+        self._configure(None, None, True, None, False, _container.DEFAULT_LAYOUT, 0)
+        if width is not None and operator.index(width) not in _WIDTHS:
+            raise ValueError(f"expected a width of 1, 2, 4 or 8 bytes of flags an address, found {width}")
+        self._wanted = (1 if width is None else operator.index(width), width is not None)
+
+    def _attach(self, handle: _core.StoreHandle, name: str) -> None:
+        _core.attach_shadow(self, handle, name, *self._wanted)
+
+    def _require(self, width: Any) -> None:
+        """Of one that is open already. Errors: FormatError."""
+        if width is not None and operator.index(width) != self.width:
+            raise _core.FormatError(f"{self._name!r} has a width of {self.width} bytes, not {width}")
+
+    def open(
+        self,
+        path: Any,
+        *,
+        mode: str = "a",
+        commit_interval: float | None = 5.0,
+        timeout: float = 0.0,
+        snapshot_timeout: float = 1.0,
+        memory: int | str | None = None,
+    ) -> None:
+        """Open again after close(), at this path, with the width given to the constructor.
+
+        **Cost**: O(1); recovery, if the last writer was cut off. Errors: RuntimeError if it is open; else as
+        the constructor.
+
+        >>> s = EMShadowMemory(None)
+        >>> s.close()
+        >>> s.open(None)
+        >>> s.close()
+        """
+        if _core.attached(self):
+            raise RuntimeError(f"{type(self).__name__} '{self.path}' is open")
+        self._configure(None, None, True, None, False, _container.DEFAULT_LAYOUT, 0)
+        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory)
+
+    def _option_names(self) -> dict[str, Any]:
+        return {}
+
+    def copy(self) -> Any:
+        """Raise TypeError: there is no builtin for it; backup() copies it on disk. **Cost**: none."""
+        raise TypeError(f"{type(self).__name__} has no copy in memory: use backup(), or s[begin:end]")
+
+    # ---- What is backed
+
+    @property
+    def width(self) -> int:
+        """The bytes of flags an address."""
+        return self._width()
+
+    @property
+    def backed(self) -> list[tuple[int, int]]:
+        """The ranges, sorted and merged: pairs of the first address and the one behind the last."""
+        return self._ranges()
+
+    def add_range(self, begin: int, end: int) -> None:
+        """Back the addresses from begin up to, but not including, end. Flags that are there are kept.
+
+        **Cost**: O(ranges). Errors: ValueError if there is no address between them.
+
+        >>> s = EMShadowMemory(None, [(0, 16)])
+        >>> s.add_range(16, 32)
+        >>> s.backed
+        [(0, 32)]
+        """
+        self._add_ranges([_ends((begin, end))])
+
+    def add_ranges(self, ranges: Iterable[Any]) -> None:
+        """Back these as well, all or nothing: pairs as the constructor takes, or range objects.
+
+        **Cost**: O(ranges). Errors: ValueError for one that is empty, or if all 2**64 addresses were backed.
+
+        >>> s = EMShadowMemory(None, [(0, 16)])
+        >>> s.add_ranges([(100, 110), range(8, 20)])
+        >>> s.backed
+        [(0, 20), (100, 110)]
+        """
+        self._add_ranges([_ends(item) for item in ranges])
+
+    # ---- Searching
+
+    def find(
+        self,
+        flags: int,
+        value: int | None = None,
+        *,
+        length: int = 1,
+        start: int = 0,
+        stop: int | None = None,
+    ) -> int | None:
+        """Return the first address from which on ``length`` addresses have all of the flags, or None.
+
+        With ``value``, those whose flags among ``flags`` are ``value``: ``find(s.CODE | s.DATA, 0)`` finds an
+        address that has neither. Only backed addresses from start up to, but not including, stop count; a
+        run of them does not go beyond its range.
+
+        **Cost**: O(1) for each run of equal flags in whole pages that is passed, else a pass over the pages.
+
+        >>> s = EMShadowMemory(None, [(0x1000, 0x2000)])
+        >>> s.mark_as_code(0x1000, 16)
+        >>> hex(s.find(s.CODE | s.DATA, 0)), s.find(s.CODE, length=17)
+        ('0x1010', None)
+        """
+        last = _HIGHEST if stop is None else min(operator.index(stop) - 1, _HIGHEST)
+        start = max(operator.index(start), 0)
+        if start > last:
+            return None
+        return self._find(start, last, flags, flags if value is None else value, length)
+
+    def ranges(
+        self, flags: int, value: int | None = None, *, start: int = 0, stop: int | None = None
+    ) -> Iterator[tuple[int, int]]:
+        """Iterate over the longest runs of addresses that have all of the flags, as (begin, end).
+
+        ``value``, ``start`` and ``stop`` are those of find(). What is changed meanwhile may be seen or not.
+
+        **Cost**: as find(), of all addresses.
+
+        >>> s = EMShadowMemory(None, [(0, 2**32)])
+        >>> s.mark_as_data(100, 2**20); s.mark_as_data(2**30)
+        >>> list(s.ranges(s.DATA))
+        [(100, 1048676), (1073741824, 1073741825)]
+        """
+        last = _HIGHEST if stop is None else min(operator.index(stop) - 1, _HIGHEST)
+        start = max(operator.index(start), 0)
+        mask, wanted = operator.index(flags), operator.index(flags if value is None else value)
+        if start > last:
+            return iter(())
+        self._find(start, start, mask, wanted, 1)  # errors come at the call, not at the first step
+        return self._all_runs(start, last, mask, wanted)
+
+    def _all_runs(self, start: int, last: int, mask: int, value: int) -> Iterator[tuple[int, int]]:
+        while start <= last:
+            found = self._runs(start, last, mask, value, _RUNS)
+            yield from found
+            if len(found) < _RUNS:
+                return
+            start = found[-1][1]
+
+    # ---- Flags of many addresses, as NumPy arrays
+
+    def _bounds(self, key: slice) -> tuple[int, int]:
+        if key.step not in (None, 1):
+            raise ValueError(f"expected a slice of step 1, found {key.step}")
+        if key.start is None or key.stop is None:
+            raise ValueError("expected a slice with a first address and one behind the last: s[begin:end]")
+        begin, end = operator.index(key.start), operator.index(key.stop)
+        return begin, max(begin, end)
+
+    def _get_slice(self, key: slice) -> Any:
+        module = _dtypes.numpy("a slice of flags")
+        begin, end = self._bounds(key)
+        self.is_marked(begin, end - begin, 1)  # raises what is to be raised before memory is asked for
+        found = module.empty(end - begin, f"u{self.width}")
+        self._read(begin, found.view("u1"))
+        return found
+
+    def _set_slice(self, key: slice, value: Any) -> None:
+        begin, end = self._bounds(key)
+        if not hasattr(value, "__len__"):
+            self.assign(begin, end - begin, value)
+            return
+        module = _dtypes.numpy("assigning flags to a slice")
+        values = module.asarray(value)
+        if values.shape != (end - begin,):
+            raise ValueError(f"expected {end - begin} flags, found an array of shape {values.shape}")
+        if values.size == 0:
+            return
+        if values.dtype.kind not in "bui" or values.min() < 0 or int(values.max()) >> (8 * self.width):
+            raise ValueError(f"expected integers of {self.width} bytes, not negative, as flags")
+        self._write(begin, module.ascontiguousarray(values, f"<u{self.width}").view("u1"))
+
+    def is_backed(self, address: int, length: int = 1) -> bool:
+        """Return whether all of so many addresses are backed.
+
+        **Cost**: O(log ranges).
+
+        >>> EMShadowMemory(None, [(0, 16)]).is_backed(8, 9)
+        False
+        """
+        try:
+            self.is_marked(address, length, 1)
+        except IndexError:
+            return False
+        return True
+
+    # ---- State
+
+    def __repr__(self) -> str:
+        if self.closed:
+            return self._closed_repr()
+        backed = self.backed
+        shown = ", ".join(f"{begin:#x} to {end:#x}" for begin, end in backed[:_REPR_RANGES])
+        more = f", and {len(backed) - _REPR_RANGES} more" if len(backed) > _REPR_RANGES else ""
+        return f"<{type(self).__name__} {self.path!r} of [{shown}{more}], {self.width} bytes an address>"
+
+
+def _ends(item: Any) -> tuple[int, int]:
+    """The first and the last address of a range. Errors: ValueError, TypeError."""
+    if isinstance(item, range):
+        if item.step != 1:
+            raise ValueError(f"expected a range of step 1, found {item!r}")
+        begin, end = item.start, item.stop
+    else:
+        try:
+            begin, end = map(operator.index, item)
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"expected a range as a pair of its first address and the one behind its last, found {item!r}"
+            ) from None
+    if not 0 <= begin < end <= 2**64:
+        raise ValueError(
+            f"expected a range within 0 to 2**64 that is not empty, found {begin:#x} to {end:#x}"
+        )
+    return begin, end - 1

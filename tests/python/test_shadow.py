@@ -1,0 +1,537 @@
+"""EMShadowMemory: flags, runs and ranges beside NumPy arrays; bad input, damage, stores, readers."""
+
+import json
+import pathlib
+import pickle
+import subprocess
+import sys
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import settings
+from hypothesis.stateful import initialize, invariant, rule
+
+import pyrsistence as em
+from model_machine import ContainerMachine
+
+BEGIN, END = 0x401000, 0x500000
+USUAL = {
+    "analyzed": 1,
+    "code": 2,
+    "data": 4,
+    "head": 8,
+    "basic_block_leader": 16,
+    "function": 32,
+    "relocated": 64,
+    "relocated_leaf": 128,
+}
+WIDTHS = [1, 2, 4, 8]
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "s"
+
+
+@pytest.fixture
+def shadow():
+    with em.EMShadowMemory(None, [(BEGIN, END)]) as opened:
+        yield opened
+
+
+# ---- Flags
+
+
+@pytest.mark.parametrize("name", USUAL)
+def test_the_usual_flags_have_names(shadow, name):
+    flag = USUAL[name]
+    assert getattr(em.EMShadowMemory, name.upper()) == flag
+    mark, unmark, is_marked = (
+        getattr(shadow, f"{form}_as_{name}") for form in ("mark", "unmark", "is_marked")
+    )
+    assert is_marked(BEGIN, 100) == 0
+    mark(BEGIN + 10, 5)
+    mark(BEGIN + 20)
+    assert is_marked(BEGIN, 100) == 6 and is_marked(BEGIN + 20) == 1
+    assert shadow[BEGIN + 10] == flag and shadow[BEGIN + 15] == 0
+    unmark(BEGIN + 11, 2)
+    unmark(BEGIN + 20)
+    assert list(shadow.ranges(flag)) == [(BEGIN + 10, BEGIN + 11), (BEGIN + 13, BEGIN + 15)]
+
+
+def test_flags_are_added_and_taken_away(shadow):
+    shadow.mark(BEGIN, 10, shadow.CODE | shadow.HEAD)
+    shadow.mark(BEGIN + 5, 10, shadow.DATA)
+    assert shadow[BEGIN + 5] == shadow.CODE | shadow.HEAD | shadow.DATA
+    assert shadow.is_marked(BEGIN, 10, shadow.CODE | shadow.HEAD)
+    assert not shadow.is_marked(BEGIN, 11, shadow.CODE)
+    assert shadow.count(BEGIN, 100, shadow.CODE | shadow.DATA) == 5
+    assert shadow.run_length(BEGIN + 2, shadow.CODE) == 8 and shadow.run_length(BEGIN + 50, shadow.CODE) == 0
+    shadow.unmark(BEGIN, 100, shadow.CODE)
+    shadow.assign(BEGIN + 6, 1, shadow.FUNCTION)
+    assert shadow[BEGIN : BEGIN + 8].tolist() == [8, 8, 8, 8, 8, 12, 32, 12]
+    assert (
+        shadow.mark(BEGIN, 0, 1) is None and shadow.is_marked(BEGIN, 0, 1) and not shadow.count(BEGIN, 0, 1)
+    )
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_every_width(path, width):
+    flags = [1, 2 ** (8 * width) - 1, 1 << (8 * width - 1)]
+    with em.EMShadowMemory(path, [(BEGIN, END)], width=width) as s:
+        for i, value in enumerate(flags):
+            s[BEGIN + i] = value
+        s.mark(BEGIN + 5000, 20000, flags[2])
+        with pytest.raises(ValueError, match="do not fit in the|at most 8 bytes"):
+            s.mark(BEGIN, 1, 1 << (8 * width))
+    with em.EMShadowMemory(path) as s:
+        assert s.width == width and s.backed == [(BEGIN, END)]
+        assert [s[BEGIN + i] for i in range(3)] == flags
+        found = s[BEGIN : BEGIN + 5001]
+        assert found.dtype == np.dtype(f"u{width}") and found[:3].tolist() == flags and found[-1] == flags[2]
+        assert s.run_length(BEGIN + 5000, flags[2]) == 20000
+        assert s.verify() == []
+    with pytest.raises(em.FormatError, match=f"has {width} bytes of flags"):
+        em.EMShadowMemory(path, width=3 - width if width < 3 else 1)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_slices_are_numpys_arrays(width):
+    rng = np.random.default_rng(7)
+    with em.EMShadowMemory(None, [(BEGIN, END)], width=width) as s:
+        values = rng.integers(0, 2**7, 40000).astype(f"u{width}")
+        s[BEGIN + 100 : BEGIN + 40100] = values
+        np.testing.assert_array_equal(s[BEGIN + 100 : BEGIN + 40100], values)
+        s[BEGIN : BEGIN + 30000] = 5
+        s[BEGIN + 4 : BEGIN + 7] = [1, 2, 3]
+        assert s[BEGIN + 3 : BEGIN + 9].tolist() == [5, 1, 2, 3, 5, 5]
+        assert s.find(0xFF, 3) == BEGIN + 6
+        copy = s[BEGIN : BEGIN + 10]
+        copy[:] = 0
+        assert s[BEGIN] == 5 and len(s[BEGIN:BEGIN]) == 0
+        assert s[END - 1 : END].tolist() == [0]
+
+
+# ---- Searching
+
+
+def test_searching(shadow):
+    assert shadow.next_marked(0, shadow.CODE) is None
+    assert shadow.next_unmarked(0, shadow.CODE) == BEGIN
+    shadow.mark_as_code(BEGIN + 5, 10)
+    shadow.mark_as_code(BEGIN + 100000, 70000)
+    shadow.mark_as_data(BEGIN + 8)
+    assert shadow.next_marked(0, shadow.CODE) == BEGIN + 5
+    assert shadow.next_marked(BEGIN + 15, shadow.CODE) == BEGIN + 100000
+    assert shadow.next_marked(BEGIN + 15, shadow.CODE | shadow.DATA) is None
+    assert shadow.next_unmarked(BEGIN + 100000, shadow.CODE) == BEGIN + 170000
+    assert shadow.find(shadow.CODE, length=11) == BEGIN + 100000
+    assert shadow.find(shadow.CODE, length=70001) is None
+    assert shadow.find(shadow.CODE, 0, start=BEGIN + 5) == BEGIN + 15
+    assert shadow.find(shadow.CODE | shadow.DATA, shadow.CODE, start=BEGIN + 8) == BEGIN + 9
+    assert shadow.find(shadow.CODE, start=BEGIN + 15, stop=BEGIN + 100000) is None
+    assert (
+        shadow.find(shadow.CODE, start=5, stop=5) is None and shadow.find(shadow.CODE, start=-7) == BEGIN + 5
+    )
+    assert shadow.find(shadow.CODE, stop=2**70) == BEGIN + 5
+    assert list(shadow.ranges(shadow.CODE)) == [(BEGIN + 5, BEGIN + 15), (BEGIN + 100000, BEGIN + 170000)]
+    assert list(shadow.ranges(shadow.CODE, start=BEGIN + 9, stop=BEGIN + 100001)) == [
+        (BEGIN + 9, BEGIN + 15),
+        (BEGIN + 100000, BEGIN + 100001),
+    ]
+    gaps = list(shadow.ranges(shadow.CODE, 0))
+    assert gaps == [(BEGIN, BEGIN + 5), (BEGIN + 15, BEGIN + 100000), (BEGIN + 170000, END)]
+    assert list(shadow.ranges(shadow.CODE, start=5, stop=5)) == []
+
+
+def test_many_runs_come_in_order(shadow):
+    places = range(BEGIN, BEGIN + 60000, 3)
+    for place in places:
+        shadow.mark_as_head(place)
+    assert [begin for begin, end in shadow.ranges(shadow.HEAD)] == list(places)
+    assert shadow.is_marked_as_head(BEGIN, END - BEGIN) == len(places)
+
+
+# ---- Ranges
+
+
+def test_ranges_merge():
+    with em.EMShadowMemory(None, [(0x3000, 0x4000), range(0x1000, 0x2000)]) as s:
+        assert s.backed == [(0x1000, 0x2000), (0x3000, 0x4000)]
+        s.mark(0x1000, 0x1000, 1)
+        assert 0x1FFF in s and 0x2000 not in s and "x" not in s and -1 not in s and 2**64 not in s
+        s.add_range(0x2000, 0x2800)
+        s.add_ranges([(0x2700, 0x3001), (2**64 - 1, 2**64)])
+        assert s.backed == [(0x1000, 0x4000), (2**64 - 1, 2**64)]
+        assert s.run_length(0x1000, 1) == 0x1000
+        s.mark(2**64 - 1, 1, 2)
+        assert list(s.ranges(2)) == [(2**64 - 1, 2**64)]
+        assert s.is_backed(0x1000, 0x3000) and not s.is_backed(0x1000, 0x3001)
+        assert "0x1000 to 0x4000" in repr(s)
+    assert "closed" in repr(s)
+
+
+def test_half_of_all_addresses():
+    with em.EMShadowMemory(None, [(2**63, 2**64), (0, 1)]) as s:
+        s.mark_as_data(2**63, 2**63)
+        assert s.is_marked_as_data(2**63, 2**63) == 2**63 == s.run_length(2**63, s.DATA)
+        assert list(s.ranges(s.DATA)) == [(2**63, 2**64)]
+        s.unmark_as_data(2**63 + 12345)
+        assert s.next_unmarked(2**63, s.DATA) == 2**63 + 12345
+        assert s.stats()["pages"] == 1 and s.verify() == []
+        with pytest.raises(ValueError, match="fewer than"):
+            s.add_range(0, 2**64)
+
+
+def test_what_is_uniform_takes_no_pages(path):
+    with em.EMShadowMemory(path, [(2**32, 2**32 + 2**30)]) as s:
+        s.mark_as_analyzed(2**32, 2**30)
+        s.mark_as_code(2**32 + 4096, 100 << 20)
+        assert s.stats()["pages"] == 0
+        s.mark_as_code(2**32 + 2**29)
+        assert s.stats()["pages"] == 1
+        s.commit()
+        files = sum(file.stat().st_blocks * 512 for file in path.glob("region-*"))
+        assert files < 1 << 20
+
+
+# ---- Bad input
+
+
+@pytest.mark.parametrize(
+    ("work", "named"),
+    [
+        (lambda s: s.mark(BEGIN - 1, 5, 1), "0x400fff"),
+        (lambda s: s.mark(END - 5, 6, 1), "0x500000"),
+        (lambda s: s.unmark(0, 1, 1), "0x0"),
+        (lambda s: s.assign(END, 1, 1), "0x500000"),
+        (lambda s: s.mark_as_code(END), "0x500000"),
+        (lambda s: s.is_marked_as_code(END - 1, 2), "0x500000"),
+        (lambda s: s.is_marked(END - 1, 2, 1), "0x500000"),
+        (lambda s: s.count(BEGIN, 2**64, 1), "0x500000|0x10000000000000000"),
+        (lambda s: s.count(BEGIN, 2**70, 1), "0x10000000000000000"),
+        (lambda s: s.run_length(END, 1), "0x500000"),
+        (lambda s: s[END], "0x500000"),
+        (lambda s: s[-1], "-1"),
+        (lambda s: s[2**64], str(2**64)),
+        (lambda s: s.__setitem__(END, 1), "0x500000"),
+        (lambda s: s[END - 5 : END + 1], "0x500000"),
+        (lambda s: s[BEGIN : 2**50], "0x500000"),
+        (lambda s: s.__setitem__(slice(END - 1, END + 1), [1, 2]), "0x500000"),
+        (lambda s: s.__setitem__(slice(END - 1, END + 1), 1), "0x500000"),
+    ],
+)
+def test_an_unbacked_address_is_named(shadow, work, named):
+    with pytest.raises(IndexError, match=f"address ({named}) is not backed") as caught:
+        work(shadow)
+    assert "0x401000 to 0x4fffff" in str(caught.value) or "2**64 - 1" in str(caught.value)
+    assert list(shadow.ranges(1)) == [] and shadow.verify() == []
+
+
+@pytest.mark.parametrize(
+    ("work", "error"),
+    [
+        (lambda s: s.mark(BEGIN, -1, 1), ValueError),
+        (lambda s: s.mark(BEGIN, 1, -1), ValueError),
+        (lambda s: s.mark(BEGIN, 1, 256), ValueError),
+        (lambda s: s.mark(BEGIN, 1, 2**64), ValueError),
+        (lambda s: s.mark(BEGIN, 1), TypeError),
+        (lambda s: s.mark("x", 1, 1), TypeError),
+        (lambda s: s.mark(1.5, 1, 1), TypeError),
+        (lambda s: s.mark_as_code(), TypeError),
+        (lambda s: s.next_marked(BEGIN, 0), ValueError),
+        (lambda s: s.is_marked(BEGIN, 1, 0), ValueError),
+        (lambda s: s.find(0), ValueError),
+        (lambda s: s.find(1, 2), ValueError),
+        (lambda s: s.find(1, length=0), ValueError),
+        (lambda s: s.ranges(256), ValueError),
+        (lambda s: s[BEGIN : BEGIN + 4 : 2], ValueError),
+        (lambda s: s[:BEGIN], ValueError),
+        (lambda s: s.__setitem__(slice(BEGIN, BEGIN + 4), [1, 2]), ValueError),
+        (lambda s: s.__setitem__(slice(BEGIN, BEGIN + 2), [1, 256]), ValueError),
+        (lambda s: s.__setitem__(slice(BEGIN, BEGIN + 2), [1, -1]), ValueError),
+        (lambda s: s.__setitem__(slice(BEGIN, BEGIN + 2), [0.5, 1]), ValueError),
+        (lambda s: s.__delitem__(BEGIN), TypeError),
+        (lambda s: s.add_range(5, 5), ValueError),
+        (lambda s: s.add_range(-5, 5), ValueError),
+        (lambda s: s.add_ranges([(1, 2), (7, 2**64 + 1)]), ValueError),
+        (lambda s: s.add_ranges([5]), TypeError),
+        (lambda s: s.add_ranges([range(0, 10, 2)]), ValueError),
+        (iter, TypeError),
+        (len, TypeError),
+        (hash, TypeError),
+        (lambda s: s.copy(), TypeError),
+        (lambda s: em.EMShadowMemory(None, width=3), ValueError),
+        (lambda s: em.EMShadowMemory(None, [(5, 4)]), ValueError),
+    ],
+)
+def test_bad_input_is_refused(shadow, work, error):
+    with pytest.raises(error):
+        work(shadow)
+    assert shadow.backed == [(BEGIN, END)] and shadow.next_marked(0, 1) is None
+
+
+def test_closed(path):
+    s = em.EMShadowMemory(path, [(0, 10)])
+    s.close()
+    s.close()
+    with pytest.raises(ValueError, match="closed"):
+        s.mark(0, 1, 1)
+    s.open(path)
+    assert s.backed == [(0, 10)]
+    s.close()
+
+
+# ---- Stores, readers, other kinds
+
+
+def test_member_of_a_store(path):
+    with em.Store(path) as store:
+        s = store.shadow_memory("flags", [(0, 100)], width=2)
+        with pytest.raises(KeyError), store.transaction():
+            s.mark(0, 100, 256)
+            store.dict("names")["x"] = 1
+            raise KeyError
+        assert s.next_marked(0, 256) is None
+        s.mark(5, 5, 256)
+        assert store.shadow_memory("flags", [(100, 120)]) is s and s.backed == [(0, 120)]
+        with pytest.raises(em.FormatError):
+            store.shadow_memory("flags", width=1)
+        with pytest.raises(em.FormatError):
+            store.dict("flags")
+        assert store.members()["flags"] == "shadow memory"
+        store.compact()
+        assert list(s.ranges(256)) == [(5, 10)]
+    with em.open(path, "r") as store:
+        assert list(store.shadow_memory("flags").ranges(256)) == [(5, 10)]
+
+
+def test_alone(path, tmp_path):
+    with em.EMShadowMemory(path, [(BEGIN, END)]) as s:
+        s.mark_as_code(BEGIN, 1000)
+        with pytest.raises(RuntimeError):
+            s.open(path)
+        s.backup(tmp_path / "copy")
+        with em.open(tmp_path / "copy") as copy:
+            assert isinstance(copy, em.EMShadowMemory) and copy.is_marked_as_code(BEGIN, 2000) == 1000
+        again = pickle.loads(pickle.dumps(s))
+        assert again is s
+    with pytest.raises(em.FormatError):
+        em.EMDict(path)
+    with em.EMDict(None) as d, pytest.raises(TypeError, match="backup"), em.EMShadowMemory(None) as s:
+        d["x"] = s
+
+
+READER = """
+import sys
+import pyrsistence as em
+with em.EMShadowMemory(sys.argv[1], mode="r") as s:
+    for line in sys.stdin:
+        begin, end = map(int, line.split())
+        with s.snapshot():
+            found = s[begin + 4 : begin + 7].tolist()
+        print([s.is_marked_as_code(begin, 80000), s.next_unmarked(begin, s.CODE), list(s.ranges(s.CODE)),
+               s.backed, found], flush=True)
+    try:
+        s.mark_as_code(begin)
+    except OSError as error:
+        print([str(error).endswith("r+")], flush=True)
+"""
+
+
+def test_a_reader_follows_its_writer(path):
+    with (
+        em.EMShadowMemory(path, [(BEGIN, END)]) as writer,
+        subprocess.Popen(
+            [sys.executable, "-c", READER, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as reader,
+    ):
+
+        def seen():
+            reader.stdin.write(f"{BEGIN} {END}\n")
+            reader.stdin.flush()
+            return eval(reader.stdout.readline())
+
+        writer.mark_as_code(BEGIN, 70000)
+        writer.commit()
+        before = [70000, BEGIN + 70000, [(BEGIN, BEGIN + 70000)], [(BEGIN, END)], [2, 2, 2]]
+        assert seen() == before
+        writer.unmark_as_code(BEGIN + 5)
+        writer.add_range(END, END + 100)
+        assert seen() == before
+        writer.commit()
+        runs = [(BEGIN, BEGIN + 5), (BEGIN + 6, BEGIN + 70000)]
+        assert seen() == [69999, BEGIN + 5, runs, [(BEGIN, END + 100)], [2, 0, 2]]
+        reader.stdin.close()
+        assert len(eval(reader.stdout.readline())) == 1
+        assert reader.wait() == 0
+
+
+# ---- Damage
+
+
+def test_damage_is_found(path):
+    def made():
+        with em.EMShadowMemory(path, [(BEGIN, END)]) as s:
+            for place in range(BEGIN, BEGIN + 50000, 100):
+                s.mark_as_head(place)
+        return sorted(path.glob("region-*"))
+
+    files = made()
+    assert len(files) >= 4
+    noticed = 0
+    for file in files:
+        original = file.read_bytes()
+        for at in range(0, min(len(original), 256), 8):
+            file.write_bytes(original[:at] + b"\x37" * 8 + original[at + 8 :])
+            try:
+                with em.EMShadowMemory(path, mode="r") as s:
+                    noticed += s.verify() != []
+                    list(s.ranges(s.HEAD))
+            except (em.DamagedError, em.FormatError):
+                noticed += 1
+        file.write_bytes(original)
+    assert noticed > 20
+    with em.EMShadowMemory(path) as s:
+        assert s.verify() == [] and s.is_marked_as_head(BEGIN, 50000) == 500
+
+
+# ---- Beside NumPy arrays
+
+FIRST, COUNT = 0x400000 - 3 * 4096 - 7, 6 * 4096
+PLACES = st.one_of(
+    st.integers(0, COUNT - 1), st.integers(0, 6).map(lambda n: max(0, min(COUNT - 1, n * 4096 + 7)))
+)
+FLAGS = st.integers(1, 255)
+
+
+class ShadowMachine(ContainerMachine):
+    """The model: which addresses are backed, and their flags, from FIRST on."""
+
+    width = 1
+
+    def fresh_model(self):
+        return np.zeros(COUNT, bool), np.zeros(COUNT, f"u{self.width}")
+
+    def copy_model(self, model):
+        return tuple(part.copy() for part in model)
+
+    def restore(self, model):
+        self.model = model
+
+    def open(self, path):
+        return em.EMShadowMemory(path, width=self.width, commit_interval=None)
+
+    @initialize()
+    def create(self):
+        super().create()
+        self.add(4000, 9000)
+
+    @invariant()
+    def sizes_agree(self):
+        pass
+
+    def compare(self):
+        backed, flags = self.model
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], backed.view("i1"), [0]]))) + FIRST
+        assert self.subject.backed == list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+        for begin, end in self.subject.backed:
+            np.testing.assert_array_equal(self.subject[begin:end], flags[begin - FIRST : end - FIRST])
+
+    def add(self, begin, length):
+        end = min(COUNT, begin + length)
+        self.subject.add_range(FIRST + begin, FIRST + end)
+        self.model[0][begin:end] = True
+
+    @rule(begin=PLACES, length=st.integers(1, 5000))
+    def add_range(self, begin, length):
+        self.add(begin, length)
+
+    @rule(begin=PLACES, end=PLACES, flags=FLAGS, how=st.sampled_from(["mark", "unmark", "assign", "write"]))
+    def change(self, begin, end, flags, how):
+        begin, end = min(begin, end), max(begin, end) + 1
+        backed, model = self.model
+        values = np.arange(begin, end) % flags
+        try:
+            if how == "write":
+                self.subject[FIRST + begin : FIRST + end] = values
+            else:
+                getattr(self.subject, how)(FIRST + begin, end - begin, flags)
+        except IndexError as error:
+            first = begin + int(np.argmin(backed[begin:end]))
+            assert not backed[begin:end].all() and f"{FIRST + first:#x} is not" in str(error)
+            return
+        assert backed[begin:end].all()
+        if how == "mark":
+            model[begin:end] |= model.dtype.type(flags)
+        elif how == "unmark":
+            model[begin:end] &= ~model.dtype.type(flags)
+        else:
+            model[begin:end] = values if how == "write" else flags
+
+    @rule(begin=PLACES, flags=FLAGS, value=st.integers(0, 255), length=st.integers(1, 30))
+    def ask(self, begin, flags, value, length):
+        backed, model = self.model
+        value &= flags
+        equal = backed & ((model & flags) == value)
+        places = np.flatnonzero(equal[begin:])
+        expected = FIRST + begin + int(places[0]) if len(places) else None
+        assert self.subject.find(flags, value, start=FIRST + begin) == expected
+        windows = np.convolve(equal, np.ones(length, int))[length - 1 :] == length
+        places = np.flatnonzero(windows[begin:])
+        expected = FIRST + begin + int(places[0]) if len(places) else None
+        assert self.subject.find(flags, value, start=FIRST + begin, length=length) == expected
+        runs = np.flatnonzero(np.diff(np.concatenate([[0], equal.view("i1"), [0]]))) + FIRST
+        expected = list(zip(runs[::2].tolist(), runs[1::2].tolist(), strict=True))
+        assert list(self.subject.ranges(flags, value)) == expected
+        if backed[begin]:
+            marked = (model[begin:] & flags) == flags
+            end = np.argmin(np.append(marked & backed[begin:], False))
+            assert self.subject.run_length(FIRST + begin, flags) == end
+            end = np.argmin(np.append(backed[begin:], False))
+            assert self.subject.count(FIRST + begin, int(end), flags) == marked[:end].sum()
+            assert self.subject.is_marked(FIRST + begin, int(end), flags) == marked[:end].all()
+
+    @rule()
+    def compact(self):
+        if self.before is None:
+            self.subject.compact()
+
+
+class WideShadowMachine(ShadowMachine):
+    width = 4
+
+
+TestShadow = ShadowMachine.TestCase
+TestShadow.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+TestWideShadow = WideShadowMachine.TestCase
+TestWideShadow.settings = settings(max_examples=20, stateful_step_count=40, deadline=None)
+
+
+# ---- The command line
+
+
+def test_on_the_command_line(path):
+    def command(*arguments, code=0):
+        done = subprocess.run(
+            [sys.executable, "-m", "pyrsistence", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    with em.EMShadowMemory(path, [(BEGIN, END)]) as s:
+        s.mark_as_code(BEGIN, 5)
+    facts = json.loads(command("info", "--json", path))
+    assert facts["kind"] == "shadow memory" and facts["entries"] == END - BEGIN
+    assert "width" in command("stats", path) and "sound" in command("verify", path)
+    for name in ("head", "keys", "dump"):
+        assert "shadow memory" in command(name, path, code=2)
+    assert "shadow memory" in command("load", "--kind", "list", path, code=2)
+    command("compact", path)
+    assert pathlib.Path(path).is_dir()
+    with em.EMShadowMemory(path) as s:
+        assert s.is_marked_as_code(BEGIN, 10) == 5
