@@ -68,6 +68,7 @@ class ArrayContainer final : public Container {
  protected:
   void open_structure(emd::Store& store, emd::Member& member) override;
   void close_structure(bool leak) noexcept override;
+  bool laid_out() const override { return array_->laid_out(); }
 
  private:
   std::shared_ptr<emd::Array> array_;

@@ -1,5 +1,7 @@
 #include "bindings/container.h"
 
+#include <optional>
+
 namespace pyr {
 
 Container::~Container() {
@@ -83,9 +85,12 @@ bool Container::attach(PyObject* handle_object, StoreHandle& handle, std::string
   const Hold hold(opening_);
   detach(trash);
   const StoreHandle::Entered entered(handle);
+  // A member that is made is laid out in the same operation: no commit falls between.
+  emd::Store& store = handle.use();
+  std::optional<emd::Operation> making;
+  if (!store.read_only() && !store.find(name)) making.emplace(store);
   std::shared_ptr<emd::Member> member = handle.member(name, kind);
   if (Container* other = handle.container_of(*member)) other->let_go(trash);
-  emd::Store& store = handle.use();
   // What a reader would keep could be old, and what it changed could not be written back.
   if (keeping.writeback && !store.read_only() && !cache_.start()) return false;
   decoded_.start(keeping.decoded, trash);
@@ -97,6 +102,7 @@ bool Container::attach(PyObject* handle_object, StoreHandle& handle, std::string
     store.release(*member);
     throw;
   }
+  making.reset();
   {
     const Hold both(binding_);
     trash.emplace_back(std::exchange(handle_object_, Py_NewRef(handle_object)));

@@ -130,8 +130,12 @@ class Container {
   // Opens and closes the structure on the member's regions.
   virtual void open_structure(emd::Store& store, emd::Member& member) = 0;
   virtual void close_structure(bool leak) noexcept = 0;
+  // Whether what open_structure() lays out is there; a rollback may have taken it back.
+  virtual bool laid_out() const { return true; }
 
  private:
+  friend class StoreHandle;
+
 #ifdef Py_GIL_DISABLED
   StoreHandle& enter(Ref& handle_object);
 #else

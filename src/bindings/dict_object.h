@@ -30,6 +30,7 @@ class DictContainer final : public Container {
  protected:
   void open_structure(emd::Store& store, emd::Member& member) override;
   void close_structure(bool leak) noexcept override;
+  bool laid_out() const override { return dict_->laid_out(); }
 
  private:
   std::unique_ptr<emd::Dict> dict_;

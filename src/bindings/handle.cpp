@@ -383,11 +383,11 @@ void StoreHandle::detach_all(Trash& trash) {
   while (!containers_.empty()) containers_.begin()->second.container->let_go(trash);
 }
 
-// Detaches the containers whose member a rollback has taken back.
+// Detaches the containers of which a rollback has taken back the member, or its layout.
 void StoreHandle::detach_dead(Trash& trash) {
   std::vector<Container*> dead;
   for (const auto& [member, attached] : containers_) {
-    if (!member->live) dead.push_back(attached.container);
+    if (!member->live || !attached.container->laid_out()) dead.push_back(attached.container);
   }
   for (Container* container : dead) container->let_go(trash);
 }

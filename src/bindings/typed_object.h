@@ -38,6 +38,7 @@ class TypedContainer final : public Container {
  protected:
   void open_structure(emd::Store& store, emd::Member& member) override;
   void close_structure(bool leak) noexcept override;
+  bool laid_out() const override { return dict_->laid_out(); }
 
  private:
   [[noreturn]] void refuse_types() const;

@@ -45,7 +45,8 @@ class Array {
   Array& operator=(const Array&) = delete;
 
   // Whether the array has its type: one that was only just created has none, and nothing but lay_out() may be called.
-  bool laid_out() const { return item_bytes_ != 0; }
+  // A rollback may take it back.
+  bool laid_out() const { return region_.size() != 0; }
   // Precondition: !laid_out(); type.item_bytes() != 0.
   void lay_out(const Type& type);
   const Type& type() const { return type_; }

@@ -47,12 +47,23 @@ inline unsigned matching_slots(const u64* bucket, u64 wanted) {
 #endif
 }
 
-// The number of slots in use from the first on.
+// The number of slots in use from the first on: of whole buckets without a branch, since where it ends is not foreseen.
 inline unsigned bucket_fill(const u64* bucket) {
-  if (bucket[kSlotsPerBucket - 1] != 0) return kSlotsPerBucket;
+#if defined(__SSE2__)
+  const __m128i zero = _mm_setzero_si128();
+  // A slot in use has a tag, which lies in its high half.
+  const auto empty = [&](const u64* slots) {
+    const __m128 a = _mm_castsi128_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(slots)));
+    const __m128 b = _mm_castsi128_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(slots + 2)));
+    const __m128i high = _mm_castps_si128(_mm_shuffle_ps(a, b, _MM_SHUFFLE(3, 1, 3, 1)));
+    return static_cast<unsigned>(_mm_movemask_ps(_mm_castsi128_ps(_mm_cmpeq_epi32(high, zero))));
+  };
+  return static_cast<unsigned>(__builtin_ctz(empty(bucket) | empty(bucket + 4) << 4 | 1u << kSlotsPerBucket));
+#else
   unsigned fill = 0;
-  while (bucket[fill] != 0) ++fill;
+  while (fill < kSlotsPerBucket && bucket[fill] != 0) ++fill;
   return fill;
+#endif
 }
 
 }  // namespace emd

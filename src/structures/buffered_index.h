@@ -78,6 +78,12 @@ class BufferedIndex {
   void prefetch_delta(u64 hash) const {
     if (__builtin_expect(delta_count() != 0, 0)) delta_.prefetch(hash);
   }
+  // The main index where it holds all entries, for a HashIndex::Batch; null: the delta has to be asked as well.
+  const HashIndex* only_main() const { return delta_count() == 0 ? &main_ : nullptr; }
+  // Of a Batch of that, unless buffering(): as HashIndex has them.
+  u64 layouts() const { return main_.layouts(); }
+  bool put_at(u64 slot, u32 wanted_tag, u64 position) { return main_.put_at(slot, wanted_tag, position); }
+  void add_count(u64 entries) { main_.add_count(entries); }
 
   // Whether new entries go to the delta.
   bool buffering() {

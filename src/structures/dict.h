@@ -56,6 +56,8 @@ class Dict {
   Dict(const Dict&) = delete;
   Dict& operator=(const Dict&) = delete;
 
+  // False if a rollback has taken the layout back: then open it again.
+  bool laid_out() const { return index_region_.size() != 0; }
   u64 size() const;
   // Changes with every insertion and removal of a key, and with a rollback (not with a new value for an old key).
   // Of this object, not of the file: a reader beside the writer sees it change when a commit it follows has changed

@@ -14,6 +14,12 @@ void HashIndex::damaged(const char* what, u64 offset, const char* expected, u64 
                      region_.path());
 }
 
+// A directory entry that Batch cannot follow. Says of it what decode() says.
+void HashIndex::damaged_segment(u64 entry) const {
+  decode(entry);
+  damaged("directory entry", entry, "a segment within the region", entry & kPageMask);
+}
+
 void HashIndex::format(u8* to, u32 max_segment_buckets, u32 hash_bits, u64 seed, u64 delta_limit) {
   EMD_CHECK(std::has_single_bit(max_segment_buckets) && max_segment_buckets <= kMaxSegmentBuckets);
   EMD_CHECK(hash_bits >= 1 && hash_bits <= 64);
@@ -144,6 +150,7 @@ void HashIndex::fill_hole(u64 segment_offset, unsigned buckets, unsigned b) {
 // ---- overflow
 
 HashIndex::Place HashIndex::overflow_room() {
+  ++layouts_;
   const u64 head = header().overflow_head;
   if (head != 0 && overflow_page(head).used < OverflowPage::kPairs) return {head << kPageShift, 0, true};
   const u64 page = pages_.allocate(1);

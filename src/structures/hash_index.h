@@ -24,6 +24,7 @@
 
 #include <functional>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "alloc/page_map.h"
@@ -105,6 +106,8 @@ class HashIndex {
   // A batch looks up in steps, so that the lines of many keys are on their way at once: all hashes; prefetch() of each;
   // candidate() of each, and a prefetch of its record; the records. Only where a candidate's key is another one is
   // find() needed. Where pages may be on disk, the pages of bucket_address() and of the records are asked for likewise.
+  // Large batches do it with less work a key by Batch (structures/hash_index_batch.h).
+  class Batch;
 
   // The bucket that find() looks at first: 64 bytes. Errors, as of all three: DamagedError.
   const u8* bucket_address(u64 hash) const {
@@ -124,8 +127,14 @@ class HashIndex {
   // Makes room for one more entry of this hash, growing or splitting what is full. Errors: SystemError,
   // DamagedError; the index holds what it held.
   Place make_room(u64 hash);
+  // Another number when segments may lie elsewhere, or an entry outside of them: insert() and erase() leave it.
+  u64 layouts() const { return layouts_; }
   // Adds an entry in the room just made. Does not fail.
   void insert(const Place& place, u64 hash, u64 position);
+  // The same at a slot that Batch has found free, a block of them at a time: each is put, and then all are counted. Do
+  // not fail. put_at() gives false, and does nothing, if the slot has been taken since.
+  bool put_at(u64 slot, u32 wanted_tag, u64 position);
+  void add_count(u64 entries) { change_header().count += entries; }
   // Takes an entry out; false if it was not there. Errors: DamagedError; nothing has changed.
   bool erase(u64 hash, u64 position);
 
@@ -183,7 +192,7 @@ class HashIndex {
     std::vector<u8> fill;
     unsigned buckets = 0;
     void reset(unsigned bucket_count);
-    bool add(u64 slot);
+    bool fill_with(std::span<const u64> from);
     bool has_room(unsigned home) const;
   };
   static constexpr u64 kPageMask = (u64{1} << 40) - 1;
@@ -234,6 +243,8 @@ class HashIndex {
   bool split(u64 hash);
   bool may_split(const Segment& segment) const;
   bool fill_halves(const Segment& segment);
+  template <class Wanted>
+  static std::span<u64> collect_slots(const Segment& segment, std::vector<u64>& room, Wanted&& wanted_slot);
   u64 halved(u64 slot, unsigned new_depth) const;
   void require_directory(const Segment& segment) const;
   u64 write_image(const Image& image, u64 page, unsigned depth);
@@ -255,13 +266,17 @@ class HashIndex {
   u64 check_overflow(std::vector<std::pair<u64, u64>>& runs, Findings& findings,
                      const std::function<void(u64)>& visit) const;
   [[noreturn]] void damaged(const char* what, u64 offset, const char* expected, u64 found) const;
+  [[noreturn]] void damaged_segment(u64 entry) const;
 
   Region& region_;
   PageMap pages_;
   HashOf hash_of_;
+  u64 layouts_ = 0;
   unsigned unit_ = 1;
   unsigned size_classes_ = 1;
-  Image left_, right_;  // scratch of grow() and split()
+  // Scratch of grow() and split().
+  Image left_, right_;
+  std::vector<u64> left_entries_, right_entries_;
 };
 
 inline HashIndex::Segment HashIndex::decode(u64 entry) const {
@@ -280,6 +295,12 @@ inline HashIndex::Segment HashIndex::segment_of(u64 hash) const {
   const u64 entry =
       (load_once<u64>(&header().directory) << kPageShift) + directory_index(hash, global_depth()) * 8;
   return decode(load_once<u64>(region_.at(entry, 8)));
+}
+
+inline bool HashIndex::put_at(u64 slot, u32 wanted_tag, u64 position) {
+  if (load<u64>(region_.data() + slot) != 0) return false;
+  *region_.writable_as<u64>(slot) = (u64{wanted_tag} | 1) << kPositionBits | position;
+  return true;
 }
 
 template <class F>

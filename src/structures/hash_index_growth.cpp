@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <span>
 
 #include "structures/hash_index.h"
 
@@ -30,16 +31,21 @@ void HashIndex::Image::reset(unsigned bucket_count) {
   fill.assign(bucket_count, 0);
 }
 
-bool HashIndex::Image::add(u64 slot) {
-  unsigned b = home_of_slot(slot, buckets);
-  for (unsigned left = probes(buckets); left != 0; --left) {
-    if (fill[b] < kSlotsPerBucket) {
-      slots[b * kSlotsPerBucket + fill[b]++] = slot;
-      return true;
+// Puts these slots in, which come nearly in the order of their homes. False if one finds no room. The pointers are
+// locals because a store of a byte might otherwise be one to them.
+bool HashIndex::Image::fill_with(std::span<const u64> from) {
+  u64* const to = slots.data();
+  u8* const used = fill.data();
+  const unsigned count = buckets;
+  for (const u64 slot : from) {
+    unsigned b = home_of_slot(slot, count);
+    for (unsigned left = probes(count); used[b] == kSlotsPerBucket;) {
+      if (--left == 0) return false;
+      if (++b == count) b = 0;
     }
-    if (++b == buckets) b = 0;
+    to[b * kSlotsPerBucket + used[b]++] = slot;
   }
-  return false;
+  return true;
 }
 
 bool HashIndex::Image::has_room(unsigned home) const {
@@ -56,20 +62,34 @@ bool HashIndex::grow(u64 hash) {
   const unsigned last = size_classes() - 1;
   if (segment.size_class() == last) return false;
   const unsigned next = kNextSize[segment.size_class()];
+  const std::span<const u64> entries =
+      collect_slots(segment, left_entries_, [](u64 slot) { return slot != 0; });
   for (unsigned size = std::min(next, last); size <= last; ++size) {
     left_.reset((size + 1) * unit());
-    bool fits = true;
-    for (unsigned i = 0; fits && i < segment.buckets * kSlotsPerBucket; ++i) {
-      fits = segment.slots[i] == 0 || left_.add(segment.slots[i]);
-    }
     const u64 top = wanted(hash, segment.depth) >> (kTagBits - kHomeBits);
-    if (!fits || !left_.has_room(home_of_bits(top, left_.buckets))) continue;
+    if (!left_.fill_with(entries) || !left_.has_room(home_of_bits(top, left_.buckets))) continue;
     const u64 page = pages_.allocate(pages_of(left_.buckets));
     set_directory(hash, segment.depth, write_image(left_, page, segment.depth));
     pages_.free(segment.page(), pages_of(segment.buckets));
     return true;
   }
   return false;
+}
+
+// The slots that are wanted, in their order. Without a branch, since which they are could not be foreseen.
+template <class Wanted>
+std::span<u64> HashIndex::collect_slots(const Segment& segment, std::vector<u64>& room,
+                                        Wanted&& wanted_slot) {
+  const unsigned slots = segment.buckets * kSlotsPerBucket;
+  room.resize(slots);
+  u64* const to = room.data();
+  std::size_t count = 0;
+  for (unsigned i = 0; i < slots; ++i) {
+    const u64 slot = segment.slots[i];
+    to[count] = slot;
+    count += wanted_slot(slot);
+  }
+  return {to, count};
 }
 
 bool HashIndex::may_split(const Segment& segment) const {
@@ -106,23 +126,18 @@ bool HashIndex::split(u64 hash) {
 
 // Lays out both halves, at the smallest size that leaves them room to grow.
 bool HashIndex::fill_halves(const Segment& segment) {
-  u64 entries[2] = {0, 0};
-  std::vector<u64> slots;
-  slots.reserve(segment.buckets * kSlotsPerBucket);
-  for (unsigned i = 0; i < segment.buckets * kSlotsPerBucket; ++i) {
-    if (segment.slots[i] == 0) continue;
-    slots.push_back(segment.slots[i]);
-    ++entries[segment.slots[i] >> 63];
-  }
+  const std::span<u64> left =
+      collect_slots(segment, left_entries_, [](u64 slot) { return (slot != 0) & (slot >> 63 == 0); });
+  const std::span<u64> right =
+      collect_slots(segment, right_entries_, [](u64 slot) { return slot >> 63 != 0; });
+  for (u64& slot : left) slot = halved(slot, segment.depth + 1);
+  for (u64& slot : right) slot = halved(slot, segment.depth + 1);
   const u64 unit_slots = u64{unit()} * kSlotsPerBucket;
-  const u64 units = std::max(entries[0], entries[1]) * 100 / (unit_slots * kSplitLoadPercent) + 1;
+  const u64 units = std::max(left.size(), right.size()) * 100 / (unit_slots * kSplitLoadPercent) + 1;
   for (u64 size = std::min<u64>(units, size_classes()); size <= size_classes(); ++size) {
     left_.reset(static_cast<unsigned>(size) * unit());
     right_.reset(static_cast<unsigned>(size) * unit());
-    const bool fits = std::all_of(slots.begin(), slots.end(), [&](u64 slot) {
-      return (slot >> 63 ? right_ : left_).add(halved(slot, segment.depth + 1));
-    });
-    if (fits) return true;
+    if (left_.fill_with(left) && right_.fill_with(right)) return true;
   }
   return false;
 }
@@ -158,6 +173,7 @@ void HashIndex::require_directory(const Segment& segment) const {
 
 // All entries whose first `depth` bits are the hash's.
 void HashIndex::set_directory(u64 hash, unsigned depth, u64 entry) {
+  ++layouts_;
   const unsigned global = header().global_depth;
   const u64 span = u64{1} << (global - depth);
   const u64 first = directory_index(hash, global) & ~(span - 1);

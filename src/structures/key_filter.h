@@ -24,6 +24,8 @@ class KeyFilter {
   // Forgets everything.
   void reset() { *this = KeyFilter(); }
 
+  // Whether it can exclude nothing, and is not being filled.
+  bool empty() const { return parts_.empty(); }
   // Whether no record of a log that ends at `end` has a key of this hash.
   bool excludes(u64 hash, u64 end) const { return covered_ == end && !may_hold(hash); }
   // All live records before this offset, the boundary of a record, are in the filter.

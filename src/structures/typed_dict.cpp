@@ -146,7 +146,7 @@ bool TypedDict::put(const u8* key, const u8* value) {
 }
 
 void TypedDict::set_value(u64 row, const u8* value) {
-  copy_value(rows_.writable(offset_of(row) + value_offset_, value_bytes_), value);
+  copy_value(rows_.writable(offset_of(row) + value_offset_, value_bytes_), value, value_bytes_);
 }
 
 void TypedDict::reserve_rows(u64 count) {
@@ -170,7 +170,7 @@ void TypedDict::insert_row(const BufferedIndex::Place& place, u64 hash, const u8
   u8* const at = rows_.writable(offset, row_bytes_);
   if (row_bytes_ != key_bytes_ + value_bytes_) std::memset(at, 0, row_bytes_);
   std::memcpy(at, key, key_bytes_);
-  copy_value(at + value_offset_, value);
+  copy_value(at + value_offset_, value, value_bytes_);
   index_.insert(place, hash, row);
   filter_.note_appended(hash, row, row + 1);
 }
@@ -223,14 +223,13 @@ void TypedDict::erase_row(u64 row, u64 hash) {
 // How many rows are left when the last one, which is alive, dies: dead ones before it go too, down to a block that
 // was given back.
 u64 TypedDict::end_without(u64 last_row) const {
-  u64 floor = 0;
   for (u64 block = offset_of(last_row) / kDeadBlock + 1; block-- > rows_offset_ / kDeadBlock + 1;) {
     const RowRange range = rows_of_block(block);
     if (range.end > last_row) continue;
     const u64 alive = previous_live(last_row, range.first);
     return alive == kNone ? range.end : alive + 1;
   }
-  const u64 alive = previous_live(last_row, floor);
+  const u64 alive = previous_live(last_row, 0);
   return alive == kNone ? 0 : alive + 1;
 }
 

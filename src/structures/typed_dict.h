@@ -17,6 +17,7 @@
 
 #include <array>
 #include <cstddef>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,7 @@
 #include "store/readahead.h"
 #include "store/store.h"
 #include "structures/buffered_index.h"
+#include "structures/hash_index_batch.h"
 #include "structures/key_filter.h"
 
 namespace emd {
@@ -83,6 +85,8 @@ class TypedDict {
   TypedDict(const TypedDict&) = delete;
   TypedDict& operator=(const TypedDict&) = delete;
 
+  // False if a rollback has taken the layout back: then open it again.
+  bool laid_out() const { return rows_.size() != 0; }
   // As it was laid out with.
   Layout layout() const;
   u64 size() const { return index_.count(); }
@@ -166,7 +170,9 @@ class TypedDict {
   static_assert(kGroup % kBlock == 0);
   struct Block {
     std::array<u64, kBlock> hashes;
-    std::array<u64, kBlock> rows;  // kNone: not there
+    std::array<HashIndex::Batch::Probe, kBlock> probes;
+    std::array<u64, kBlock> rows;   // kNone: not there
+    std::array<u64, kBlock> slots;  // of those: where in the index they would go; zero: it has to be searched
   };
 
   TypedDict(Store& store, Member& member, const Layout* layout);
@@ -211,17 +217,24 @@ class TypedDict {
   decltype(auto) with_keys(Call&& call) const;
   template <class Keys>
   void locate(const Keys& keys, const u8* key, unsigned count, Block& block) const;
+  void guess_rows(const HashIndex& index, unsigned count, Block& block) const;
+  void guess_buffered_rows(unsigned count, Block& block) const;
+  void prefetch_row(u64 row) const;
+  template <class Keys>
+  u64 put_block(const Keys& keys, const Block& block, const u8* key, const u8* value, unsigned count);
+  template <class Keys>
+  void append_rows(const Keys& keys, const u8* key, const u8* value, std::span<const unsigned> which);
   template <class Keys>
   void ask_ahead(const Keys& keys, const u8* key, u64 count) const;
   template <class Visit>
   void for_blocks(const u8* keys, u64 count, Visit&& visit) const;
   template <class Add>
   void add_with(const u8* keys, const u8* deltas, u64 count, Add&& add);
-  void copy_value(u8* to, const u8* from) const {
-    if (value_bytes_ == 8) {
+  static void copy_value(u8* to, const u8* from, u64 bytes) {
+    if (bytes == 8) {
       std::memcpy(to, from, 8);  // a load and a store rather than a call
     } else {
-      std::memcpy(to, from, value_bytes_);
+      std::memcpy(to, from, bytes);
     }
   }
   void check_dead_map(Findings& findings) const;

@@ -1,6 +1,7 @@
 // Many keys at once. They are looked up in blocks: hashes, and their buckets on the way; candidates, and their rows on
 // the way; comparisons. A core alone would wait for two lines a key, one after the other; so it waits for many at a time.
 #include <algorithm>
+#include <utility>
 
 #include "structures/typed_dict_keys.h"
 
@@ -9,29 +10,68 @@ namespace emd {
 // The row of each key of a block, or kNone.
 template <class Keys>
 void TypedDict::locate(const Keys& keys, const u8* key, unsigned count, Block& block) const {
-  const u64 limit = row_count();
+  const u64 seed = seed_, mask = hash_mask_;
   for (unsigned i = 0; i < count; ++i) {
-    block.hashes[i] = keys.hash(key + std::size_t{i} * keys.size(), seed_) & hash_mask_;
+    block.hashes[i] = keys.hash(key + std::size_t{i} * keys.size(), seed) & mask;
+  }
+  const HashIndex* const index = filter_.empty() ? index_.only_main() : nullptr;
+  if (__builtin_expect(index != nullptr, 1)) {
+    guess_rows(*index, count, block);
+  } else {
+    guess_buffered_rows(count, block);
+  }
+  for (unsigned i = 0; i < count; ++i) {
+    const u8* const wanted = key + std::size_t{i} * keys.size();
+    const u64 row = block.rows[i];
+    if (row == kNone || __builtin_expect(keys.same(rows_.data() + offset_of(row), wanted), 1)) continue;
+    block.rows[i] = find_row(keys, block.hashes[i], wanted, nullptr);
+    block.slots[i] = 0;
+  }
+}
+
+// Of each key the row that is probably its own, if any is, fetched. Keys that are not in their first bucket come last,
+// when the buckets behind those have arrived.
+inline void TypedDict::guess_rows(const HashIndex& index, unsigned count, Block& block) const {
+  const HashIndex::Batch batch(index);
+  for (unsigned i = 0; i < count; ++i) block.probes[i] = batch.probe(block.hashes[i]);
+  std::array<unsigned, kBlock> further;
+  unsigned further_count = 0;
+  for (unsigned i = 0; i < count; ++i) {
+    const u64 row = block.rows[i] = batch.candidate(block.probes[i]);
+    if (row == HashIndex::Batch::kElsewhere) {
+      further[further_count++] = i;
+    } else if (row == kNone) {
+      block.slots[i] = batch.free_slot(block.probes[i]);
+    } else {
+      prefetch_row(row);
+    }
+  }
+  for (unsigned k = 0; k < further_count; ++k) {
+    const unsigned i = further[k];
+    block.rows[i] = batch.candidate_elsewhere(block.hashes[i], block.slots[i]);
+    if (block.rows[i] != kNone) prefetch_row(block.rows[i]);
+  }
+}
+
+// The same while entries are in the delta, or the filter knows of keys that they are new. No slot is found: where a new
+// entry goes is decided when it comes.
+inline void TypedDict::guess_buffered_rows(unsigned count, Block& block) const {
+  block.slots.fill(0);
+  for (unsigned i = 0; i < count; ++i) {
     index_.prefetch(block.hashes[i]);
     filter_.prefetch(block.hashes[i]);
   }
-  const u8* const base = rows_.data() + rows_offset_;
-  const u64 stride = row_bytes_;
   for (unsigned i = 0; i < count; ++i) {
-    const u64 hash = block.hashes[i];
-    const u64 row = block.rows[i] = filter_.excludes(hash, limit) ? kNone : index_.candidate(hash);
-    if (row == kNone) continue;
-    if (__builtin_expect(row >= limit, 0)) damaged_row(row);
-    __builtin_prefetch(base + row * stride);
-    if (stride > 16) __builtin_prefetch(base + row * stride + stride - 1);
+    block.rows[i] = known_new(block.hashes[i]) ? kNone : index_.candidate(block.hashes[i]);
+    if (block.rows[i] != kNone) prefetch_row(block.rows[i]);
   }
-  for (unsigned i = 0; i < count; ++i) {
-    const u64 row = block.rows[i];
-    const u8* const wanted = key + std::size_t{i} * keys.size();
-    if (row != kNone && __builtin_expect(!keys.same(base + row * stride, wanted), 0)) {
-      block.rows[i] = find_row(keys, block.hashes[i], wanted, nullptr);
-    }
-  }
+}
+
+// Fetches a row that the index has named.
+inline void TypedDict::prefetch_row(u64 row) const {
+  const u8* const at = row_at(row);
+  __builtin_prefetch(at);
+  if (row_bytes_ > 16) __builtin_prefetch(at + row_bytes_ - 1);
 }
 
 // Where pages are missing: has the disk read those of all buckets, and then those of all rows. Not of keys that are known
@@ -68,13 +108,14 @@ void TypedDict::for_blocks(const u8* key, u64 count, Visit&& visit) const {
 
 u64 TypedDict::find_many(const u8* keys, u64 count, u8* out, u8* found, const u8* missing) const {
   u64 hits = 0;
+  const u64 value_bytes = value_bytes_, stride = row_bytes_;
   for_blocks(keys, count, [&](const auto&, const Block& block, u64 first, unsigned here) {
     const u8* const values = rows_.data() + rows_offset_ + value_offset_;
-    u8* to = out + first * value_bytes_;
-    for (unsigned i = 0; i < here; ++i, to += value_bytes_) {
+    u8* to = out + first * value_bytes;
+    for (unsigned i = 0; i < here; ++i, to += value_bytes) {
       const bool is_there = block.rows[i] != kNone;
-      const u8* const from = is_there ? values + block.rows[i] * row_bytes_ : missing;
-      if (from != nullptr) copy_value(to, from);
+      const u8* const from = is_there ? values + block.rows[i] * stride : missing;
+      if (from != nullptr) copy_value(to, from, value_bytes);
       if (found != nullptr) found[first + i] = is_there;
       hits += is_there;
     }
@@ -93,18 +134,66 @@ u64 TypedDict::contains_many(const u8* keys, u64 count, u8* found) const {
   return hits;
 }
 
+// Appends a row for each of these keys of a block. Precondition: reserve_rows() of so many; the filter was empty when
+// they were looked up. Does not fail.
+template <class Keys>
+void TypedDict::append_rows(const Keys& keys, const u8* key, const u8* value,
+                            std::span<const unsigned> which) {
+  TypedHeader& h = change_header();
+  const u64 offset = offset_of(h.rows), bytes = which.size() * row_bytes_;
+  const u64 behind = rows_.size() - offset;
+  if (bytes > behind) rows_.extend(bytes - behind);
+  u8* to = rows_.writable(offset, bytes);
+  const u64 stride = row_bytes_, value_offset = value_offset_, value_bytes = value_bytes_;
+  if (stride != keys.size() + value_bytes) std::memset(to, 0, bytes);
+  for (const unsigned i : which) {
+    std::memcpy(to, key + std::size_t{i} * keys.size(), keys.size());
+    copy_value(to + value_offset, value + i * value_bytes, value_bytes);
+    to += stride;
+  }
+  h.rows += which.size();
+  h.changes += which.size();
+  index_.add_count(which.size());
+}
+
+// New keys go to the slots that looking them up has found free, and their rows are appended together; before a key that
+// has to be searched anew, those so far, which it may be equal to.
+template <class Keys>
+u64 TypedDict::put_block(const Keys& keys, const Block& block, const u8* key, const u8* value,
+                         unsigned count) {
+  reserve_rows(count);
+  const bool buffering = index_.buffering();
+  const u64 layouts = index_.layouts();
+  u64 next_row = row_count(), inserted = 0;
+  std::array<unsigned, kBlock> pending;
+  unsigned pending_count = 0;
+  const auto append_pending = [&] {
+    if (pending_count != 0) append_rows(keys, key, value, {pending.data(), pending_count});
+    inserted += std::exchange(pending_count, 0);
+  };
+  for (unsigned i = 0; i < count; ++i) {
+    if (block.rows[i] != kNone) {
+      set_value(block.rows[i], value + u64{i} * value_bytes_);
+    } else if (block.slots[i] != 0 && !buffering && index_.layouts() == layouts &&
+               index_.put_at(block.slots[i], block.probes[i].wanted, next_row)) {
+      pending[pending_count++] = i;
+      ++next_row;
+    } else {
+      append_pending();
+      const bool is_new =
+          put_with(keys, block.hashes[i], key + std::size_t{i} * keys.size(), value + u64{i} * value_bytes_);
+      inserted += is_new;
+      next_row += is_new;
+    }
+  }
+  append_pending();
+  return inserted;
+}
+
 u64 TypedDict::put_many(const u8* key, const u8* value, u64 count) {
-  reserve_rows(std::min<u64>(count, kBlock));
   u64 inserted = 0;
   for_blocks(key, count, [&](const auto& keys, const Block& block, u64 first, unsigned here) {
-    for (unsigned i = 0; i < here; ++i) {
-      const u8* const from = value + (first + i) * value_bytes_;
-      if (block.rows[i] != kNone) {
-        set_value(block.rows[i], from);
-      } else {  // or it came with an equal key of this block
-        inserted += put_with(keys, block.hashes[i], key + (first + i) * keys.size(), from);
-      }
-    }
+    inserted += put_block(keys, block, key + first * keys.size(), value + first * value_bytes_, here);
   });
   return inserted;
 }
@@ -158,7 +247,8 @@ u64 TypedDict::erase_many(const u8* key, u64 count, u8* out, u8* found, const u8
       const u8* const from = key + (first + i) * keys.size();
       const u64 row = block.rows[i] == kNone ? kNone : find_row(keys, block.hashes[i], from, nullptr);
       const u8* const value = row == kNone ? missing : value_at(row);
-      if (out != nullptr && value != nullptr) copy_value(out + (first + i) * value_bytes_, value);
+      if (out != nullptr && value != nullptr)
+        copy_value(out + (first + i) * value_bytes_, value, value_bytes_);
       if (found != nullptr) found[first + i] = row != kNone;
       if (row == kNone) continue;
       erase_row(row, block.hashes[i]);

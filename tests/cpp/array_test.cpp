@@ -109,6 +109,23 @@ TEST_F(ArrayTest, KeepsItsItemsAndItsType) {
   expect_sound();
 }
 
+// As when the process died between the commits of the two.
+TEST_F(ArrayTest, IsLaidOutAgainWhenARollbackHasTakenItsLayoutBack) {
+  const auto member = store_->create("b", Kind::array, Array::kRegionCount);
+  store_->acquire(*member);
+  store_->commit();
+  Array array(*store_, *member);
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_FALSE(array.laid_out());
+    store_->begin();
+    change([&] { array.lay_out(kNumbers); });
+    change([&] { array.extend(bytes_of(counting(3))); });
+    EXPECT_TRUE(array.laid_out());
+    store_->rollback();
+  }
+  store_->release(*member);
+}
+
 TEST_F(ArrayTest, ItemsMayBeBlocks) {
   const auto member = store_->create("b", Kind::array, 1);
   store_->acquire(*member);

@@ -1,4 +1,4 @@
-// A dict beside a model of it (std::map and a list of keys in insertion order), for the dict's tests.
+// A dict beside a model of it (std::map and a list of keys in insertion order), for the tests of the dicts.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -84,6 +84,10 @@ class DictModel {
   void clear() {
     entries_.clear();
     order_.clear();
+  }
+  const std::string* find(const std::string& key) const {
+    const auto at = entries_.find(key);
+    return at == entries_.end() ? nullptr : &at->second.value;
   }
   std::size_t size() const { return entries_.size(); }
   const std::list<std::string>& order() const { return order_; }

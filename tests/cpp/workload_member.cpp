@@ -173,7 +173,11 @@ std::shared_ptr<Member> find_or_create(Store& store, const std::string& name) {
 }  // namespace
 
 WorkloadMember::WorkloadMember(Store& store, const std::string& name, const Workload& workload)
-    : store_(store), workload_(workload), shape_(shape_of(name)), member_(find_or_create(store, name)) {
+    : store_(store), workload_(workload), shape_(shape_of(name)) {
+  // Made and laid out in one operation, as the bindings do.
+  std::optional<Operation> making;
+  if (!store_.read_only() && !store_.find(name)) making.emplace(store_);
+  member_ = find_or_create(store, name);
   store_.acquire(*member_);
   try {
     if (shape_ == Shape::dict) {
@@ -188,6 +192,10 @@ WorkloadMember::WorkloadMember(Store& store, const std::string& name, const Work
     store_.release(*member_);
     throw;
   }
+}
+
+bool WorkloadMember::live() const {
+  return member_->live && (!dict_ || dict_->laid_out()) && (!typed_ || typed_->laid_out());
 }
 
 WorkloadMember::~WorkloadMember() {

@@ -41,7 +41,8 @@ class WorkloadMember {
   // The structure's own check.
   void check(Findings& findings) const;
   // Whether the member is still in the store.
-  bool live() const { return member_->live; }
+  // Whether it is there, and laid out: a rollback may take back either.
+  bool live() const;
 
  private:
   void change_dict(Content& model, Random& random);
