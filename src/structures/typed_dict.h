@@ -217,9 +217,9 @@ class TypedDict {
   decltype(auto) with_keys(Call&& call) const;
   template <class Keys>
   void locate(const Keys& keys, const u8* key, unsigned count, Block& block) const;
+  class RowFetcher;
   void guess_rows(const HashIndex& index, unsigned count, Block& block) const;
   void guess_buffered_rows(unsigned count, Block& block) const;
-  void prefetch_row(u64 row) const;
   template <class Keys>
   u64 put_block(const Keys& keys, const Block& block, const u8* key, const u8* value, unsigned count);
   template <class Keys>

@@ -20,19 +20,42 @@ void TypedDict::locate(const Keys& keys, const u8* key, unsigned count, Block& b
   } else {
     guess_buffered_rows(count, block);
   }
+  const u8* const rows = rows_.data() + rows_offset_;
+  const u64 stride = row_bytes_;
   for (unsigned i = 0; i < count; ++i) {
     const u8* const wanted = key + std::size_t{i} * keys.size();
     const u64 row = block.rows[i];
-    if (row == kNone || __builtin_expect(keys.same(rows_.data() + offset_of(row), wanted), 1)) continue;
+    if (row == kNone || __builtin_expect(keys.same(rows + row * stride, wanted), 1)) continue;
     block.rows[i] = find_row(keys, block.hashes[i], wanted, nullptr);
     block.slots[i] = 0;
   }
 }
 
+// Fetches rows that the index has named; what a row is checked against is read once a block.
+class TypedDict::RowFetcher {
+ public:
+  explicit RowFetcher(const TypedDict& dict)
+      : dict_(dict),
+        base_(dict.rows_.data() + dict.rows_offset_),
+        count_(dict.row_count()),
+        stride_(dict.row_bytes_) {}
+  void prefetch(u64 row) const {
+    if (__builtin_expect(row >= count_, 0)) dict_.damaged_row(row);
+    __builtin_prefetch(base_ + row * stride_);
+    if (stride_ > 16) __builtin_prefetch(base_ + row * stride_ + stride_ - 1);
+  }
+
+ private:
+  const TypedDict& dict_;
+  const u8* base_;
+  u64 count_, stride_;
+};
+
 // Of each key the row that is probably its own, if any is, fetched. Keys that are not in their first bucket come last,
 // when the buckets behind those have arrived.
 inline void TypedDict::guess_rows(const HashIndex& index, unsigned count, Block& block) const {
   const HashIndex::Batch batch(index);
+  const RowFetcher rows(*this);
   for (unsigned i = 0; i < count; ++i) block.probes[i] = batch.probe(block.hashes[i]);
   std::array<unsigned, kBlock> further;
   unsigned further_count = 0;
@@ -43,19 +66,20 @@ inline void TypedDict::guess_rows(const HashIndex& index, unsigned count, Block&
     } else if (row == kNone) {
       block.slots[i] = batch.free_slot(block.probes[i]);
     } else {
-      prefetch_row(row);
+      rows.prefetch(row);
     }
   }
   for (unsigned k = 0; k < further_count; ++k) {
     const unsigned i = further[k];
     block.rows[i] = batch.candidate_elsewhere(block.hashes[i], block.slots[i]);
-    if (block.rows[i] != kNone) prefetch_row(block.rows[i]);
+    if (block.rows[i] != kNone) rows.prefetch(block.rows[i]);
   }
 }
 
 // The same while entries are in the delta, or the filter knows of keys that they are new. No slot is found: where a new
 // entry goes is decided when it comes.
 inline void TypedDict::guess_buffered_rows(unsigned count, Block& block) const {
+  const RowFetcher rows(*this);
   block.slots.fill(0);
   for (unsigned i = 0; i < count; ++i) {
     index_.prefetch(block.hashes[i]);
@@ -63,15 +87,8 @@ inline void TypedDict::guess_buffered_rows(unsigned count, Block& block) const {
   }
   for (unsigned i = 0; i < count; ++i) {
     block.rows[i] = known_new(block.hashes[i]) ? kNone : index_.candidate(block.hashes[i]);
-    if (block.rows[i] != kNone) prefetch_row(block.rows[i]);
+    if (block.rows[i] != kNone) rows.prefetch(block.rows[i]);
   }
-}
-
-// Fetches a row that the index has named.
-inline void TypedDict::prefetch_row(u64 row) const {
-  const u8* const at = row_at(row);
-  __builtin_prefetch(at);
-  if (row_bytes_ > 16) __builtin_prefetch(at + row_bytes_ - 1);
 }
 
 // Where pages are missing: has the disk read those of all buckets, and then those of all rows. Not of keys that are known
