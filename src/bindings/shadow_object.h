@@ -57,6 +57,7 @@ class ShadowContainer final : public Container {
  protected:
   void open_structure(emd::Store& store, emd::Member& member) override;
   void close_structure(bool leak) noexcept override;
+  bool laid_out() const override { return shadow_->laid_out(); }
 
  private:
   std::shared_ptr<emd::Shadow> shadow_;

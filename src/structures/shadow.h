@@ -32,7 +32,8 @@ class Shadow {
   Shadow& operator=(const Shadow&) = delete;
 
   // Whether it has a width: one that was only just created has none, and nothing but lay_out() may be called.
-  bool laid_out() const { return width_ != 0; }
+  // A rollback may take it back.
+  bool laid_out() const { return header_.size() != 0; }
   // Precondition: !laid_out(); the width is 1, 2, 4 or 8.
   void lay_out(unsigned width);
   // Bytes of flags an address.

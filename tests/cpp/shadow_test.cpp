@@ -395,6 +395,26 @@ TEST_P(ShadowTest, WhatWasNotCommittedIsGone) {
   expect_sound();
 }
 
+TEST_P(ShadowTest, ALayoutThatWasRolledBackIsMadeAgain) {
+  const auto member = store_->create("b", Kind::shadow, Shadow::kRegionCount);
+  store_->acquire(*member);
+  Shadow shadow(*store_, *member);
+  store_->commit();
+  store_->begin();
+  operate([&] { shadow.lay_out(8); });
+  store_->rollback();
+  EXPECT_FALSE(shadow.laid_out());
+  const AddressRange range{5, 5000};
+  operate([&] {
+    shadow.lay_out(width());
+    shadow.add_ranges({&range, 1});
+    shadow.change(5, 100, {0, 1});
+  });
+  store_->commit();
+  EXPECT_EQ(Shadow(*store_, *member).count(5, 5000, {1, 1, false}), 96u);
+  expect_sound();
+}
+
 TEST_P(ShadowTest, CompactionKeepsFlagsAndGivesBackPages) {
   add({{0, 64 * kMiB}, {kStack, kHighest}});
   for (u64 at = 0; at < kMiB; ++at) mark(at, at, 1);  // page by page, so they stay pages
