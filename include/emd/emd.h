@@ -20,6 +20,7 @@
 #include "emd/compact.h"
 #include "emd/dict.h"
 #include "emd/errors.h"
+#include "emd/graph.h"
 #include "emd/heap.h"
 #include "emd/list.h"
 #include "emd/region.h"

@@ -69,7 +69,7 @@ def info(arguments: Arguments) -> int:
         facts: dict[str, Any] = {"path": found.path, "kind": kind_of(found)}
         if isinstance(found, Store):
             facts["members"] = [
-                {"name": name, "kind": kind, "entries": _entries(chosen(found, name, **READING))}
+                {"name": name, "kind": kind, "entries": _entries(chosen(found, name, True, **READING))}
                 for name, kind in found.members().items()
             ]
         else:
@@ -112,7 +112,7 @@ def stats(arguments: Arguments) -> int:
     """The figures of the store, and of the container."""
     with opened(arguments.path, "r", arguments.timeout, **READING) as found:
         whole = isinstance(found, Store) and arguments.member is None
-        figures = (found if whole else chosen(found, arguments.member, **_options(found))).stats()
+        figures = (found if whole else chosen(found, arguments.member, True, **_options(found))).stats()
     if arguments.json:
         print_json(_json_safe(figures))
     else:

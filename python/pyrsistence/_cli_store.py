@@ -14,10 +14,11 @@ from typing import Any, TypeAlias
 from ._array import EMArray
 from ._cli_json import Pickled
 from ._dict import EMDict
+from ._graph_storage import GraphStorage
 from ._list import EMList
 from ._safe_pickle import UnpicklingError, safe_loads
 from ._shadow import EMShadowMemory
-from ._store import Store, open
+from ._store import Store, as_graph, open
 
 Container: TypeAlias = EMDict[Any, Any] | EMList[Any] | EMArray | EMShadowMemory
 
@@ -76,11 +77,21 @@ def is_legacy(path: str) -> bool:
     return all(os.path.isfile(os.path.join(path, name)) for name in ("index.bin", "values.bin"))
 
 
-def chosen(found: Container | Store, member: str | None, **options: Any) -> Container:
+def chosen(found: Container | Store, member: str | None, graphs: bool = False, **options: Any) -> Container:
     """Return the container that a command is about: the only one, or the member of this name.
 
-    Errors: CommandError, which names the members.
+    Errors: CommandError, which names the members; for a graph, unless the command takes ``graphs``.
     """
+    container: Container = _named_container(found, member, options)
+    if kind_of(container) == "graph" and not graphs:
+        raise CommandError(
+            USAGE,
+            f"{container.path}: a graph has no entries to show or change; use it from Python, by NetworkX",
+        )
+    return container
+
+
+def _named_container(found: Container | Store, member: str | None, options: dict[str, Any]) -> Any:
     if not isinstance(found, Store):
         if member is not None:
             raise CommandError(USAGE, f"{found.path}: holds a single {kind_of(found)}; leave --member out")
@@ -101,6 +112,8 @@ def chosen(found: Container | Store, member: str | None, **options: Any) -> Cont
         return found.array(member)
     if members[member] == "shadow memory":
         return found.shadow_memory(member)
+    if members[member] == "graph":
+        return as_graph(found._member(GraphStorage, member, options))
     return found.dict(member, **options) if members[member] == "dict" else found.list(member, **options)
 
 
@@ -130,9 +143,11 @@ def _single(path: str, timeout: float) -> Iterator[Container | Store]:
 
 
 def kind_of(found: Container | Store) -> str:
-    """Return "dict", "list", "array", "shadow memory" or "store"."""
+    """Return "dict", "list", "array", "graph", "shadow memory" or "store"."""
     if isinstance(found, EMArray):
         return "array"
+    if hasattr(found, "is_multigraph"):
+        return "graph"
     if isinstance(found, EMShadowMemory):
         return "shadow memory"
     return "dict" if isinstance(found, EMDict) else "list" if isinstance(found, EMList) else "store"

@@ -4,10 +4,12 @@
 #include <utility>
 #include <vector>
 
+#include "algorithms/copy_graph.h"
 #include "base/errors.h"
 #include "store/target_directory.h"
 #include "structures/array.h"
 #include "structures/dict.h"
+#include "structures/graph.h"
 #include "structures/list.h"
 #include "structures/shadow.h"
 #include "structures/typed_dict.h"
@@ -60,6 +62,8 @@ u64 entries_of(Store& store, Member& member) {
         return Array(store, member).size();
       case Kind::typed_dict:
         return TypedDict(store, member).size();
+      case Kind::graph:
+        return Graph(store, member).vertex_count();
       case Kind::shadow:
         return Shadow(store, member).stats().tree.chunks;
     }
@@ -309,6 +313,8 @@ void copy_member(Store& from_store, Member& from, Store& to_store, Member& to, C
       return copy_array(from_store, from, to_store, to, count);
     case Kind::typed_dict:
       return copy_typed_dict(from_store, from, to_store, to, count);
+    case Kind::graph:
+      return copy_graph(from_store, from, to_store, to, [&](u64 vertices) { count.add(vertices); });
     case Kind::shadow:
       return copy_shadow(from_store, from, to_store, to, count);
   }

@@ -128,18 +128,40 @@ u64 Heap::pop_free(unsigned size_class) {
   return offset;
 }
 
+// A block of a class, counted as live, whose header is not written yet. Precondition: reserve().
+u64 Heap::take(unsigned size_class) {
+  if (region_.size() == 0) create_header();
+  u64 offset = pop_free(size_class);
+  if (offset == 0) offset = region_.extend(class_size(size_class));
+  change_header().live_bytes += class_size(size_class);
+  return offset;
+}
+
 HeapRef Heap::allocate(Bytes bytes) {
   reserve(bytes.size());
-  if (region_.size() == 0) create_header();
   const unsigned size_class = class_of(bytes.size() + kBlockHeader);
-  const u64 size = class_size(size_class);
-  u64 offset = pop_free(size_class);
-  if (offset == 0) offset = region_.extend(size);
+  const u64 offset = take(size_class);
   u8* to = region_.writable(offset, kBlockHeader + bytes.size());
   store<u64>(to, tag_word(kLiveTag, size_class, bytes.size()));
   if (!bytes.empty()) std::memcpy(to + kBlockHeader, bytes.data(), bytes.size());
-  change_header().live_bytes += size;
   return HeapRef{offset >> kRefShift};
+}
+
+HeapRef Heap::allocate_room(u64 bytes) {
+  reserve(bytes);
+  const unsigned size_class = class_of(bytes + kBlockHeader);
+  const u64 offset = take(size_class);
+  store<u64>(region_.writable(offset, kBlockHeader),
+             tag_word(kLiveTag, size_class, class_size(size_class) - kBlockHeader));
+  return HeapRef{offset >> kRefShift};
+}
+
+u8* Heap::change(HeapRef ref, u64 offset, u64 length) {
+  const Block block = live_block(ref);
+  if (offset > block.length || length > block.length - offset) {
+    damaged(block.offset, "a block of " + std::to_string(offset + length) + " bytes", block.length);
+  }
+  return region_.writable(block.offset + kBlockHeader + offset, length);
 }
 
 bool Heap::replace(HeapRef ref, Bytes bytes) {

@@ -28,6 +28,12 @@ class Heap {
   // A block holding these bytes. Errors: SystemError, DamagedError; the heap is as before.
   // Precondition: `bytes` do not lie in this heap's region.
   HeapRef allocate(Bytes bytes);
+  // A block of at least so many bytes, whose length is all that it has room for: for contents that grow in place. What
+  // they are is not specified. Errors: as allocate().
+  HeapRef allocate_room(u64 bytes);
+  // Bytes of a block that are about to change: [offset, offset + length) of those that read() gives.
+  // Errors: DamagedError if `ref` names no block, or one that is shorter; nothing has changed.
+  u8* change(HeapRef ref, u64 offset, u64 length);
   // The bytes of a block. Errors: DamagedError if `ref` names none. Invalidated by any allocation.
   Bytes read(HeapRef ref) const;
   // The first bytes that read() will look at, to be fetched. Reads nothing: `ref` may be any, and none give no bytes.
@@ -62,6 +68,7 @@ class Heap {
   Block block_at(u64 offset) const;
   Block live_block(HeapRef ref) const;
   u64 pop_free(unsigned size_class);
+  u64 take(unsigned size_class);
   void check_free_lists(u64 free_blocks, Findings& findings) const;
   [[noreturn]] void damaged(u64 offset, const std::string& expected, u64 found) const;
 

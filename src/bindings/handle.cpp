@@ -5,6 +5,7 @@
 #include "bindings/container.h"
 #include "structures/array.h"
 #include "structures/dict.h"
+#include "structures/graph.h"
 #include "structures/list.h"
 #include "structures/shadow.h"
 #include "structures/typed_dict.h"
@@ -21,6 +22,8 @@ const char* kind_name(emd::Kind kind) {
       return "array";
     case emd::Kind::typed_dict:
       return "typed dict";
+    case emd::Kind::graph:
+      return "graph";
     case emd::Kind::shadow:
       return "shadow memory";
   }
@@ -39,6 +42,8 @@ unsigned region_count(emd::Kind kind) {
       return emd::Array::kRegionCount;
     case emd::Kind::typed_dict:
       return emd::TypedDict::kRegionCount;
+    case emd::Kind::graph:
+      return emd::Graph::kRegionCount;
     case emd::Kind::shadow:
       return emd::Shadow::kRegionCount;
   }

@@ -15,6 +15,7 @@
 #include "bindings/array_object.h"
 #include "bindings/codec_testing.h"
 #include "bindings/dict_object.h"
+#include "bindings/graph_object.h"
 #include "bindings/list_object.h"
 #include "bindings/maintenance.h"
 #include "bindings/region_view.h"
@@ -144,6 +145,9 @@ emd::Findings check_member(emd::Store& store, emd::Member& member) {
     case emd::Kind::typed_dict:
       check_structure<emd::TypedDict>(store, member, findings);
       break;
+    case emd::Kind::graph:
+      check_structure<emd::Graph>(store, member, findings);
+      break;
     case emd::Kind::shadow:
       check_structure<emd::Shadow>(store, member, findings);
       break;
@@ -207,6 +211,7 @@ Container& container_at(nb::handle object) {
   if (is_list_object(object.ptr())) return list_container(object.ptr());
   if (is_typed_object(object.ptr())) return typed_container(object.ptr());
   if (is_array_object(object.ptr())) return array_container(object.ptr());
+  if (is_graph_object(object.ptr())) return graph_container(object.ptr());
   if (is_shadow_object(object.ptr())) return shadow_container(object.ptr());
   throw nb::type_error("not a container");
 }
@@ -261,11 +266,25 @@ void attach_shadow(nb::handle object, nb::handle handle, const std::string& name
     throw PythonError();
 }
 
+void attach_graph(nb::handle object, nb::handle handle, const std::string& name, const nb::tuple& options,
+                  bool directed, bool multi, bool said) {
+  if (!is_graph_object(object.ptr())) throw nb::type_error("not a graph's storage");
+  GraphContainer& container = graph_container(object.ptr());
+  configure(container, options);
+  container.want({{directed, multi}, said});
+  if (!container.attach(handle.ptr(), nb::cast<StoreHandle&>(handle), name, emd::Kind::graph, {}))
+    throw PythonError();
+}
+
 void detach(nb::handle object) { container_at(object).detach(); }
 bool attached(nb::handle object) { return container_at(object).attached(); }
 
 void flush(nb::handle object) {
   if (!container_at(object).attached()) return;
+  if (is_graph_object(object.ptr())) {
+    object.attr("_flush")();
+    return;
+  }
   bool done = true;  // arrays, typed dicts and shadow memory keep no objects
   if (is_dict_object(object.ptr()) && !is_typed_object(object.ptr()))
     done = flush_dict(dict_container(object.ptr()));
@@ -274,6 +293,10 @@ void flush(nb::handle object) {
 }
 
 void forget_cache(nb::handle object) {
+  if (is_graph_object(object.ptr())) {
+    object.attr("_forget")();
+    return;
+  }
   Container& container = container_at(object);
   if (!container.attached() || !container.keeps_objects()) return;
   Trash trash;
@@ -453,11 +476,33 @@ nb::dict shadow_stats(ShadowContainer& container) {
   return result;
 }
 
+nb::dict graph_stats(GraphContainer& container) {
+  std::vector<emd::RegionStats> regions;
+  const emd::Graph::Stats stats = container.read([&] {
+    regions = container.store().region_stats(container.member());
+    return container.graph().stats();
+  });
+  nb::dict result;
+  result["regions"] = region_stats(
+      regions, {{"vertices", stats.row_bytes - stats.dead_row_bytes, stats.dead_row_bytes, 0},
+                {"index", stats.index_bytes - stats.index_free_bytes, 0, stats.index_free_bytes},
+                {"heap", stats.heap_live_bytes, 0, stats.heap_free_bytes},
+                {"delta", stats.delta_bytes - stats.delta_free_bytes, 0, stats.delta_free_bytes}});
+  result["vertices"] = stats.vertices;
+  result["edges"] = stats.edges;
+  result["row_bytes"] = stats.row_bytes;
+  result["index_bytes"] = stats.index_bytes;
+  result["heap_live_bytes"] = stats.heap_live_bytes;
+  result["heap_free_bytes"] = stats.heap_free_bytes;
+  return result;
+}
+
 nb::dict container_stats(nb::handle object) {
   if (is_typed_object(object.ptr())) return typed_stats(typed_container(object.ptr()));
   if (is_dict_object(object.ptr())) return dict_stats(dict_container(object.ptr()));
   if (is_list_object(object.ptr())) return list_stats(list_container(object.ptr()));
   if (is_array_object(object.ptr())) return array_stats(array_container(object.ptr()));
+  if (is_graph_object(object.ptr())) return graph_stats(graph_container(object.ptr()));
   if (is_shadow_object(object.ptr())) return shadow_stats(shadow_container(object.ptr()));
   throw nb::type_error("not a container");
 }
@@ -525,6 +570,8 @@ void bind_functions(nb::module_& module) {
              nb::arg("shape_said"));
   module.def("attach_shadow", &attach_shadow, nb::arg("shadow"), nb::arg("handle"), nb::arg("name"),
              nb::arg("width"), nb::arg("width_said"));
+  module.def("attach_graph", &attach_graph, nb::arg("graph"), nb::arg("handle"), nb::arg("name"),
+             nb::arg("options"), nb::arg("directed"), nb::arg("multi"), nb::arg("said"));
   module.def("detach", &detach, nb::arg("container"));
   module.def("attached", &attached, nb::arg("container"));
   module.def("flush", &flush, nb::arg("container"));
@@ -551,7 +598,7 @@ NB_MODULE(_core, module) {
   PyObject* const self = module.ptr();
   if (!pyr::add_errors(self) || !pyr::add_dict_types(self) || !pyr::add_list_types(self) ||
       !pyr::add_typed_types(self) || !pyr::add_array_types(self) || !pyr::add_region_view_type(self) ||
-      !pyr::add_shadow_type(self) || pyr::add_codec_functions(self) < 0) {
+      !pyr::add_shadow_type(self) || !pyr::add_graph_types(self) || pyr::add_codec_functions(self) < 0) {
     throw nb::python_error();
   }
   pyr::damaged_error_type = pyr::damaged_error();

@@ -11,8 +11,7 @@ namespace emd {
 namespace {
 
 bool known_kind(u32 kind) {
-  return (kind >= static_cast<u32>(Kind::dict) && kind <= static_cast<u32>(Kind::typed_dict)) ||
-         kind == static_cast<u32>(Kind::shadow);
+  return kind >= static_cast<u32>(Kind::dict) && kind <= static_cast<u32>(Kind::shadow);
 }
 
 // The number in "region-<number>" or "sums-<number>", or nothing.

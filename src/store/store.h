@@ -65,7 +65,7 @@ struct StoreOptions {
 };
 
 // What a member is. Kept on disk: values are never reused.
-enum class Kind : u32 { dict = 1, list = 2, array = 3, typed_dict = 4, shadow = 6 };
+enum class Kind : u32 { dict = 1, list = 2, array = 3, typed_dict = 4, graph = 5, shadow = 6 };
 inline constexpr unsigned kMaxRegionsPerMember = 4;
 
 // A member that a compaction is writing; what a cut off one has left is dropped by the next writer.

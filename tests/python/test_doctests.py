@@ -12,9 +12,13 @@ import pyrsistence
 REPOSITORY = pathlib.Path(__file__).parents[2]
 CLASSES = [
     pyrsistence.EMArray,
+    pyrsistence.EMDiGraph,
     pyrsistence.EMDict,
+    pyrsistence.EMGraph,
     pyrsistence.EMList,
     pyrsistence.EMShadowMemory,
+    pyrsistence.EMMultiDiGraph,
+    pyrsistence.EMMultiGraph,
     pyrsistence.EMTypedDict,
     pyrsistence.Store,
 ]
@@ -49,7 +53,7 @@ def run_examples(text, name):
     names = {
         "pyrsistence": pyrsistence,
         "em": pyrsistence,
-        **{n: getattr(pyrsistence, n) for n in pyrsistence.__all__},
+        **{n: getattr(pyrsistence, n) for n in dir(pyrsistence) if not n.startswith("_")},
     }
     test = doctest.DocTestParser().get_doctest(text, names, name, None, None)
     runner = doctest.DocTestRunner(optionflags=FLAGS)

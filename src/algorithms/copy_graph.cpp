@@ -1,0 +1,109 @@
+#include "algorithms/copy_graph.h"
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/errors.h"
+#include "structures/graph.h"
+
+namespace emd {
+namespace {
+
+constexpr std::size_t kVerticesAtOnce = 512;
+
+// Vertices taken out of a graph in one look: keys, annexes, attributes.
+struct Vertices {
+  std::vector<std::vector<u8>> keys, annexes, attributes;
+  std::vector<VertexId> ids;
+};
+
+std::vector<u8> copied(Bytes bytes) { return {bytes.begin(), bytes.end()}; }
+
+Vertices vertices_from(const Graph& graph, u64 from) {
+  Vertices batch;
+  for (auto id = graph.next(from); id && batch.ids.size() < kVerticesAtOnce;
+       id = graph.next(static_cast<u64>(*id) + 1)) {
+    const Graph::Key key = graph.key_of(*id);
+    batch.ids.push_back(*id);
+    batch.keys.push_back(copied(key.key));
+    batch.annexes.push_back(copied(key.annex));
+    batch.attributes.push_back(copied(graph.vertex_attributes(*id)));
+  }
+  return batch;
+}
+
+// The neighbours of a vertex on one side, and the records of the edges that this list owns.
+struct Neighbours {
+  std::vector<VertexId> ids;
+  std::vector<std::vector<u8>> records;
+};
+
+Neighbours neighbours_of(const Graph& graph, VertexId id, Side side) {
+  Neighbours found;
+  graph.neighbours(id, side, [&](VertexId other) {
+    const bool owned = graph.owns(id, side, other);
+    found.ids.push_back(other);
+    found.records.push_back(owned ? copied(graph.edge_attributes(id, other).value_or(Bytes{})) : copied({}));
+  });
+  return found;
+}
+
+// In `copy`, whose ids are those of `now` by the old ones.
+void put_neighbours(Graph& copy, const std::vector<VertexId>& now, VertexId id, Side side, Neighbours found) {
+  for (VertexId& other : found.ids) {
+    const u64 old = static_cast<u64>(other);
+    if (old >= now.size())
+      throw DamagedError("graph: expected a vertex, found the number " + std::to_string(old));
+    other = now[old];
+  }
+  const std::vector<Bytes> records(found.records.begin(), found.records.end());
+  copy.set_list(now[static_cast<u64>(id)], side, found.ids, records);
+}
+
+// The vertices, with the ids that they get, by those that they have.
+std::vector<VertexId> copy_vertices(Store& from_store, Member& from, const Graph& source, Store& to_store,
+                                    Graph& copy) {
+  std::vector<VertexId> now;
+  for (u64 next = 0;;) {
+    const Vertices batch = from_store.look(from, [&] { return vertices_from(source, next); });
+    if (batch.ids.empty()) return now;
+    const Operation operation(to_store);
+    for (std::size_t i = 0; i < batch.ids.size(); ++i) {
+      next = static_cast<u64>(batch.ids[i]) + 1;
+      now.resize(next);
+      now.back() = copy.add_vertex(batch.keys[i], batch.annexes[i]).first;
+      if (!batch.attributes[i].empty()) copy.set_vertex_attributes(now.back(), batch.attributes[i]);
+    }
+  }
+}
+
+}  // namespace
+
+void copy_graph(Store& from_store, Member& from, Store& to_store, Member& to,
+                const std::function<void(u64)>& copied_vertices) {
+  std::optional<Graph> source;
+  from_store.look(from, [&] { source.emplace(from_store, from); });
+  Graph copy(to_store, to);
+  const std::vector<u8> attributes = from_store.look(from, [&] { return copied(source->attributes()); });
+  {
+    const Operation operation(to_store);
+    copy.lay_out(source->type());
+    copy.set_attributes(attributes);
+  }
+  const std::vector<VertexId> now = copy_vertices(from_store, from, *source, to_store, copy);
+  for (std::optional<VertexId> id;; copied_vertices(1)) {
+    id = from_store.look(from, [&] { return source->next(id ? static_cast<u64>(*id) + 1 : 0); });
+    if (!id) break;
+    for (const Side side : {Side::successors, Side::predecessors}) {
+      if (side == Side::predecessors && !source->type().directed) continue;
+      Neighbours found = from_store.look(from, [&] { return neighbours_of(*source, *id, side); });
+      const Operation operation(to_store);
+      put_neighbours(copy, now, *id, side, std::move(found));
+    }
+  }
+  const Operation operation(to_store);
+  copy.note_edges(from_store.look(from, [&] { return source->edge_count(); }));
+}
+
+}  // namespace emd

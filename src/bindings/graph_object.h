@@ -1,0 +1,101 @@
+// GraphObject: the C part of a graph's storage: vertices and edges by their keys, and the mappings that NetworkX sees.
+// Attribute dicts that are live are the Python class's business (_node_attributes, _edge_attributes). See dict_object.h
+// for the order of work in a call.
+//
+// Threads: any; see container.h.
+#pragma once
+
+#include <Python.h>
+
+#include <memory>
+#include <vector>
+
+#include "bindings/container.h"
+#include "bindings/taken.h"
+#include "structures/graph.h"
+
+namespace pyr {
+
+// What a graph is to be: for a new one all of it counts, of another one only if it was said.
+struct WantedGraph {
+  emd::Graph::Type type;
+  bool said = false;
+};
+
+class GraphContainer final : public Container {
+ public:
+  using Container::Container;
+  ~GraphContainer() override { detach(); }
+
+  // Before attach().
+  void want(const WantedGraph& wanted) { wanted_ = wanted; }
+  // Precondition: entered.
+  emd::Graph& graph() { return *graph_; }
+  // Runs `work` on the graph as one operation of the store. Precondition: entered.
+  template <class Work>
+  auto change(Work&& work) {
+    const emd::Operation operation(store());
+    return work(*graph_);
+  }
+
+ protected:
+  void open_structure(emd::Store& store, emd::Member& member) override;
+  void close_structure(bool leak) noexcept override;
+  bool laid_out() const override { return graph_->laid_out(); }
+
+ private:
+  std::unique_ptr<emd::Graph> graph_;
+  WantedGraph wanted_;
+};
+
+struct GraphObject {
+  ContainerHead head;
+  GraphContainer container;
+};
+
+inline GraphContainer& graph_container(PyObject* self) {
+  return reinterpret_cast<GraphObject*>(self)->container;
+}
+
+bool is_graph_object(PyObject* object);
+
+// The container, for a call on it: a temporary graph is made at its first use (the method _open_late of the Python class).
+// Null with an error set.
+inline GraphContainer* usable(PyObject* graph) {
+  GraphContainer& container = graph_container(graph);
+  if (__builtin_expect(container.attached(), 1)) return &container;
+  const Ref opened(PyObject_CallMethod(graph, "_open_late", nullptr));
+  return opened ? &container : nullptr;
+}
+
+// The keys of vertices, taken out of a graph to be made objects.
+class TakenKeys {
+ public:
+  TakenKeys() = default;
+  ~TakenKeys() { clear(); }
+  TakenKeys(const TakenKeys&) = delete;
+  TakenKeys& operator=(const TakenKeys&) = delete;
+
+  void clear();
+  // Within a read. Errors: PythonError.
+  void add(const emd::Graph::Key& key);
+  std::size_t size() const { return items_.size(); }
+  // Outside of it: the object, a new reference, once each; null with an error set.
+  PyObject* object(std::size_t i, Codec& codec);
+
+ private:
+  struct Item {
+    PyObject* object;  // null: to be decoded
+    std::size_t at, key_size, annex_size;
+  };
+  std::vector<Item> items_;
+  std::vector<u8> bytes_;
+};
+
+extern PyMethodDef graph_methods[];
+
+// Creates the types and adds them to the module; false with an error set.
+bool add_graph_types(PyObject* module);
+bool add_graph_view_types(PyObject* module);
+
+}  // namespace pyr

@@ -1,0 +1,450 @@
+// The base type of a graph's storage: its life, and calls on vertices, edges and attribute records by key.
+#include "bindings/graph_object.h"
+
+#include <Python.h>
+#include <structmember.h>
+
+#include <new>
+
+#include "base/errors.h"
+
+namespace pyr {
+namespace {
+
+PyTypeObject* g_graph_type = nullptr;
+
+std::string title(const emd::Graph::Type& type) {
+  return std::string(type.directed ? "directed" : "undirected") + (type.multi ? ", with parallel edges" : "");
+}
+
+}  // namespace
+
+void GraphContainer::open_structure(emd::Store& store, emd::Member& member) {
+  auto graph = std::make_unique<emd::Graph>(store, member);
+  if (!graph->laid_out()) {
+    if (store.read_only())
+      throw emd::FormatError("the graph has no type yet: its writer was cut off while making it");
+    const emd::Operation operation(store);
+    graph->lay_out(wanted_.type);
+  }
+  if (wanted_.said && graph->type() != wanted_.type) {
+    throw emd::FormatError("expected another kind of graph (" + title(wanted_.type) + "), found one that is " +
+                           title(graph->type()) + ": open it with open(), or with its class");
+  }
+  graph_ = std::move(graph);
+}
+
+void GraphContainer::close_structure(bool leak) noexcept {
+  if (leak) {
+    (void)graph_.release();
+  } else {
+    graph_.reset();
+  }
+}
+
+bool is_graph_object(PyObject* object) { return PyObject_TypeCheck(object, g_graph_type); }
+
+void TakenKeys::clear() {
+  for (Item& item : items_) Py_CLEAR(item.object);
+  items_.clear();
+  bytes_.clear();
+}
+
+void TakenKeys::add(const emd::Graph::Key& key) {
+  if (__builtin_expect(key.annex.empty() && is_small_int(key.key), 1)) {
+    items_.push_back({nullptr, 0, 0, 0});
+    items_.back().object = small_int(key.key);
+    if (!items_.back().object) throw PythonError();
+    return;
+  }
+  items_.push_back({nullptr, bytes_.size(), key.key.size(), key.annex.size()});
+  bytes_.insert(bytes_.end(), key.key.begin(), key.key.end());
+  bytes_.insert(bytes_.end(), key.annex.begin(), key.annex.end());
+}
+
+PyObject* TakenKeys::object(std::size_t i, Codec& codec) {
+  Item& item = items_[i];
+  if (__builtin_expect(item.object != nullptr, 1)) return std::exchange(item.object, nullptr);
+  const Bytes all = Bytes(bytes_).subspan(item.at, item.key_size + item.annex_size);
+  return codec.decode_key(all.first(item.key_size), all.subspan(item.key_size));
+}
+
+namespace {
+
+using emd::Graph;
+using emd::VertexId;
+
+// ---- Arguments
+
+bool check_count(Py_ssize_t given, Py_ssize_t expected) {
+  if (given == expected) return true;
+  PyErr_Format(PyExc_TypeError, "expected %zd arguments, found %zd", expected, given);
+  return false;
+}
+
+// A vertex to be looked for.
+struct SoughtKey {
+  bool take(GraphContainer& container, PyObject* key) {
+    return container.codec().encode_key(key, bytes, nullptr);
+  }
+  std::optional<VertexId> in(const Graph& graph) const { return graph.find(bytes.bytes()); }
+  Buffer bytes;
+};
+
+// A vertex that may have to be added.
+struct AddedKey {
+  bool take(GraphContainer& container, PyObject* key) {
+    if (__builtin_expect(key == Py_None, 0)) {
+      PyErr_SetString(PyExc_ValueError, "None cannot be a node");
+      return false;
+    }
+    return container.codec().encode_key(key, bytes, &annex);
+  }
+  std::pair<VertexId, bool> into(Graph& graph) const {
+    return graph.add_vertex(bytes.bytes(), annex.bytes());
+  }
+  Buffer bytes, annex;
+};
+
+// Both ends of an edge that is looked for.
+struct SoughtEdge {
+  bool take(GraphContainer& container, PyObject* const* args) {
+    return from.take(container, args[0]) && to.take(container, args[1]);
+  }
+  // Null ends where a vertex is missing.
+  bool find(const Graph& graph) {
+    u = from.in(graph);
+    v = u ? to.in(graph) : std::nullopt;
+    return u && v;
+  }
+  SoughtKey from, to;
+  std::optional<VertexId> u, v;
+};
+
+// A number for an edge, the same from both ends of one that is not directed.
+unsigned long long place_number(const Graph& graph, VertexId u, VertexId v) {
+  if (!graph.type().directed && v < u) std::swap(u, v);
+  return static_cast<unsigned long long>(u) << 32 | static_cast<unsigned long long>(v);
+}
+
+// ---- Vertices and edges
+
+PyObject* graph_add_vertex(PyObject* self, PyObject* key) {
+  return guarded_object([&]() -> PyObject* {
+    GraphContainer* const container = usable(self);
+    AddedKey added;
+    if (!container || !added.take(*container, key)) return nullptr;
+    const Container::Entered entered(*container);
+    return PyBool_FromLong(container->change([&](Graph& graph) { return added.into(graph).second; }));
+  });
+}
+
+PyObject* graph_add_edge(PyObject* self, PyObject* const* args, Py_ssize_t count) {
+  return guarded_object([&]() -> PyObject* {
+    GraphContainer* const container = usable(self);
+    AddedKey from, to;
+    if (!check_count(count, 2) || !container || !from.take(*container, args[0]) ||
+        !to.take(*container, args[1])) {
+      return nullptr;
+    }
+    const Container::Entered entered(*container);
+    return PyBool_FromLong(container->change([&](Graph& graph) {
+      const VertexId u = from.into(graph).first;
+      return graph.add_edge(u, to.into(graph).first);
+    }));
+  });
+}
+
+PyObject* graph_remove_vertex(PyObject* self, PyObject* key) {
+  return guarded_object([&]() -> PyObject* {
+    GraphContainer* const container = usable(self);
+    SoughtKey sought;
+    if (!container || !sought.take(*container, key)) return nullptr;
+    const Container::Entered entered(*container);
+    const auto id = sought.in(container->graph());
+    if (id) container->change([&](Graph& graph) { graph.remove_vertex(*id); });
+    return PyBool_FromLong(id.has_value());
+  });
+}
+
+PyObject* graph_remove_edge(PyObject* self, PyObject* const* args, Py_ssize_t count) {
+  return guarded_object([&]() -> PyObject* {
+    GraphContainer* const container = usable(self);
+    SoughtEdge edge;
+    if (!check_count(count, 2) || !container || !edge.take(*container, args)) return nullptr;
+    const Container::Entered entered(*container);
+    if (!edge.find(container->graph())) Py_RETURN_FALSE;
+    return PyBool_FromLong(
+        container->change([&](Graph& graph) { return graph.remove_edge(*edge.u, *edge.v); }));
+  });
+}
+
+PyObject* graph_has_edge(PyObject* self, PyObject* const* args, Py_ssize_t count) {
+  return guarded_object([&]() -> PyObject* {
+    GraphContainer* const container = usable(self);
+    SoughtEdge edge;
+    if (!check_count(count, 2) || !container || !edge.take(*container, args)) return nullptr;
+    return PyBool_FromLong(container->read([&] {
+      const Graph& graph = container->graph();
+      return edge.find(graph) && graph.has_edge(*edge.u, *edge.v);
+    }));
+  });
+}
+
+PyObject* graph_counts(PyObject* self, PyObject*) {
+  return guarded_object([&]() -> PyObject* {
+    GraphContainer* const container = usable(self);
+    if (!container) return nullptr;
+    const auto [vertices, edges] = container->read(
+        [&] { return std::pair(container->graph().vertex_count(), container->graph().edge_count()); });
+    return Py_BuildValue("KK", static_cast<unsigned long long>(vertices),
+                         static_cast<unsigned long long>(edges));
+  });
+}
+
+PyObject* graph_kind(PyObject* self, PyObject*) {
+  return guarded_object([&]() -> PyObject* {
+    GraphContainer* const container = usable(self);
+    if (!container) return nullptr;
+    const Graph::Type type = container->read([&] { return container->graph().type(); });
+    return Py_BuildValue("NN", PyBool_FromLong(type.directed), PyBool_FromLong(type.multi));
+  });
+}
+
+PyObject* graph_clear(PyObject* self, PyObject* edges_only) {
+  return guarded_object([&]() -> PyObject* {
+    GraphContainer* const container = usable(self);
+    const int only = PyObject_IsTrue(edges_only);
+    if (!container || only < 0) return nullptr;
+    const Container::Entered entered(*container);
+    container->handle().run_long(
+        [&] { container->change([&](Graph& graph) { only != 0 ? graph.clear_edges() : graph.clear(); }); });
+    Py_RETURN_NONE;
+  });
+}
+
+// ---- Where an edge or vertex is, as a number for the dict of those whose attributes are live; None if there is none
+
+PyObject* graph_vertex_place(PyObject* self, PyObject* key) {
+  return guarded_object([&]() -> PyObject* {
+    GraphContainer* const container = usable(self);
+    SoughtKey sought;
+    if (!container || !sought.take(*container, key)) return nullptr;
+    const auto id = container->read([&] { return sought.in(container->graph()); });
+    if (!id) Py_RETURN_NONE;
+    return PyLong_FromUnsignedLongLong(static_cast<unsigned long long>(*id));
+  });
+}
+
+PyObject* graph_edge_place(PyObject* self, PyObject* const* args, Py_ssize_t count) {
+  return guarded_object([&]() -> PyObject* {
+    GraphContainer* const container = usable(self);
+    SoughtEdge edge;
+    if (!check_count(count, 2) || !container || !edge.take(*container, args)) return nullptr;
+    const auto place = container->read([&]() -> std::optional<unsigned long long> {
+      const Graph& graph = container->graph();
+      if (!edge.find(graph) || !graph.has_edge(*edge.u, *edge.v)) return std::nullopt;
+      return place_number(graph, *edge.u, *edge.v);
+    });
+    if (!place) Py_RETURN_NONE;
+    return PyLong_FromUnsignedLongLong(*place);
+  });
+}
+
+// ---- Attribute records: objects that the codec stores; None where there is none
+
+// Reads what find(graph), optional bytes, gives, as an object; KeyError(key) where there is nothing.
+template <class Find>
+PyObject* read_record(GraphContainer& container, PyObject* key, Find&& find) {
+  Copies copies;
+  bool found = false;
+  do {
+    container.read([&] {
+      const std::optional<Bytes> record = find(container.graph());
+      found = record.has_value();
+      copies.clear();
+      if (found) copies.add(*record, container.live());
+    });
+  } while (copies.grow());
+  if (!found) {
+    set_key_error(key);
+    return nullptr;
+  }
+  if (copies.size() == 0) Py_RETURN_NONE;
+  return container.codec().decode_value(copies.bytes());
+}
+
+// The bytes of a record; none for None.
+bool encode_record(GraphContainer& container, PyObject* value, Buffer& out) {
+  return value == Py_None || container.codec().encode_value(value, out);
+}
+
+// Stores `record` unless it is what read(graph) gives; false if there is no place for it.
+template <class Read, class Write>
+PyObject* write_record(GraphContainer& container, Bytes record, Read&& read, Write&& write) {
+  const Container::Entered entered(container);
+  const std::optional<Bytes> old = read(container.graph());
+  if (!old) Py_RETURN_FALSE;
+  if (!same_bytes(*old, record)) container.change(write);
+  Py_RETURN_TRUE;
+}
+
+PyObject* graph_value(PyObject* self, PyObject*) {
+  return guarded_object([&]() -> PyObject* {
+    GraphContainer* const container = usable(self);
+    if (!container) return nullptr;
+    return read_record(*container, Py_None,
+                       [](const Graph& graph) { return std::optional(graph.attributes()); });
+  });
+}
+
+PyObject* graph_set_value(PyObject* self, PyObject* value) {
+  return guarded_object([&]() -> PyObject* {
+    GraphContainer* const container = usable(self);
+    Buffer record;
+    if (!container || !encode_record(*container, value, record)) return nullptr;
+    return write_record(
+        *container, record.bytes(), [](const Graph& graph) { return std::optional(graph.attributes()); },
+        [&](Graph& graph) { graph.set_attributes(record.bytes()); });
+  });
+}
+
+std::optional<Bytes> vertex_record(const Graph& graph, const SoughtKey& sought) {
+  const auto id = sought.in(graph);
+  return id ? std::optional(graph.vertex_attributes(*id)) : std::nullopt;
+}
+
+PyObject* graph_vertex_value(PyObject* self, PyObject* key) {
+  return guarded_object([&]() -> PyObject* {
+    GraphContainer* const container = usable(self);
+    SoughtKey sought;
+    if (!container || !sought.take(*container, key)) return nullptr;
+    return read_record(*container, key, [&](const Graph& graph) { return vertex_record(graph, sought); });
+  });
+}
+
+PyObject* graph_set_vertex_value(PyObject* self, PyObject* const* args, Py_ssize_t count) {
+  return guarded_object([&]() -> PyObject* {
+    GraphContainer* const container = usable(self);
+    SoughtKey sought;
+    Buffer record;
+    if (!check_count(count, 2) || !container || !sought.take(*container, args[0]) ||
+        !encode_record(*container, args[1], record)) {
+      return nullptr;
+    }
+    return write_record(
+        *container, record.bytes(), [&](const Graph& graph) { return vertex_record(graph, sought); },
+        [&](Graph& graph) { graph.set_vertex_attributes(*sought.in(graph), record.bytes()); });
+  });
+}
+
+std::optional<Bytes> edge_record(const Graph& graph, SoughtEdge& edge) {
+  return edge.find(graph) ? graph.edge_attributes(*edge.u, *edge.v) : std::nullopt;
+}
+
+PyObject* graph_edge_value(PyObject* self, PyObject* const* args, Py_ssize_t count) {
+  return guarded_object([&]() -> PyObject* {
+    GraphContainer* const container = usable(self);
+    SoughtEdge edge;
+    if (!check_count(count, 2) || !container || !edge.take(*container, args)) return nullptr;
+    return read_record(*container, args[1], [&](const Graph& graph) { return edge_record(graph, edge); });
+  });
+}
+
+PyObject* graph_set_edge_value(PyObject* self, PyObject* const* args, Py_ssize_t count) {
+  return guarded_object([&]() -> PyObject* {
+    GraphContainer* const container = usable(self);
+    SoughtEdge edge;
+    Buffer record;
+    if (!check_count(count, 3) || !container || !edge.take(*container, args) ||
+        !encode_record(*container, args[2], record)) {
+      return nullptr;
+    }
+    return write_record(
+        *container, record.bytes(), [&](const Graph& graph) { return edge_record(graph, edge); },
+        [&](Graph& graph) { graph.set_edge_attributes(*edge.u, *edge.v, record.bytes()); });
+  });
+}
+
+template <class Function>
+PyCFunction as_method(Function* function) {
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
+}
+
+// ---- Life
+
+PyObject* graph_new(PyTypeObject* type, PyObject*, PyObject*) {
+  PyObject* self = type->tp_alloc(type, 0);
+  if (self) new (&graph_container(self)) GraphContainer(self);
+  return self;
+}
+
+// Arguments are the business of the Python class.
+int graph_init(PyObject*, PyObject*, PyObject*) { return 0; }
+
+int graph_traverse(PyObject* self, visitproc visit, void* arg) {
+  Py_VISIT(Py_TYPE(self));
+  return graph_container(self).traverse(visit, arg);
+}
+
+int graph_clear_references(PyObject* self) {
+  graph_container(self).clear();
+  return 0;
+}
+
+void graph_dealloc(PyObject* self) {
+  PyTypeObject* type = Py_TYPE(self);
+  PyObject_GC_UnTrack(self);
+  if (reinterpret_cast<ContainerHead*>(self)->weak_references) PyObject_ClearWeakRefs(self);
+  graph_container(self).~GraphContainer();
+  type->tp_free(self);
+  Py_DECREF(type);
+}
+
+PyMemberDef graph_members[] = {
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(ContainerHead, weak_references), READONLY, nullptr},
+    {nullptr, 0, 0, 0, nullptr}};
+
+}  // namespace
+
+PyMethodDef graph_methods[] = {
+    {"_add_vertex", as_method(graph_add_vertex), METH_O, nullptr},
+    {"_add_edge", as_method(graph_add_edge), METH_FASTCALL, nullptr},
+    {"_remove_vertex", as_method(graph_remove_vertex), METH_O, nullptr},
+    {"_remove_edge", as_method(graph_remove_edge), METH_FASTCALL, nullptr},
+    {"_has_edge", as_method(graph_has_edge), METH_FASTCALL, nullptr},
+    {"_counts", as_method(graph_counts), METH_NOARGS, nullptr},
+    {"_kind", as_method(graph_kind), METH_NOARGS, nullptr},
+    {"_clear", as_method(graph_clear), METH_O, nullptr},
+    {"_vertex_place", as_method(graph_vertex_place), METH_O, nullptr},
+    {"_edge_place", as_method(graph_edge_place), METH_FASTCALL, nullptr},
+    {"_value", as_method(graph_value), METH_NOARGS, nullptr},
+    {"_set_value", as_method(graph_set_value), METH_O, nullptr},
+    {"_vertex_value", as_method(graph_vertex_value), METH_O, nullptr},
+    {"_set_vertex_value", as_method(graph_set_vertex_value), METH_FASTCALL, nullptr},
+    {"_edge_value", as_method(graph_edge_value), METH_FASTCALL, nullptr},
+    {"_set_edge_value", as_method(graph_set_edge_value), METH_FASTCALL, nullptr},
+    {nullptr, nullptr, 0, nullptr}};
+
+namespace {
+
+PyType_Slot graph_slots[] = {{Py_tp_new, reinterpret_cast<void*>(graph_new)},
+                             {Py_tp_init, reinterpret_cast<void*>(graph_init)},
+                             {Py_tp_dealloc, reinterpret_cast<void*>(graph_dealloc)},
+                             {Py_tp_traverse, reinterpret_cast<void*>(graph_traverse)},
+                             {Py_tp_clear, reinterpret_cast<void*>(graph_clear_references)},
+                             {Py_tp_members, graph_members},
+                             {Py_tp_methods, graph_methods},
+                             {0, nullptr}};
+
+PyType_Spec graph_spec = {"pyrsistence._core.GraphBase", sizeof(GraphObject), 0,
+                          Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, graph_slots};
+
+}  // namespace
+
+bool add_graph_types(PyObject* module) {
+  g_graph_type = add_type(module, "GraphBase", graph_spec);
+  return g_graph_type && add_graph_view_types(module);
+}
+
+}  // namespace pyr

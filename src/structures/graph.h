@@ -1,0 +1,247 @@
+// Graph: vertices with keys, and edges between them, directed or not, in the order of their insertion.
+//
+// Four regions: vertices (a header page, then a row of 56 bytes a vertex; its number is the vertex's id), index (keys to
+// ids: that of a dict), heap (lists of neighbours, attribute records, long keys), delta (of the index).
+// docs/format.md draws them, docs/decisions/0012-graph.md says why they are so.
+//
+// An edge is a pair of vertices, and lies in two lists: that of its source's successors and that of its target's
+// predecessors; of an undirected graph in the lists of both ends, a loop once. Its attributes, bytes that mean nothing
+// here, are one record, to which only the owning list refers: the source's, or that of the end with the smaller id.
+// Parallel edges are the business of the caller: one record for all of a pair.
+//
+// Ids grow with each vertex and are not used again before a compaction, so that walking them is walking in the order of
+// insertion.
+//
+// Errors, of all mutating calls: SystemError, DamagedError; the graph is as before. Of all calls: DamagedError for bytes
+// that contradict the format.
+//
+// Threads: as the store's. Mutating calls run inside an Operation of the caller.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "alloc/heap.h"
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "store/scan.h"
+#include "store/store.h"
+#include "structures/buffered_index.h"
+#include "structures/graph_header.h"
+
+namespace emd {
+
+// The number of a vertex's row.
+enum class VertexId : u32 {};
+// Which neighbours; of an undirected graph both mean the same.
+enum class Side : unsigned { successors = 0, predecessors = 1 };
+
+class Graph {
+ public:
+  static constexpr unsigned kRegionCount = 4;
+  static constexpr u64 kRowsAt = kPageSize;
+  static constexpr u64 kMaxVertices = kDeadNeighbour;
+  static constexpr u64 kMaxKeyBytes = ~u32{0};
+
+  struct Type {
+    bool directed = false;
+    bool multi = false;  // for the caller: what a record holds
+    friend bool operator==(const Type&, const Type&) = default;
+  };
+  // Valid until the next mutating call, commit or rollback.
+  struct Key {
+    Bytes key;
+    Bytes annex;
+  };
+
+  // Opens the graph in the member's regions, which are mapped (Store::acquire). Writes nothing.
+  // Errors: DamagedError, FormatError.
+  Graph(Store& store, Member& member);
+  ~Graph();
+  Graph(const Graph&) = delete;
+  Graph& operator=(const Graph&) = delete;
+
+  // Whether it has its type: one that was only just created has none, and nothing but lay_out() may be called.
+  bool laid_out() const { return rows_region_.size() != 0; }
+  void lay_out(Type type);
+  Type type() const { return type_; }
+
+  u64 vertex_count() const { return header().vertices; }
+  u64 edge_count() const { return header().edges; }
+  // Ids are less than this.
+  u64 id_bound() const { return load_once<u64>(&header().rows); }
+  // Changes with every vertex that is added or removed, and with a rollback. Of this object, not of the file.
+  u64 version() const { return version_; }
+  // Changes where a vertex may have got another id: with a compaction, and with a rollback.
+  u64 generation() const { return generation_; }
+
+  // ---- Vertices. A precondition of all calls with an id: alive(id), or they raise DamagedError.
+
+  std::optional<VertexId> find(Bytes key) const;
+  bool alive(VertexId id) const;
+  // The first vertex whose id is not less than `from`.
+  std::optional<VertexId> next(u64 from) const;
+  std::optional<VertexId> previous(u64 before) const;
+  Key key_of(VertexId id) const;
+  // Cost: that of a dict's insertion. The id, and whether it was not there.
+  std::pair<VertexId, bool> add_vertex(Bytes key, Bytes annex);
+  // With its edges. Cost: that of removing each.
+  void remove_vertex(VertexId id);
+  // A walk has come to this vertex.
+  void reached(VertexId id, Scan& scan) const { scan.reached(rows_region_, row_offset(id)); }
+
+  // ---- Edges
+
+  // Cost: reads the shorter one of two lists; 16 neighbours a cache line.
+  bool has_edge(VertexId from, VertexId to) const;
+  // False if it was there.
+  bool add_edge(VertexId from, VertexId to);
+  // False if it was not there. Cost: reads both lists.
+  bool remove_edge(VertexId from, VertexId to);
+  // Removes the edges and leaves the vertices.
+  void clear_edges();
+  // Removes all, the graph's attributes too.
+  void clear();
+
+  u64 degree(VertexId id, Side side) const { return list(id, side).degree; }
+  // Calls visit(VertexId) for each neighbour, in the order of insertion. The ids are as they were read: may be any.
+  template <class Visit>
+  void neighbours(VertexId id, Side side, Visit&& visit) const;
+  // The same beginning at a place in the list, until visit() gives false; returns the place behind. Zero is the first.
+  template <class Visit>
+  u32 neighbours_from(VertexId id, Side side, u32 place, Visit&& visit) const;
+
+  // ---- Attributes: empty bytes stand for none
+
+  Bytes attributes() const { return record(header().attributes); }
+  void set_attributes(Bytes bytes);
+  Bytes vertex_attributes(VertexId id) const { return record(live_row(id).attributes); }
+  void set_vertex_attributes(VertexId id, Bytes bytes);
+  // Nothing if there is no such edge.
+  std::optional<Bytes> edge_attributes(VertexId from, VertexId to) const;
+  // False if there is no such edge.
+  bool set_edge_attributes(VertexId from, VertexId to, Bytes bytes);
+
+  // ---- For compaction: lists that are written whole
+
+  // Of a vertex without neighbours on this side: these, none twice; records[i], if there are any, is that of neighbours[i].
+  // The edges count when note_edges() says so, and both lists of each have to be there by then.
+  void set_list(VertexId id, Side side, std::span<const VertexId> neighbours, std::span<const Bytes> records);
+  void note_edges(u64 count);
+  // Whether the record of an edge is in this vertex's list of this side.
+  bool owns(VertexId id, Side side, VertexId neighbour) const;
+
+  struct Stats {
+    u64 vertices, edges, row_bytes, dead_row_bytes, index_bytes, index_free_bytes, heap_live_bytes,
+        heap_free_bytes, delta_bytes, delta_free_bytes;
+  };
+  Stats stats() const;
+  // Every invariant, commented one by one. Cost: O(n) time, some 16 bytes of memory a vertex.
+  void check(Findings& findings) const;
+
+ private:
+  static constexpr u32 kNone = ~u32{0};
+  // Up to so many neighbours behind a removed one are moved up; beyond, its place is marked.
+  static constexpr u32 kMostMoved = 512;
+
+  // What the rows are, in short.
+  struct Outline {
+    u64 rows, vertices, file;
+    bool operator==(const Outline&) const = default;
+  };
+  // A list, validated.
+  struct List {
+    const u8* bytes = nullptr;  // of the block
+    u32 used = 0, degree = 0;
+    u64 capacity = 0;
+    HeapRef block{};
+    bool attributed = false;
+    const u32* ids() const { return reinterpret_cast<const u32*>(bytes); }
+    u64 record(u32 place) const {
+      return attributed ? load_once<u64>(bytes + 4 * capacity + 8 * u64{place}) : 0;
+    }
+  };
+  struct CheckState;
+
+  static u64 row_offset(VertexId id) { return kRowsAt + sizeof(VertexRow) * static_cast<u64>(id); }
+  static u64 capacity_of(u64 bytes, bool attributed) { return attributed ? bytes / 12 & ~u64{1} : bytes / 4; }
+  static u64 bytes_for(u64 count, bool attributed) {
+    return attributed ? 12 * ((count + 1) & ~u64{1}) : 4 * count;
+  }
+  // The side on which `to` has the edge whose source has it among its successors.
+  Side back() const { return type_.directed ? Side::predecessors : Side::successors; }
+  Side actual(Side side) const { return type_.directed ? side : Side::successors; }
+  bool twice(VertexId from, VertexId to) const { return type_.directed || from != to; }
+
+  const GraphHeader& header() const { return *reinterpret_cast<const GraphHeader*>(rows_region_.data()); }
+  GraphHeader& change_header() { return *rows_region_.writable_as<GraphHeader>(0); }
+  const VertexRow& row(VertexId id) const {
+    return *reinterpret_cast<const VertexRow*>(rows_region_.at(row_offset(id), sizeof(VertexRow)));
+  }
+  const VertexRow& live_row(VertexId id) const;
+  NeighbourRow& change_list(VertexId id, Side side) {
+    return rows_region_.writable_as<VertexRow>(row_offset(id))->lists[static_cast<unsigned>(side)];
+  }
+  Type read_type() const;
+  u64 hash(Bytes key) const { return hash64(key, seed_); }
+  u64 hash_at(u64 id) const;
+  Key key_in(const VertexRow& row) const;
+  Bytes record(u64 reference) const { return reference == 0 ? Bytes{} : heap_.read(HeapRef{reference}); }
+  u64 replace_record(u64 reference, Bytes bytes);
+
+  List list(VertexId id, Side side) const;
+  static u32 place_of(const List& list, VertexId id);
+  u32 place_in(VertexId id, Side side, VertexId neighbour) const;
+  void move_list(VertexId id, Side side, const List& old, u64 count, bool attributed);
+  void make_room(VertexId id, Side side);
+  void push(VertexId id, Side side, VertexId neighbour);
+  void squeeze(VertexId id, Side side);
+  void take_out(VertexId id, Side side, VertexId neighbour);
+  void drop_list(VertexId id, Side side);
+  void require_edges(VertexId id, Side side) const;
+  std::pair<VertexId, VertexId> owner_first(VertexId from, VertexId to) const {
+    return type_.directed || from <= to ? std::pair(from, to) : std::pair(to, from);
+  }
+
+  void check_row(VertexId id, CheckState& state) const;
+  void check_list(VertexId id, Side side, CheckState& state) const;
+  void check_totals(CheckState& state) const;
+
+  [[noreturn]] void damaged(const std::string& what) const;
+  void follow();
+
+  Store& store_;
+  Region& rows_region_;
+  Region& index_region_;
+  Region& heap_region_;
+  Region& delta_region_;
+  BufferedIndex index_;
+  Heap heap_;
+  Type type_;
+  u64 seed_ = 0;
+  u64 version_ = 0;
+  u64 generation_ = 0;
+  Outline outline_{};  // when it was followed last
+};
+
+template <class Visit>
+u32 Graph::neighbours_from(VertexId id, Side side, u32 place, Visit&& visit) const {
+  const List found = list(id, side);
+  while (place < found.used) {
+    const u32 neighbour = load_once<u32>(found.ids() + place++);
+    if (neighbour != kDeadNeighbour && !visit(VertexId{neighbour})) break;
+  }
+  return place;
+}
+
+template <class Visit>
+void Graph::neighbours(VertexId id, Side side, Visit&& visit) const {
+  neighbours_from(id, side, 0, [&](VertexId neighbour) {
+    visit(neighbour);
+    return true;
+  });
+}
+
+}  // namespace emd

@@ -1,0 +1,59 @@
+// What lies in a graph's region of vertices: a page with the header, then a row for each vertex ever added.
+// Layout: docs/format.md.
+#pragma once
+
+#include <cstddef>
+#include <type_traits>
+
+#include "base/bytes.h"
+
+namespace emd {
+
+inline constexpr u32 kGraphMagic = 0x47444d45;  // "EMDG"
+inline constexpr u32 kGraphFormat = 1;
+inline constexpr u32 kGraphDirected = 1;
+inline constexpr u32 kGraphMulti = 2;
+
+struct GraphHeader {
+  u32 magic = kGraphMagic;
+  u32 format = kGraphFormat;
+  u32 flags = 0;
+  u32 unused = 0;
+  u64 rows = 0;        // that were ever used
+  u64 vertices = 0;    // of these, alive
+  u64 edges = 0;       // pairs of vertices; parallel edges are one
+  u64 attributes = 0;  // of the graph: a block of the heap; zero: none
+};
+static_assert(sizeof(GraphHeader) == 48 && std::is_trivially_copyable_v<GraphHeader>);
+static_assert(offsetof(GraphHeader, rows) == 16 && offsetof(GraphHeader, vertices) == 24);
+static_assert(offsetof(GraphHeader, edges) == 32 && offsetof(GraphHeader, attributes) == 40);
+
+// The neighbours of a vertex on one side: a block of the heap that holds `used` ids, of which `degree` are neighbours and
+// the rest kDeadNeighbour.
+struct NeighbourRow {
+  u64 block = 0;  // a heap reference, and kAttributedList; zero: none
+  u32 used = 0;
+  u32 degree = 0;
+};
+
+// A neighbour that was removed from the middle of a long list.
+inline constexpr u32 kDeadNeighbour = ~u32{0};
+// The ids, for which there is room in a third of the block, an even number, are followed by as many references to
+// attribute records.
+inline constexpr u64 kAttributedList = u64{1} << 62;
+
+// Values of VertexRow::key_size beyond the length of a key that lies in the row.
+inline constexpr u8 kKeyInHeap = 0xfe;  // the key's first 8 bytes are a reference to: u32 length, key, annex
+inline constexpr u8 kDeadVertex = 0xff;
+inline constexpr u64 kInlineKey = 15;
+
+struct VertexRow {
+  u8 key[kInlineKey] = {};
+  u8 key_size = 0;
+  u64 attributes = 0;  // a block of the heap; zero: none
+  NeighbourRow lists[2];
+};
+static_assert(sizeof(VertexRow) == 56 && std::is_trivially_copyable_v<VertexRow>);
+static_assert(offsetof(VertexRow, attributes) == 16 && offsetof(VertexRow, lists) == 24);
+
+}  // namespace emd

@@ -1,0 +1,296 @@
+// Graphs: vertices, edges and attributes against a model, rollback, reopening, compaction, damage.
+#include "structures/graph.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <map>
+#include <random>
+#include <set>
+
+#include "algorithms/compact.h"
+#include "base/errors.h"
+#include "scratch.h"
+
+namespace emd {
+namespace {
+
+std::string text(Bytes bytes) { return std::string(as_text(bytes)); }
+
+class GraphTest : public ::testing::TestWithParam<bool> {
+ protected:
+  void SetUp() override { open(); }
+  void TearDown() override {
+    graph_.reset();
+    store_.reset();
+  }
+  void open(Mode mode = Mode::append) {
+    StoreOptions options;
+    options.mode = mode;
+    options.commit_interval_seconds = -1;
+    store_ = Store::open(scratch_.path(), options);
+    member_ = store_->find("g");
+    if (member_ == nullptr) member_ = store_->create("g", Kind::graph, Graph::kRegionCount);
+    store_->acquire(*member_);
+    graph_.emplace(*store_, *member_);
+    if (!graph_->laid_out()) {
+      const Operation operation(*store_);
+      graph_->lay_out({GetParam(), false});
+    }
+  }
+  void reopen() {
+    graph_.reset();
+    store_->release(*member_);
+    store_->close();
+    open();
+  }
+  // The store as the next process finds it, after a power cut here.
+  void cut_off() {
+    graph_.reset();
+    store_.reset();
+    open();
+  }
+  template <class Work>
+  auto change(Work&& work) {
+    const Operation operation(*store_);
+    return work();
+  }
+  VertexId add(const std::string& key) {
+    return change([&] { return graph_->add_vertex(as_bytes(key), {}).first; });
+  }
+  VertexId at(const std::string& key) { return *graph_->find(as_bytes(key)); }
+  std::vector<std::string> neighbours(const std::string& key, Side side = Side::successors) {
+    std::vector<std::string> found;
+    graph_->neighbours(at(key), side, [&](VertexId id) { found.push_back(text(graph_->key_of(id).key)); });
+    return found;
+  }
+  std::vector<std::string> keys() {
+    std::vector<std::string> found;
+    for (auto id = graph_->next(0); id; id = graph_->next(static_cast<u64>(*id) + 1))
+      found.push_back(text(graph_->key_of(*id).key));
+    return found;
+  }
+  void expect_sound() {
+    Findings findings;
+    graph_->check(findings);
+    for (const Finding& finding : findings) ADD_FAILURE() << finding.where << ": " << finding.what;
+  }
+
+  Scratch scratch_ = Scratch::fast();
+  std::unique_ptr<Store> store_;
+  std::shared_ptr<Member> member_;
+  std::optional<Graph> graph_;
+};
+
+TEST_P(GraphTest, KeepsVerticesAndEdgesInTheOrderOfInsertion) {
+  const std::string long_key(5000, 'x');
+  for (const std::string& key : {std::string("b"), std::string("a"), long_key}) add(key);
+  change([&] {
+    EXPECT_TRUE(graph_->add_edge(at("b"), at(long_key)));
+    EXPECT_TRUE(graph_->add_edge(at("b"), at("a")));
+    EXPECT_TRUE(graph_->add_edge(at("b"), at("b")));
+    EXPECT_FALSE(graph_->add_edge(at("b"), at("a")));
+    EXPECT_FALSE(graph_->add_vertex(as_bytes("a"), {}).second);
+  });
+  reopen();
+  expect_sound();
+  EXPECT_EQ(keys(), (std::vector<std::string>{"b", "a", long_key}));
+  EXPECT_EQ(neighbours("b"), (std::vector<std::string>{long_key, "a", "b"}));
+  EXPECT_EQ(neighbours("a", Side::predecessors), std::vector<std::string>{"b"});
+  EXPECT_EQ(neighbours("a").size(), GetParam() ? 0u : 1u);
+  EXPECT_EQ(graph_->edge_count(), 3u);
+}
+
+TEST_P(GraphTest, AnEdgeHasOneRecordSeenFromBothEnds) {
+  add("a"), add("b"), add("c");
+  const std::string large(3000, 'y');
+  change([&] {
+    graph_->add_edge(at("c"), at("a"));
+    graph_->add_edge(at("b"), at("a"));
+    EXPECT_TRUE(graph_->set_edge_attributes(at("c"), at("a"), as_bytes("1")));
+    EXPECT_TRUE(graph_->set_edge_attributes(at("c"), at("a"), as_bytes(large)));
+    EXPECT_FALSE(graph_->set_edge_attributes(at("c"), at("b"), as_bytes("1")));
+    graph_->set_vertex_attributes(at("a"), as_bytes("of a"));
+    graph_->set_attributes(as_bytes("of all"));
+  });
+  EXPECT_EQ(text(*graph_->edge_attributes(at("c"), at("a"))), large);
+  EXPECT_EQ(graph_->edge_attributes(at("a"), at("c")).has_value(), !GetParam());
+  EXPECT_EQ(text(*graph_->edge_attributes(at("b"), at("a"))), "");
+  EXPECT_EQ(text(graph_->vertex_attributes(at("a"))), "of a");
+  EXPECT_EQ(text(graph_->attributes()), "of all");
+  expect_sound();
+  change([&] { graph_->remove_edge(at("c"), at("a")); });
+  expect_sound();
+  change([&] { graph_->remove_vertex(at("a")); });
+  expect_sound();
+  EXPECT_EQ(graph_->edge_count(), 0u);
+  EXPECT_EQ(keys(), (std::vector<std::string>{"b", "c"}));
+}
+
+TEST_P(GraphTest, RollsBackAndRecovers) {
+  add("a"), add("b");
+  store_->commit();
+  const u64 generation = graph_->generation();
+  store_->begin();
+  add("c");
+  change([&] {
+    graph_->add_edge(at("a"), at("c"));
+    graph_->remove_vertex(at("b"));
+  });
+  store_->rollback();
+  EXPECT_NE(graph_->generation(), generation);
+  EXPECT_EQ(keys(), (std::vector<std::string>{"a", "b"}));
+  add("d");
+  cut_off();
+  EXPECT_EQ(keys(), (std::vector<std::string>{"a", "b"}));
+  expect_sound();
+}
+
+// A graph in main memory with the same promises.
+struct Model {
+  bool directed;
+  std::vector<std::string> vertices;
+  std::map<std::string, std::vector<std::string>> out, in;
+  std::map<std::pair<std::string, std::string>, std::string> records;
+
+  std::pair<std::string, std::string> name(const std::string& u, const std::string& v) const {
+    return directed || u <= v ? std::pair(u, v) : std::pair(v, u);
+  }
+  bool has(const std::string& u, const std::string& v) { return records.contains(name(u, v)); }
+  void add(const std::string& u, const std::string& v) {
+    if (!records.emplace(name(u, v), "").second) return;
+    out[u].push_back(v);
+    if (directed || u != v) (directed ? in : out)[v].push_back(u);
+  }
+  void remove(const std::string& u, const std::string& v) {
+    if (records.erase(name(u, v)) == 0) return;
+    std::erase(out[u], v);
+    if (directed || u != v) std::erase((directed ? in : out)[v], u);
+  }
+  void remove(const std::string& u) {
+    for (const std::string& v : std::vector(out[u])) remove(u, v);
+    for (const std::string& v : std::vector(in[u])) remove(v, u);
+    std::erase(vertices, u);
+  }
+};
+
+TEST_P(GraphTest, DoesWhatAModelDoes) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random(seed);
+  Model model{GetParam(), {}, {}, {}, {}};
+  const auto some = [&] {
+    return "v" + std::to_string(random() % 40) + std::string(random() % 40 == 0 ? 20 : 0, '_');
+  };
+  for (int step = 0; step < 6000; ++step) {
+    const std::string u = some(), v = some();
+    const bool known = graph_->find(as_bytes(u)) && graph_->find(as_bytes(v));
+    const unsigned what = random() % 100;
+    if (!known) {
+      for (const std::string& key : {u, v}) {
+        if (change([&] { return graph_->add_vertex(as_bytes(key), {}).second; }))
+          model.vertices.push_back(key);
+      }
+    } else if (what < 50) {
+      EXPECT_EQ(change([&] { return graph_->add_edge(at(u), at(v)); }), !model.has(u, v));
+      model.add(u, v);
+    } else if (what < 70) {
+      EXPECT_EQ(change([&] { return graph_->remove_edge(at(u), at(v)); }), model.has(u, v));
+      model.remove(u, v);
+    } else if (what < 95) {
+      const std::string record(random() % 60, 'r');
+      EXPECT_EQ(change([&] { return graph_->set_edge_attributes(at(u), at(v), as_bytes(record)); }),
+                model.has(u, v));
+      if (model.has(u, v)) model.records[model.name(u, v)] = record;
+    } else if (what < 99) {
+      change([&] { graph_->remove_vertex(at(u)); });
+      model.remove(u);
+    } else if (random() % 4 == 0) {
+      graph_.reset();
+      compact(*store_, *member_, {});
+      graph_.emplace(*store_, *member_);
+    } else if (random() % 10 == 0) {
+      change([&] { graph_->clear_edges(); });
+      model.out.clear(), model.in.clear(), model.records.clear();
+    }
+    if (step % 500 == 0) expect_sound();
+  }
+  expect_sound();
+  EXPECT_EQ(keys(), model.vertices);
+  EXPECT_EQ(graph_->edge_count(), model.records.size());
+  for (const std::string& key : model.vertices) {
+    EXPECT_EQ(neighbours(key), model.out[key]);
+    if (GetParam()) EXPECT_EQ(neighbours(key, Side::predecessors), model.in[key]);
+    for (const std::string& other : model.out[key])
+      EXPECT_EQ(text(*graph_->edge_attributes(at(key), at(other))), model.records[model.name(key, other)]);
+  }
+  change([&] { graph_->clear(); });
+  expect_sound();
+  EXPECT_EQ(graph_->vertex_count(), 0u);
+}
+
+TEST_P(GraphTest, ALongListLosesItsNeighbours) {
+  constexpr u32 kMany = 3000;
+  const VertexId hub = add("hub");
+  for (u32 i = 0; i < kMany; ++i) {
+    const VertexId leaf = add("leaf" + std::to_string(i));
+    change([&] {
+      graph_->add_edge(hub, leaf);
+      if (i % 3 == 0) graph_->set_edge_attributes(hub, leaf, as_bytes("w"));
+    });
+  }
+  for (u32 i = 0; i < kMany; ++i) {
+    if (i % 8 != 0) change([&] { graph_->remove_edge(hub, at("leaf" + std::to_string(i))); });
+    if (i % 500 == 0) expect_sound();
+  }
+  expect_sound();
+  EXPECT_EQ(graph_->degree(hub, Side::successors), kMany / 8);
+  change([&] { graph_->remove_vertex(hub); });
+  expect_sound();
+  EXPECT_EQ(graph_->edge_count(), 0u);
+}
+
+TEST_P(GraphTest, FlippedBytesAreAnAnswerOrAnError) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random(seed);
+  for (int i = 0; i < 60; ++i) add("v" + std::to_string(i));
+  for (int i = 0; i < 400; ++i) {
+    change([&] {
+      const VertexId u{static_cast<u32>(random() % 60)}, v{static_cast<u32>(random() % 60)};
+      if (graph_->add_edge(u, v)) graph_->set_edge_attributes(u, v, as_bytes("x"));
+    });
+  }
+  for (int round = 0; round < 300; ++round) {
+    store_->begin();
+    change([&] {
+      Region& region = *member_->regions[random() % 3];
+      const u64 offset = random() % region.size();
+      *region.writable(offset, 1) ^= static_cast<u8>(1 + random() % 255);
+    });
+    Findings findings;
+    try {
+      graph_->check(findings);
+      for (int i = 0; i < 20; ++i) {
+        const std::string u = "v" + std::to_string(random() % 60), v = "v" + std::to_string(random() % 60);
+        const auto a = graph_->find(as_bytes(u)), b = graph_->find(as_bytes(v));
+        if (!a || !b) continue;
+        change([&] {
+          graph_->remove_edge(*a, *b);
+          graph_->add_edge(*b, *a);
+          if (i % 7 == 0) graph_->remove_vertex(*a);
+        });
+      }
+    } catch (const Error&) {
+    }
+    store_->rollback();
+  }
+  expect_sound();
+}
+
+INSTANTIATE_TEST_SUITE_P(Of, GraphTest, ::testing::Bool(),
+                         [](const auto& info) { return info.param ? "Directed" : "Undirected"; });
+
+}  // namespace
+}  // namespace emd

@@ -1,0 +1,312 @@
+"""Graphs: what is stored of them, live attributes, transactions, readers, pickling, members of a Store."""
+
+import copy
+import pickle
+
+import pytest
+
+nx = pytest.importorskip("networkx")
+
+import pyrsistence as em  # noqa: E402
+
+CLASSES = [em.EMGraph, em.EMDiGraph, em.EMMultiGraph, em.EMMultiDiGraph]
+PLAIN = {
+    em.EMGraph: nx.Graph,
+    em.EMDiGraph: nx.DiGraph,
+    em.EMMultiGraph: nx.MultiGraph,
+    em.EMMultiDiGraph: nx.MultiDiGraph,
+}
+
+
+@pytest.fixture(params=CLASSES, ids=lambda cls: cls.__name__)
+def cls(request):
+    return request.param
+
+
+def content(graph):
+    keys = {"keys": True} if graph.is_multigraph() else {}
+    return dict(graph.graph), list(graph.nodes(data=True)), list(graph.edges(data=True, **keys))
+
+
+def fill(graph):
+    graph.graph["name"] = "small"
+    graph.add_node("alone", tags=["a"])
+    graph.add_edges_from([(1, 2), (2, 3, {"w": 0.5}), (3, 3), ("text", (1, "pair")), (2, 1, {"back": True})])
+    graph.add_edge(2**70, 1.5, w=None)
+    return graph
+
+
+def test_networkx_is_imported_when_it_is_wanted(run_python):
+    run_python("import sys, pyrsistence; assert 'networkx' not in sys.modules; pyrsistence.EMGraph")
+
+
+# ---- What is stored
+
+
+def test_holds_what_networkx_would_hold(cls, path):
+    with fill(cls(path)) as graph:
+        assert content(graph) == content(fill(PLAIN[cls]()))
+    with cls(path) as graph:
+        assert content(graph) == content(fill(PLAIN[cls]()))
+        assert graph.verify() == []
+
+
+def test_random_operations(cls, rng):
+    """The same operations on NetworkX's class: the same content, in the same order."""
+    graph, model = cls(), PLAIN[cls]()
+    for step in range(1500):
+        u, v = rng.randrange(25), rng.randrange(25)
+        what = rng.randrange(11)
+        for each in (graph, model):
+            if what < 5:
+                each.add_edge(u, v)
+            elif what < 7:
+                each.add_edge(u, v, w=step)
+            elif what < 9 and each.has_edge(u, v):
+                each.remove_edge(u, v)
+            elif what == 9:
+                each.add_node(u, at=step)
+            elif what == 10 and u in each and step % 3 == 0:
+                each.remove_node(u)
+        if step % 250 == 0:
+            graph.compact() if step % 500 == 0 else graph.commit()
+            assert graph.verify() == []
+    assert content(graph) == content(model)
+    assert graph.size() == model.size()
+    assert graph.verify() == []
+
+
+def test_data_are_added_to_what_is_there(path):
+    em.EMGraph(path, [(1, 2)], name="a").close()
+    with em.EMGraph(path, [(2, 3)]) as graph:
+        assert sorted(graph.edges) == [(1, 2), (2, 3)]
+        assert graph.graph == {"name": "a"}
+
+
+def test_another_kind_is_refused(path):
+    em.EMGraph(path).close()
+    with pytest.raises(
+        em.FormatError, match="another kind of graph .directed., found one that is undirected"
+    ):
+        em.EMDiGraph(path)
+    with em.open(path) as graph:
+        assert type(graph) is em.EMGraph
+    with pytest.raises(em.FormatError):
+        em.EMDict(path)
+
+
+def test_none_is_no_node(cls):
+    graph = cls()
+    with pytest.raises(ValueError, match="None cannot be a node"):
+        graph.add_edge(1, None)
+    assert len(graph) == 0
+
+
+# ---- Live attributes
+
+
+def attributes(graph, u, v):
+    return graph[u][v][0] if graph.is_multigraph() else graph[u][v]
+
+
+def test_attributes_are_live(cls, path):
+    with cls(path, [(1, 2)]) as graph:
+        attributes(graph, 1, 2)["w"] = 5
+        attributes(graph, 1, 2).update(x=1, y=[1])
+        attributes(graph, 1, 2)["y"].append(2)
+        del attributes(graph, 1, 2)["x"]
+        graph.nodes[1]["n"] = 1
+        graph.nodes[1]["n"] += 1
+        graph.graph.setdefault("list", []).append("in place")
+    with cls(path) as graph:
+        assert attributes(graph, 1, 2) == {"w": 5, "y": [1, 2]}
+        assert graph.nodes[1] == {"n": 2}
+        assert graph.graph == {"list": ["in place"]}
+        attributes(graph, 1, 2)["y"].append(3)
+    with cls(path) as graph:
+        assert attributes(graph, 1, 2)["y"] == [1, 2, 3]
+
+
+def test_both_ends_show_one_dict(cls):
+    graph = cls([(1, 2)])
+    if graph.is_directed():
+        assert graph._succ[1][2] is graph._pred[2][1]
+    else:
+        assert graph._adj[1][2] is graph._adj[2][1]
+    assert attributes(graph, 1, 2) is attributes(graph, 1, 2)
+
+
+def test_a_dict_outlives_its_edge(cls):
+    graph = cls([(1, 2)])
+    kept = attributes(graph, 1, 2)
+    graph.remove_edge(1, 2)
+    kept["w"] = 1
+    graph.add_edge(1, 2)
+    assert attributes(graph, 1, 2) == {}
+    node = graph.nodes[1]
+    graph.remove_node(1)
+    node["x"] = 1
+    graph.add_node(1)
+    assert graph.nodes[1] == {}
+    assert graph.verify() == []
+
+
+class Unstorable:
+    def __reduce__(self):
+        raise TypeError("not to be stored")
+
+
+def test_what_cannot_be_stored_changes_nothing():
+    graph = em.EMGraph([(1, 2, {"w": 1})])
+    kept = graph[1][2]
+    with pytest.raises(TypeError, match="not to be stored"):
+        kept["w"] = Unstorable()
+    assert kept == {"w": 1} == graph[1][2]
+
+
+# ---- The store
+
+
+def test_transactions(cls, path):
+    graph = cls(path, [(1, 2, {"w": [1]})])
+    graph.commit()
+    kept = attributes(graph, 1, 2)
+    with pytest.raises(ZeroDivisionError), graph.transaction():
+        graph.add_edge(5, 6)
+        kept["w"].append(2)
+        kept["x"] = 1
+        graph.remove_node(2)
+        raise ZeroDivisionError
+    assert sorted(graph) == [1, 2]
+    assert attributes(graph, 1, 2) == {"w": [1]}
+    with graph.transaction():
+        graph.add_edge(5, 6)
+        attributes(graph, 1, 2)["w"].append(3)
+    graph.close()
+    with cls(path) as graph:
+        assert graph.has_edge(5, 6)
+        assert attributes(graph, 1, 2) == {"w": [1, 3]}
+
+
+def test_views_follow_a_rollback_and_a_compaction():
+    graph = em.EMDiGraph([(i, i + 1) for i in range(50)])
+    graph.remove_nodes_from(range(20))
+    graph.commit()
+    neighbours, kept = graph._succ[30], graph[30][31]
+    graph.compact()
+    assert list(neighbours) == [31]
+    kept["w"] = 1
+    assert graph[30][31] == {"w": 1}
+    with pytest.raises(ZeroDivisionError), graph.transaction():
+        graph.add_edge(30, "new")
+        raise ZeroDivisionError
+    assert list(neighbours) == [31]
+    assert graph.verify() == []
+
+
+WRITER = """
+import sys
+import pyrsistence as em
+with em.EMDiGraph(sys.argv[1]) as graph:
+    graph.add_edge("b", "c")
+    graph["a"]["b"]["w"] = 2
+    graph.graph["title"] = "u"
+"""
+
+
+def test_a_reader_follows(path, run_python):
+    em.EMDiGraph(path, [("a", "b", {"w": 1})], title="t").close()
+    with em.EMDiGraph(path, mode="r") as reader:
+        kept = reader._succ["b"]
+        assert content(reader) == ({"title": "t"}, [("a", {}), ("b", {})], [("a", "b", {"w": 1})])
+        run_python(WRITER, path)
+        assert list(kept) == ["c"]
+        assert reader.graph == {"title": "u"}
+        assert list(reader.edges(data=True)) == [("a", "b", {"w": 2}), ("b", "c", {})]
+        with pytest.raises(OSError, match="read"):
+            reader.add_edge(1, 2)
+        with pytest.raises(OSError, match="read"):
+            reader["a"]["b"]["w"] = 3
+        assert reader["a"]["b"] == {"w": 2}
+
+
+def test_changes_during_a_walk():
+    graph = em.EMGraph([(i, i + 1) for i in range(600)])
+    with pytest.raises(RuntimeError, match="changed size"):
+        for node in graph:
+            graph.add_node(-node - 1)
+    for neighbour in graph[5]:
+        graph.add_node(("beside", neighbour))
+    assert list(reversed(list(graph._node))) == list(reversed(graph._node))
+
+
+def test_pickling(cls, path):
+    graph = cls(path, [(1, 2)])
+    assert pickle.loads(pickle.dumps(graph)) is graph
+    data = pickle.dumps(graph)
+    graph.close()
+    with pickle.loads(data) as reader:
+        assert type(reader) is cls
+        assert reader.mode == "r"
+        assert list(reader) == [1, 2]
+    if issubclass(cls, nx.DiGraph):
+        return  # NetworkX's views of directed graphs cannot be pickled
+    view = pickle.loads(pickle.dumps(cls([(1, 2), (2, 3)]).subgraph([1, 2])))
+    assert sorted(view) == [1, 2]
+
+
+def test_copies(cls):
+    graph = fill(cls())
+    for other in (graph.copy(), copy.deepcopy(graph), cls(graph)):
+        assert type(other) is cls
+        assert content(other) == content(graph)
+    assert type(graph.to_undirected()) is (em.EMMultiGraph if graph.is_multigraph() else em.EMGraph)
+    assert type(graph.to_directed()) is (em.EMMultiDiGraph if graph.is_multigraph() else em.EMDiGraph)
+
+
+def test_members_of_a_store(path):
+    with em.Store(path) as store:
+        calls = store.digraph("calls")
+        calls.add_edge("main", "init", at=[4])
+        assert store.digraph("calls") is calls
+        store.multigraph("roads").add_edge(1, 2)
+        with pytest.raises(em.FormatError, match="of another kind"):
+            store.graph("calls")
+        with pytest.raises(ZeroDivisionError), store.transaction():
+            calls.add_edge("main", "lost")
+            store.graph("made").add_edge(1, 2)
+            raise ZeroDivisionError
+        assert store.members() == {"calls": "graph", "roads": "graph"}
+        assert pickle.loads(pickle.dumps(calls)) is calls
+    with em.Store(path) as store:
+        assert list(store.digraph("calls").edges(data=True)) == [("main", "init", {"at": [4]})]
+        store.compact()
+        assert list(store.multigraph("roads").edges) == [(1, 2, 0)]
+        assert store.verify() == []
+
+
+def test_empty_graphs_of_views_make_no_store(monkeypatch):
+    graph = em.EMDiGraph([(1, 2), (2, 3)])
+    monkeypatch.setattr("tempfile.mkdtemp", None)
+    assert list(graph.subgraph([1, 2]).edges) == [(1, 2)]
+    assert list(graph.reverse(copy=False).edges) == [(2, 1), (3, 2)]
+    assert sorted(graph.to_undirected(as_view=True).edges) == [(1, 2), (2, 3)]
+
+
+def test_closed(path):
+    graph = em.EMGraph(path, [(1, 2)])
+    graph.close()
+    graph.close()
+    assert graph.closed
+    with pytest.raises(ValueError, match="closed"):
+        graph.add_edge(2, 3)
+    with pytest.raises(ValueError, match="closed"):
+        list(graph)
+
+
+def test_command_line(cli, path):
+    with em.Store(path) as store:
+        store.digraph("calls").add_edge(1, 2)
+    assert "graph calls: 2 entries" in cli("info", path).stdout
+    assert "edges" in cli("stats", path, "--member", "calls").stdout
+    assert "by NetworkX" in cli("get", path, "1", expect=2).stderr
