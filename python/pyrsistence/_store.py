@@ -201,11 +201,11 @@ class Store(_base.Owner):
         return self._graph_member(name, True, True, options)
 
     def _graph_member(self, name: str, directed: bool, multi: bool, options: dict_of[str, Any]) -> Any:
-        from . import _graph
+        from . import _graph_stored
 
         wanted = {"directed": directed, "multi": multi, "said": True}
         storage = self._member(GraphStorage, name, {**options, **wanted})
-        graph = _graph._Stored._of_storage(storage)
+        graph = _graph_stored.Stored._of_storage(storage)
         if (graph.is_directed(), graph.is_multigraph()) != (directed, multi):
             raise _core.FormatError(f"{name!r} is an {type(graph).__name__}, a graph of another kind")
         return graph
@@ -388,6 +388,6 @@ def open(
 
 def as_graph(storage: GraphStorage) -> Any:
     """Return the graph of a storage. Errors: ModuleNotFoundError without NetworkX."""
-    from . import _graph
+    from . import _graph_stored
 
-    return _graph._Stored._of_storage(storage)
+    return _graph_stored.Stored._of_storage(storage)

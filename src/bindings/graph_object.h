@@ -93,6 +93,7 @@ class TakenKeys {
 };
 
 extern PyMethodDef graph_methods[];
+PyObject* graph_add_edges(PyObject* self, PyObject* const* args, Py_ssize_t count);
 
 // Creates the types and adds them to the module; false with an error set.
 bool add_graph_types(PyObject* module);

@@ -28,8 +28,9 @@ void GraphContainer::open_structure(emd::Store& store, emd::Member& member) {
     graph->lay_out(wanted_.type);
   }
   if (wanted_.said && graph->type() != wanted_.type) {
-    throw emd::FormatError("expected another kind of graph (" + title(wanted_.type) + "), found one that is " +
-                           title(graph->type()) + ": open it with open(), or with its class");
+    throw emd::FormatError("expected another kind of graph (" + title(wanted_.type) +
+                           "), found one that is " + title(graph->type()) +
+                           ": open it with open(), or with its class");
   }
   graph_ = std::move(graph);
 }
@@ -410,6 +411,7 @@ PyMemberDef graph_members[] = {
 PyMethodDef graph_methods[] = {
     {"_add_vertex", as_method(graph_add_vertex), METH_O, nullptr},
     {"_add_edge", as_method(graph_add_edge), METH_FASTCALL, nullptr},
+    {"_add_edges", as_method(graph_add_edges), METH_FASTCALL, nullptr},
     {"_remove_vertex", as_method(graph_remove_vertex), METH_O, nullptr},
     {"_remove_edge", as_method(graph_remove_edge), METH_FASTCALL, nullptr},
     {"_has_edge", as_method(graph_has_edge), METH_FASTCALL, nullptr},

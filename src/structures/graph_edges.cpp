@@ -74,11 +74,12 @@ void Graph::move_list(VertexId id, Side side, const List& old, u64 count, bool a
   if (old.bytes != nullptr) heap_.free(old.block);
 }
 
-void Graph::make_room(VertexId id, Side side) {
+void Graph::make_room(VertexId id, Side side, u64 more) {
   const List old = list(id, side);
-  if (old.used < old.capacity) return;
-  if (old.used - old.degree > old.used / 4) return squeeze(id, side);
-  move_list(id, side, old, u64{old.degree} + 1, old.attributed);
+  if (more <= old.capacity - old.used) return;
+  const bool wasteful = old.used - old.degree > old.used / 4;
+  if (wasteful && more <= old.capacity - old.degree) return squeeze(id, side);
+  move_list(id, side, old, old.degree + more, old.attributed);
 }
 
 // Precondition: make_room().

@@ -230,6 +230,35 @@ TEST_P(GraphTest, DoesWhatAModelDoes) {
   EXPECT_EQ(graph_->vertex_count(), 0u);
 }
 
+TEST_P(GraphTest, ManyEdgesAtOnceAreThoseOneByOne) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random(seed);
+  Model model{GetParam(), {}, {}, {}, {}};
+  constexpr u32 kVertices = 150;
+  for (u32 i = 0; i < kVertices; ++i) add("v" + std::to_string(i));
+  for (const unsigned count : {1u, 3u, 500u, 0u, 6000u}) {
+    std::vector<VertexId> from, to;
+    u64 before = graph_->edge_count();
+    for (unsigned i = 0; i < count; ++i) {
+      // A few vertices have most of the edges.
+      from.push_back(VertexId{static_cast<u32>(random() % (i % 2 == 0 ? 3 : kVertices))});
+      to.push_back(VertexId{static_cast<u32>(random() % kVertices)});
+      model.add("v" + std::to_string(static_cast<u32>(from.back())),
+                "v" + std::to_string(static_cast<u32>(to.back())));
+    }
+    const u64 added = change([&] { return graph_->add_edges(from, to); });
+    EXPECT_EQ(graph_->edge_count(), before + added);
+    EXPECT_EQ(graph_->edge_count(), model.records.size());
+    if (count != 0) change([&] { graph_->set_edge_attributes(from[0], to[0], as_bytes("w")); });
+    expect_sound();
+  }
+  for (const std::string& key : keys()) {
+    EXPECT_EQ(neighbours(key), model.out[key]);
+    if (GetParam()) EXPECT_EQ(neighbours(key, Side::predecessors), model.in[key]);
+  }
+}
+
 TEST_P(GraphTest, ALongListLosesItsNeighbours) {
   constexpr u32 kMany = 3000;
   const VertexId hub = add("hub");

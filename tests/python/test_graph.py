@@ -76,6 +76,35 @@ def test_random_operations(cls, rng):
     assert graph.verify() == []
 
 
+@pytest.mark.parametrize("cls", [em.EMGraph, em.EMDiGraph])
+@pytest.mark.parametrize("nodes", [30, 300, 2**40])
+def test_arrays_of_edges(cls, nodes, rng):
+    """The same graph as by add_edge, in the same order; also where edges and attributes are there already."""
+    numpy = pytest.importorskip("numpy")
+    graph, model = cls(), PLAIN[cls]()
+    for size in (1, 700, 0, 3000):
+        pairs = [(rng.randrange(nodes) - 5, rng.randrange(nodes) - 5) for _ in range(size)]
+        array = numpy.array(pairs, "i8").reshape(-1, 2)
+        graph.add_edges_from(array if size % 2 else array.astype("i8", order="F"))
+        model.add_edges_from(pairs)
+        assert {u: list(graph._adj[u]) for u in graph} == {u: list(model._adj[u]) for u in model}
+        assert graph.verify() == []
+        for u, v in pairs[:50]:
+            graph[u][v]["w"] = model[u][v]["w"] = u
+        if pairs:
+            graph.remove_edge(*pairs[0])
+            model.remove_edge(*pairs[0])
+    assert list(graph.edges(data=True)) == list(model.edges(data=True))
+    assert graph.number_of_edges() == model.number_of_edges()
+
+
+def test_data_frames_of_edges():
+    pandas = pytest.importorskip("pandas")
+    graph = em.EMDiGraph()
+    graph.add_edges_from(pandas.DataFrame({"u": [1, 2, 1], "v": [2, 3, 2]}))
+    assert list(graph.edges) == [(1, 2), (2, 3)]
+
+
 def test_data_are_added_to_what_is_there(path):
     em.EMGraph(path, [(1, 2)], name="a").close()
     with em.EMGraph(path, [(2, 3)]) as graph:
