@@ -221,7 +221,9 @@ TEST_P(GraphTest, DoesWhatAModelDoes) {
   EXPECT_EQ(graph_->edge_count(), model.records.size());
   for (const std::string& key : model.vertices) {
     EXPECT_EQ(neighbours(key), model.out[key]);
-    if (GetParam()) EXPECT_EQ(neighbours(key, Side::predecessors), model.in[key]);
+    if (GetParam()) {
+      EXPECT_EQ(neighbours(key, Side::predecessors), model.in[key]);
+    }
     for (const std::string& other : model.out[key])
       EXPECT_EQ(text(*graph_->edge_attributes(at(key), at(other))), model.records[model.name(key, other)]);
   }
@@ -255,7 +257,9 @@ TEST_P(GraphTest, ManyEdgesAtOnceAreThoseOneByOne) {
   }
   for (const std::string& key : keys()) {
     EXPECT_EQ(neighbours(key), model.out[key]);
-    if (GetParam()) EXPECT_EQ(neighbours(key, Side::predecessors), model.in[key]);
+    if (GetParam()) {
+      EXPECT_EQ(neighbours(key, Side::predecessors), model.in[key]);
+    }
   }
 }
 
@@ -319,7 +323,7 @@ TEST_P(GraphTest, FlippedBytesAreAnAnswerOrAnError) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Of, GraphTest, ::testing::Bool(),
-                         [](const auto& info) { return info.param ? "Directed" : "Undirected"; });
+                         [](const auto& suite) { return suite.param ? "Directed" : "Undirected"; });
 
 }  // namespace
 }  // namespace emd
