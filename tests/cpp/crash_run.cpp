@@ -45,7 +45,15 @@ class CrashRun {
     const u64 sparse = workload_.subject == Subject::large ? 12 : 3;  // large images cost more
     const bool looks = is_sync(call) || (random_() % sparse == 0 && worth_a_look(effects_++, random_));
     if (looks) inspector_.inspect(*disk_, actor_.allowed(), random_());
-    if (until_kill_ != 0 && --until_kill_ == 0) throw ProcessKilled{};
+    if (until_kill_ != 0 && (!kill_at_sync_ || is_sync(call)) && --until_kill_ == 0) throw ProcessKilled{};
+  }
+
+  // What the page cache holds and the disk does not yet is what the next process may trust wrongly: so half of the kills
+  // come just before a sync.
+  void plan_kill(u64 one_in, u64 most_effects) {
+    kill_at_sync_ = random_() % 2 == 0;
+    const u64 within = kill_at_sync_ ? 6 : most_effects;
+    until_kill_ = random_() % one_in == 0 ? 1 + random_() % within : 0;
   }
 
   // `number` says which step it is, also in a workload that was made shorter. Steps of neighbouring workloads must not
@@ -55,7 +63,7 @@ class CrashRun {
     const u64 which[] = {workload_.seed, number};
     random_.seed(hash64({reinterpret_cast<const u8*>(which), sizeof which}, 0));
     effects_ = 0;
-    until_kill_ = random_() % 5 == 0 ? 1 + random_() % (random_() % 2 == 0 ? 8 : 30) : 0;
+    plan_kill(5, random_() % 2 == 0 ? 8 : 30);
     try {
       try {
         step();
@@ -77,7 +85,7 @@ class CrashRun {
     for (;;) {
       actor_.abandon();
       disk_->revive();
-      until_kill_ = random_() % 4 == 0 ? 1 + random_() % 10 : 0;
+      plan_kill(4, 10);
       try {
         actor_.open();
         break;
@@ -96,8 +104,9 @@ class CrashRun {
   std::shared_ptr<SimulatedDisk> disk_;
   CrashInspector inspector_;
   WorkloadActor actor_;
-  u64 effects_ = 0;     // of this step, without syncs
-  u64 until_kill_ = 0;  // effects; 0: none
+  u64 effects_ = 0;  // of this step, without syncs
+  bool kill_at_sync_ = false;
+  u64 until_kill_ = 0;  // effects, or syncs; 0: none
   CrashReport report_;
 };
 

@@ -80,12 +80,6 @@ PLANTS = (
         CRASH,
     ),
     Plant(
-        "opening trusts the page cache: the superblock is not written again",
-        "a lost or damaged store after kill -9 in a checkpoint and a power cut",
-        (("src/store/opener.cpp", "    state_.superblock.write_again(*state_.superblock_file);\n", ""),),
-        CRASH,
-    ),
-    Plant(
         "a rollback cuts the file under live views and readers",
         "SIGBUS in whoever reads the rolled-back bytes",
         (
