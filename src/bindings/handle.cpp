@@ -340,7 +340,7 @@ std::shared_ptr<emd::Member> StoreHandle::member(std::string_view name, emd::Kin
   }
   if (found->kind != kind) {
     throw emd::FormatError(member_title(path_, name) + " holds a " + kind_name(found->kind) + ", not a " +
-                           kind_name(kind));
+                           kind_name(kind) + "; pyrsistence.open() opens whatever a directory holds");
   }
   return found;
 }

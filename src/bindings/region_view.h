@@ -20,7 +20,7 @@ struct ViewedItems {
   emd::Region::View view;
   std::string format = "B";
   emd::u64 element_bytes = 1;
-  std::vector<emd::u64> shape;  // of an item
+  std::vector<emd::u64> shape = {};  // of an item
 };
 
 // An object that exports what `take` gives, which is called inside a look at the container, perhaps several times. A new

@@ -218,9 +218,9 @@ PyObject* typed_pack(TypedContainer& container, bool keys, PyObject* objects, bo
   for (u64 i = 0; i < count; ++i) {
     PyObject* const object = PyTuple_GET_ITEM(sequence.get(), static_cast<Py_ssize_t>(i));
     if (wanted) {
-      const Encoded encoded = encode_wanted(container, object, one);
-      if (encoded == Encoded::failed) return nullptr;
-      if (encoded == Encoded::never) continue;
+      const EncodedKey encoded = encode_wanted(container, object, one);
+      if (encoded == EncodedKey::failed) return nullptr;
+      if (encoded == EncodedKey::never) continue;
     } else if (!column.encode(object, one.data())) {
       return nullptr;
     }

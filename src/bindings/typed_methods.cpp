@@ -15,9 +15,9 @@ PyObject* method_get(PyObject* self, PyObject* const* args, Py_ssize_t count) {
   return guarded_object([&]() -> PyObject* {
     TypedContainer& container = typed_container(self);
     ScalarBytes key(container.keys.bytes());
-    const Encoded encoded = encode_wanted(container, args[0], key);
-    if (encoded == Encoded::failed) return nullptr;
-    PyObject* const value = encoded == Encoded::yes ? typed_value(container, key) : nullptr;
+    const EncodedKey encoded = encode_wanted(container, args[0], key);
+    if (encoded == EncodedKey::failed) return nullptr;
+    PyObject* const value = encoded == EncodedKey::yes ? typed_value(container, key) : nullptr;
     if (value || PyErr_Occurred()) return value;
     return Py_NewRef(count == 2 ? args[1] : Py_None);
   });
@@ -60,9 +60,9 @@ PyObject* method_pop(PyObject* self, PyObject* const* args, Py_ssize_t count) {
   return guarded_object([&]() -> PyObject* {
     TypedContainer& container = typed_container(self);
     ScalarBytes key(container.keys.bytes());
-    const Encoded encoded = encode_wanted(container, args[0], key);
-    if (encoded == Encoded::failed) return nullptr;
-    PyObject* const value = encoded == Encoded::never
+    const EncodedKey encoded = encode_wanted(container, args[0], key);
+    if (encoded == EncodedKey::failed) return nullptr;
+    PyObject* const value = encoded == EncodedKey::never
                                 ? nullptr
                                 : pop_row(container, TypedPart::value,
                                           [&](const emd::TypedDict& dict) { return dict.find(key.data()); });

@@ -62,8 +62,8 @@ enum class TypedPart { key, value, item };
 
 // The canonical bytes of a key that is looked up. What cannot be a key is in no dict: then there are none, and no error;
 // but what has no hash is refused as dict refuses it.
-enum class Encoded { yes, never, failed };
-Encoded encode_wanted(TypedContainer& container, PyObject* key, ScalarBytes& bytes);
+enum class EncodedKey { yes, never, failed };
+EncodedKey encode_wanted(TypedContainer& container, PyObject* key, ScalarBytes& bytes);
 
 // The value of a key: a new reference; null if there is none, or with an error set.
 PyObject* typed_value(TypedContainer& container, ScalarBytes& key);

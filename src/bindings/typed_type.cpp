@@ -35,18 +35,18 @@ void TypedContainer::refuse_types() const {
 
 // ---- One key
 
-Encoded encode_wanted(TypedContainer& container, PyObject* key, ScalarBytes& bytes) {
-  if (__builtin_expect(container.keys.encode(key, bytes.data()), 1)) return Encoded::yes;
+EncodedKey encode_wanted(TypedContainer& container, PyObject* key, ScalarBytes& bytes) {
+  if (__builtin_expect(container.keys.encode(key, bytes.data()), 1)) return EncodedKey::yes;
   if (!PyErr_ExceptionMatches(PyExc_TypeError) && !PyErr_ExceptionMatches(PyExc_ValueError) &&
       !PyErr_ExceptionMatches(PyExc_OverflowError)) {
-    return Encoded::failed;
+    return EncodedKey::failed;
   }
   if (!container.attached()) {  // what it says is another error
     PyErr_Clear();
     const Container::Entered entered(container);
   }
   PyErr_Clear();
-  return PyObject_Hash(key) == -1 ? Encoded::failed : Encoded::never;
+  return PyObject_Hash(key) == -1 ? EncodedKey::failed : EncodedKey::never;
 }
 
 PyObject* typed_value(TypedContainer& container, ScalarBytes& key) {
@@ -77,9 +77,9 @@ PyObject* typed_subscript(PyObject* self, PyObject* key) {
   return guarded_object([&]() -> PyObject* {
     TypedContainer& container = typed_container(self);
     ScalarBytes bytes(container.keys.bytes());
-    const Encoded encoded = encode_wanted(container, key, bytes);
-    if (encoded == Encoded::failed) return nullptr;
-    PyObject* const value = encoded == Encoded::yes ? typed_value(container, bytes) : nullptr;
+    const EncodedKey encoded = encode_wanted(container, key, bytes);
+    if (encoded == EncodedKey::failed) return nullptr;
+    PyObject* const value = encoded == EncodedKey::yes ? typed_value(container, bytes) : nullptr;
     if (!value && !PyErr_Occurred()) set_key_error(key);
     return value;
   });
@@ -87,10 +87,10 @@ PyObject* typed_subscript(PyObject* self, PyObject* key) {
 
 int remove(TypedContainer& container, PyObject* key) {
   ScalarBytes bytes(container.keys.bytes());
-  const Encoded encoded = encode_wanted(container, key, bytes);
-  if (encoded == Encoded::failed) return -1;
+  const EncodedKey encoded = encode_wanted(container, key, bytes);
+  if (encoded == EncodedKey::failed) return -1;
   bool erased = false;
-  if (encoded == Encoded::yes) {
+  if (encoded == EncodedKey::yes) {
     const Container::Entered entered(container);
     const emd::Operation operation(container.store());
     erased = container.dict().erase(bytes.data());
@@ -118,8 +118,8 @@ int typed_contains(PyObject* self, PyObject* key) {
   return guarded(-1, [&] {
     TypedContainer& container = typed_container(self);
     ScalarBytes bytes(container.keys.bytes());
-    const Encoded encoded = encode_wanted(container, key, bytes);
-    if (encoded != Encoded::yes) return encoded == Encoded::never ? 0 : -1;
+    const EncodedKey encoded = encode_wanted(container, key, bytes);
+    if (encoded != EncodedKey::yes) return encoded == EncodedKey::never ? 0 : -1;
     return container.read(
         [&] { return container.dict().find(bytes.data()) != emd::TypedDict::kNone ? 1 : 0; });
   });
