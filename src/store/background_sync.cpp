@@ -1,5 +1,6 @@
 #include "store/background_sync.h"
 
+#include <algorithm>
 #include <system_error>
 #include <utility>
 
@@ -13,6 +14,8 @@ void BackgroundSync::finish() {
 
 void BackgroundSync::start(Files files, bool in_thread) {
   finish();
+  asked_.clear();
+  for (const auto& file : files) asked_.push_back(file.get());
   running_.store(true, std::memory_order_relaxed);
   if (in_thread) {
     try {
@@ -34,6 +37,10 @@ void BackgroundSync::work(const Files& files) noexcept {
     }
   }
   running_.store(false, std::memory_order_release);
+}
+
+void BackgroundSync::settle(const platform::File& file) {
+  if (!running() || std::find(asked_.begin(), asked_.end(), &file) != asked_.end()) wait();
 }
 
 void BackgroundSync::wait() {

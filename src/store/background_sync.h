@@ -34,13 +34,17 @@ class BackgroundSync {
   void finish();
   // Returns when no job runs. Errors: of the first sync of the last job that failed; told once.
   void wait();
+  // Returns when no job syncs this file: what another sync of it says then counts for all that was written before. (A
+  // kernel tells an error of writing back once; whoever syncs again hears nothing of it.) Errors: as wait().
+  void settle(const platform::File& file);
 
  private:
   void work(const Files& files) noexcept;
 
   std::atomic<bool> running_ = false;
   std::thread thread_;
-  std::exception_ptr error_;  // the job's until it has ended
+  std::vector<const platform::File*> asked_;  // of the last job; only compared
+  std::exception_ptr error_;                  // the job's until it has ended
 };
 
 }  // namespace emd

@@ -116,7 +116,9 @@ void Committer::settle_fresh_bytes(const std::vector<Region*>& changed) {
   }
   for (Region* region : changed) {
     Content& content = *region->state_->content;
-    if (content.size > content.fresh_begin) sync_or_fail(*content.file);
+    if (content.size <= content.fresh_begin) continue;
+    or_fail([&] { state_.background.settle(*content.file); });
+    sync_or_fail(*content.file);
   }
 }
 

@@ -225,6 +225,33 @@ TEST_P(CommitFault, EveryCallOfACommitFailsInTurn) {
   }
 }
 
+// The kernel tells an error of writing back once: to the sync in the background, and not to the commit's.
+TEST(Fault, ACommitFailsWithTheSyncInTheBackgroundOfItsFreshBytes) {
+  const Scratch scratch = Scratch::fast();
+  const auto disk = std::make_shared<SimulatedDisk>(scratch.path("disk"));
+  StoreOptions options;
+  options.commit_interval_seconds = -1;
+  options.background_sync_bytes = kPageSize;
+  options.file_system = disk->file_system();
+  const auto store = Store::open(scratch.path("disk"), options);
+  const auto member = store->create("fresh", Kind::list, 1);
+  store->acquire(*member);
+  int failed = 0;
+  disk->before_call = [&](Call call, const std::string& file) {
+    if (call == Call::sync && failed++ == 0) throw SystemError(EIO, "not written", file);
+  };
+  const std::vector<u8> page(kPageSize, 1);
+  for (int i = 0; i < 4; ++i) {
+    const Operation operation(*store);
+    member->regions[0]->append(page);
+    if (failed != 0) break;
+  }
+  EXPECT_EQ(failed, 1);
+  EXPECT_THROW(store->commit(), SystemError);
+  EXPECT_THROW(Operation{*store}, StateError);
+  disk->before_call = nullptr;
+}
+
 // A journal that cannot grow any more begins anew, so that deleting goes on for as long as anybody wants.
 TEST(Fault, OnAFullDiskDeletionsCommitHoweverMany) {
   const Scratch scratch = Scratch::fast();
