@@ -104,7 +104,7 @@ tsan: $(VENV)/.tools $(VENV)/.test-packages
 test-python: $(VENV)/.built $(VENV)/.extra-test $(VENV)/.test-packages
 	$(BIN)/python -m pytest -q $(PYTEST)
 
-# Tests of the tests: each planted bug must make its test fail (some half an hour).
+# Tests of the tests: each planted bug must make its test fail (some minutes).
 planted: $(VENV)/.test-packages
 	cd tests/planted && $(CURDIR)/$(BIN)/python run.py
 
