@@ -9,6 +9,17 @@ namespace {
 // A search looks at no more pages than this (1 GiB of region) before it takes new ones at the end.
 constexpr u64 kSearchPages = u64{1} << 18;
 constexpr u64 kNone = ~u64{0};
+
+// The bits with which `count` ones begin.
+template <class Bits>
+Bits run_starts(Bits ones, u64 count) {
+  for (u64 known = 1; known < count && ones != 0;) {
+    const u64 more = std::min(known, count - known);
+    ones &= ones >> more;
+    known += more;
+  }
+  return ones;
+}
 }  // namespace
 
 void PageMap::format(u8* page0, u64 state_offset, u64 used) {
@@ -47,11 +58,28 @@ u64 PageMap::next(u64 page, u64 limit, bool used) const {
 }
 
 u64 PageMap::find_run(u64 from, u64 limit, u64 count) const {
+  if (count <= 64) return find_short_run(from, limit, count);
   while (from < limit) {
     const u64 start = next(from, limit, false);
     const u64 end = next(start, std::min(limit, start + count), true);
     if (end - start == count) return start;
     from = end + 1;
+  }
+  return kNone;
+}
+
+// Of up to 64 pages: where in each word a run begins, at once, however many short ones lie there.
+u64 PageMap::find_short_run(u64 from, u64 limit, u64 count) const {
+  using Bits = unsigned __int128;  // the word and that behind it, into which a run may reach
+  if (from >= limit) return kNone;
+  u64 at = round_down(from, 64);
+  Bits free = static_cast<u64>(~word(at)) & ~u64{0} << from % 64;
+  for (; at < limit; at += 64) {
+    if (at + 64 < limit) free |= Bits{static_cast<u64>(~word(at + 64))} << 64;
+    if (limit - at < 128) free &= (Bits{1} << (limit - at)) - 1;
+    const u64 starts = static_cast<u64>(run_starts(free, count));
+    if (starts != 0) return at + static_cast<u64>(std::countr_zero(starts));
+    free >>= 64;
   }
   return kNone;
 }

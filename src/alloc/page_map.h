@@ -58,6 +58,7 @@ class PageMap {
   void assign(u64 page, u64 count, bool used);
   u64 next(u64 page, u64 limit, bool used) const;
   u64 find_run(u64 from, u64 limit, u64 count) const;
+  u64 find_short_run(u64 from, u64 limit, u64 count) const;
   u64 allocate_at_end(u64 count);
   const PageMapState& state() const {
     return *reinterpret_cast<const PageMapState*>(region_.data() + state_offset_);

@@ -67,7 +67,7 @@ void Region::grow(u64 bytes, bool populate) {
     content.populated = ahead;
   }
   adopt();
-  state_->store.note_fresh_bytes(content);
+  if (state_->syncs_ahead) state_->store.note_fresh_bytes(content);
 }
 
 u64 Region::extend_untouched(u64 bytes) {
@@ -116,6 +116,8 @@ void Region::advise(Access access) {
 }
 
 void Region::let_appended_go() { state_->lets_appended_go = true; }
+
+void Region::sync_ahead(bool wanted) { state_->syncs_ahead = wanted; }
 
 void Region::expect_points() {
   if (large()) advise(Access::random);

@@ -131,6 +131,10 @@ class Region {
   // It grows at its end, and what was appended long ago is read seldom: where it is large, commits let go of all but the
   // newest of what they have made durable, so that bulk growth leaves the page cache to others.
   void let_appended_go();
+  // Whether the disk gets new bytes in the background before a commit asks for them, as it does unless told otherwise. Not
+  // worth it where pages are changed again and again until then: all of them would be written each time, and the first
+  // change of each page after that costs a page fault.
+  void sync_ahead(bool wanted);
 
   // For Scan. Whether it is too large to stay in memory beside all else: more than twice the store's budget.
   bool large() const;

@@ -37,6 +37,7 @@ struct Region::State {
   std::vector<DeadRange> committed_dead;  // committed
   Access access = Access::sequential;
   bool lets_appended_go = false;
+  bool syncs_ahead = true;
 };
 
 struct Region::Rewrite::State {

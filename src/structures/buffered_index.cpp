@@ -17,6 +17,7 @@ constexpr unsigned kMostAskedFor = 256;
 void BufferedIndex::open(u64 seed) {
   main_.open(seed);
   delta_.set_layout(header().max_segment_buckets);
+  delta_region_.sync_ahead(false);
   if (delta_region_.size() == 0) return;
   delta_.open(seed);
   const IndexHeader& delta = delta_.header();
@@ -34,6 +35,8 @@ void BufferedIndex::choose() {
   if (limit_ != kAutomatic) return;
   const u64 budget = store_.memory_budget();
   limit_ = checked_size_ > budget / kBudgetOfMain ? budget / kBudgetBytesPerEntry : kNever;
+  // Merges change its pages one after the other, single insertions all of them all the time.
+  main_region_.sync_ahead(limit_ != kNever);
   // From here on a look-up may find its page on the disk: alone, not with 31 others that nobody wants.
   if (limit_ != kNever) main_region_.advise(Access::random);
 }
