@@ -27,3 +27,4 @@
 #include "emd/shadow.h"
 #include "emd/sort.h"
 #include "emd/store.h"
+#include "emd/typed_dict.h"
