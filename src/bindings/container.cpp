@@ -2,6 +2,8 @@
 
 #include <optional>
 
+#include "bindings/taken.h"
+
 namespace pyr {
 
 Container::~Container() {
@@ -19,6 +21,22 @@ StoreHandle* Container::share_handle(Ref& handle_object) {
   }
   handle_object = std::move(held);
   return handle;
+}
+
+PyObject* Container::shared_object(const NamedValue& read) {
+  if (decodes_in_place(read.value) || !attached()) return codec_.decode_value(read.value);
+  Trash trash;
+  DecodedCache::Print print;
+  {
+    const Entered entered(*this);
+    print = decoded_.print(read.value);
+    if (PyObject* const known = decoded_.find(read.name, print, read.changes)) return Py_NewRef(known);
+  }
+  Ref object(codec_.decode_value(read.value));
+  if (!object || !attached()) return object.release();  // decoding has closed it
+  const Entered entered(*this);
+  decoded_.keep(read.name, print, read.changes, object.get(), read.place, trash);
+  return object.release();
 }
 
 // ---- Entering

@@ -85,9 +85,9 @@ class Container {
   void detach() noexcept;
   // The same, for whoever has entered the handle.
   void let_go(Trash& trash) noexcept;
-  // Whether it is attached at this moment; for more than that, enter.
   // Whether there is a write-back cache, at this moment.
   bool keeps_objects() const { return cache_.on(); }
+  // Whether it is attached at this moment; for more than that, enter.
   bool attached() const { return store_.load(std::memory_order_relaxed) != nullptr; }
 
   // Enters, and runs `work`, which reads the structure, on one committed state: again, from its beginning, where a
@@ -119,6 +119,16 @@ class Container {
   const std::shared_ptr<emd::Member>& share_member() const { return member_; }
   WriteBack& cache() { return cache_; }
   DecodedCache& decoded() { return decoded_; }
+
+  // A value that a read has copied: its name in the cache of decoded objects, and Store::changes() at that read.
+  struct NamedValue {
+    Bytes name, value;
+    emd::u64 changes;
+    DecodedCache::Place place;
+  };
+  // The object decoded before from the same bytes, or a new one, remembered: a new reference, or null with an error
+  // set. Outside of a read.
+  PyObject* shared_object(const NamedValue& read);
 
   Codec& codec() { return codec_; }
   PyObject* self() const { return self_; }

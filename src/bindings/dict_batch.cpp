@@ -76,6 +76,8 @@ class TakenValues {
   DictContainer& container_;
   const KeyGroup& keys_;
   bool copy_always_ = false;
+  std::size_t from_ = 0;
+  u64 changes_ = 0;  // of the store, when they were read
   Fetched fetched_;
   std::vector<Value> values_;
   Copies copies_;
@@ -92,6 +94,8 @@ std::size_t TakenValues::read(std::size_t from) {
 void TakenValues::take_all(std::size_t from) {
   drop();  // of a look that was in vain
   copies_.clear();
+  from_ = from;
+  changes_ = container_.store().changes();
   fetched_.fetch(container_, from, keys_.size(), [&](std::size_t i) { return keys_.key(i); });
   for (std::size_t i = 0; i < keys_.size() - from; ++i) {
     const auto record = container_.dict().find(fetched_[i]);
@@ -119,7 +123,8 @@ bool TakenValues::take(const emd::Dict::Record& record) {
 PyObject* TakenValues::object(std::size_t i) {
   Value& value = values_[i];
   if (value.state == State::object) return std::exchange(value.object, nullptr);
-  return container_.codec().decode_value(bytes(value));
+  if (!container_.decoded().on() || copy_always_) return container_.codec().decode_value(bytes(value));
+  return container_.shared_object({keys_.key(from_ + i), bytes(value), changes_, DecodedCache::Place::any});
 }
 
 // With a write-back cache.

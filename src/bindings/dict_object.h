@@ -101,7 +101,6 @@ class TakenRecord {
   PyObject* decode_key();
   PyObject* decode_value();
   PyObject* cached_value();
-  PyObject* shared_value();
   Bytes key_bytes() const { return copies_->bytes().first(key_size_); }
   Bytes value_bytes() const { return copies_->bytes().subspan(key_size_ + annex_size_); }
   void drop_objects() {

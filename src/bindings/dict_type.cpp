@@ -65,7 +65,9 @@ PyObject* TakenRecord::decode_key() {
 
 PyObject* TakenRecord::decode_value() {
   if (__builtin_expect(cached_, 0)) return cached_value();
-  if (__builtin_expect(shared_, 0)) return shared_value();
+  if (__builtin_expect(shared_, 0)) {
+    return container_.shared_object({key_bytes(), value_bytes(), changes_, place_});
+  }
   return container_.codec().decode_value(value_bytes());
 }
 
@@ -101,25 +103,6 @@ PyObject* TakenRecord::cached_value() {
   WriteBack& cache = container_.cache();
   if (cache.on() && cache.changes() == cache_changes_ && !cache.keep(name.get(), value.get(), trash))
     return nullptr;
-  return value.release();
-}
-
-// The object decoded before from the same bytes, or a new one, remembered.
-PyObject* TakenRecord::shared_value() {
-  const Bytes bytes = value_bytes();
-  if (decodes_in_place(bytes) || !container_.attached()) return container_.codec().decode_value(bytes);
-  Trash trash;
-  DecodedCache& cache = container_.decoded();
-  DecodedCache::Print print;
-  {
-    const Container::Entered entered(container_);
-    print = cache.print(bytes);
-    if (PyObject* const known = cache.find(key_bytes(), print, changes_)) return Py_NewRef(known);
-  }
-  Ref value(container_.codec().decode_value(bytes));
-  if (!value || !container_.attached()) return value.release();  // decoding has closed it
-  const Container::Entered entered(container_);
-  cache.keep(key_bytes(), print, changes_, value.get(), place_, trash);
   return value.release();
 }
 

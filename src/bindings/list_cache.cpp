@@ -1,5 +1,6 @@
-// EMList's caches. That of decoded objects is by the word of the block. The write-back cache: word of the block -> (index, object handed out). The word is the element's name,
-// since it stays the same wherever the element moves; the index is where it was last seen.
+// EMList's caches. That of decoded objects is by the word of the block. The write-back cache: word of the block ->
+// (index, object handed out). The word is the element's name, since it stays the same wherever the element moves; the
+// index is where it was last seen.
 #include "bindings/list_object.h"
 
 namespace pyr {
@@ -53,7 +54,7 @@ void TakenElement::take_block(u64 index) {
   shared_ = container_.decoded().on() && !copy_always_;
   changes_ = container_.store().changes();
   if (shared_) {
-    PyObject* const known = container_.decoded().find(name(), changes_);
+    PyObject* const known = container_.decoded().find(decoded_name(word_), changes_);
     decoded_ = known != nullptr;
     Py_XSETREF(object_, Py_XNewRef(known));
     if (known) return;
@@ -81,7 +82,7 @@ bool TakenElement::is_at(u64 index) const {
 
 PyObject* TakenElement::block_object() {
   if (decoded_) return std::exchange(object_, nullptr);
-  if (shared_) return shared_object();
+  if (shared_) return container_.shared_object({decoded_name(word_), copies_->bytes(), changes_, place_});
   if (__builtin_expect(!cached_, 1)) return container_.codec().decode_value(copies_->bytes());
   const Ref name = word_name(word_);
   if (!name) return nullptr;
@@ -92,25 +93,6 @@ PyObject* TakenElement::block_object() {
       return Py_NewRef(PyTuple_GET_ITEM(entry.get(), 1));
   }
   return remembered(container_.codec().decode_value(copies_->bytes()));
-}
-
-// The object decoded before from the same bytes, or a new one, remembered.
-PyObject* TakenElement::shared_object() {
-  const Bytes bytes = copies_->bytes();
-  if (decodes_in_place(bytes) || !container_.attached()) return container_.codec().decode_value(bytes);
-  Trash trash;
-  DecodedCache& cache = container_.decoded();
-  DecodedCache::Print print;
-  {
-    const Container::Entered entered(container_);
-    print = cache.print(bytes);
-    if (PyObject* const known = cache.find(name(), print, changes_)) return Py_NewRef(known);
-  }
-  Ref value(container_.codec().decode_value(bytes));
-  if (!value || !container_.attached()) return value.release();  // decoding has closed it
-  const Container::Entered entered(container_);
-  cache.keep(name(), print, changes_, value.get(), place_, trash);
-  return value.release();
 }
 
 // Remembers a value just decoded, unless the list has been changed meanwhile; gives it back.
@@ -137,7 +119,7 @@ void forget_decoded(ListContainer& container, u64 from, u64 step, u64 count, Tra
   if (count > kForgottenSingly) return cache.forget_all(trash);
   for (u64 i = 0; i < count; ++i) {
     const Word word = container.list().get(from + i * step);
-    if (word.is_reference()) cache.forget({reinterpret_cast<const u8*>(&word.bits), sizeof word.bits}, trash);
+    if (word.is_reference()) cache.forget(decoded_name(word), trash);
   }
 }
 

@@ -62,6 +62,11 @@ inline ListContainer& list_container(PyObject* self) {
 
 bool is_list_object(PyObject* object);
 
+// What the cache of decoded objects calls the element: the bytes of its word.
+inline Bytes decoded_name(const Word& word) {
+  return {reinterpret_cast<const u8*>(&word.bits), sizeof word.bits};
+}
+
 // An element, taken out of a list.
 class TakenElement {
  public:
@@ -110,8 +115,6 @@ class TakenElement {
   void take_block(u64 index);
   PyObject* block_object();
   PyObject* remembered(PyObject* value);
-  PyObject* shared_object();
-  Bytes name() const { return {reinterpret_cast<const u8*>(&word_.bits), sizeof word_.bits}; }
 
   ListContainer& container_;
   const Place place_;
@@ -143,7 +146,8 @@ inline Word word_at(ListContainer& container, Choose&& choose) {
 // Elements at rising or falling distance, all of one state.
 class TakenRange {
  public:
-  explicit TakenRange(ListContainer& container) : container_(container) {}
+  // `place`: what the objects may push out of the cache of decoded ones.
+  TakenRange(ListContainer& container, DecodedCache::Place place) : container_(container), place_(place) {}
   // Within a read.
   // Room for so many elements. Errors: PythonError.
   void begin(u64 count);
@@ -158,6 +162,8 @@ class TakenRange {
 
  private:
   ListContainer& container_;
+  const DecodedCache::Place place_;
+  u64 changes_ = 0;  // of the store, when they were read
   Buffer words_;
   std::vector<std::size_t> ends_;  // of the blocks' copies
   Copies copies_;

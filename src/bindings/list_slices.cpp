@@ -86,6 +86,7 @@ void TakenRange::begin(u64 count) {
   if (!words_.room(count * sizeof(Word))) throw PythonError();
   ends_.clear();
   copies_.clear();
+  changes_ = container_.store().changes();
 }
 
 Word TakenRange::take(u64 index) {
@@ -104,14 +105,15 @@ PyObject* TakenRange::next() {
   const std::size_t from = block_ == 0 ? 0 : ends_[block_ - 1];
   const Bytes block = copies_.bytes().subspan(from, ends_[block_] - from);
   ++block_;
-  return container_.codec().decode_value(block);
+  return container_.decoded().on() ? container_.shared_object({decoded_name(word), block, changes_, place_})
+                                   : container_.codec().decode_value(block);
 }
 
 PyObject* list_slice(ListContainer& container, PyObject* slice) {
   Range asked{};
   if (!unpack(slice, asked)) return nullptr;
   if (container.keeps_objects()) return list_slice_of_objects(container, asked);
-  TakenRange taken(container);
+  TakenRange taken(container, DecodedCache::Place::free);
   do {
     container.read([&] {
       Range range = asked;

@@ -26,7 +26,7 @@ class Taking {
 bool Taking::take(const Indices& group, Py_ssize_t place) {
   if (container_.keeps_objects()) return take_one_by_one(group, place);
   for (std::size_t from = 0; from < group.size();) {
-    TakenRange taken(container_);
+    TakenRange taken(container_, DecodedCache::Place::any);
     do {
       container_.read([&] {
         size_ = container_.list().size();

@@ -64,6 +64,33 @@ def test_so_is_an_element(path):
         assert figures(li)["entries"] == 2
 
 
+def test_batches_take_objects_from_the_cache_and_fill_it(path):
+    with em.EMDict(path, {i: Counted(i) for i in range(100)}, cache=50) as d:
+        first = d.get_many(range(20))
+        assert [one.value for one in first] == list(range(20)) and Counted.loads == 20
+        assert all(a is b for a, b in zip(first, d.get_many(range(20)), strict=True))
+        assert d[7] is first[7] and Counted.loads == 20
+        d[100] = 1  # the bytes are compared from here on
+        assert d.get_many([3, 100, -1], None) == [first[3], 1, None] and Counted.loads == 20
+        d[3] = Counted(-3)
+        assert d.get_many([3, 4])[0].value == -3 and Counted.loads == 21
+        popped = d.pop_many([4])[0]  # nobody else's
+        assert popped == first[4] and popped is not first[4]
+        assert d.get_many([4], None) == [None]
+
+
+def test_so_do_those_of_lists(path):
+    with em.EMList(path, [Counted(i) for i in range(100)], cache=50) as li:
+        first = li.take([5, -1, 5])
+        assert first[0] is first[2] and Counted.loads == 2
+        assert li[5] is first[0] and li[95:][4] is first[1]
+        assert Counted.loads == 6
+        li[5] = Counted(-5)
+        assert li.take([5])[0].value == -5
+        # A slice fills what is free, and pushes nothing out.
+        assert li[:][99] is first[1] and li.take([99])[0] is first[1]
+
+
 def test_values_that_are_cheap_to_decode_are_not_kept(path):
     values = [None, True, 1, -(1 << 40), 1 << 80, 1.5, 1j, "text", "x" * 300, b"bytes"]
     with em.EMDict(path, enumerate(values), cache=100) as d, em.EMList(None, values, cache=100) as li:
