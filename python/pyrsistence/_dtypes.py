@@ -65,7 +65,7 @@ def describe(dtype: Any) -> Described:
 
     Errors: TypeError for what has no fixed bytes of its own, such as objects.
     """
-    text = _plain(dtype)
+    text = plain(dtype)
     if text is not None:
         return text, int(text[-1]), ()
     module = numpy(f"dtype {dtype!r}")
@@ -82,7 +82,8 @@ def describe(dtype: Any) -> Described:
     return _text_of(module, made), made.itemsize, shape
 
 
-def _plain(dtype: Any) -> str | None:
+def plain(dtype: Any) -> str | None:
+    """Return the text of a plain number's or a boolean's type; None for what NumPy has to read."""
     if isinstance(dtype, type):
         return _BUILTINS.get(dtype)
     if not isinstance(dtype, str):
@@ -99,9 +100,9 @@ def _text_of(module: Any, dtype: Any) -> str:
     return json.dumps(module.lib.format.dtype_to_descr(dtype), separators=(",", ":"))
 
 
-def parse(text: str, element_bytes: int, path: str) -> Any:
+def parse(text: str, element_bytes: int, path: str, what: str = "reading the items of this array") -> Any:
     """Return the dtype that describe() made the text of. Errors: DamagedError."""
-    module = numpy("reading the items of this array")
+    module = numpy(what)
     try:
         form = _descr(json.loads(text), _DEEPEST) if text.startswith("[") else text
         dtype = module.lib.format.descr_to_dtype(form)

@@ -1,24 +1,81 @@
-"""Edges that come as arrays."""
+"""Edges that come as arrays: of two columns, or of structures or tables whose first two columns are the ends.
+
+Columns behind these two are attributes, by their names.
+"""
 
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+# Rows that are made objects at a time.
+_ROWS = 1 << 14
 
 
-def ends_of(edges: Any) -> tuple[Any, Any] | None:
-    """Return sources and targets as contiguous arrays of 64-bit integers, if that is what the edges are."""
+class Edges(NamedTuple):
+    """Columns of edges: sources, targets, and attributes by their names."""
+
+    sources: Any
+    targets: Any
+    attributes: dict[Any, Any]
+
+    def integers(self) -> tuple[Any, Any] | None:
+        """Return the ends as contiguous arrays of 64-bit integers, if that is what they are."""
+        import numpy as np
+
+        ends = np.asarray(self.sources), np.asarray(self.targets)
+        if not all(_fits(end.dtype) for end in ends):
+            return None
+        return np.ascontiguousarray(ends[0], dtype="i8"), np.ascontiguousarray(ends[1], dtype="i8")
+
+    def rows(self) -> Iterator[tuple[Any, Any, dict[Any, Any]]]:
+        """Yield the edges as objects."""
+        columns = [self.sources, self.targets, *self.attributes.values()]
+        for begin in range(0, len(self.sources), _ROWS):
+            some = [_objects(column[begin : begin + _ROWS]) for column in columns]
+            for u, v, *values in zip(*some, strict=True):
+                yield u, v, dict(zip(self.attributes, values, strict=True))
+
+
+def edges_of(edges: Any) -> Edges | None:
+    """Return the columns of arrays and tables; None for other things.
+
+    Errors: ValueError for a table that has fewer than two columns, or two of the same name.
+    """
     numpy = sys.modules.get("numpy")  # without it there are no arrays
     if numpy is None or not hasattr(edges, "__array__"):
         return None
-    dtypes = getattr(edges, "dtypes", None)
-    if dtypes is not None and not all(_fits(dtype) for dtype in getattr(dtypes, "values", [])):
-        return None
+    names = getattr(edges, "columns", None)
+    if names is not None:
+        return _table(edges, list(names))
     array = numpy.asarray(edges)
-    if array.ndim != 2 or array.shape[1] != 2 or not _fits(array.dtype):
+    if array.dtype.names is not None and array.ndim == 1:
+        return _table(array, list(array.dtype.names))
+    if array.ndim != 2 or array.shape[1] != 2 or array.dtype.hasobject:
         return None
-    sources, targets = (numpy.ascontiguousarray(array[:, side], dtype="i8") for side in (0, 1))
-    return sources, targets
+    return Edges(array[:, 0], array[:, 1], {})
+
+
+def _table(table: Any, names: list[Any]) -> Edges:
+    if len(names) < 2 or len(set(names)) != len(names):
+        raise ValueError(
+            f"expected the ends of edges in two columns, and all of different names, found {names}"
+        )
+    sources, targets, *attributes = (_column(table[name]) for name in names)
+    return Edges(sources, targets, dict(zip(names[2:], attributes, strict=True)))
+
+
+def _column(column: Any) -> Any:
+    """A column of numbers or texts as an array; another one as it is, since it knows its objects."""
+    import numpy as np
+
+    array = np.asarray(column)
+    return array if array.dtype.kind in "biufSU" or array.dtype.names is not None else column
+
+
+def _objects(column: Any) -> list[Any]:
+    return list(column.tolist() if hasattr(column, "tolist") else column)
 
 
 def _fits(dtype: Any) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from . import _container, _core
 from ._graph_attributes import Attributes, Live, ParallelEdges, Place
+from ._graph_typed import EdgeType, TypedAttributes, edge_type
 
 # Attribute dicts with values that can be changed in place, kept until a commit; beyond so many, the oldest
 # are written and let go.
@@ -19,6 +20,7 @@ class GraphStorage(_core.GraphBase, _container.Container):
 
     __slots__ = (
         "_directed",
+        "_edge_type",
         "_edges",
         "_facade",
         "_handle",
@@ -51,9 +53,16 @@ class GraphStorage(_core.GraphBase, _container.Container):
         directed: bool = False,
         multi: bool = False,
         said: bool = False,
+        edge_dtype: Any = None,
         cache: int = 0,
     ) -> None:
+        if edge_dtype is not None and multi:
+            raise TypeError(
+                "edges that may be parallel have no type: edge_dtype= is of EMGraph and EMDiGraph"
+            )
         self._configure(pickler, unpickler, pickle, key, False, _container.DEFAULT_LAYOUT, 0)
+        # What was asked for, and then what the files say.
+        self._edge_type: EdgeType | None = None if edge_dtype is None else edge_type(edge_dtype)
         self._wanted = (directed, multi, said)
         self._late: Any = None
         self._facade: Any = None
@@ -68,8 +77,26 @@ class GraphStorage(_core.GraphBase, _container.Container):
         return {"pickler": pickler, "unpickler": unpickler, "pickle": pickle, "key": key}
 
     def _attach(self, handle: _core.StoreHandle, name: str) -> None:
-        _core.attach_graph(self, handle, name, self._options, *self._wanted)
+        wanted = self._edge_type
+        layout = (0, "") if wanted is None else (wanted.size, wanted.text)
+        _core.attach_graph(self, handle, name, self._options, *self._wanted, *layout)
         self._directed, self._multi = self._kind()
+        size, text = self._edge_layout()
+        if size and wanted is None:
+            try:
+                self._edge_type = EdgeType(text, size, handle.path)
+            except BaseException:
+                _core.detach(self)
+                raise
+
+    def _require_edge_type(self, dtype: Any) -> None:
+        """Raise FormatError unless this type, if any, is that of the edges."""
+        if dtype is not None and edge_type(dtype) != self._edge_type:
+            found = "none" if self._edge_type is None else self._edge_type.text
+            raise _core.FormatError(
+                f"expected edges of the type {edge_type(dtype).text}, found {found}: "
+                "open it without edge_dtype="
+            )
 
     def _open_late(self) -> None:
         """Called by whatever finds it closed: a temporary graph is made when it is first used."""
@@ -118,10 +145,44 @@ class GraphStorage(_core.GraphBase, _container.Container):
             return None
         live = self._edges.get(place)
         if live is None:
-            live = (ParallelEdges if self._multi else Attributes)(self, (u, v))
-            self._show(live, self._edge_value(u, v))
+            live = self._kind_of_edges()(self, (u, v))
+            self._show(live, self._edge_content(u, v))
             self._edges[place] = live
         return live
+
+    def _kind_of_edges(self) -> type[Live]:
+        if self._edge_type is not None:
+            return TypedAttributes
+        return ParallelEdges if self._multi else Attributes
+
+    def _edge_content(self, u: Any, v: Any) -> Any:
+        if self._edge_type is not None:
+            return self._edge_type.unpack(self._edge_record(u, v))
+        return self._edge_value(u, v)
+
+    def _add_with(self, u: Any, v: Any, attributes: dict[str, Any]) -> None:
+        """Add an edge, and to its attributes these."""
+        kind = self._edge_type
+        if kind is None:
+            self._add_edge(u, v)
+            self._edge_attributes(u, v).update(attributes)
+            return
+        self._add_typed_edge(u, v, *kind.partial(attributes))
+        if self._edges:
+            live = self._edges.get(self._edge_place(u, v) or 0)
+            if live is not None:
+                live._load(self._edge_content(u, v))
+
+    def _add_arrays(self, sources: Any, targets: Any, fields: dict[str, Any]) -> None:
+        """Add edges between integers, with these fields: arrays, or values that all of them get."""
+        records: tuple[Any, bytes] = b"", b""
+        if fields and self._edge_type is not None:
+            records = self._edge_type.records(fields, len(sources))
+        try:
+            self._add_edges(sources, targets, *records)
+        finally:
+            for live in list(self._edges.values()) if records[1] else ():
+                self._show(live, self._edge_content(*live._place))
 
     def _show(self, live: Live, value: Any) -> None:
         live._load(({0: {}} if isinstance(live, ParallelEdges) else {}) if value is None else value)
@@ -137,6 +198,8 @@ class GraphStorage(_core.GraphBase, _container.Container):
 
     def _store(self, live: Live) -> bool:
         place: Place = live._place
+        if len(place) == 2 and self._edge_type is not None:
+            return self._set_edge_record(*place, self._edge_type.pack(live))
         if len(place) == 2:
             return self._set_edge_value(*place, live._plain())
         return self._set_vertex_value(place[0], live._plain()) if place else self._set_value(live._plain())
@@ -175,7 +238,7 @@ class GraphStorage(_core.GraphBase, _container.Container):
                 self._nodes[place or 0] = live
         for edge in edges:
             place = self._edge_place(*edge._place) if attached else None
-            if self._show_again(edge, place, self._edge_value):
+            if self._show_again(edge, place, self._edge_content):
                 self._edges[place or 0] = edge
 
     def _show_again(self, live: Live, place: int | None, value: Any) -> bool:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 OPENING = ("mode", "commit_interval", "timeout", "snapshot_timeout", "memory")
-CODEC = ("pickler", "unpickler", "pickle", "key")
+OF_STORAGE = ("pickler", "unpickler", "pickle", "key", "edge_dtype")
 
 
 def is_path(value: Any) -> bool:
@@ -79,8 +79,8 @@ class Stored:
             if incoming_graph_data is not None:
                 raise TypeError(f"expected a path, found {type(path).__name__}")
             path, incoming_graph_data = None, path
-        codec = {name: attributes.pop(name) for name in CODEC if name in attributes}
-        storage = GraphStorage(self.is_directed(), self.is_multigraph(), True, **codec)
+        options = {name: attributes.pop(name) for name in OF_STORAGE if name in attributes}
+        storage = GraphStorage(self.is_directed(), self.is_multigraph(), True, **options)
         opening = [attributes.pop(n, d) for n, d in zip(OPENING, ("a", 5.0, 0.0, 1.0, None), strict=True)]
         if path is None and opening == ["a", 5.0, 0.0, 1.0, None]:
             storage._late = (None, *opening)
@@ -250,6 +250,15 @@ class Stored:
 
     # ---- The store
 
+    @property
+    def edge_dtype(self) -> Any:
+        """The NumPy type of the fields of each edge; None if edges have attributes of any name and kind.
+
+        **Cost**: O(1).
+        """
+        kind = self._opened()._edge_type
+        return None if kind is None else kind.dtype_of()
+
     def _opened(self) -> GraphStorage:
         storage = self._storage
         storage._open_late()
@@ -362,8 +371,26 @@ class Stored:
         path = _base.committed_path(storage._open_handle(), storage._mode == "r")
         return _restore, (type(self), path, storage._name, storage._option_names())
 
+    def _empty(self) -> Any:
+        """A temporary graph of the same class, with edges of the same type."""
+        return type(self)(edge_dtype=self._storage._edge_type)
+
+    def copy(self, as_view: bool = False) -> Any:
+        """Return a temporary graph with the same content, or a view of this one. As networkx.Graph.copy.
+
+        **Cost**: that of adding all of it.
+        """
+        if self._storage._edge_type is None or as_view or not self._is_own():
+            return super().copy(as_view)  # type: ignore[misc]
+        copy = self._empty()
+        copy.graph.update(self.graph)
+        plain: Any = self
+        copy.add_nodes_from((node, dict(data)) for node, data in plain.nodes(data=True))
+        copy.add_edges_from(plain.edges(data=True))
+        return copy
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        copy: Any = type(self)()
+        copy = self._empty()
         memo[id(self)] = copy
         copy.graph.update(deepcopy(dict(self.graph), memo))
         plain: Any = self

@@ -158,7 +158,7 @@ class Store(_base.Owner):
     def graph(self, name: str, **options: Any) -> Any:
         """Return the EMGraph of this name; create it if there is none. It needs NetworkX.
 
-        The options are pickler, unpickler, pickle and key, as of EMDict.
+        The options are pickler, unpickler, pickle and key, as of EMDict, and edge_dtype.
 
         **Cost**: O(1); four files are made for a new one, with the next commit. Errors: FormatError if it is
         another container, or a graph of another kind; ModuleNotFoundError.
@@ -205,6 +205,7 @@ class Store(_base.Owner):
 
         wanted = {"directed": directed, "multi": multi, "said": True}
         storage = self._member(GraphStorage, name, {**options, **wanted})
+        storage._require_edge_type(options.get("edge_dtype"))
         graph = _graph_stored.Stored._of_storage(storage)
         if (graph.is_directed(), graph.is_multigraph()) != (directed, multi):
             raise _core.FormatError(f"{name!r} is an {type(graph).__name__}, a graph of another kind")

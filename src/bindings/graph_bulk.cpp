@@ -5,7 +5,7 @@
 
 #include "bindings/array_object.h"
 #include "bindings/codec_atoms.h"
-#include "bindings/graph_object.h"
+#include "bindings/graph_arguments.h"
 
 namespace pyr {
 namespace {
@@ -13,7 +13,7 @@ namespace {
 using emd::VertexId;
 
 // Memory that an edge of a batch takes here and in Graph::add_edges().
-constexpr u64 kBytesAnEdge = 40;
+constexpr u64 kBytesAnEdge = 64;
 constexpr u64 kFewestAtOnce = u64{1} << 16;
 constexpr u64 kMostAtOnce = u64{1} << 26;
 // The range of the integers may be so many times the number of edges for a table to be made of it.
@@ -50,7 +50,8 @@ class Numbered {
 };
 
 // One operation.
-u64 add_batch(GraphContainer& container, std::span<const i64> from, std::span<const i64> to) {
+u64 add_batch(GraphContainer& container, std::span<const i64> from, std::span<const i64> to,
+              const emd::Graph::EdgeRecords& records) {
   return container.change([&](emd::Graph& graph) {
     Numbered numbered(graph, from, to);
     std::vector<VertexId> sources, targets;
@@ -60,7 +61,7 @@ u64 add_batch(GraphContainer& container, std::span<const i64> from, std::span<co
       sources.push_back(numbered(from[i]));
       targets.push_back(numbered(to[i]));
     }
-    return graph.add_edges(sources, targets);
+    return graph.add_edges(sources, targets, records);
   });
 }
 
@@ -70,12 +71,16 @@ std::span<const i64> numbers(const BytesArgument& argument) {
 
 }  // namespace
 
-// _add_edges(sources, targets): contiguous buffers of 64-bit integers. Returns how many were added.
+// _add_edges(sources, targets, records, mask): contiguous buffers of 64-bit integers, and of the records of typed edges and
+// which bits of them count; these are empty for others. Returns how many were added.
 PyObject* graph_add_edges(PyObject* self, PyObject* const* args, Py_ssize_t count) {
   return guarded_object([&]() -> PyObject* {
     GraphContainer* const container = usable(self);
-    BytesArgument from, to;
-    if (count != 2 || !container || !from.take(args[0]) || !to.take(args[1])) return nullptr;
+    BytesArgument from, to, records, mask;
+    if (!check_count(count, 4) || !container || !from.take(args[0]) || !to.take(args[1]) ||
+        !records.take(args[2]) || !mask.take(args[3])) {
+      return nullptr;
+    }
     if (from.size() != to.size() || from.size() % sizeof(i64) != 0) {
       PyErr_SetString(PyExc_ValueError, "expected as many sources as targets, of 8 bytes each");
       return nullptr;
@@ -83,12 +88,19 @@ PyObject* graph_add_edges(PyObject* self, PyObject* const* args, Py_ssize_t coun
     const std::span<const i64> sources = numbers(from), targets = numbers(to);
     u64 added = 0;
     const Container::Entered entered(*container);
+    const u64 width = mask.size();
+    if ((width != 0 && width != container->graph().type().edge_bytes) ||
+        records.size() != width * sources.size()) {
+      PyErr_SetString(PyExc_ValueError, "expected a record for each edge, of its type");
+      return nullptr;
+    }
     const u64 budget = container->store().buffer_budget();
     const u64 at_once = std::clamp(budget / kBytesAnEdge, kFewestAtOnce, kMostAtOnce);
     for (u64 begin = 0; begin < sources.size(); begin += at_once) {
       const u64 some = std::min<u64>(at_once, sources.size() - begin);
       container->handle().run_long([&] {
-        added += add_batch(*container, sources.subspan(begin, some), targets.subspan(begin, some));
+        added += add_batch(*container, sources.subspan(begin, some), targets.subspan(begin, some),
+                           {records.bytes().subspan(width * begin, width * some), mask.bytes()});
       });
     }
     return PyLong_FromUnsignedLongLong(added);

@@ -16,7 +16,8 @@
 
 namespace pyr {
 
-// What a graph is to be: for a new one all of it counts, of another one only if it was said.
+// What a graph is to be: for a new one all of it counts, of another one the kind only if it was said, and the type of the
+// edges if it has one.
 struct WantedGraph {
   emd::Graph::Type type;
   bool said = false;
@@ -94,6 +95,10 @@ class TakenKeys {
 
 extern PyMethodDef graph_methods[];
 PyObject* graph_add_edges(PyObject* self, PyObject* const* args, Py_ssize_t count);
+PyObject* graph_edge_layout(PyObject* self, PyObject*);
+PyObject* graph_add_typed_edge(PyObject* self, PyObject* const* args, Py_ssize_t count);
+PyObject* graph_edge_record(PyObject* self, PyObject* const* args, Py_ssize_t count);
+PyObject* graph_set_edge_record(PyObject* self, PyObject* const* args, Py_ssize_t count);
 
 // Creates the types and adds them to the module; false with an error set.
 bool add_graph_types(PyObject* module);

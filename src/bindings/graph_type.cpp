@@ -7,6 +7,7 @@
 #include <new>
 
 #include "base/errors.h"
+#include "bindings/graph_arguments.h"
 
 namespace pyr {
 namespace {
@@ -27,10 +28,15 @@ void GraphContainer::open_structure(emd::Store& store, emd::Member& member) {
     const emd::Operation operation(store);
     graph->lay_out(wanted_.type);
   }
-  if (wanted_.said && graph->type() != wanted_.type) {
-    throw emd::FormatError("expected another kind of graph (" + title(wanted_.type) +
-                           "), found one that is " + title(graph->type()) +
-                           ": open it with open(), or with its class");
+  const emd::Graph::Type &found = graph->type(), &wanted = wanted_.type;
+  if (wanted_.said && (found.directed != wanted.directed || found.multi != wanted.multi)) {
+    throw emd::FormatError("expected another kind of graph (" + title(wanted) + "), found one that is " +
+                           title(found) + ": open it with open(), or with its class");
+  }
+  if (wanted.edge_bytes != 0 && found != wanted) {
+    throw emd::FormatError("expected edges of the type " + wanted.edge_type + ", found " +
+                           (found.edge_bytes == 0 ? "edges without a type" : found.edge_type) +
+                           ": open it without edge_dtype=");
   }
   graph_ = std::move(graph);
 }
@@ -74,53 +80,6 @@ namespace {
 
 using emd::Graph;
 using emd::VertexId;
-
-// ---- Arguments
-
-bool check_count(Py_ssize_t given, Py_ssize_t expected) {
-  if (given == expected) return true;
-  PyErr_Format(PyExc_TypeError, "expected %zd arguments, found %zd", expected, given);
-  return false;
-}
-
-// A vertex to be looked for.
-struct SoughtKey {
-  bool take(GraphContainer& container, PyObject* key) {
-    return container.codec().encode_key(key, bytes, nullptr);
-  }
-  std::optional<VertexId> in(const Graph& graph) const { return graph.find(bytes.bytes()); }
-  Buffer bytes;
-};
-
-// A vertex that may have to be added.
-struct AddedKey {
-  bool take(GraphContainer& container, PyObject* key) {
-    if (__builtin_expect(key == Py_None, 0)) {
-      PyErr_SetString(PyExc_ValueError, "None cannot be a node");
-      return false;
-    }
-    return container.codec().encode_key(key, bytes, &annex);
-  }
-  std::pair<VertexId, bool> into(Graph& graph) const {
-    return graph.add_vertex(bytes.bytes(), annex.bytes());
-  }
-  Buffer bytes, annex;
-};
-
-// Both ends of an edge that is looked for.
-struct SoughtEdge {
-  bool take(GraphContainer& container, PyObject* const* args) {
-    return from.take(container, args[0]) && to.take(container, args[1]);
-  }
-  // Null ends where a vertex is missing.
-  bool find(const Graph& graph) {
-    u = from.in(graph);
-    v = u ? to.in(graph) : std::nullopt;
-    return u && v;
-  }
-  SoughtKey from, to;
-  std::optional<VertexId> u, v;
-};
 
 // A number for an edge, the same from both ends of one that is not directed.
 unsigned long long place_number(const Graph& graph, VertexId u, VertexId v) {
@@ -367,11 +326,6 @@ PyObject* graph_set_edge_value(PyObject* self, PyObject* const* args, Py_ssize_t
   });
 }
 
-template <class Function>
-PyCFunction as_method(Function* function) {
-  return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
-}
-
 // ---- Life
 
 PyObject* graph_new(PyTypeObject* type, PyObject*, PyObject*) {
@@ -412,6 +366,10 @@ PyMethodDef graph_methods[] = {
     {"_add_vertex", as_method(graph_add_vertex), METH_O, nullptr},
     {"_add_edge", as_method(graph_add_edge), METH_FASTCALL, nullptr},
     {"_add_edges", as_method(graph_add_edges), METH_FASTCALL, nullptr},
+    {"_edge_layout", as_method(graph_edge_layout), METH_NOARGS, nullptr},
+    {"_add_typed_edge", as_method(graph_add_typed_edge), METH_FASTCALL, nullptr},
+    {"_edge_record", as_method(graph_edge_record), METH_FASTCALL, nullptr},
+    {"_set_edge_record", as_method(graph_set_edge_record), METH_FASTCALL, nullptr},
     {"_remove_vertex", as_method(graph_remove_vertex), METH_O, nullptr},
     {"_remove_edge", as_method(graph_remove_edge), METH_FASTCALL, nullptr},
     {"_has_edge", as_method(graph_has_edge), METH_FASTCALL, nullptr},

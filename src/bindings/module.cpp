@@ -267,11 +267,13 @@ void attach_shadow(nb::handle object, nb::handle handle, const std::string& name
 }
 
 void attach_graph(nb::handle object, nb::handle handle, const std::string& name, const nb::tuple& options,
-                  bool directed, bool multi, bool said) {
+                  bool directed, bool multi, bool said, emd::u32 edge_bytes, std::string edge_type) {
   if (!is_graph_object(object.ptr())) throw nb::type_error("not a graph's storage");
   GraphContainer& container = graph_container(object.ptr());
   configure(container, options);
-  container.want({{directed, multi}, said});
+  if (edge_bytes > emd::kMaxEdgeBytes || edge_type.size() > emd::kMaxEdgeTypeName)
+    throw nb::value_error("expected edges of at most 4,096 bytes, of a type with a name of at most 3,584");
+  container.want({{directed, multi, edge_bytes, std::move(edge_type)}, said});
   if (!container.attach(handle.ptr(), nb::cast<StoreHandle&>(handle), name, emd::Kind::graph, {}))
     throw PythonError();
 }
@@ -571,7 +573,8 @@ void bind_functions(nb::module_& module) {
   module.def("attach_shadow", &attach_shadow, nb::arg("shadow"), nb::arg("handle"), nb::arg("name"),
              nb::arg("width"), nb::arg("width_said"));
   module.def("attach_graph", &attach_graph, nb::arg("graph"), nb::arg("handle"), nb::arg("name"),
-             nb::arg("options"), nb::arg("directed"), nb::arg("multi"), nb::arg("said"));
+             nb::arg("options"), nb::arg("directed"), nb::arg("multi"), nb::arg("said"),
+             nb::arg("edge_bytes"), nb::arg("edge_type"));
   module.def("detach", &detach, nb::arg("container"));
   module.def("attached", &attached, nb::arg("container"));
   module.def("flush", &flush, nb::arg("container"));

@@ -7,16 +7,20 @@
 
 namespace emd {
 
-static_assert(sizeof(GraphHeader) <= Graph::kRowsAt);
+static_assert(sizeof(GraphHeader) + kMaxEdgeTypeName <= Graph::kRowsAt);
 
 namespace {
 constexpr u32 kMaxSegmentBuckets = 512;
 constexpr u32 kHashBits = 64;
 
-GraphHeader new_header(Graph::Type type) {
+// As the first bytes of the region.
+void put_header(u8* to, const Graph::Type& type) {
   GraphHeader header;
   header.flags = (type.directed ? kGraphDirected : 0) | (type.multi ? kGraphMulti : 0);
-  return header;
+  header.edge_bytes = type.edge_bytes;
+  header.name_bytes = type.edge_type.size();
+  store(to, header);
+  std::copy(type.edge_type.begin(), type.edge_type.end(), to + sizeof header);
 }
 }  // namespace
 
@@ -71,11 +75,17 @@ Graph::Type Graph::read_type() const {
   }
   if ((header.flags & ~(kGraphDirected | kGraphMulti)) != 0)
     damaged("expected flags below 4, found " + std::to_string(header.flags));
-  return {(header.flags & kGraphDirected) != 0, (header.flags & kGraphMulti) != 0};
+  if (header.edge_bytes > kMaxEdgeBytes || header.name_bytes > kMaxEdgeTypeName) {
+    damaged("expected edges of at most " + std::to_string(kMaxEdgeBytes) + " bytes, found " +
+            std::to_string(header.edge_bytes) + ", with a name of " + std::to_string(header.name_bytes));
+  }
+  const Bytes name{rows_region_.at(sizeof header, header.name_bytes), header.name_bytes};
+  return {(header.flags & kGraphDirected) != 0, (header.flags & kGraphMulti) != 0, header.edge_bytes,
+          std::string(as_text(name))};
 }
 
-void Graph::lay_out(Type type) {
-  EMD_CHECK(!laid_out());
+void Graph::lay_out(const Type& type) {
+  EMD_CHECK(!laid_out() && type.edge_bytes <= kMaxEdgeBytes && type.edge_type.size() <= kMaxEdgeTypeName);
   rows_region_.reserve(kRowsAt);
   const u64 missing = HashIndex::kEmptyBytes - index_region_.size();
   index_region_.reserve(missing);
@@ -83,7 +93,7 @@ void Graph::lay_out(Type type) {
   HashIndex::format(index_region_.writable(0, HashIndex::kEmptyBytes), kMaxSegmentBuckets, kHashBits, seed_,
                     BufferedIndex::kAutomatic);
   rows_region_.extend(kRowsAt);
-  store(rows_region_.writable(0, sizeof(GraphHeader)), new_header(type));
+  put_header(rows_region_.writable(0, sizeof(GraphHeader) + type.edge_type.size()), type);
   type_ = type;
   index_.open(seed_);
 }
@@ -232,7 +242,7 @@ void Graph::remove_vertex(VertexId id) {
 // Rewrites all, so that its cost does not grow with what is removed.
 void Graph::clear() {
   Region::Rewrite rows = rows_region_.rewrite(kRowsAt);
-  store(rows.data(), new_header(type_));
+  put_header(rows.data(), type_);
   Region::Rewrite index = index_region_.rewrite(HashIndex::kEmptyBytes);
   HashIndex::format(index.data(), kMaxSegmentBuckets, kHashBits, seed_, BufferedIndex::kAutomatic);
   std::optional<Region::Rewrite> delta;

@@ -7,6 +7,7 @@
 // An edge is a pair of vertices, and lies in two lists: that of its source's successors and that of its target's
 // predecessors; of an undirected graph in the lists of both ends, a loop once. Its attributes, bytes that mean nothing
 // here, are one record, to which only the owning list refers: the source's, or that of the end with the smaller id.
+// Where edges have a type, each record is of its size, and lies in the owning list itself.
 // Parallel edges are the business of the caller: one record for all of a pair.
 //
 // Ids grow with each vertex and are not used again before a compaction, so that walking them is walking in the order of
@@ -47,8 +48,15 @@ class Graph {
 
   struct Type {
     bool directed = false;
-    bool multi = false;  // for the caller: what a record holds
+    bool multi = false;          // for the caller: what a record holds
+    u32 edge_bytes = 0;          // of the record of each edge; zero: records have any size
+    std::string edge_type = {};  // for the caller: its name
     friend bool operator==(const Type&, const Type&) = default;
+  };
+  // Records of typed edges, one behind the other, and which of the bits of one are meant; the others stay as they are.
+  struct EdgeRecords {
+    Bytes records;
+    Bytes mask;
   };
   // Valid until the next mutating call, commit or rollback.
   struct Key {
@@ -65,8 +73,9 @@ class Graph {
 
   // Whether it has its type: one that was only just created has none, and nothing but lay_out() may be called.
   bool laid_out() const { return rows_region_.size() != 0; }
-  void lay_out(Type type);
-  Type type() const { return type_; }
+  // Precondition: at most kMaxEdgeBytes, and kMaxEdgeTypeName.
+  void lay_out(const Type& type);
+  const Type& type() const { return type_; }
 
   u64 vertex_count() const { return header().vertices; }
   u64 edge_count() const { return header().edges; }
@@ -99,9 +108,11 @@ class Graph {
   // False if it was there.
   bool add_edge(VertexId from, VertexId to);
   // Edges from from[i] to to[i], those that are there already left out; how many were added.
-  // Cost: those of a list are added at once; 20 bytes of memory an edge, and 4 a vertex.
+  // With records, of typed edges, one for each: those of edges that are there already, or come twice, are changed.
+  // Cost: those of a list are added at once; 48 bytes of memory an edge.
   // Precondition: as many of both, less than 2^31.
-  u64 add_edges(std::span<const VertexId> from, std::span<const VertexId> to);
+  u64 add_edges(std::span<const VertexId> from, std::span<const VertexId> to,
+                const EdgeRecords& records = {});
   // False if it was not there. Cost: reads both lists.
   bool remove_edge(VertexId from, VertexId to);
   // Removes the edges and leaves the vertices.
@@ -117,7 +128,7 @@ class Graph {
   template <class Visit>
   u32 neighbours_from(VertexId id, Side side, u32 place, Visit&& visit) const;
 
-  // ---- Attributes: empty bytes stand for none
+  // ---- Attributes: empty bytes stand for none; of typed edges all bytes zero
 
   Bytes attributes() const { return record(header().attributes); }
   void set_attributes(Bytes bytes);
@@ -125,8 +136,10 @@ class Graph {
   void set_vertex_attributes(VertexId id, Bytes bytes);
   // Nothing if there is no such edge.
   std::optional<Bytes> edge_attributes(VertexId from, VertexId to) const;
-  // False if there is no such edge.
+  // False if there is no such edge. Precondition of a typed one: a whole record.
   bool set_edge_attributes(VertexId from, VertexId to, Bytes bytes);
+  // Of a typed edge. False if it is not there.
+  bool change_edge_record(VertexId from, VertexId to, const EdgeRecords& record);
 
   // ---- For compaction: lists that are written whole
 
@@ -161,18 +174,32 @@ class Graph {
     u32 used = 0, degree = 0;
     u64 capacity = 0;
     HeapRef block{};
-    bool attributed = false;
+    u32 width = 0;        // of what it has for each neighbour, behind the ids: zero if it is not attributed
+    bool refers = false;  // that is a reference to the heap
     const u32* ids() const { return reinterpret_cast<const u32*>(bytes); }
-    u64 record(u32 place) const {
-      return attributed ? load_once<u64>(bytes + 4 * capacity + 8 * u64{place}) : 0;
-    }
+    u64 record_at(u32 place) const { return 4 * capacity + u64{width} * place; }
+    Bytes inside(u32 place) const { return {bytes + record_at(place), width}; }
+    u64 record(u32 place) const { return refers ? load_once<u64>(bytes + record_at(place)) : 0; }
   };
   struct CheckState;
+  // Of edges that are added at once: `neighbour` is for the list of `vertex`; `edge` is the number of the edge among them.
+  struct NewNeighbour {
+    VertexId vertex, neighbour;
+    u32 edge;
+  };
+  struct NewEdges;
+  class Places;
 
   static u64 row_offset(VertexId id) { return kRowsAt + sizeof(VertexRow) * static_cast<u64>(id); }
-  static u64 capacity_of(u64 bytes, bool attributed) { return attributed ? bytes / 12 & ~u64{1} : bytes / 4; }
-  static u64 bytes_for(u64 count, bool attributed) {
-    return attributed ? 12 * ((count + 1) & ~u64{1}) : 4 * count;
+  static u64 capacity_of(u64 bytes, u32 width) {
+    return width != 0 ? bytes / (4 + width) & ~u64{1} : bytes / 4;
+  }
+  static u64 bytes_for(u64 count, u32 width) {
+    return width != 0 ? (4 + u64{width}) * ((count + 1) & ~u64{1}) : 4 * count;
+  }
+  bool typed() const { return type_.edge_bytes != 0; }
+  u32 width_of(bool attributed) const {
+    return !attributed ? 0 : typed() ? type_.edge_bytes : u32{sizeof(u64)};
   }
   // The side on which `to` has the edge whose source has it among its successors.
   Side back() const { return type_.directed ? Side::predecessors : Side::successors; }
@@ -199,11 +226,16 @@ class Graph {
   static u32 place_of(const List& list, VertexId id);
   u32 place_in(VertexId id, Side side, VertexId neighbour) const;
   void move_list(VertexId id, Side side, const List& old, u64 count, bool attributed);
-  void make_room(VertexId id, Side side, u64 more = 1);
+  void clear_records(const List& list, u32 place, u64 count);
+  List attributed_list(VertexId owner);
+  bool is_nothing(Bytes record) const;
+  void mix_record(const List& list, u32 place, Bytes bytes, Bytes mask);
+  void make_room(VertexId id, Side side, u64 more = 1, bool attributed = false);
   void push(VertexId id, Side side, VertexId neighbour);
-  void push_all(VertexId id, Side side, std::span<const u32> places, std::span<const VertexId> neighbours);
-  void mark_new(VertexId id, std::span<const u32> places, std::span<const VertexId> neighbours,
-                std::vector<bool>& is_new) const;
+  NewEdges sort_edges(std::span<const VertexId> from, std::span<const VertexId> to, bool keep_owned) const;
+  void push_all(VertexId id, Side side, std::span<const NewNeighbour> entries);
+  void mark_new(VertexId id, std::span<const NewNeighbour> entries, std::vector<bool>& is_new) const;
+  void mix_all(VertexId id, std::span<const NewNeighbour> entries, const EdgeRecords& records);
   void squeeze(VertexId id, Side side);
   void take_out(VertexId id, Side side, VertexId neighbour);
   void drop_list(VertexId id, Side side);

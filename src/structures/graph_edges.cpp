@@ -16,12 +16,13 @@ Graph::List Graph::list(VertexId id, Side side) const {
   List list;
   list.used = load_once<u32>(&row.used);
   list.degree = load_once<u32>(&row.degree);
-  list.attributed = (word & kAttributedList) != 0;
+  list.width = width_of((word & kAttributedList) != 0);
+  list.refers = list.width != 0 && !typed();
   list.block = HeapRef{word & ~kAttributedList};
   if (word != 0) {
     const Bytes bytes = heap_.read(list.block);
     list.bytes = bytes.data();
-    list.capacity = capacity_of(bytes.size(), list.attributed);
+    list.capacity = capacity_of(bytes.size(), list.width);
   }
   if (list.used > list.capacity || list.degree > list.used) {
     damaged("expected at most " + std::to_string(list.capacity) + " neighbours of vertex " +
@@ -55,54 +56,65 @@ u32 Graph::place_in(VertexId id, Side side, VertexId neighbour) const {
 void Graph::move_list(VertexId id, Side side, const List& old, u64 count, bool attributed) {
   if (count >= kDeadNeighbour)
     throw SystemError(EFBIG, "a vertex has too many neighbours", heap_region_.path());
-  const HeapRef block = heap_.allocate_room(bytes_for(count, attributed));
+  const u32 width = width_of(attributed);
+  const HeapRef block = heap_.allocate_room(bytes_for(count, width));
   const List from = list(id, side);  // what it points to may have moved
-  const u64 capacity = capacity_of(heap_.read(block).size(), attributed);
+  const u64 room = heap_.read(block).size();
   // Nothing fails from here on.
-  u8* const to = heap_.change(block, 0, bytes_for(count, attributed));
+  u8* const to = heap_.change(block, 0, room);
+  u8* const records = to + 4 * capacity_of(room, width);
   u32 used = 0;
-  if (attributed) std::memset(to + 4 * capacity, 0, 8 * static_cast<u64>(old.degree));
   for (u32 place = 0; place < from.used; ++place) {
     if (from.ids()[place] == kDeadNeighbour) continue;
     store(to + 4 * u64{used}, from.ids()[place]);
-    if (attributed) store(to + 4 * capacity + 8 * u64{used}, from.record(place));
+    if (from.width != 0) std::memcpy(records + u64{width} * used, from.inside(place).data(), width);
     ++used;
   }
+  if (from.width == 0) std::memset(records, 0, u64{width} * used);
   NeighbourRow& row = change_list(id, side);
   row.block = static_cast<u64>(block) | (attributed ? kAttributedList : 0);
   row.used = row.degree = used;
   if (old.bytes != nullptr) heap_.free(old.block);
 }
 
-void Graph::make_room(VertexId id, Side side, u64 more) {
+void Graph::make_room(VertexId id, Side side, u64 more, bool attributed) {
   const List old = list(id, side);
-  if (more <= old.capacity - old.used) return;
+  const bool widens = attributed && old.width == 0;
+  if (!widens && more <= old.capacity - old.used) return;
   const bool wasteful = old.used - old.degree > old.used / 4;
-  if (wasteful && more <= old.capacity - old.degree) return squeeze(id, side);
-  move_list(id, side, old, old.degree + more, old.attributed);
+  if (!widens && wasteful && more <= old.capacity - old.degree) return squeeze(id, side);
+  move_list(id, side, old, old.degree + more, attributed || old.width != 0);
 }
 
 // Precondition: make_room().
 void Graph::push(VertexId id, Side side, VertexId neighbour) {
   const List old = list(id, side);
   store(heap_.change(old.block, 4 * u64{old.used}, 4), static_cast<u32>(neighbour));
-  if (old.attributed) store<u64>(heap_.change(old.block, 4 * old.capacity + 8 * u64{old.used}, 8), 0);
+  clear_records(old, old.used, 1);
   NeighbourRow& row = change_list(id, side);
   ++row.used;
   ++row.degree;
+}
+
+// Gives places of an attributed list empty records.
+void Graph::clear_records(const List& list, u32 place, u64 count) {
+  if (list.width == 0) return;
+  const u64 bytes = list.width * count;
+  std::memset(heap_.change(list.block, list.record_at(place), bytes), 0, bytes);
 }
 
 // Takes out, in place, what is marked as removed.
 void Graph::squeeze(VertexId id, Side side) {
   const List old = list(id, side);
   u8* const ids = heap_.change(old.block, 0, 4 * u64{old.used});
-  u8* const records = old.attributed ? heap_.change(old.block, 4 * old.capacity, 8 * u64{old.used}) : nullptr;
+  const u64 width = old.width;
+  u8* const records = width != 0 ? heap_.change(old.block, old.record_at(0), width * old.used) : nullptr;
   u32 used = 0;
   for (u32 place = 0; place < old.used; ++place) {
     const u32 neighbour = load<u32>(ids + 4 * u64{place});
     if (neighbour == kDeadNeighbour) continue;
     store(ids + 4 * u64{used}, neighbour);
-    if (records != nullptr) store(records + 8 * u64{used}, load<u64>(records + 8 * u64{place}));
+    if (records != nullptr) std::memmove(records + width * used, records + width * place, width);
     ++used;
   }
   NeighbourRow& row = change_list(id, side);
@@ -121,14 +133,14 @@ void Graph::take_out(VertexId id, Side side, VertexId neighbour) {
   if (behind <= kMostMoved) {
     u8* const ids = heap_.change(old.block, 4 * u64{place}, 4 * (u64{behind} + 1));
     std::memmove(ids, ids + 4, 4 * u64{behind});
-    if (old.attributed) {
-      u8* const records = heap_.change(old.block, 4 * old.capacity + 8 * u64{place}, 8 * (u64{behind} + 1));
-      std::memmove(records, records + 8, 8 * u64{behind});
+    if (const u64 width = old.width; width != 0) {
+      u8* const records = heap_.change(old.block, old.record_at(place), width * (u64{behind} + 1));
+      std::memmove(records, records + width, width * behind);
     }
     --change_list(id, side).used;
   } else {
     store(heap_.change(old.block, 4 * u64{place}, 4), kDeadNeighbour);
-    if (old.attributed) store<u64>(heap_.change(old.block, 4 * old.capacity + 8 * u64{place}, 8), 0);
+    clear_records(old, place, 1);
   }
   const u32 degree = --change_list(id, side).degree;
   if (list(id, side).used - degree > degree + kMostMoved) squeeze(id, side);
@@ -137,7 +149,7 @@ void Graph::take_out(VertexId id, Side side, VertexId neighbour) {
 // Frees the block and the records that it refers to, which are sound, and gives the row an empty list.
 void Graph::drop_list(VertexId id, Side side) {
   const List old = list(id, side);
-  for (u32 place = 0; old.attributed && place < old.used; ++place) {
+  for (u32 place = 0; old.refers && place < old.used; ++place) {
     if (const u64 record = old.record(place)) heap_.free(HeapRef{record});
   }
   if (old.bytes != nullptr) heap_.free(old.block);
@@ -224,30 +236,59 @@ void Graph::clear_edges() {
 
 // ---- Attributes
 
+bool Graph::is_nothing(Bytes record) const {
+  if (!typed()) return record.empty();
+  return std::all_of(record.begin(), record.end(), [](u8 byte) { return byte == 0; });
+}
+
 std::optional<Bytes> Graph::edge_attributes(VertexId from, VertexId to) const {
   const auto [owner, other] = owner_first(from, to);
   const List own = list(owner, Side::successors);
-  if (!own.attributed) return has_edge(from, to) ? std::optional(Bytes{}) : std::nullopt;
+  static constexpr u8 kNothing[kMaxEdgeBytes] = {};
+  if (own.width == 0) {
+    return has_edge(from, to) ? std::optional(Bytes{kNothing, type_.edge_bytes}) : std::nullopt;
+  }
   const u32 place = place_of(own, other);
   if (place == kNone) return std::nullopt;
-  return record(own.record(place));
+  return own.refers ? record(own.record(place)) : own.inside(place);
+}
+
+// The owner's list, which has room for attributes then.
+Graph::List Graph::attributed_list(VertexId owner) {
+  make_room(owner, Side::successors, 0, true);
+  return list(owner, Side::successors);
+}
+
+void Graph::mix_record(const List& list, u32 place, Bytes bytes, Bytes mask) {
+  u8* const to = heap_.change(list.block, list.record_at(place), list.width);
+  for (u32 i = 0; i < list.width; ++i) to[i] = static_cast<u8>((to[i] & ~mask[i]) | (bytes[i] & mask[i]));
+}
+
+bool Graph::change_edge_record(VertexId from, VertexId to, const EdgeRecords& record) {
+  EMD_CHECK(typed() && record.records.size() == type_.edge_bytes && record.mask.size() == type_.edge_bytes);
+  const auto [owner, other] = owner_first(from, to);
+  if (place_of(list(owner, Side::successors), other) == kNone) return false;
+  const List own = attributed_list(owner);
+  mix_record(own, place_of(own, other), record.records, record.mask);
+  return true;
 }
 
 bool Graph::set_edge_attributes(VertexId from, VertexId to, Bytes bytes) {
+  EMD_CHECK(!typed() || bytes.size() == type_.edge_bytes);
   const auto [owner, other] = owner_first(from, to);
   List own = list(owner, Side::successors);
-  u32 place = place_of(own, other);
-  if (place == kNone) return false;
-  if (!own.attributed) {
-    if (bytes.empty()) return true;
-    move_list(owner, Side::successors, own, own.degree, true);
-    own = list(owner, Side::successors);
-    place = place_of(own, other);
+  if (place_of(own, other) == kNone) return false;
+  if (own.width == 0 && is_nothing(bytes)) return true;
+  own = attributed_list(owner);
+  const u32 place = place_of(own, other);
+  if (typed()) {
+    std::memcpy(heap_.change(own.block, own.record_at(place), own.width), bytes.data(), own.width);
+    return true;
   }
   const u64 old = own.record(place);
   const u64 fresh = replace_record(old, bytes);
   if (fresh == old) return true;
-  store(heap_.change(own.block, 4 * own.capacity + 8 * u64{place}, 8), fresh);
+  store(heap_.change(own.block, own.record_at(place), 8), fresh);
   if (old != 0) heap_.free(HeapRef{old});
   return true;
 }
@@ -264,15 +305,20 @@ void Graph::set_list(VertexId id, Side side, std::span<const VertexId> neighbour
   if (neighbours.empty()) return;
   const List old = list(id, side);
   EMD_CHECK(old.degree == 0);
-  const bool attributed = std::any_of(records.begin(), records.end(), [](Bytes b) { return !b.empty(); });
-  std::vector<u64> references(attributed ? records.size() : 0);
+  const bool attributed =
+      std::any_of(records.begin(), records.end(), [&](Bytes b) { return !is_nothing(b); });
+  std::vector<u64> references(attributed && !typed() ? records.size() : 0);
   for (std::size_t i = 0; i < references.size(); ++i) references[i] = replace_record(0, records[i]);
   move_list(id, side, old, neighbours.size(), attributed);
   const List own = list(id, side);
   std::memcpy(heap_.change(own.block, 0, 4 * neighbours.size()), neighbours.data(), 4 * neighbours.size());
-  if (attributed) {
-    std::memcpy(heap_.change(own.block, 4 * own.capacity, 8 * references.size()), references.data(),
-                8 * references.size());
+  clear_records(own, 0, neighbours.size());
+  for (std::size_t i = 0; attributed && i < records.size(); ++i) {
+    const Bytes bytes =
+        typed() ? records[i] : Bytes{reinterpret_cast<const u8*>(&references[i]), sizeof(u64)};
+    EMD_CHECK(bytes.empty() || bytes.size() == own.width);
+    std::copy(bytes.begin(), bytes.end(),
+              heap_.change(own.block, own.record_at(static_cast<u32>(i)), own.width));
   }
   NeighbourRow& row = change_list(id, actual(side));
   row.used = row.degree = static_cast<u32>(neighbours.size());

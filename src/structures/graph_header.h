@@ -1,4 +1,5 @@
-// What lies in a graph's region of vertices: a page with the header, then a row for each vertex ever added.
+// What lies in a graph's region of vertices: a page with the header and the name of the type of its edges' records, then a
+// row for each vertex ever added.
 // Layout: docs/format.md.
 #pragma once
 
@@ -18,15 +19,21 @@ struct GraphHeader {
   u32 magic = kGraphMagic;
   u32 format = kGraphFormat;
   u32 flags = 0;
-  u32 unused = 0;
-  u64 rows = 0;        // that were ever used
+  u32 edge_bytes =
+      0;         // of the record of an edge in the list of its owner; zero: records are blocks of the heap
+  u64 rows = 0;  // that were ever used
   u64 vertices = 0;    // of these, alive
   u64 edges = 0;       // pairs of vertices; parallel edges are one
   u64 attributes = 0;  // of the graph: a block of the heap; zero: none
+  u64 name_bytes = 0;  // of the text behind the header, which names the type of the records
 };
-static_assert(sizeof(GraphHeader) == 48 && std::is_trivially_copyable_v<GraphHeader>);
+static_assert(sizeof(GraphHeader) == 56 && std::is_trivially_copyable_v<GraphHeader>);
 static_assert(offsetof(GraphHeader, rows) == 16 && offsetof(GraphHeader, vertices) == 24);
 static_assert(offsetof(GraphHeader, edges) == 32 && offsetof(GraphHeader, attributes) == 40);
+static_assert(offsetof(GraphHeader, edge_bytes) == 12 && offsetof(GraphHeader, name_bytes) == 48);
+
+inline constexpr u32 kMaxEdgeBytes = 4096;
+inline constexpr u64 kMaxEdgeTypeName = 3584;
 
 // The neighbours of a vertex on one side: a block of the heap that holds `used` ids, of which `degree` are neighbours and
 // the rest kDeadNeighbour.
@@ -38,8 +45,7 @@ struct NeighbourRow {
 
 // A neighbour that was removed from the middle of a long list.
 inline constexpr u32 kDeadNeighbour = ~u32{0};
-// The ids, for which there is room in a third of the block, an even number, are followed by as many references to
-// attribute records.
+// The ids, an even number, are followed by as many references to attribute records, or by as many records.
 inline constexpr u64 kAttributedList = u64{1} << 62;
 
 // Values of VertexRow::key_size beyond the length of a key that lies in the row.

@@ -36,9 +36,10 @@ class GraphTest : public ::testing::TestWithParam<bool> {
     graph_.emplace(*store_, *member_);
     if (!graph_->laid_out()) {
       const Operation operation(*store_);
-      graph_->lay_out({GetParam(), false});
+      graph_->lay_out(type());
     }
   }
+  virtual Graph::Type type() const { return {GetParam(), false}; }
   void reopen() {
     graph_.reset();
     store_->release(*member_);
@@ -322,6 +323,101 @@ TEST_P(GraphTest, FlippedBytesAreAnAnswerOrAnError) {
   expect_sound();
 }
 
+// Edges with records of seven bytes, which is no multiple of anything.
+class TypedGraphTest : public GraphTest {
+ protected:
+  static constexpr u32 kBytes = 7;
+  Graph::Type type() const override { return {GetParam(), false, kBytes, "seven bytes"}; }
+  static std::string some_record(std::mt19937& random) {
+    std::string record(kBytes, '\0');
+    for (char& c : record) c = static_cast<char>(random() % 3 == 0 ? 0 : random());
+    return record;
+  }
+};
+
+// `whole` with those bytes of `record` that `mask` has.
+std::string mixed(std::string whole, const std::string& record, const std::string& mask) {
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    if (mask[i] != 0) whole[i] = record[i];
+  }
+  return whole;
+}
+
+TEST_P(TypedGraphTest, DoesWhatAModelDoes) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random(seed);
+  Model model{GetParam(), {}, {}, {}, {}};
+  constexpr u32 kVertices = 60;
+  const auto name = [](VertexId id) { return "v" + std::to_string(static_cast<u32>(id)); };
+  for (u32 i = 0; i < kVertices; ++i) add(name(VertexId{i}));
+  const std::string nothing(kBytes, '\0');
+  for (int step = 0; step < 1500; ++step) {
+    std::string mask(kBytes, '\0');
+    for (char& c : mask) c = random() % 2 == 0 ? '\xff' : '\0';
+    // Mostly of a few vertices, so that they come twice and have long lists.
+    const auto some = [&] {
+      return VertexId{static_cast<u32>(random() % (random() % 2 == 0 ? 4 : kVertices))};
+    };
+    const VertexId u = some(), v = some();
+    const unsigned what = random() % 100;
+    if (what < 6) {
+      std::vector<VertexId> from, to;
+      std::string records;
+      const unsigned count = random() % 3 == 0 ? 700 : random() % 20;
+      for (unsigned i = 0; i < count; ++i) {
+        from.push_back(some()), to.push_back(some());
+        const std::string record = some_record(random);
+        records += record;
+        model.add(name(from.back()), name(to.back()));
+        std::string& known = model.records[model.name(name(from.back()), name(to.back()))];
+        known = mixed(known.empty() ? nothing : known, record, mask);
+      }
+      change([&] { graph_->add_edges(from, to, {as_bytes(records), as_bytes(mask)}); });
+    } else if (what < 30) {
+      EXPECT_EQ(change([&] { return graph_->add_edge(u, v); }), !model.has(name(u), name(v)));
+      model.add(name(u), name(v));
+    } else if (what < 60) {
+      EXPECT_EQ(change([&] { return graph_->remove_edge(u, v); }), model.has(name(u), name(v)));
+      model.remove(name(u), name(v));
+    } else if (what < 95) {
+      const std::string record = some_record(random);
+      const bool whole = random() % 2 == 0;
+      EXPECT_EQ(change([&] {
+                  return whole ? graph_->set_edge_attributes(u, v, as_bytes(record))
+                               : graph_->change_edge_record(u, v, {as_bytes(record), as_bytes(mask)});
+                }),
+                model.has(name(u), name(v)));
+      if (model.has(name(u), name(v))) {
+        std::string& known = model.records[model.name(name(u), name(v))];
+        known = whole ? record : mixed(known.empty() ? nothing : known, record, mask);
+      }
+    } else if (what < 97) {
+      graph_.reset();
+      compact(*store_, *member_, {});
+      graph_.emplace(*store_, *member_);
+    } else {
+      reopen();
+    }
+    if (step % 100 == 0) expect_sound();
+  }
+  expect_sound();
+  EXPECT_EQ(graph_->type(), type());
+  EXPECT_EQ(graph_->edge_count(), model.records.size());
+  for (const std::string& key : keys()) {
+    EXPECT_EQ(neighbours(key), model.out[key]);
+    for (const std::string& other : model.out[key]) {
+      const std::string& known = model.records[model.name(key, other)];
+      EXPECT_EQ(text(*graph_->edge_attributes(at(key), at(other))), known.empty() ? nothing : known);
+    }
+  }
+  change([&] { graph_->clear(); });
+  reopen();
+  EXPECT_EQ(graph_->type(), type());
+}
+
+INSTANTIATE_TEST_SUITE_P(Of, TypedGraphTest, ::testing::Bool(),
+                         [](const auto& suite) { return suite.param ? "Directed" : "Undirected"; });
 INSTANTIATE_TEST_SUITE_P(Of, GraphTest, ::testing::Bool(),
                          [](const auto& suite) { return suite.param ? "Directed" : "Undirected"; });
 

@@ -105,6 +105,32 @@ def test_data_frames_of_edges():
     assert list(graph.edges) == [(1, 2), (2, 3)]
 
 
+def test_tables_of_edges(cls):
+    """Columns behind the ends are attributes, whatever the ends are; also of graphs with parallel edges."""
+    numpy = pytest.importorskip("numpy")
+    rows = [("main", "init", 0.5), ("init", "main", 1.5), ("main", "init", 2.5)]
+    table = numpy.array(rows, [("u", "U9"), ("v", "U9"), ("w", "f8")])
+    graph, model = cls(), PLAIN[cls]()
+    graph.add_edges_from(table, colour="red")
+    model.add_edges_from([(u, v, {"w": w}) for u, v, w in rows], colour="red")
+    assert content(graph) == content(model)
+    assert {type(node) for node in graph} == {str}
+    graph.add_edges_from(numpy.array([["a", "b"]]))
+    assert graph.has_edge("a", "b")
+    graph.add_edges_from(numpy.array([[2**63, 1]], "u8"))
+    assert graph.has_edge(2**63, 1)
+
+
+def test_data_frames_with_attributes(cls):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"u": [1, 2], "v": ["x", "y"], "w": [1, None], "o": [[1], None]})
+    graph = cls()
+    graph.add_edges_from(frame)
+    assert attributes(graph, 1, "x") == {"w": 1.0, "o": [1]}
+    with pytest.raises(ValueError, match="two columns"):
+        graph.add_edges_from(frame[["u"]])
+
+
 def test_data_are_added_to_what_is_there(path):
     em.EMGraph(path, [(1, 2)], name="a").close()
     with em.EMGraph(path, [(2, 3)]) as graph:
