@@ -1,5 +1,5 @@
-// Power cuts and killed processes at every sync point of short random workloads over a dict, a list, a store of several
-// members, and bare regions. docs/durability.md numbers the cases; `make crash` runs many more of them.
+// Power cuts and killed processes at every sync point of short random workloads over each kind of member, a store of several,
+// and bare regions. docs/durability.md numbers the cases; `make crash` runs many more of them.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -36,7 +36,8 @@ TEST_P(Crash, EverySyncPointLeavesACommittedState) {
 
 INSTANTIATE_TEST_SUITE_P(Of, Crash,
                          ::testing::Values(Subject::dict, Subject::list, Subject::store, Subject::regions,
-                                           Subject::large, Subject::typed, Subject::array, Subject::shadow),
+                                           Subject::large, Subject::typed, Subject::array, Subject::shadow,
+                                           Subject::graph),
                          [](const auto& tested) { return std::string(to_string(tested.param)); });
 
 }  // namespace

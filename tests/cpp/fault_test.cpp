@@ -375,7 +375,8 @@ TEST_P(WorkloadFault, NothingCommittedIsLostWhateverCallFails) {
 INSTANTIATE_TEST_SUITE_P(Of, WorkloadFault,
                          ::testing::Values(testing::Subject::dict, testing::Subject::list,
                                            testing::Subject::store, testing::Subject::typed,
-                                           testing::Subject::array, testing::Subject::shadow),
+                                           testing::Subject::array, testing::Subject::shadow,
+                                           testing::Subject::graph),
                          [](const auto& tested) { return std::string(to_string(tested.param)); });
 
 }  // namespace

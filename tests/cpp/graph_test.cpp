@@ -11,6 +11,7 @@
 
 #include "algorithms/compact.h"
 #include "base/errors.h"
+#include "graph_model.h"
 #include "scratch.h"
 
 namespace emd {
@@ -148,86 +149,24 @@ TEST_P(GraphTest, RollsBackAndRecovers) {
   expect_sound();
 }
 
-// A graph in main memory with the same promises.
-struct Model {
-  bool directed;
-  std::vector<std::string> vertices;
-  std::map<std::string, std::vector<std::string>> out, in;
-  std::map<std::pair<std::string, std::string>, std::string> records;
-
-  std::pair<std::string, std::string> name(const std::string& u, const std::string& v) const {
-    return directed || u <= v ? std::pair(u, v) : std::pair(v, u);
-  }
-  bool has(const std::string& u, const std::string& v) { return records.contains(name(u, v)); }
-  void add(const std::string& u, const std::string& v) {
-    if (!records.emplace(name(u, v), "").second) return;
-    out[u].push_back(v);
-    if (directed || u != v) (directed ? in : out)[v].push_back(u);
-  }
-  void remove(const std::string& u, const std::string& v) {
-    if (records.erase(name(u, v)) == 0) return;
-    std::erase(out[u], v);
-    if (directed || u != v) std::erase((directed ? in : out)[v], u);
-  }
-  void remove(const std::string& u) {
-    for (const std::string& v : std::vector(out[u])) remove(u, v);
-    for (const std::string& v : std::vector(in[u])) remove(v, u);
-    std::erase(vertices, u);
-  }
-};
-
 TEST_P(GraphTest, DoesWhatAModelDoes) {
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);
-  Model model{GetParam(), {}, {}, {}, {}};
-  const auto some = [&] {
-    return "v" + std::to_string(random() % 40) + std::string(random() % 40 == 0 ? 20 : 0, '_');
-  };
-  for (int step = 0; step < 6000; ++step) {
-    const std::string u = some(), v = some();
-    const bool known = graph_->find(as_bytes(u)) && graph_->find(as_bytes(v));
-    const unsigned what = random() % 100;
-    if (!known) {
-      for (const std::string& key : {u, v}) {
-        if (change([&] { return graph_->add_vertex(as_bytes(key), {}).second; }))
-          model.vertices.push_back(key);
-      }
-    } else if (what < 50) {
-      EXPECT_EQ(change([&] { return graph_->add_edge(at(u), at(v)); }), !model.has(u, v));
-      model.add(u, v);
-    } else if (what < 70) {
-      EXPECT_EQ(change([&] { return graph_->remove_edge(at(u), at(v)); }), model.has(u, v));
-      model.remove(u, v);
-    } else if (what < 95) {
-      const std::string record(random() % 60, 'r');
-      EXPECT_EQ(change([&] { return graph_->set_edge_attributes(at(u), at(v), as_bytes(record)); }),
-                model.has(u, v));
-      if (model.has(u, v)) model.records[model.name(u, v)] = record;
-    } else if (what < 99) {
-      change([&] { graph_->remove_vertex(at(u)); });
-      model.remove(u);
-    } else if (random() % 4 == 0) {
+  testing::GraphModel model;
+  model.directed = GetParam();
+  for (int step = 0; step < 4000; ++step) {
+    if (random() % 300 == 0) {
       graph_.reset();
       compact(*store_, *member_, {});
       graph_.emplace(*store_, *member_);
-    } else if (random() % 10 == 0) {
-      change([&] { graph_->clear_edges(); });
-      model.out.clear(), model.in.clear(), model.records.clear();
     }
+    change(
+        [&] { testing::GraphDriver(*graph_, model, [&](u64 limit) { return random() % limit; }).change(); });
     if (step % 500 == 0) expect_sound();
   }
   expect_sound();
-  EXPECT_EQ(keys(), model.vertices);
-  EXPECT_EQ(graph_->edge_count(), model.records.size());
-  for (const std::string& key : model.vertices) {
-    EXPECT_EQ(neighbours(key), model.out[key]);
-    if (GetParam()) {
-      EXPECT_EQ(neighbours(key, Side::predecessors), model.in[key]);
-    }
-    for (const std::string& other : model.out[key])
-      EXPECT_EQ(text(*graph_->edge_attributes(at(key), at(other))), model.records[model.name(key, other)]);
-  }
+  EXPECT_EQ(difference(*graph_, model), std::nullopt);
   change([&] { graph_->clear(); });
   expect_sound();
   EXPECT_EQ(graph_->vertex_count(), 0u);
@@ -237,9 +176,13 @@ TEST_P(GraphTest, ManyEdgesAtOnceAreThoseOneByOne) {
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);
-  Model model{GetParam(), {}, {}, {}, {}};
+  testing::GraphModel model;
+  model.directed = GetParam();
   constexpr u32 kVertices = 150;
-  for (u32 i = 0; i < kVertices; ++i) add("v" + std::to_string(i));
+  for (u32 i = 0; i < kVertices; ++i) {
+    add("v" + std::to_string(i));
+    model.add("v" + std::to_string(i));
+  }
   for (const unsigned count : {1u, 3u, 500u, 0u, 6000u}) {
     std::vector<VertexId> from, to;
     u64 before = graph_->edge_count();
@@ -253,15 +196,14 @@ TEST_P(GraphTest, ManyEdgesAtOnceAreThoseOneByOne) {
     const u64 added = change([&] { return graph_->add_edges(from, to); });
     EXPECT_EQ(graph_->edge_count(), before + added);
     EXPECT_EQ(graph_->edge_count(), model.records.size());
-    if (count != 0) change([&] { graph_->set_edge_attributes(from[0], to[0], as_bytes("w")); });
+    if (count != 0) {
+      change([&] { graph_->set_edge_attributes(from[0], to[0], as_bytes("w")); });
+      const auto key = [](VertexId id) { return "v" + std::to_string(static_cast<u32>(id)); };
+      model.records[model.name(key(from[0]), key(to[0]))] = "w";
+    }
     expect_sound();
   }
-  for (const std::string& key : keys()) {
-    EXPECT_EQ(neighbours(key), model.out[key]);
-    if (GetParam()) {
-      EXPECT_EQ(neighbours(key, Side::predecessors), model.in[key]);
-    }
-  }
+  EXPECT_EQ(difference(*graph_, model), std::nullopt);
 }
 
 TEST_P(GraphTest, ALongListLosesItsNeighbours) {

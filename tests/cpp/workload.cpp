@@ -8,7 +8,8 @@
 namespace emd::testing {
 namespace {
 
-constexpr const char* kSubjects[] = {"dict", "list", "store", "regions", "large", "typed", "array", "shadow"};
+constexpr const char* kSubjects[] = {"dict",  "list",  "store",  "regions", "large",
+                                     "typed", "array", "shadow", "graph"};
 static_assert(std::size(kSubjects) == kSubjectCount);
 
 Action draw_action(Subject subject, std::mt19937_64& random) {
@@ -44,7 +45,7 @@ const char* to_string(Action action) {
 }
 
 Workload make_workload(Subject subject, u64 seed, u64 step_count) {
-  std::mt19937_64 random(seed * 8 + static_cast<u64>(subject));
+  std::mt19937_64 random(seed * 16 + static_cast<u64>(subject));
   Workload workload{.subject = subject, .seed = seed, .steps = {}};
   workload.commit_at_each_step = random() % 8 == 0;
   // The least budget there is: a few hundred pages.

@@ -14,14 +14,15 @@ namespace emd::testing {
 enum class Subject {
   dict,     // one dict
   list,     // one list
-  store,    // several of both, made and dropped on the way
+  store,    // several of all kinds, made and dropped on the way
   regions,  // bare regions: arbitrary bytes, rewritten as a whole, and dead ranges
   large,    // a region that outgrows its reservation of addresses
   typed,    // one typed dict
   array,    // one array, changed in place, by growth and through views
   shadow,   // one shadow memory, whose ranges grow
+  graph,    // one graph, directed or not
 };
-inline constexpr int kSubjectCount = 8;
+inline constexpr int kSubjectCount = 9;
 const char* to_string(Subject subject);
 // Throws std::invalid_argument if it names none.
 Subject subject_called(const std::string& name);

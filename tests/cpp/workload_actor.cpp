@@ -22,6 +22,8 @@ u64 changes_of(Shape shape, const Workload& workload, Random& random) {
     case Shape::dict:
     case Shape::typed:
       return 1 + random() % (workload.budget_bytes != 0 || random() % 4 == 0 ? 150 : 12);
+    case Shape::graph:
+      return 1 + random() % (workload.budget_bytes != 0 || random() % 3 == 0 ? 60 : 12);
     case Shape::list:
       return 1 + random() % (workload.long_lists ? 2 : 4);
     default:
@@ -201,8 +203,10 @@ std::string WorkloadActor::new_name(Random& random) const {
       return "a0";
     case Subject::shadow:
       return "s0";
+    case Subject::graph:
+      return random() % 2 == 0 ? "g0" : "g1";
     case Subject::store:
-      return (random() % 5 < 2 ? "d" : random() % 3 != 0 ? "l" : "a") + std::to_string(random() % 3);
+      return "dddllatggs"[random() % 10] + std::to_string(random() % 3);
     case Subject::regions:
       return "r" + std::to_string(random() % 3);
     default:

@@ -7,27 +7,10 @@
 namespace emd::testing {
 namespace {
 
-// The part of a bare region that may die.
-constexpr u64 kDeadBegin = 4096, kDeadBytes = 8192;
-
-// An array's items.
-const Array::Type kItems{"<u8", 8, {3}};
-constexpr u64 kItemBytes = 24;
-
-// The first address of shadow memory: so that it spans two nodes of the lowest level.
-constexpr u64 kShadowBase = (u64{2} << 20) - 10000;
-constexpr u64 kShadowAddresses = 200000;
-
 using Entries = std::vector<std::pair<std::string, std::string>>;
 
 Entries::iterator entry_of(Entries& entries, const std::string& key) {
   return std::find_if(entries.begin(), entries.end(), [&](const auto& entry) { return entry.first == key; });
-}
-
-std::string random_text(Random& random, u64 bytes) {
-  std::string text(bytes, 0);
-  for (char& c : text) c = static_cast<char>(random() % 255 + 1);
-  return text;
 }
 
 std::string random_key(Random& random) {
@@ -62,10 +45,6 @@ std::vector<Item> random_items(Random& random, u64 count) {
 }
 
 std::string differs(const std::string& at, const std::string& what) { return at + ": " + what; }
-
-std::string counts(const char* of, u64 expected, u64 found) {
-  return std::string("expected ") + std::to_string(expected) + " " + of + ", found " + std::to_string(found);
-}
 
 std::optional<std::string> dict_difference(const Dict& dict, const Entries& entries) {
   if (dict.size() != entries.size()) return counts("entries", entries.size(), dict.size());
@@ -124,32 +103,10 @@ std::optional<std::string> list_difference(const List& list, const std::vector<I
   return std::nullopt;
 }
 
-std::optional<std::string> bytes_difference(const Region& region, const std::string& bytes) {
-  if (region.size() != bytes.size()) return counts("bytes", bytes.size(), region.size());
-  const auto* const found = reinterpret_cast<const char*>(region.data());
-  const auto [at, expected] = std::mismatch(found, found + bytes.size(), bytes.begin());
-  if (expected == bytes.end()) return std::nullopt;
-  return "byte " + std::to_string(at - found) + " is another";
-}
-
-std::optional<std::string> array_difference(const Array& array, const std::string& bytes) {
-  const u64 size = array.laid_out() ? array.size() : 0;
-  if (size != bytes.size() / kItemBytes) return counts("items", bytes.size() / kItemBytes, size);
-  if (size != 0 && as_text(array.items(0, size)) != bytes) return "an item is another";
-  return std::nullopt;
-}
-
-std::optional<std::string> shadow_difference(const Shadow& shadow, const std::string& bytes) {
-  if (!shadow.laid_out() || shadow.range_count() == 0) {
-    if (bytes.empty()) return std::nullopt;
-    return counts("addresses", bytes.size(), 0);
-  }
-  const AddressRange last{kShadowBase, kShadowBase + bytes.size() - 1};
-  if (bytes.empty() || shadow.ranges() != std::vector<AddressRange>{last}) return "the ranges are others";
-  std::string found(bytes.size(), '\0');
-  shadow.read(last.first, last.last, reinterpret_cast<u8*>(found.data()));
-  if (found != bytes) return "flags are others";
-  return std::nullopt;
+std::optional<std::string> graph_difference(const Graph& graph, const GraphModel& model) {
+  if (graph.laid_out()) return difference(graph, model);
+  if (model.vertices.empty() && model.attributes.empty()) return std::nullopt;
+  return counts("vertices", model.vertices.size(), 0);
 }
 
 std::shared_ptr<Member> find_or_create(Store& store, const std::string& name) {
@@ -165,6 +122,8 @@ std::shared_ptr<Member> find_or_create(Store& store, const std::string& name) {
       return store.create(name, Kind::array, Array::kRegionCount);
     case Shape::shadow:
       return store.create(name, Kind::shadow, Shadow::kRegionCount);
+    case Shape::graph:
+      return store.create(name, Kind::graph, Graph::kRegionCount);
     default:
       return store.create(name, Kind::list, 1);  // nobody looks at the kind of a bare region
   }
@@ -172,8 +131,18 @@ std::shared_ptr<Member> find_or_create(Store& store, const std::string& name) {
 
 }  // namespace
 
+std::string random_text(Random& random, u64 bytes) {
+  std::string text(bytes, 0);
+  for (char& c : text) c = static_cast<char>(random() % 255 + 1);
+  return text;
+}
+
+std::string counts(const char* of, u64 expected, u64 found) {
+  return std::string("expected ") + std::to_string(expected) + " " + of + ", found " + std::to_string(found);
+}
+
 WorkloadMember::WorkloadMember(Store& store, const std::string& name, const Workload& workload)
-    : store_(store), workload_(workload), shape_(shape_of(name)) {
+    : store_(store), workload_(workload), name_(name), shape_(shape_of(name)) {
   // Made and laid out in one operation, as the bindings do.
   std::optional<Operation> making;
   if (!store_.read_only() && !store_.find(name)) making.emplace(store_);
@@ -188,6 +157,7 @@ WorkloadMember::WorkloadMember(Store& store, const std::string& name, const Work
     if (shape_ == Shape::typed) typed_.emplace(store_, *member_, typed_layout(workload));
     if (shape_ == Shape::array) array_.emplace(store_, *member_);
     if (shape_ == Shape::shadow) shadow_.emplace(store_, *member_);
+    if (shape_ == Shape::graph) graph_.emplace(store_, *member_);
   } catch (...) {
     store_.release(*member_);
     throw;
@@ -195,7 +165,8 @@ WorkloadMember::WorkloadMember(Store& store, const std::string& name, const Work
 }
 
 bool WorkloadMember::live() const {
-  return member_->live && (!dict_ || dict_->laid_out()) && (!typed_ || typed_->laid_out());
+  return member_->live && (!dict_ || dict_->laid_out()) && (!typed_ || typed_->laid_out()) &&
+         (!graph_ || graph_->laid_out());
 }
 
 WorkloadMember::~WorkloadMember() {
@@ -205,6 +176,7 @@ WorkloadMember::~WorkloadMember() {
   view_.reset();
   array_.reset();
   shadow_.reset();
+  graph_.reset();
   if (!member_->live) return;
   try {
     store_.release(*member_);
@@ -225,6 +197,8 @@ void WorkloadMember::change(Content& model, Random& random) {
       return change_array(model, random);
     case Shape::shadow:
       return change_shadow(model, random);
+    case Shape::graph:
+      return change_graph(model, random);
     case Shape::bytes:
       return change_bytes(model, random);
   }
@@ -244,12 +218,10 @@ std::optional<std::string> WorkloadMember::difference(const Content& model) cons
       return list_difference(*list_, model.items);
     case Shape::typed:
       return typed_difference(*typed_, model.entries);
-    case Shape::array:
-      return array_difference(*array_, model.bytes);
-    case Shape::shadow:
-      return shadow_difference(*shadow_, model.bytes);
+    case Shape::graph:
+      return graph_difference(*graph_, model.graph);
     default:
-      return bytes_difference(region(), model.bytes);
+      return bytes_difference(model.bytes);
   }
 }
 
@@ -259,6 +231,7 @@ void WorkloadMember::check(Findings& findings) const {
   if (typed_) typed_->check(findings);
   if (array_) array_->check(findings);
   if (shadow_) shadow_->check(findings);
+  if (graph_) graph_->check(findings);
 }
 
 // ---- dict
@@ -428,117 +401,14 @@ void WorkloadMember::change_list(Content& model, Random& random) {
   }
 }
 
-// ---- array
+// ---- graph
 
-void WorkloadMember::resize(Content& model, u64 items) {
-  array_->resize(items);
-  model.bytes.resize(items * kItemBytes);
-}
-
-void WorkloadMember::store_through_view(Content& model, Random& random) {
-  if (!view_) view_ = array_->view(true);
-  const u64 reach = std::min<u64>(view_->size(), model.bytes.size());  // its growth may have been rolled back
-  if (reach == 0) return;
-  for (u64 i = random() % 8; i-- > 0;) {
-    const u64 at = random() % reach;
-    const std::string text = random_text(random, std::min<u64>(1 + random() % 5000, reach - at));
-    std::memcpy(view_->data() + at, text.data(), text.size());
-    model.bytes.replace(at, text.size(), text);
-  }
-}
-
-void WorkloadMember::change_array(Content& model, Random& random) {
-  if (!array_->laid_out()) array_->lay_out(kItems);
-  const u64 items = model.bytes.size() / kItemBytes;
-  const u64 draw = random() % 16;
-  if (draw < 5) return store_through_view(model, random);
-  if (draw == 5) return view_.reset();
-  if (draw < 9 && items != 0) {
-    const u64 from = random() % items;
-    const u64 count = std::min(items - from, 1 + random() % (random() % 3 == 0 ? 300 : 3));
-    const std::string text = random_text(random, count * kItemBytes);
-    array_->set(from, as_bytes(text));
-    model.bytes.replace(from * kItemBytes, text.size(), text);
-    return;
-  }
-  if (draw == 9 && !view_) return resize(model, random() % 3 == 0 ? items / 3 : items - items / 9);
-  if (draw == 10) return resize(model, items + random() % 2000);
-  const std::string text =
-      random_text(random, (random() % 4 == 0 ? random() % 4000 : random() % 30) * kItemBytes);
-  array_->extend(as_bytes(text));
-  model.bytes += text;
-}
-
-// ---- shadow memory
-
-void WorkloadMember::change_shadow(Content& model, Random& random) {
-  if (!shadow_->laid_out()) shadow_->lay_out(1);
-  const u64 size = model.bytes.size();
-  if (size == 0 || (size < kShadowAddresses && random() % 4 == 0)) {
-    const u64 more = 1 + random() % 30000;
-    const AddressRange range{kShadowBase + size / 2, kShadowBase + size + more - 1};
-    shadow_->add_ranges({&range, 1});
-    model.bytes.append(more, '\0');
-    return;
-  }
-  const u64 from = random() % size;
-  const u64 most = random() % 3 == 0 ? size - from : std::min<u64>(size - from, 300);
-  const u64 count = random() % 3 == 0 ? 1 : 1 + random() % most;
-  if (random() % 4 == 0) {
-    const std::string text = random_text(random, count);
-    shadow_->write(kShadowBase + from, as_bytes(text));
-    model.bytes.replace(from, count, text);
-    return;
-  }
-  const u64 flags = u64{1} << (random() % 8);
-  const FlagChange changes[] = {{~u64{0}, flags}, {~flags, 0}, {0, flags}};
-  const FlagChange change = changes[random() % 3];
-  shadow_->change(kShadowBase + from, kShadowBase + from + count - 1, change);
-  for (u64 i = from; i < from + count; ++i)
-    model.bytes[i] = static_cast<char>(change(static_cast<u8>(model.bytes[i])));
-}
-
-// ---- bare region
-
-void WorkloadMember::rewrite_bytes(Content& model, Random& random) {
-  std::string text = random_text(random, random() % 30000);
-  Region::Rewrite rewrite = region().rewrite(text.size());
-  rewrite.write(0, as_bytes(text));
-  region().finish(std::move(rewrite));
-  model.bytes = std::move(text);
-  model.dead = false;
-}
-
-// Dead bytes may read as anything, so they are given the value that they will have when they are punched.
-void WorkloadMember::kill_bytes(Content& model) {
-  std::memset(region().writable(kDeadBegin, kDeadBytes), 0, kDeadBytes);
-  region().note_dead(kDeadBegin, kDeadBytes);
-  std::fill_n(model.bytes.begin() + kDeadBegin, kDeadBytes, '\0');
-  model.dead = true;
-}
-
-void WorkloadMember::change_bytes(Content& model, Random& random) {
-  const u64 size = model.bytes.size();
-  const u64 draw = random() % 10;
-  if (workload_.subject == Subject::large && size < u64{64} << 20) {
-    const u64 zeros = (u64{64} << 20) - size + random() % 20000;
-    region().extend(zeros);
-    return model.bytes.append(zeros, '\0'), void();
-  }
-  if (draw < 5 && size != 0) {
-    const u64 alive = model.dead ? kDeadBegin + kDeadBytes : 0;
-    const u64 at = alive + random() % (size - alive);
-    const u64 most = random() % 3 == 0 ? 6000 : 40;
-    const std::string text = random_text(random, std::min<u64>(1 + random() % most, size - at));
-    std::memcpy(region().writable(at, text.size()), text.data(), text.size());
-    model.bytes.replace(at, text.size(), text);
-    return;
-  }
-  if (draw == 5) return rewrite_bytes(model, random);
-  if (draw == 6 && size > 20000 && !model.dead) return kill_bytes(model);
-  const std::string text = random_text(random, random() % 4 == 0 ? random() % 90000 : random() % 600);
-  region().append(as_bytes(text));
-  model.bytes += text;
+// One of an even number is directed.
+void WorkloadMember::change_graph(Content& model, Random& random) {
+  const bool directed = (name_.back() - '0') % 2 == 0;
+  if (!graph_->laid_out()) graph_->lay_out({directed, false});
+  model.graph.directed = directed;
+  GraphDriver(*graph_, model.graph, [&](u64 limit) { return random() % limit; }).change();
 }
 
 std::optional<std::string> difference(Store& store, const Workload& workload, const State& state) {

@@ -1,4 +1,4 @@
-// Member handles of a workload's store: a dict, a list, an array or a bare region, with the random changes that the workload
+// Member handles of a workload's store: a structure of any kind or a bare region, with the random changes that the workload
 // makes to it and to its model, and the comparison of both.
 #pragma once
 
@@ -10,6 +10,7 @@
 #include "store/store.h"
 #include "structures/array.h"
 #include "structures/dict.h"
+#include "structures/graph.h"
 #include "structures/list.h"
 #include "structures/shadow.h"
 #include "structures/typed_dict.h"
@@ -19,6 +20,9 @@
 namespace emd::testing {
 
 using Random = std::mt19937_64;
+
+std::string random_text(Random& random, u64 bytes);
+std::string counts(const char* of, u64 expected, u64 found);
 
 class WorkloadMember {
  public:
@@ -40,7 +44,6 @@ class WorkloadMember {
   std::optional<std::string> difference(const Content& model) const;
   // The structure's own check.
   void check(Findings& findings) const;
-  // Whether the member is still in the store.
   // Whether it is there, and laid out: a rollback may take back either.
   bool live() const;
 
@@ -50,7 +53,9 @@ class WorkloadMember {
   void change_list(Content& model, Random& random);
   void change_array(Content& model, Random& random);
   void change_shadow(Content& model, Random& random);
+  void change_graph(Content& model, Random& random);
   void change_bytes(Content& model, Random& random);
+  std::optional<std::string> bytes_difference(const std::string& bytes) const;
   void resize(Content& model, u64 items);
   void store_through_view(Content& model, Random& random);
   void put(Content& model, const std::string& key, const std::string& value);
@@ -66,6 +71,7 @@ class WorkloadMember {
 
   Store& store_;
   const Workload& workload_;
+  const std::string name_;
   Shape shape_;
   std::shared_ptr<Member> member_;
   std::optional<Dict> dict_;
@@ -73,6 +79,7 @@ class WorkloadMember {
   std::optional<TypedDict> typed_;
   std::optional<Array> array_;
   std::optional<Shadow> shadow_;
+  std::optional<Graph> graph_;
   std::optional<Region::View> view_;  // of the array
 };
 

@@ -8,11 +8,12 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "graph_model.h"
 
 namespace emd::testing {
 
 // What a member of a workload's store is; the first letter of its name says so.
-enum class Shape : u8 { dict, list, array, typed, shadow, bytes };
+enum class Shape : u8 { dict, list, array, typed, shadow, graph, bytes };
 inline Shape shape_of(const std::string& name) {
   switch (name[0]) {
     case 'd':
@@ -25,6 +26,8 @@ inline Shape shape_of(const std::string& name) {
       return Shape::typed;
     case 's':
       return Shape::shadow;
+    case 'g':
+      return Shape::graph;
     default:
       return Shape::bytes;
   }
@@ -36,11 +39,12 @@ struct Item {
   std::shared_ptr<const std::string> block;
 };
 
-// The content of one member; one of the three is used.
+// The content of one member; one of these is used.
 struct Content {
   std::vector<std::pair<std::string, std::string>> entries;  // of a dict, typed or not, in insertion order
   std::vector<Item> items;                                   // of a list
   std::string bytes;  // of a bare region, of an array's items, or flags
+  GraphModel graph;
   bool dead = false;  // part of the bare region was given away and must not be written again
 };
 

@@ -23,6 +23,8 @@ SIMULATION = [
     "simulated_disk",
     "workload",
     "workload_member",
+    "workload_bytes",
+    "graph_model",
     "workload_actor",
     "crash_inspector",
     "crash_run",

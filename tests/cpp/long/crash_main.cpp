@@ -1,6 +1,7 @@
 // emd_crash: power cuts and kills at every sync point of random workloads, as many as wanted.
 //
 //   emd_crash --images 100000 --seed 1            runs workloads over all subjects until so many images were opened
+//   emd_crash --images 9000 --subject graph       the same over one
 //   emd_crash --subject dict --seed 7 --steps 30  repeats one workload
 //   ... --only 0,4,9                              with these of its steps
 //   ... --shrink                                  makes it shorter first, if it fails
@@ -105,8 +106,12 @@ int run_many(const Arguments& arguments) {
   CrashReport all;
   u64 seed = arguments.seed;
   const auto start = std::chrono::steady_clock::now();
+  const auto wanted = [&](Subject subject) {
+    return arguments.subject.empty() || subject == subject_called(arguments.subject);
+  };
   for (u64 round = 0; all.images < arguments.images; ++round, seed += arguments.stride) {
     for (int subject = 0; subject < kSubjectCount; ++subject) {
+      if (!wanted(static_cast<Subject>(subject))) continue;
       const bool large = static_cast<Subject>(subject) == Subject::large;
       if (large && round % 16 != 0) continue;  // its images cost a hundred times as much
       const Workload workload = make_workload(static_cast<Subject>(subject), seed, arguments.steps);
@@ -131,7 +136,7 @@ int run_many(const Arguments& arguments) {
 int run(int count, char** values) {
   try {
     const Arguments arguments = parse(count, values);
-    return arguments.subject.empty() ? run_many(arguments) : repeat(arguments);
+    return arguments.images != 0 ? run_many(arguments) : repeat(arguments);
   } catch (const std::invalid_argument& error) {
     std::fprintf(stderr, "emd_crash: %s\n", error.what());
     return 2;

@@ -1,6 +1,7 @@
-// emd_faults: every call on the disk fails in turn, in workloads over a dict, a list, a store and bare regions.
+// emd_faults: every call on the disk fails in turn, in workloads over each kind of member, a store and bare regions.
 //
 //   emd_faults --seed 1 --steps 20 --seeds 2    two workloads a subject; prints a table of calls and outcomes
+//   emd_faults --subject graph --seed 1         those of one
 //   emd_faults --subject dict --seed 1 --steps 20 --position 17 --fault EIO      repeats one
 //
 // With --share I/N only each N-th position, beginning with I. Exits with 1 if anything was lost.
@@ -15,8 +16,8 @@
 namespace emd::testing {
 namespace {
 
-constexpr Subject kSubjects[] = {Subject::dict,    Subject::list,  Subject::typed, Subject::store,
-                                 Subject::regions, Subject::array, Subject::shadow};
+constexpr Subject kSubjects[] = {Subject::dict,    Subject::list,  Subject::typed,  Subject::store,
+                                 Subject::regions, Subject::array, Subject::shadow, Subject::graph};
 constexpr Fault kFaults[] = {Fault::eio, Fault::enospc, Fault::enospc_from_here, Fault::short_write};
 
 struct Arguments {
@@ -101,6 +102,7 @@ int run_all(const Arguments& arguments) {
   u64 lost = 0;
   for (u64 seed = arguments.seed; seed < arguments.seed + arguments.seeds; ++seed) {
     for (const Subject subject : kSubjects) {
+      if (!arguments.subject.empty() && subject != subject_called(arguments.subject)) continue;
       const Workload workload = make_workload(subject, seed, arguments.steps);
       const std::vector<Call> calls = calls_of(workload);
       for (u64 position = arguments.share; position < calls.size(); position += arguments.shares) {
@@ -136,7 +138,7 @@ int run_one(const Arguments& arguments) {
 int run(int count, char** values) {
   try {
     const Arguments arguments = parse(count, values);
-    return arguments.subject.empty() ? run_all(arguments) : run_one(arguments);
+    return arguments.fault.empty() ? run_all(arguments) : run_one(arguments);
   } catch (const std::invalid_argument& error) {
     std::fprintf(stderr, "emd_faults: %s\n", error.what());
     return 2;

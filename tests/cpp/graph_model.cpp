@@ -1,0 +1,235 @@
+#include "graph_model.h"
+
+#include <algorithm>
+
+namespace emd::testing {
+namespace {
+
+// Few enough that they get many neighbours.
+constexpr u64 kKeys = 150;
+
+std::string text(Bytes bytes) { return std::string(as_text(bytes)); }
+
+const std::vector<std::string>& list_in(const std::map<std::string, std::vector<std::string>>& lists,
+                                        const std::string& key) {
+  static const std::vector<std::string> kNone;
+  const auto found = lists.find(key);
+  return found == lists.end() ? kNone : found->second;
+}
+
+std::vector<std::string> neighbours(const Graph& graph, VertexId id, Side side) {
+  std::vector<std::string> keys;
+  graph.neighbours(id, side, [&](VertexId other) { keys.push_back(text(graph.key_of(other).key)); });
+  return keys;
+}
+
+std::optional<std::string> vertex_difference(const Graph& graph, const GraphModel& model, VertexId id,
+                                             const std::string& key) {
+  if (text(graph.key_of(id).key) != key) return "expected " + key + ", found " + text(graph.key_of(id).key);
+  if (graph.find(as_bytes(key)) != id) return key + " is not found by its key";
+  const auto attributes = model.vertex_attributes.find(key);
+  const std::string expected = attributes == model.vertex_attributes.end() ? "" : attributes->second;
+  if (text(graph.vertex_attributes(id)) != expected) return key + " has other attributes";
+  if (neighbours(graph, id, Side::successors) != list_in(model.out, key))
+    return key + " has other successors";
+  if (model.directed && neighbours(graph, id, Side::predecessors) != list_in(model.in, key))
+    return key + " has other predecessors";
+  for (const std::string& other : list_in(model.out, key)) {
+    const auto found = graph.edge_attributes(id, *graph.find(as_bytes(other)));
+    if (!found || text(*found) != model.records.at(model.name(key, other)))
+      return "the edge from " + key + " to " + other + " has other attributes";
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+bool GraphModel::has(const std::string& u) const {
+  return std::find(vertices.begin(), vertices.end(), u) != vertices.end();
+}
+
+void GraphModel::add(const std::string& u) {
+  if (!has(u)) vertices.push_back(u);
+}
+
+void GraphModel::add(const std::string& u, const std::string& v) {
+  if (!records.emplace(name(u, v), "").second) return;
+  out[u].push_back(v);
+  if (directed || u != v) (directed ? in : out)[v].push_back(u);
+}
+
+void GraphModel::remove(const std::string& u, const std::string& v) {
+  if (records.erase(name(u, v)) == 0) return;
+  std::erase(out[u], v);
+  if (directed || u != v) std::erase((directed ? in : out)[v], u);
+}
+
+void GraphModel::remove(const std::string& u) {
+  for (const std::string& v : std::vector(out[u])) remove(u, v);
+  for (const std::string& v : std::vector(in[u])) remove(v, u);
+  vertex_attributes.erase(u);
+  std::erase(vertices, u);
+}
+
+void GraphModel::clear_edges() {
+  out.clear();
+  in.clear();
+  records.clear();
+}
+
+void GraphModel::clear() {
+  clear_edges();
+  attributes.clear();
+  vertices.clear();
+  vertex_attributes.clear();
+}
+
+std::optional<std::string> difference(const Graph& graph, const GraphModel& model) {
+  if (graph.type().directed != model.directed) return "it is of the other kind";
+  if (text(graph.attributes()) != model.attributes) return "its attributes are others";
+  if (graph.vertex_count() != model.vertices.size())
+    return "expected " + std::to_string(model.vertices.size()) + " vertices, found " +
+           std::to_string(graph.vertex_count());
+  if (graph.edge_count() != model.records.size())
+    return "expected " + std::to_string(model.records.size()) + " edges, found " +
+           std::to_string(graph.edge_count());
+  auto id = graph.next(0);
+  for (const std::string& key : model.vertices) {
+    if (!id) return "expected " + key + ", found the end";
+    if (const auto found = vertex_difference(graph, model, *id, key)) return found;
+    id = graph.next(static_cast<u64>(*id) + 1);
+  }
+  if (id) return "expected the end, found " + text(graph.key_of(*id).key);
+  return std::nullopt;
+}
+
+// ---- Changes
+
+void GraphDriver::agree(bool holds, const char* on) {
+  if (!holds) throw Disagreement(std::string("graph and model disagree: ") + on);
+}
+
+// Most keys lie in their row, some in the heap.
+std::string GraphDriver::some_key() const {
+  const u64 number = below_(kKeys);
+  std::string key = "v" + std::to_string(number);
+  if (number % 12 == 0) key += std::string(10 + number, '-');
+  return key;
+}
+
+std::string GraphDriver::known_key() const {
+  return model_.vertices.empty() ? some_key() : model_.vertices[below_(model_.vertices.size())];
+}
+
+std::string GraphDriver::some_bytes() const {
+  const u64 kind = below_(12);
+  const u64 size = below_(kind == 0 ? 3000 : kind < 4 ? 200 : 20);
+  return std::string(size, static_cast<char>('a' + below_(26)));
+}
+
+// One that is there, if the vertex drawn has any.
+GraphModel::Edge GraphDriver::some_edge() const {
+  const std::string from = known_key();
+  const std::vector<std::string>& others = list_in(model_.out, from);
+  return {from, others.empty() ? known_key() : others[below_(others.size())]};
+}
+
+VertexId GraphDriver::at(const std::string& key) const {
+  const auto found = graph_.find(as_bytes(key));
+  agree(found.has_value(), "whether there is a vertex");
+  return *found;
+}
+
+void GraphDriver::add_vertex(const std::string& key) {
+  const std::string annex(key.size() % 5 == 0 ? 3 : 0, 'x');
+  const bool added = graph_.add_vertex(as_bytes(key), as_bytes(annex)).second;
+  agree(added == !model_.has(key), "whether a vertex is new");
+  model_.add(key);
+}
+
+void GraphDriver::add_edge() {
+  const std::string from = known_key(), to = below_(3) == 0 ? some_key() : known_key();
+  add_vertex(from);
+  add_vertex(to);
+  agree(graph_.add_edge(at(from), at(to)) == !model_.has(from, to), "whether an edge is new");
+  model_.add(from, to);
+}
+
+// Half of them from one vertex, or to it.
+void GraphDriver::add_edges() {
+  if (model_.vertices.empty()) return add_vertex(some_key());
+  const std::string hub = known_key();
+  std::vector<GraphModel::Edge> edges(below_(below_(4) == 0 ? 200 : 12));
+  std::vector<VertexId> from, to;
+  for (GraphModel::Edge& edge : edges) {
+    const u64 side = below_(4);
+    edge = {side == 0 ? hub : known_key(), side == 1 ? hub : known_key()};
+    from.push_back(at(edge.first));
+    to.push_back(at(edge.second));
+  }
+  const u64 before = model_.records.size(), added = graph_.add_edges(from, to);
+  for (const auto& [u, v] : edges) model_.add(u, v);
+  agree(added == model_.records.size() - before, "how many edges are new");
+}
+
+void GraphDriver::remove_edge() {
+  const auto [from, to] = some_edge();
+  if (model_.vertices.empty()) return;
+  agree(graph_.remove_edge(at(from), at(to)) == model_.has(from, to), "whether a removed edge was there");
+  model_.remove(from, to);
+}
+
+void GraphDriver::remove_vertex() {
+  if (model_.vertices.empty()) return;
+  const std::string key = known_key();
+  graph_.remove_vertex(at(key));
+  model_.remove(key);
+}
+
+void GraphDriver::set_edge_attributes() {
+  if (model_.vertices.empty()) return;
+  const auto [from, to] = some_edge();
+  const std::string bytes = some_bytes();
+  const bool there = graph_.set_edge_attributes(at(from), at(to), as_bytes(bytes));
+  agree(there == model_.has(from, to), "whether an edge with attributes is there");
+  if (there) model_.records[model_.name(from, to)] = bytes;
+}
+
+void GraphDriver::set_vertex_attributes() {
+  if (model_.vertices.empty()) return;
+  const std::string key = known_key(), bytes = some_bytes();
+  graph_.set_vertex_attributes(at(key), as_bytes(bytes));
+  model_.vertex_attributes[key] = bytes;
+}
+
+void GraphDriver::ask() {
+  if (model_.vertices.empty()) return;
+  const std::string from = known_key(), to = known_key();
+  const bool there = model_.has(from, to);
+  agree(graph_.has_edge(at(from), at(to)) == there, "whether there is an edge");
+  const auto found = graph_.edge_attributes(at(from), at(to));
+  agree(found.has_value() == there, "whether an edge has attributes");
+  if (there) agree(text(*found) == model_.records.at(model_.name(from, to)), "what an edge's attributes are");
+}
+
+void GraphDriver::change() {
+  const u64 draw = below_(100);
+  if (draw < 10) return add_vertex(some_key());
+  if (draw < 40) return add_edge();
+  if (draw < 52) return remove_edge();
+  if (draw < 68) return set_edge_attributes();
+  if (draw < 74) return set_vertex_attributes();
+  if (draw < 84) return add_edges();
+  if (draw < 89) return remove_vertex();
+  if (draw < 97) return ask();
+  if (draw == 97) {
+    const std::string bytes = some_bytes();
+    graph_.set_attributes(as_bytes(bytes));
+    model_.attributes = bytes;
+  } else if (below_(5) == 0) {
+    draw == 98 ? graph_.clear_edges() : graph_.clear();
+    draw == 98 ? model_.clear_edges() : model_.clear();
+  }
+}
+
+}  // namespace emd::testing
