@@ -289,7 +289,8 @@ TEST_P(TypedGraphTest, DoesWhatAModelDoes) {
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);
-  Model model{GetParam(), {}, {}, {}, {}};
+  testing::GraphModel model;
+  model.directed = GetParam();
   constexpr u32 kVertices = 60;
   const auto name = [](VertexId id) { return "v" + std::to_string(static_cast<u32>(id)); };
   for (u32 i = 0; i < kVertices; ++i) add(name(VertexId{i}));
