@@ -16,6 +16,7 @@ import arrays
 import batches
 import beyond
 import durable
+import graphs
 import inserts
 import shadow
 import typed
@@ -141,7 +142,9 @@ CLAIMS: dict[str, Check] = {
     "batches": batches.batches,
     "array": arrays.array,
     "shadow": shadow.shadow,
+    "graph": graphs.graph,
     "beyond": beyond.beyond,
+    "graph-beyond": graphs.beyond,
     "inserts": inserts.inserts,
     "smooth": inserts.smooth,
     "large": large,

@@ -9,6 +9,7 @@ import networkx as nx  # type: ignore[import-untyped]
 
 from . import _graph_arrays
 from ._graph_attributes import ParallelEdges
+from ._graph_shown import shown
 from ._graph_stored import OF_STORAGE, OPENING, Mapping, Stored, is_path
 
 # What NetworkX keeps of the mappings of a directed graph.
@@ -171,6 +172,7 @@ class EMGraph(_Simple, nx.Graph):  # type: ignore[misc]
     """
 
     _adj = Mapping(("_adj",), ("adj", "edges", "degree"))
+    adj = shown("_adj", "From nodes to their neighbours.")
 
 
 class EMDiGraph(_Simple, nx.DiGraph):  # type: ignore[misc]
@@ -189,6 +191,9 @@ class EMDiGraph(_Simple, nx.DiGraph):  # type: ignore[misc]
     _adj = Mapping(("_adj", "_succ"), _OF_SUCCESSORS)
     _succ = _adj
     _pred = Mapping(("_pred",), _OF_PREDECESSORS)
+    adj = shown("_adj", "From nodes to their successors.")
+    succ = shown("_succ", "From nodes to their successors.")
+    pred = shown("_pred", "From nodes to their predecessors.")
 
     def reverse(self, copy: bool = True) -> Any:
         """Return a temporary graph with the edges turned round, or a view. As networkx.DiGraph.reverse.

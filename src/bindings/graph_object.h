@@ -78,6 +78,7 @@ class TakenKeys {
   TakenKeys& operator=(const TakenKeys&) = delete;
 
   void clear();
+  void reserve(std::size_t count) { items_.reserve(count); }
   // Within a read. Errors: PythonError.
   void add(const emd::Graph::Key& key);
   std::size_t size() const { return items_.size(); }

@@ -5,6 +5,8 @@
 // Threads: any; see container.h.
 #include <Python.h>
 
+#include <array>
+#include <span>
 #include <string>
 
 #include "bindings/graph_object.h"
@@ -64,14 +66,20 @@ u64 take_all(const Graph& graph, KeyIterator& it) {
   return next;
 }
 
-// False if a vertex has gone.
-bool take_listed(const Graph& graph, KeyIterator& it) {
-  const std::size_t end = std::min<std::size_t>(it.ids.size(), it.next + kKeysAtOnce);
-  for (std::size_t i = it.next; i < end; ++i) {
-    if (!graph.alive(it.ids[i])) return false;
-    it.keys.add(graph.key_of(it.ids[i]));
+// Takes the keys of vertices; false if one has gone.
+bool take_keys(const Graph& graph, std::span<const VertexId> ids, TakenKeys& keys) {
+  // Their rows are anywhere: the waits for them are shared.
+  for (const VertexId id : ids) graph.fetch_key(id);
+  for (const VertexId id : ids) {
+    if (!graph.alive(id)) return false;
+    keys.add(graph.key_of(id));
   }
   return true;
+}
+
+bool take_listed(const Graph& graph, KeyIterator& it) {
+  const std::size_t count = std::min<std::size_t>(it.ids.size() - it.next, kKeysAtOnce);
+  return take_keys(graph, std::span(it.ids).subspan(it.next, count), it.keys);
 }
 
 // Takes the next keys; false if the graph has changed so that they cannot be told.
@@ -206,24 +214,56 @@ PyObject* neighbours_subscript(PyObject* self, PyObject* key) {
   return nullptr;
 }
 
+// An iterator over many neighbours, whose keys are taken some at a time.
+PyObject* iterate_many(Neighbours& view) {
+  GraphContainer& container = graph_container(view.graph);
+  const Ref iterator(new_iterator(view.graph, false));
+  if (!iterator) return nullptr;
+  KeyIterator& it = *as_iterator(iterator.get());
+  container.read([&] {
+    it.ids.clear();
+    const Graph& graph = container.graph();
+    const auto id = vertex_of(graph, view);
+    if (id) graph.neighbours(*id, view.side, [&](VertexId other) { it.ids.push_back(other); });
+  });
+  return Py_NewRef(iterator.get());
+}
+
+// The keys as a list.
+PyObject* list_of(TakenKeys& keys, Codec& codec) {
+  Ref list(PyList_New(static_cast<Py_ssize_t>(keys.size())));
+  for (std::size_t i = 0; list && i < keys.size(); ++i) {
+    PyObject* const key = keys.object(i, codec);
+    if (!key) return nullptr;
+    PyList_SET_ITEM(list.get(), static_cast<Py_ssize_t>(i), key);
+  }
+  return list.release();
+}
+
+// Few neighbours are taken at once, and walked as a list is.
 PyObject* neighbours_iter(PyObject* self) {
   return guarded_object([&]() -> PyObject* {
     Neighbours& view = *as_neighbours(self);
     GraphContainer& container = graph_container(view.graph);
-    Ref iterator(new_iterator(view.graph, false));
-    if (!iterator) return nullptr;
-    KeyIterator& it = *as_iterator(iterator.get());
-    container.read([&] {
-      it.ids.clear();
-      it.keys.clear();
+    TakenKeys keys;
+    const bool few = container.read([&] {
+      keys.clear();
       const Graph& graph = container.graph();
       const auto id = vertex_of(graph, view);
-      if (!id) return;
-      graph.neighbours(*id, view.side, [&](VertexId other) { it.ids.push_back(other); });
-      take_listed(graph, it);
+      if (!id) return true;
+      std::array<VertexId, kKeysAtOnce> ids;
+      std::size_t count = 0;
+      if (graph.degree(*id, view.side) > ids.size()) return false;
+      graph.neighbours(*id, view.side, [&](VertexId other) {
+        if (count < ids.size()) ids[count++] = other;
+      });
+      keys.reserve(count);
+      take_keys(graph, std::span(ids).first(count), keys);
+      return true;
     });
-    it.next = it.keys.size();
-    return iterator.release();
+    if (!few) return iterate_many(view);
+    const Ref list(list_of(keys, container.codec()));
+    return list ? PyObject_GetIter(list.get()) : nullptr;
   });
 }
 

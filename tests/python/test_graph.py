@@ -157,6 +157,26 @@ def test_none_is_no_node(cls):
     assert len(graph) == 0
 
 
+@pytest.mark.parametrize("degree", [0, 1, 256, 257, 3000])
+def test_neighbours_are_those_at_the_beginning_of_the_walk(cls, degree):
+    graph = cls()
+    nodes = [f"n{i}" if i % 3 else 2**80 + i for i in range(degree)]
+    graph.add_node("u")
+    graph.add_edges_from([("u", node) for node in nodes])
+    walk = iter(graph._adj["u"])
+    graph.add_edge("u", "later")
+    assert list(walk) == nodes
+    assert list(graph["u"]) == [*nodes, "later"]
+    assert all(node in graph["u"] and node in graph.adj["u"] for node in nodes)
+    assert "elsewhere" not in graph["u"]
+    assert "u" in graph.adj
+    assert "elsewhere" not in graph.adj
+    with pytest.raises(KeyError):
+        graph["u"]["elsewhere"]
+    with pytest.raises(TypeError):
+        [] in graph["u"]  # noqa: B015
+
+
 # ---- Live attributes
 
 

@@ -27,7 +27,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>)', re.MULTILINE)
 # What the package may import beside the standard library and itself: where it is wanted, never at the top.
 OPTIONAL = {"networkx", "numpy", "tqdm"}
 # Modules that need an optional package, and are imported only where they are wanted.
-WHOLLY = {"_graph.py": "networkx", "_graph_stored.py": "networkx"}
+WHOLLY = dict.fromkeys(("_graph.py", "_graph_shown.py", "_graph_stored.py"), "networkx")
 
 
 def includes(text):
