@@ -8,9 +8,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS_BUILD := build/tests
 TSAN_BUILD := build/tsan
-# For `make demo`: the ELF file to take apart (default: a large library of this machine), and the memory budget.
+# For `make demo`: the ELF file to take apart (default: a large library of this machine), the memory budget; which
+# address to ask about, where to keep the store, how much code to recover with Python's containers too, where to draw.
 FILE ?=
 MEMORY ?=
+ADDRESS ?=
+STORE ?=
+COMPARE ?=
+FIGURE ?= build/demo.svg
 # For `make test`: further arguments for pytest, e.g. PYTEST="-k dict -x".
 PYTEST ?=
 # For `make fuzz`: seconds a target, and which (default: all). For the smoke run of them in `make test`: its seed.
@@ -36,7 +41,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
 help:
 	@echo 'make build   the package, into $(VENV) (PYTHON=... chooses the interpreter)'
-	@echo 'make demo    disassemble an ELF file into external memory, then query it (FILE=... MEMORY=512M)'
+	@echo 'make demo    recover the program in an ELF file in external memory, then ask it (FILE=... MEMORY=512M)'
 	@echo 'make test    C++ tests under sanitizers, pytest, doctests, stubs, layers (PYTEST="-k name")'
 	@echo 'make tsan    what threads do together, under ThreadSanitizer'
 	@echo 'make planted each planted bug must make its test fail'
@@ -77,7 +82,8 @@ $(VENV)/.test-packages: $(VENV)/.created
 build: $(VENV)/.built
 
 demo: $(VENV)/.built $(VENV)/.extra-demo
-	FILE="$(FILE)" MEMORY="$(MEMORY)" $(BIN)/python examples/disassemble.py
+	FILE="$(FILE)" MEMORY="$(MEMORY)" ADDRESS="$(ADDRESS)" STORE="$(STORE)" COMPARE="$(COMPARE)" FIGURE="$(FIGURE)" \
+	  $(BIN)/python examples/disassemble.py
 
 bench: $(VENV)/.built $(VENV)/.extra-bench
 	$(BIN)/python benchmarks/run.py $(BENCH)

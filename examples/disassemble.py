@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Disassembles an ELF file into a store, and shows from a second process what is in it.
+"""Recovers the program in an ELF file into a store, and asks it questions from a second process.
 
     python examples/disassemble.py --file /usr/lib/x86_64-linux-gnu/libz3.so.4 --memory 512M --address 0x1234
 
-Every instruction, their order and all code references are kept in one pyrsistence.Store; at the end its
-memory is set beside what Python's own dicts and lists take for the same. `make demo` runs it; the
-options' defaults are FILE, MEMORY, ADDRESS, STORE and COMPARE of the environment.
+Instructions, flags of each address, references, basic blocks and the call graph are kept in one
+pyrsistence.Store; NetworkX's algorithms work on its graphs as they are. At the end the same is done with
+Python's own containers, the answers are compared, and the memory of both is drawn. `make demo` runs it; the
+options' defaults are FILE, MEMORY, ADDRESS, STORE, COMPARE and FIGURE of the environment.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from typing import Any
 try:
     import capstone  # noqa: F401
     import elftools  # noqa: F401
+    import networkx  # noqa: F401
+    import numpy  # noqa: F401
     import tqdm  # noqa: F401
 except ImportError as missing:
     sys.exit(f"{missing.name} is not installed: run `make demo`, or pip install 'pyrsistence[demo]'")
@@ -30,16 +33,19 @@ try:
 except ImportError as missing:
     sys.exit(f"pyrsistence cannot be imported ({missing}): run `make build`, and use .venv/bin/python")
 
-from disassembly.image import Image, ImageError, default_file
-from disassembly.steps import StepError, build_step, compare_step, report_step, run
+from disassembly import figure
+from disassembly.census import differences
+from disassembly.image import Image, ImageError
+from disassembly.libraries import default_file
+from disassembly.memory import available
+from disassembly.steps import StepError, build_step, compare_step, query_step, run
 
 _SUFFIXES = {"K": 10, "M": 20, "G": 30, "T": 40}
-# What Python's dicts and lists take for an instruction at most; to judge if a comparison fits in memory.
-_MOST_PYTHON_BYTES = 500
+# What Python's containers take for a byte of code at most; to judge if a comparison fits in memory.
+_MOST_PYTHON_BYTES = 240
 # Small enough for the default file's store to be larger, and to show that it may be.
 _DEFAULT_MEMORY = "256M"
-# Below this a difference of two samples of a process's memory is mostly noise.
-_LEAST_COMPARED = 16 << 20
+_EM_COLOUR, _PYTHON_COLOUR = "#d9480f", "#868e96"
 _MIB = 1 << 20
 
 
@@ -65,6 +71,11 @@ def address_of(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{text!r} is not an address: write it as 0x4010")
 
 
+def compared_size(text: str) -> int:
+    """Reads "16M" as size_in_bytes(); "all" and "none"."""
+    return {"all": 1 << 64, "none": 0}.get(text) if text in ("all", "none") else size_in_bytes(text)
+
+
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
 
@@ -74,44 +85,72 @@ def parse_arguments() -> argparse.Namespace:
 
     option("file", None, metavar="F", help="the ELF file (default: a large library of this machine)")
     option("memory", _DEFAULT_MEMORY, metavar="SIZE", type=size_in_bytes, help="the budget (default: 256M)")
-    option("address", None, metavar="A", type=address_of, help="the instruction to show (default: the entry)")
-    option("store", None, metavar="DIR", type=Path, help="keep the store here; if it exists, only show it")
-    option("compare", "2000000", metavar="N", type=int, help="instructions to keep in Python's dicts too")
+    option(
+        "address",
+        None,
+        metavar="A",
+        type=address_of,
+        help="ask about the function there (default: the largest)",
+    )
+    option("store", None, metavar="DIR", type=Path, help="keep the store here; if it exists, only ask it")
+    option(
+        "compare",
+        "all",
+        metavar="SIZE",
+        type=compared_size,
+        help="code to recover with Python's containers, too",
+    )
+    option(
+        "figure",
+        "demo.svg",
+        metavar="F",
+        type=Path,
+        help="where to draw the memory of both (default: demo.svg)",
+    )
     return parser.parse_args()
 
 
-def choose_file(name: str | None, address: int | None) -> Path:
-    """The file to disassemble, in which `address` must be; says which file it is."""
+def choose_file(name: str | None, address: int | None) -> tuple[Path, int]:
+    """The file to take apart, in which `address` must be, and its bytes of code; says which file it is."""
     if name:
         path, why = Path(name), ""
     else:
         print("No FILE given: looking for a library ...")
         path, why = default_file()
         why = f" ({why})"
-    image = Image(path)
-    print(f"{path}{why}")
-    if address is not None and not image.contains(address):
-        raise ImageError(f"{address:#x} is in no executable section of {path}: name another ADDRESS")
-    code = f"{image.code_bytes / _MIB:,.1f} MiB of code in {len(image.sections)} sections"
-    print(f"{image.machine.name}, {code}\n", flush=True)
-    image.close()
-    return path
+    with Image(path) as image:
+        print(f"{path}{why}")
+        if address is not None and not image.contains(address):
+            raise ImageError(f"{address:#x} is in no executable section of {path}: name another ADDRESS")
+        code = f"{image.code_bytes / _MIB:,.1f} MiB of code in {len(image.sections)} sections"
+        print(f"{image.machine.name}, {code}\n", flush=True)
+        return path, image.code_bytes
 
 
-def show_build(facts: dict[str, Any]) -> None:
-    count, seconds = facts["instructions"], facts["seconds"] + facts["closing_seconds"]
-    print(f"First process: {count:,} instructions and {facts['references']:,} references in {seconds:.1f} s")
-    print(f"  {count / seconds:,.0f} instructions/s, of that storing {facts['storing_seconds']:.1f} s,")
-    print(f"  closing (all durable) {facts['closing_seconds']:.1f} s; the rest is capstone and the loop")
-    disk = facts["disk_bytes"]
-    print(f"  {disk / _MIB:,.0f} MiB on disk, {disk / count:.1f} bytes an instruction\n", flush=True)
+def show_build(facts: dict[str, Any], budget: int) -> None:
+    counts, history = facts["counts"], facts["history"]
+    print(f"First process: {counts['instructions']:,} instructions with {counts['references']:,} references,")
+    print(f"{counts['blocks']:,} basic blocks with {counts['edges of the flow']:,} edges,", end=" ")
+    print(f"{facts['switches']:,} switches,")
+    print(f"{counts['functions']:,} functions with {counts['edges of the call graph']:,} edges of calls")
+    lasted = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in history.lasted().items())
+    print(f"  {history.seconds:.1f} s: {lasted}")
+    each = facts["disk_bytes"] / counts["instructions"]
+    print(f"  {mib(facts['disk_bytes'])} on disk, {each:.0f} bytes an instruction")
+    print(
+        f"  {mib(history.peak)} of anonymous memory, {mib(facts['before'])} before the first instruction;",
+        end=" ",
+    )
+    print(f"the store's budget was {mib(budget)}", flush=True)
 
 
 def show_check(facts: dict[str, Any]) -> bool:
     """Says whether the second process found what the first one counted."""
-    print(f"\nReopened in {1000 * facts['opening_seconds']:.1f} ms.", end=" ")
+    history = facts["history"]
+    print(f"\nSecond process: opened the store in {1000 * facts['opening_seconds']:.1f} ms,", end=" ")
+    print(f"took {history.seconds:.1f} s and {mib(history.peak)} of anonymous memory.")
     if not facts["differences"]:
-        print("Counted again: all as the first process counted, and the store is sound.")
+        print("Counted again: all as the first process counted, and the store is sound.", flush=True)
         return True
     print("NOT as the first process counted:")
     for difference in facts["differences"]:
@@ -119,51 +158,79 @@ def show_check(facts: dict[str, Any]) -> bool:
     return False
 
 
-def comparison_limit(wanted: int, instructions: int) -> int:
-    """As many instructions as wanted, as long as they fit in half of the memory that is free."""
-    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return min(wanted, instructions, free // 2 // _MOST_PYTHON_BYTES)
+def compared_bytes(wanted: int, code_bytes: int) -> int:
+    """As much code as wanted, as long as what is made of it fits in three quarters of the memory there is."""
+    return min(wanted, code_bytes, available() * 3 // 4 // _MOST_PYTHON_BYTES)
 
 
-def show_memory(built: dict[str, Any], plain: dict[str, Any] | None, budget: int) -> None:
-    """Peak memory of the store's process, beside that of Python's dicts and lists."""
-    peak, before = built["peak"], built["before"]
-    print(f"\nPeak memory of the first process, the store's budget being {mib(budget).strip()}:")
-    print(f"  {mib(peak.anonymous)} anonymous, of it {mib(before).strip()} before the first instruction")
-    print(f"  {mib(peak.high_water)} with pages of files, which the kernel drops when it needs memory")
-    if plain is None:
-        return
-    taken = plain["peak"].anonymous - plain["before"]
-    if taken < _LEAST_COMPARED:
-        print("Too small a file to compare that with Python's dicts.")
-        return
-    each = taken / plain["instructions"]
-    python = each * built["instructions"]
-    part, scaled = f"the first {plain['instructions']:,}", ", scaled to all"
-    if plain["instructions"] == built["instructions"]:
-        part, scaled = "all", ""
-    print(f"The same in Python's dicts and lists (a process of its own; {part} of the instructions):")
-    print(f"  {mib(python)} anonymous, {each:.0f} bytes an instruction{scaled}")
-    print(f"  {plain['instructions'] / plain['seconds']:,.0f} instructions/s")
-    print(f"That is {python / max(peak.anonymous - before, 1):.1f} times what the store's process took.")
+def compare(
+    arguments: argparse.Namespace, file: Path, scratch: Path, part: int | None, ours: tuple[Any, Any]
+) -> bool:
+    """Does the same with Python's containers, of a part of the code if one is given; whether both agree."""
+    if part is None:
+        built, asked = ours
+    else:
+        print(f"\nComparing the first {mib(part)} of code: the rest does not fit, or was not asked for.")
+        built = run(build_step, str(file), str(scratch / "part"), arguments.memory, part)
+        asked = run(query_step, str(scratch / "part"), None, arguments.memory, False)
+    plain = run(compare_step, str(file), arguments.address if part is None else None, part)
+    lines = differences(built["counts"], plain["counts"])
+    if asked["findings"] != plain["findings"]:
+        lines.append("the queries have other answers")
+    show_comparison(built, asked, plain, lines)
+    title = f"Recovering {file.name}" + ("" if part is None else f", the first {mib(part)} of its code")
+    draw(arguments.figure, title, built, asked, plain)
+    return not lines
+
+
+def show_comparison(built: Any, asked: Any, plain: Any, lines: list[str]) -> None:
+    ours, theirs = (built["history"], asked["history"]), plain["history"]
+    peak, seconds = max(history.peak for history in ours), sum(history.seconds for history in ours)
+    print("\nThe same with dict, list, bytearray and networkx.DiGraph, in a process of its own:")
+    print(
+        f"  {mib(theirs.peak)} of anonymous memory, {theirs.peak / peak:.1f} times the store's {mib(peak)};"
+    )
+    print(f"  {theirs.seconds:.1f} s, {theirs.seconds / seconds:.2f} times the store's {seconds:.1f} s,")
+    print("  and lost at the end: the next process would begin anew.")
+    for line in lines:
+        print(f"  NOT the same: {line}")
+    if not lines:
+        print("  All counts, all calls and all answers are the same.", flush=True)
+
+
+def draw(path: Path, title: str, built: Any, asked: Any, plain: Any) -> None:
+    counts = built["counts"]
+    subtitle = (
+        f"{counts['instructions']:,} instructions, {counts['blocks']:,} blocks, {counts['functions']:,} "
+        "functions; MiB of anonymous memory over time"
+    )
+    curves = [
+        figure.Curve("dict and networkx.DiGraph", _PYTHON_COLOUR, [plain["history"]]),
+        figure.Curve("pyrsistence", _EM_COLOUR, [built["history"], asked["history"]]),
+    ]
+    figure.write(path, title, subtitle, curves)
+    print(f"\nDrawn: {path}")
 
 
 def mib(count: float) -> str:
-    return f"{count / _MIB:8,.0f} MiB"
+    return f"{count / _MIB:,.0f} MiB"
 
 
-def demonstrate(arguments: argparse.Namespace, folder: Path) -> bool:
-    """All steps; whether the second process agreed with the first."""
+def demonstrate(arguments: argparse.Namespace, scratch: Path) -> bool:
+    """All steps; whether all processes agreed."""
+    folder = arguments.store or scratch / "store"
     if folder.is_dir() and any(folder.iterdir()):
-        print(f"{folder} exists: showing what it holds\n")
-        return show_check(run(report_step, str(folder), arguments.address, arguments.memory))
-    file = choose_file(arguments.file, arguments.address)
-    built = run(build_step, str(file), str(folder), arguments.memory)
-    show_build(built)
-    agreed = show_check(run(report_step, str(folder), arguments.address, arguments.memory))
-    limit = comparison_limit(arguments.compare, built["instructions"])
-    show_memory(built, run(compare_step, str(file), limit) if limit > 0 else None, arguments.memory)
-    return agreed
+        print(f"{folder} exists: asking what it holds")
+        return show_check(run(query_step, str(folder), arguments.address, arguments.memory, True))
+    file, code_bytes = choose_file(arguments.file, arguments.address)
+    built = run(build_step, str(file), str(folder), arguments.memory, None)
+    show_build(built, arguments.memory)
+    asked = run(query_step, str(folder), arguments.address, arguments.memory, True)
+    agreed = show_check(asked)
+    part = compared_bytes(arguments.compare, code_bytes)
+    if part == 0:
+        return agreed
+    return compare(arguments, file, scratch, None if part == code_bytes else part, (built, asked)) and agreed
 
 
 def main() -> int:
@@ -171,8 +238,8 @@ def main() -> int:
     # /tmp is in memory on many machines; /var/tmp is not.
     scratch = Path(tempfile.mkdtemp(prefix="pyrsistence-", dir=os.environ.get("TMPDIR", "/var/tmp")))
     try:
-        return 0 if demonstrate(arguments, arguments.store or scratch / "store") else 1
-    except (ImageError, StepError) as error:
+        return 0 if demonstrate(arguments, scratch) else 1
+    except (ImageError, StepError, OSError) as error:
         print(f"disassemble: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

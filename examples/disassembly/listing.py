@@ -1,110 +1,89 @@
-"""The listing: what is kept of a disassembly, under which name, and how it is filled.
-
-    instructions  dict  address -> (size, mnemonic, operands)
-    order         list  the addresses of the instructions, ascending
-    references    list  (target, source), sorted
-    targets       dict  target -> (how often it is referred to, where its pairs begin in `references`)
-    summary       dict  facts and counts, for a later process to check against
-
-The members come from a pyrsistence.Store or from InMemory: the code that fills them is the same.
-"""
+"""The listing: the first pass over the code, which finds instructions and what they refer to."""
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from itertools import groupby, islice
-from operator import itemgetter
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from .decoder import Decoder, Piece
 from .image import Image
+from .kinds import Kind
+from .members import CODE, DATA, FUNCTION_HEAD, HEAD, INSTRUCTION, LEADER, TRANSFER, Program
 from .sweep import sweep
-
-_BATCH = 10_000
-
-
-class Members(Protocol):
-    """Named dicts and lists, made when first asked for."""
-
-    def dict(self, name: str) -> Any: ...
-
-    def list(self, name: str) -> Any: ...
+from .symbols import function_addresses, names
 
 
-class InMemory:
-    """Members that are Python's own dicts and lists, for comparison."""
-
-    def __init__(self) -> None:
-        self._members: dict[str, Any] = {}
-
-    def dict(self, name: str) -> Any:
-        return self._members.setdefault(name, {})
-
-    def list(self, name: str) -> Any:
-        return self._members.setdefault(name, [])
-
-
-def build(
-    image: Image, members: Members, advance: Callable[[int], object], limit: int | None = None
-) -> dict[str, Any]:
-    """Disassembles the image into the members, and returns the summary.
-
-    `advance` is told of bytes done. At most `limit` instructions, to the batch.
-    """
-    begin = time.perf_counter()
-    facts = _fill(image, members, advance, limit)
-    facts["targets"] = _index_references(members)
-    facts["seconds"] = time.perf_counter() - begin
-    facts.update(file=str(image.path), machine=image.machine.name, start=image.start())
-    members.dict("summary").update(facts)
-    return facts
+def list_code(image: Image, program: Program, advance: Callable[[int], object]) -> dict[str, Any]:
+    """Fills all members but the graphs of blocks and of calls. `advance` is told of bytes done."""
+    program.flags.add_ranges((s.address, s.address + s.size) for s in image.sections)
+    program.names.update(names(image))
+    _mark(program, image, function_addresses(image).tolist(), FUNCTION_HEAD | LEADER)
+    decoder = Decoder(image.machine)
+    mix: Counter[int] = Counter()
+    references = 0
+    for piece in sweep(image, decoder):
+        _store(piece, program)
+        _flag(piece, program, image)
+        mix.update(dict(enumerate(np.bincount(piece.mnemonics).tolist())))
+        references += piece.references.size
+        advance(piece.end - piece.begin)
+    program.mnemonics.extend(decoder.mnemonics)
+    counts = {decoder.mnemonics[number]: count for number, count in mix.items() if count}
+    return {"instructions": mix.total(), "references": references, "mix": counts}
 
 
-def _fill(
-    image: Image, members: Members, advance: Callable[[int], object], limit: int | None
-) -> dict[str, Any]:
-    instructions, order, references = (
-        members.dict("instructions"),
-        members.list("order"),
-        members.list("references"),
-    )
-    mix: Counter[str] = Counter()
-    code_bytes = 0
-    storing = 0.0
-    for batch in sweep(image):
-        begin = time.perf_counter()
-        instructions.update(batch.instructions)
-        order.extend([address for address, _ in batch.instructions])
-        references.extend(batch.references)
-        storing += time.perf_counter() - begin
-        mix.update([mnemonic for _, (_, mnemonic, _) in batch.instructions])
-        code_bytes += batch.code_bytes
-        advance(batch.code_bytes)
-        if limit is not None and len(order) >= limit:
-            break
-    return {
-        "instructions": len(order),
-        "references": len(references),
-        "code_bytes": code_bytes,
-        "mix": dict(mix),
-        "storing_seconds": storing,
-    }
+def _store(piece: Piece, program: Program) -> None:
+    texts = piece.operands
+    rows = np.empty(piece.addresses.size, INSTRUCTION)
+    rows["size"] = piece.sizes
+    rows["mnemonic"] = piece.mnemonics
+    rows["length"] = np.diff(texts.ends, prepend=0)
+    rows["operands"] = len(program.operands) + texts.begins
+    program.operands.extend(texts.data)
+    program.instructions.set_many(piece.addresses, rows)
+    program.transfers.extend(_transfers(piece))
+    program.references.add_edges_from(piece.references)
 
 
-def _index_references(members: Members) -> int:
-    """Sorts the references, and notes where each target's begin. Returns the number of targets."""
-    references, targets = members.list("references"), members.dict("targets")
-    references.sort()
-    entries = _target_entries(references)
-    while batch := list(islice(entries, _BATCH)):
-        targets.update(batch)
-    return len(targets)
+def _transfers(piece: Piece) -> NDArray[np.void]:
+    """Jumps, branches, calls and ends, with where they go to if that can be seen."""
+    numbers = np.flatnonzero((piece.kinds != 0) & (piece.kinds != Kind.DATA))
+    rows = np.zeros(numbers.size, TRANSFER)
+    rows["address"] = piece.addresses[numbers]
+    rows["kind"] = piece.kinds[numbers]
+    known = piece.references[piece.references["kind"] != Kind.DATA]
+    rows["target"][rows["address"].searchsorted(known["source"])] = known["target"]
+    return rows
 
 
-def _target_entries(references: Iterable[Any]) -> Iterator[tuple[int, tuple[int, int]]]:
-    position = 0
-    for target, pairs in groupby(references, key=itemgetter(0)):
-        count = sum(1 for _ in pairs)
-        yield target, (count, position)
-        position += count
+def _flag(piece: Piece, program: Program, image: Image) -> None:
+    """Marks the bytes of the piece, and wherever its jumps and calls lead to."""
+    flags = program.flags[piece.begin : piece.end]
+    flags |= np.repeat(np.where(piece.is_data, DATA, CODE).astype("u1"), piece.sizes)
+    flags[piece.addresses - np.uint64(piece.begin)] |= HEAD
+    # A call does not end a block: it mostly comes back.
+    ends = (piece.kinds != 0) & (piece.kinds != Kind.DATA) & (piece.kinds != Kind.CALL)
+    behind = (piece.addresses + piece.sizes)[ends]
+    goes = piece.references["kind"] != Kind.DATA
+    calls = piece.references["kind"] == Kind.CALL
+    targets = piece.references["target"]
+    for addresses, wanted in (
+        (behind, LEADER),
+        (targets[goes & ~calls], LEADER),
+        (targets[calls], LEADER | FUNCTION_HEAD),
+    ):
+        near = (addresses >= piece.begin) & (addresses < piece.end)
+        flags[addresses[near] - np.uint64(piece.begin)] |= wanted
+        _mark(program, image, np.unique(addresses[~near]).tolist(), wanted)
+    program.flags[piece.begin : piece.end] = flags
+
+
+def _mark(program: Program, image: Image, addresses: Iterable[int], flags: int) -> None:
+    mark = program.flags.mark
+    for address in addresses:
+        if image.contains(address):
+            mark(address, 1, flags)

@@ -1,18 +1,27 @@
-"""Machines: what an ELF header calls a machine, and what capstone is told to disassemble it.
+"""Machines: what an ELF header calls a machine, how capstone disassembles it, and how its code flows.
 
-Code references are read off the operands' text, since capstone's fast form has nothing else. That is done
-for x86 and ARM; the instructions of other machines are listed without references.
+Kinds and targets are read off capstone's text, since its fast form has nothing else; the kind of each
+mnemonic once, the targets of many instructions at a time. That is done for x86 and ARM; the instructions of
+other machines are listed without references, and each of their functions is one block.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import capstone
+import numpy as np
+from numpy.typing import NDArray
 
-# (address, size, mnemonic, operands) -> the address that the instruction refers to, or None.
-Target = Callable[[int, int, str, str], "int | None"]
+from .kinds import Kind
+from .texts import Texts
+
+Addresses = NDArray[np.uint64]
+# (operands, the addresses behind the instructions) -> the numbers of those that refer to something, and to
+# what.
+Targets = Callable[[Texts, Addresses], tuple[NDArray[np.int64], Addresses]]
 
 
 @dataclass(frozen=True)
@@ -22,7 +31,14 @@ class Machine:
     name: str
     arch: int
     mode: int
-    target: Target | None = None
+    # The first pattern that fits the whole mnemonic tells its kind.
+    kinds: tuple[tuple[str, Kind], ...] = ()
+    # Addresses that are an operand themselves: where branches go to. Constants may look the same.
+    direct: Targets | None = None
+    # Addresses of data that an operand is in.
+    indirect: Targets | None = None
+    # The type of the entries of a switch's table, if they are relative to the table.
+    table: str = ""
 
     def disassembler(self) -> capstone.Cs:
         """A disassembler that passes bad bytes over as `.byte` (one byte, or one unit of code)."""
@@ -30,42 +46,69 @@ class Machine:
         engine.skipdata = True
         return engine
 
-
-def _x86_target(address: int, size: int, mnemonic: str, operands: str) -> int | None:
-    """Direct jumps and calls, and whatever is addressed relative to RIP."""
-    if operands.startswith("0x"):
-        # "bnd jmp" and "notrack call" carry a prefix.
-        name = mnemonic.rpartition(" ")[2]
-        if name[0] == "j" or name == "call" or name.startswith("loop"):
-            return int(operands, 16)
-        return None
-    start = operands.find("[rip ")
-    if start < 0:
-        return None
-    # "[rip + 0x1234]" or "[rip - 8]"
-    offset = int(operands[start + 7 : operands.index("]", start)], 0)
-    return address + size + (offset if operands[start + 5] == "+" else -offset)
+    def kind_of(self, mnemonic: str) -> int:
+        """The Kind of an instruction; 0 if it just goes on."""
+        return next((kind for pattern, kind in self.kinds if re.fullmatch(pattern, mnemonic)), 0)
 
 
-def _arm_target(address: int, size: int, mnemonic: str, operands: str) -> int | None:
-    """Branches: b, bl, b.ne, cbz, tbnz and the like; the target is the last operand."""
-    if mnemonic[0] != "b" and not mnemonic.startswith(("cb", "tb")):
-        return None
-    start = operands.rfind("#0x")
-    if start < 0 or (mnemonic[0] == "b" and start > 0):
-        return None
-    return int(operands[start + 1 :], 16)
+_X86_KINDS = (
+    # "bnd jmp", "notrack call" and "repz ret" carry a prefix.
+    (r"(.* )?l?jmp", Kind.JUMP),
+    (r"(.* )?(j\w+|loop\w*)", Kind.BRANCH),
+    (r"(.* )?l?call", Kind.CALL),
+    (r"(.* )?(ret\w*|iret\w*|sysret\w*|sysexit\w*|hlt|ud\d|int3)", Kind.STOP),
+)
+_ARM64_KINDS = (
+    (r"b", Kind.JUMP),
+    (r"br\w*", Kind.JUMP),
+    (r"bc?\.\w+|cbn?z|tbn?z", Kind.BRANCH),
+    (r"bl|blr\w*", Kind.CALL),
+    (r"ret\w*|eret\w*|udf|brk|hlt", Kind.STOP),
+    (r"adr", Kind.DATA),
+)
+_CONDITION = "(eq|ne|hs|cs|lo|cc|mi|pl|vs|vc|hi|ls|ge|lt|gt|le)"
+_ARM_KINDS = (
+    (r"b|bx", Kind.JUMP),
+    (rf"b{_CONDITION}|bx{_CONDITION}|cbn?z", Kind.BRANCH),
+    (rf"blx?{_CONDITION}?", Kind.CALL),
+    (r"udf", Kind.STOP),
+)
 
 
-def _big_endian(machine: Machine) -> Machine:
-    return Machine(machine.name, machine.arch, machine.mode | capstone.CS_MODE_BIG_ENDIAN, machine.target)
+def _x86_direct(operands: Texts, _: Addresses) -> tuple[NDArray[np.int64], Addresses]:
+    """All of the operands is "0x1234", as of a jump or a call."""
+    at = operands.find(b"0x")
+    numbers = operands.number_of(at)
+    is_first = at == operands.begins[numbers]
+    at, numbers = at[is_first], numbers[is_first]
+    return numbers, operands.hexadecimal(at + 2, numbers)
+
+
+def _x86_indirect(operands: Texts, behind: Addresses) -> tuple[NDArray[np.int64], Addresses]:
+    """What is addressed relative to RIP: "[rip + 0x1234]" or "[rip - 8]"."""
+    at = operands.find(b"[rip ")
+    numbers = operands.number_of(at)
+    in_hexadecimal = operands.byte_at(at + 8) == ord("x")
+    offsets = operands.hexadecimal(np.where(in_hexadecimal, at + 9, at + 7), numbers)
+    forward = operands.byte_at(at + 5) == ord("+")
+    return numbers, np.where(forward, behind[numbers] + offsets, behind[numbers] - offsets)
+
+
+def _arm_direct(operands: Texts, _: Addresses) -> tuple[NDArray[np.int64], Addresses]:
+    """The last operand, if it is "#0x1234": of b, bl, cbz x0, tbz w0, #3, adr x0 and the like."""
+    at = operands.find(b"#0x")
+    numbers = operands.number_of(at)
+    last = np.append(numbers[1:] != numbers[:-1], np.ones(min(numbers.size, 1), "?"))
+    return numbers[last], operands.hexadecimal(at[last] + 3, numbers[last])
 
 
 _MACHINES = {
-    "EM_X86_64": Machine("x86-64", capstone.CS_ARCH_X86, capstone.CS_MODE_64, _x86_target),
-    "EM_386": Machine("x86", capstone.CS_ARCH_X86, capstone.CS_MODE_32, _x86_target),
-    "EM_AARCH64": Machine("AArch64", capstone.CS_ARCH_ARM64, capstone.CS_MODE_ARM, _arm_target),
-    "EM_ARM": Machine("ARM", capstone.CS_ARCH_ARM, capstone.CS_MODE_ARM, _arm_target),
+    "EM_X86_64": Machine(
+        "x86-64", capstone.CS_ARCH_X86, capstone.CS_MODE_64, _X86_KINDS, _x86_direct, _x86_indirect, "<i4"
+    ),
+    "EM_386": Machine("x86", capstone.CS_ARCH_X86, capstone.CS_MODE_32, _X86_KINDS, _x86_direct),
+    "EM_AARCH64": Machine("AArch64", capstone.CS_ARCH_ARM64, capstone.CS_MODE_ARM, _ARM64_KINDS, _arm_direct),
+    "EM_ARM": Machine("ARM", capstone.CS_ARCH_ARM, capstone.CS_MODE_ARM, _ARM_KINDS, _arm_direct),
     "EM_RISCV": Machine("RISC-V", capstone.CS_ARCH_RISCV, capstone.CS_MODE_RISCV64 | capstone.CS_MODE_RISCVC),
     "EM_PPC64": Machine("POWER", capstone.CS_ARCH_PPC, capstone.CS_MODE_64),
     "EM_PPC": Machine("PowerPC", capstone.CS_ARCH_PPC, capstone.CS_MODE_32),
@@ -86,4 +129,4 @@ def known(e_machine: str) -> bool:
 def machine_of(e_machine: str, little_endian: bool) -> Machine:
     """The machine of an ELF header. Errors: KeyError for one that is not in the table."""
     machine = _MACHINES[e_machine]
-    return machine if little_endian else _big_endian(machine)
+    return machine if little_endian else replace(machine, mode=machine.mode | capstone.CS_MODE_BIG_ENDIAN)

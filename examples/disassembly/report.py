@@ -1,146 +1,129 @@
-"""What a later process finds in the store: the mix, the targets, one instruction; and a check."""
+"""The report: what a later process found, for people to read."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Mapping
-from heapq import nlargest
 from typing import Any
 
-from .image import Image, ImageError
-from .listing import Members
+from .members import Program
+from .names import readable
+from .queries import Findings
 
-_MOST = 12
+_MOST = 8
 _BAR = 40
-_BEFORE, _AFTER = 3, 5
+_BEFORE, _AFTER = 3, 6
+# Of a chain, so many calls at its beginning and at its end.
+_CHAIN_ENDS = 6
+# Bytes that hold as many instructions of any machine.
+_NEIGHBOURHOOD = 128
 
 
-def show_mix(members: Members) -> None:
-    """The most frequent mnemonics, with a bar each."""
-    summary = members.dict("summary")
-    total = max(summary["instructions"], 1)
-    mix = Counter(summary["mix"])
-    print(f"Instruction mix ({len(mix):,} mnemonics):")
+def show(program: Program, findings: Findings, address: int | None) -> None:
+    """All of it."""
+    names = _Names(program, findings)
+    _show_mix(program.summary)
+    _show_called(findings, names)
+    _show_recursion(findings, names)
+    _show_chain(findings, names)
+    _show_shapes(findings, names)
+    _show_reach(findings, names, len(program.functions))
+    _show_instruction(program, findings.asked if address is None else address)
+    times = ", ".join(f"{what} {seconds:.2f} s" for what, seconds in findings.seconds.items())
+    print(f"\nBy NetworkX on the stored graphs: {times}.", flush=True)
+
+
+class _Names:
+    """The names of all functions that are shown, found together."""
+
+    def __init__(self, program: Program, findings: Findings) -> None:
+        wanted = {findings.asked, *_ends_of(findings.chain)}
+        wanted.update(function for function, _ in findings.most_called)
+        wanted.update(shape.function for shape in findings.largest)
+        wanted.update(function for group in findings.recursion[:1] for function in group[:1])
+        found = {address: _name_of(program, address) for address in sorted(wanted)}
+        self._names = dict(zip(found, readable(list(found.values())), strict=True))
+
+    def __getitem__(self, address: int) -> str:
+        return self._names[address]
+
+
+def _name_of(program: Program, address: int) -> str:
+    """The symbol; of a stub that only jumps through a slot, what the dynamic linker puts there."""
+    if address in program.names:
+        return str(program.names[address])
+    for place in program.heads(address, int(program.functions[address][0]))[:2]:
+        for slot in program.references.adj.get(place, ()):
+            name = program.names.get(slot, "")
+            if name.startswith("address of "):
+                return name.removeprefix("address of ") + "@plt"
+    return f"function_{address:x}"
+
+
+def _show_mix(summary: Any) -> None:
+    mix, total = Counter(summary["mix"]), max(summary["instructions"], 1)
+    print(f"\nInstructions ({len(mix):,} mnemonics):")
     most = mix.most_common(_MOST)
     for mnemonic, count in most:
         bar = "#" * round(_BAR * count / most[0][1])
         print(f"  {mnemonic:<12} {count:>12,}  {100 * count / total:5.1f} %  {bar}")
 
 
-def show_targets(members: Members, image: Image | None) -> None:
-    """The addresses that most instructions refer to, by name where the file has one."""
-    targets, references = members.dict("targets"), members.list("references")
-    if not targets:
-        print(f"No code references: they are not read off {members.dict('summary')['machine']} code.")
+def _show_called(findings: Findings, names: _Names) -> None:
+    print("\nFunctions that most others call:")
+    for function, callers in findings.most_called[:_MOST]:
+        print(f"  {function:#12x}  {callers:>8,} callers  {names[function]}")
+
+
+def _show_recursion(findings: Findings, names: _Names) -> None:
+    groups = findings.recursion
+    if not groups:
+        print("\nRecursion: no functions call each other in circles.")
         return
-    most = nlargest(_MOST, targets.items(), key=lambda item: (item[1][0], -item[0]))
-    names = _names(members, image, [target for target, _ in most]) if image else {}
-    print(f"Most referenced of {len(targets):,} targets:")
-    for target, (count, position) in most:
-        _, source = references[position]
-        print(f"  {target:#12x} {count:>10,} times, first from {source:#x}  {names.get(target, '')}".rstrip())
+    members = sum(map(len, groups))
+    print(f"\nRecursion: {members:,} functions in {len(groups):,} groups that call each other in circles;")
+    print(f"  the largest has {len(groups[0]):,}, of them {names[groups[0][0]]}")
 
 
-def _names(members: Members, image: Image, addresses: list[int]) -> dict[int, str]:
-    """Symbols; and a stub that only jumps where the dynamic linker says has the name of what is there."""
-    slots = {}
-    for address in addresses:
-        slot = _slot_of_stub(members, image, address)
-        if slot is not None:
-            slots[address] = slot
-    names = image.names({*addresses, *slots.values()})
-    for address, slot in slots.items():
-        if slot in names:
-            names.setdefault(address, names[slot].replace("address of", "stub of"))
-    return names
+def _show_chain(findings: Findings, names: _Names) -> None:
+    chain = findings.chain
+    print(f"\nDeepest chain of calls: {len(chain):,} functions, a group of recursion counted as one:")
+    for number, function in enumerate(chain, 1):
+        if _CHAIN_ENDS < number <= len(chain) - _CHAIN_ENDS:
+            if number == _CHAIN_ENDS + 1:
+                print("     ...")
+            continue
+        print(f"  {number:>5}  {names[function]}")
 
 
-def _slot_of_stub(members: Members, image: Image, address: int) -> int | None:
-    """The address that an indirect jump at (or one instruction behind) `address` takes its target from."""
-    instructions, target_of = members.dict("instructions"), image.machine.target
-    for _ in range(2):
-        instruction = instructions.get(address)
-        if instruction is None or target_of is None:
-            return None
-        size, mnemonic, operands = instruction
-        if mnemonic.endswith("jmp") and "[rip" in operands:
-            return target_of(address, size, mnemonic, operands)
-        address += size
-    return None
+def _ends_of(chain: list[int]) -> list[int]:
+    return [*chain[:_CHAIN_ENDS], *chain[-_CHAIN_ENDS:]]
 
 
-def show_instruction(members: Members, address: int) -> None:
-    """The instruction at an address with its neighbours; `order` is searched as any sorted sequence is."""
-    instructions, targets = members.dict("instructions"), members.dict("targets")
-    order = members.list("order")
-    index = bisect_right(order, address) - 1
-    if index < 0 or address >= order[index] + instructions[order[index]][0]:
-        raise ImageError(
-            f"{address:#x} is in no executable section; the code is from {order[0]:#x} to {order[-1]:#x}"
-        )
-    found = order[index]
-    where = f"at {address:#x}" if found == address else f"at {found:#x}, which {address:#x} lies in"
-    print(f"Instruction {where} (number {index:,}):")
-    for near in order[max(index - _BEFORE, 0) : index + _AFTER + 1]:
-        _, mnemonic, operands = instructions[near]
-        count = targets.get(near, (0, 0))[0]
-        mark = "->" if near == found else "  "
+def _show_shapes(findings: Findings, names: _Names) -> None:
+    print("\nLargest functions, by the dominators of their blocks:")
+    print("     blocks  reached  depth  loops")
+    for shape in findings.largest[:_MOST]:
+        numbers = f"{shape.blocks:>11,} {shape.reached:>8,} {shape.depth:>6,} {shape.loops:>6,}"
+        print(f"{numbers}  {names[shape.function]}")
+
+
+def _show_reach(findings: Findings, names: _Names, functions: int) -> None:
+    share = f"{100 * findings.calls / functions:.1f} %"
+    print(f"\n{names[findings.asked]}, at {findings.asked:#x}:")
+    print(f"  comes to {findings.calls:,} of {functions:,} functions ({share}) by direct calls,")
+    print(f"  and {findings.callers:,} come to it")
+
+
+def _show_instruction(program: Program, address: int) -> None:
+    """The instruction at an address with its neighbours, which the flags tell."""
+    begin, end = next((b, e) for b, e in program.summary["ranges"] if b <= address < e)
+    heads = program.heads(max(address - _NEIGHBOURHOOD, begin), min(address + _NEIGHBOURHOOD, end))
+    index = max(bisect_right(heads, address) - 1, 0)
+    print(f"\nInstructions at {address:#x}:")
+    for near in heads[max(index - _BEFORE, 0) : index + _AFTER + 1]:
+        _, mnemonic, operands = program.instruction(near)
+        count = program.references.in_degree(near) if near in program.references else 0
+        mark = "->" if near == heads[index] else "  "
         note = f"   ; referred to {count:,} times" if count else ""
         print(f"  {mark} {near:#12x}  {mnemonic:<10} {operands}{note}".rstrip())
-
-
-def check(members: Members, advance: Callable[[int], object]) -> list[str]:
-    """Counts again all that the building process counted; returns what differs. `advance` hears of steps."""
-    summary = members.dict("summary")
-    mix, code_bytes, in_order = _count_instructions(members, advance)
-    referred, misplaced = _count_references(members, advance)
-    expected_found = {
-        "instructions": (summary["instructions"], len(members.dict("instructions"))),
-        "instructions by a walk": (summary["instructions"], mix.total()),
-        "addresses in order": (summary["instructions"], in_order),
-        "instruction mix": (summary["mix"], dict(mix)),
-        "bytes of code": (summary["code_bytes"], code_bytes),
-        "references": (summary["references"], len(members.list("references"))),
-        "references by target": (summary["references"], referred),
-        "targets": (summary["targets"], len(members.dict("targets"))),
-        "targets out of place": (0, misplaced),
-    }
-    return [
-        f"{what}: expected {expected}, found {found}"
-        for what, (expected, found) in expected_found.items()
-        if expected != found
-    ]
-
-
-def _count_instructions(members: Members, advance: Callable[[int], object]) -> tuple[Counter[str], int, int]:
-    """The mix, the bytes, and how many addresses of `order` are those of the dict, one by one, ascending."""
-    mix: Counter[str] = Counter()
-    code_bytes = in_order = 0
-    last = -1
-    instructions, order = members.dict("instructions"), members.list("order")
-    # Not strict: their lengths are compared by the caller, which names what differs.
-    for (address, (size, mnemonic, _)), ordered in zip(instructions.items(), order, strict=False):
-        mix[mnemonic] += 1
-        code_bytes += size
-        in_order += last < address == ordered
-        last = address
-        advance(1)
-    return mix, code_bytes, in_order
-
-
-def _count_references(members: Members, advance: Callable[[int], object]) -> tuple[int, int]:
-    """The references that targets account for, and the targets whose pairs are not where they say."""
-    references, targets = members.list("references"), members.dict("targets")
-    referred = misplaced = 0
-    for target, (count, position) in targets.items():
-        referred += count
-        first, last = references[position], references[position + count - 1]
-        misplaced += not (first[0] == last[0] == target)
-        advance(1)
-    return referred, misplaced
-
-
-def steps(summary: Mapping[str, Any]) -> int:
-    """The steps of check(), for a progress bar."""
-    return int(summary["instructions"] + summary["targets"])

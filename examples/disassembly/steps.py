@@ -1,11 +1,11 @@
 """The steps of the demonstration, each in a process of its own, so that each one's memory is its own.
 
-    build    disassembles into a store, closes it
-    report   reopens the store: shows it, checks it
-    compare  disassembles into Python's own dicts and lists
+    build    recovers the program into a store, closes it
+    query    opens the store for reading: asks, shows, checks
+    compare  does both with Python's own containers
 
-A step returns a dict of facts. `run` starts one in a new interpreter and samples its memory from outside, so
-that the sampling costs the step nothing.
+A step is given a function to tell of its phases, and returns a dict of facts. `run` starts one in a new
+interpreter and samples its memory from outside, so that the sampling costs the step nothing.
 """
 
 from __future__ import annotations
@@ -25,12 +25,18 @@ from tqdm import tqdm
 
 import pyrsistence
 
-from . import report as reports
+from . import report
+from .blocks import connect
+from .census import census, differences
 from .image import Image, ImageError
-from .listing import InMemory, build
-from .memory import Peak, memory_of
+from .listing import list_code
+from .members import Program
+from .memory import History, memory_of
+from .plain import InMemory, PlainDiGraph
+from .queries import ask
 
 _SAMPLE_SECONDS = 0.01
+Note = Callable[[str], None]
 
 # One bar a process: tqdm's own lock is a semaphore between processes, left behind by a killed one.
 tqdm.set_lock(threading.RLock())
@@ -40,9 +46,9 @@ class StepError(Exception):
     """A step failed; the message is its error."""
 
 
-def _bar(total: int, unit: str, title: str) -> tqdm:
+def _bar(total: int, title: str) -> tqdm:
     # disable=None: no bar where the output is not a terminal.
-    return tqdm(total=total, unit=unit, unit_scale=True, desc=title, leave=False, disable=None)
+    return tqdm(total=total, unit="B", unit_scale=True, desc=title, leave=False, disable=None)
 
 
 def disk_bytes(folder: Path) -> int:
@@ -50,72 +56,92 @@ def disk_bytes(folder: Path) -> int:
     return sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())
 
 
-def build_step(file: str, folder: str, memory: int) -> dict[str, Any]:
-    """Disassembles `file` into a new store in `folder`."""
-    pyrsistence.set_memory_budget(memory)
+def _image(file: str, code_bytes: int | None) -> Image:
     image = Image(file)
-    before = memory_of().anonymous
-    with pyrsistence.Store(folder, mode="x") as store:
-        with _bar(image.code_bytes, "B", "Disassembling") as bar:
-            facts = build(image, store, bar.update)
-        if facts["instructions"] == 0:
-            raise ImageError(f"{file} has no instruction that capstone knows as {facts['machine']} code")
-        begin = time.perf_counter()
-    facts["closing_seconds"] = time.perf_counter() - begin
-    facts["before"] = before
-    facts["disk_bytes"] = disk_bytes(Path(folder))
+    if code_bytes is not None:
+        image.clip(code_bytes)
+    return image
+
+
+def _recover(image: Image, program: Program, note: Note) -> dict[str, Any]:
+    """Both passes: the same for whatever the members are."""
+    note("instructions")
+    with _bar(image.code_bytes, "Disassembling") as bar:
+        facts = list_code(image, program, bar.update)
+    if facts["instructions"] == 0:
+        raise ImageError(f"{image.path} has no instruction that capstone knows as {image.machine.name} code")
+    note("blocks")
+    with _bar(image.code_bytes, "Finding blocks") as bar:
+        facts.update(connect(image, program, bar.update))
+    facts["ranges"] = [(section.address, section.address + section.size) for section in image.sections]
+    facts["counts"] = census(program, facts["ranges"])
+    facts.update(file=str(image.path), machine=image.machine.name)
+    program.summary.update(facts)
     return facts
 
 
-def report_step(folder: str, address: int | None, memory: int) -> dict[str, Any]:
-    """Shows what the store holds, and counts it again."""
+def build_step(note: Note, file: str, folder: str, memory: int, code_bytes: int | None) -> dict[str, Any]:
+    """Recovers the program of `file`, or of its first bytes of code, into a new store in `folder`."""
+    pyrsistence.set_memory_budget(memory)
+    before = memory_of().anonymous
+    with _image(file, code_bytes) as image, pyrsistence.Store(folder, mode="x") as store:
+        facts = _recover(image, Program(store), note)
+        note("closing")
+    return {**facts, "before": before, "disk_bytes": disk_bytes(Path(folder))}
+
+
+def query_step(note: Note, folder: str, address: int | None, memory: int, show: bool) -> dict[str, Any]:
+    """Opens the store, asks, and counts again. Shows what it found if it is to."""
     pyrsistence.set_memory_budget(memory)
     begin = time.perf_counter()
-    with pyrsistence.Store(folder, mode="r+") as store:
-        summary = store.dict("summary")
-        if "instructions" not in summary:
-            raise ImageError(f"{folder} holds no finished disassembly: remove it, and run this again")
+    with pyrsistence.Store(folder, mode="r") as store:
+        if "summary" not in store or "counts" not in store.dict("summary"):
+            raise ImageError(f"{folder} holds no finished program: remove it, and run this again")
+        program = Program(store)
         opening = time.perf_counter() - begin
-        try:
-            image = Image(summary["file"])
-        except ImageError:
-            image = None  # the store does not need the file; symbols are then not shown
-        reports.show_mix(store)
-        print()
-        reports.show_targets(store, image)
-        print()
-        reports.show_instruction(store, summary["start"] if address is None else address)
-        with _bar(reports.steps(summary), "", "Checking") as bar:
-            differences = reports.check(store, bar.update)
-        differences += [str(finding) for finding in store.verify()]
-        return {"differences": differences, "opening_seconds": opening, "summary": dict(summary.items())}
+        _require_address(program, address)
+        note("queries")
+        with pyrsistence.EMDiGraph(None) as condensed:
+            findings = ask(program, address, condensed)
+        if show:
+            report.show(program, findings, address)
+        note("check")
+        found = differences(program.summary["counts"], census(program, program.summary["ranges"]))
+        found += [str(finding) for finding in store.verify()]
+        counts = program.summary["counts"]
+    return {"differences": found, "opening_seconds": opening, "findings": findings, "counts": counts}
 
 
-def compare_step(file: str, limit: int) -> dict[str, Any]:
-    """Keeps the same, of at most `limit` instructions, in Python's own dicts and lists."""
-    image = Image(file)
+def _require_address(program: Program, address: int | None) -> None:
+    if address is not None and not program.flags.is_backed(address):
+        ranges = ", ".join(f"{begin:#x} to {end:#x}" for begin, end in program.summary["ranges"])
+        raise ImageError(f"{address:#x} is in no executable section; the code is at {ranges}")
+
+
+def compare_step(note: Note, file: str, address: int | None, code_bytes: int | None) -> dict[str, Any]:
+    """Recovers the same into Python's own containers, and asks the same."""
     before = memory_of().anonymous
-    members = InMemory()
-    with _bar(image.code_bytes, "B", "Comparing with Python's dicts") as bar:
-        facts = build(image, members, bar.update, limit)
-    facts["before"] = before
-    facts["held"] = memory_of().anonymous - before
-    return facts
+    program = Program(InMemory())
+    with _image(file, code_bytes) as image:
+        facts = _recover(image, program, note)
+    note("queries")
+    findings = ask(program, address, PlainDiGraph())
+    return {**facts, "before": before, "findings": findings}
 
 
 def _child(step: Callable[..., dict[str, Any]], arguments: tuple[Any, ...], connection: Connection) -> None:
     try:
-        connection.send(step(*arguments))
+        connection.send(step(connection.send, *arguments))
     except KeyboardInterrupt:
         os._exit(130)
     except ImageError as error:
-        connection.send(str(error))
-    except (OSError, ValueError, CsError, ELFError) as error:
-        connection.send(f"{type(error).__name__}: {error}")
+        connection.send(StepError(str(error)))
+    except (OSError, ValueError, MemoryError, CsError, ELFError) as error:
+        connection.send(StepError(f"{type(error).__name__}: {error}"))
 
 
 def run(step: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
-    """Runs a step in a new process. Its facts, with the `peak` (a Memory) that it reached.
+    """Runs a step in a new process. Its facts, with its `history`.
 
     Errors: StepError, with what the step raised.
     """
@@ -124,18 +150,28 @@ def run(step: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
     process = context.Process(target=_child, args=(step, arguments, theirs))
     process.start()
     theirs.close()
-    peak = Peak(process.pid or 0)
+    history = History(process.pid or 0)
     try:
-        while not ours.poll(_SAMPLE_SECONDS):
-            peak.sample()
-        result = ours.recv()
-    except EOFError:
-        result = "the process ended without a result (see its error above)"
+        result = _followed(ours, history)
     except KeyboardInterrupt:
         process.kill()
         raise
     finally:
         process.join()
-    if isinstance(result, str):
-        raise StepError(result)
-    return {**result, "peak": peak.memory}
+    if isinstance(result, StepError):
+        raise result
+    return {**result, "history": history}
+
+
+def _followed(connection: Connection, history: History) -> Any:
+    """What the process sends at its end; phases that it begins, and its memory, go to the history."""
+    while True:
+        while not connection.poll(_SAMPLE_SECONDS):
+            history.sample()
+        try:
+            message = connection.recv()
+        except EOFError:
+            return StepError("the process ended without a result (see its error above)")
+        if not isinstance(message, str):
+            return message
+        history.begin(message)

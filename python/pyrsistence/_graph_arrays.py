@@ -25,7 +25,7 @@ class Edges(NamedTuple):
         import numpy as np
 
         ends = np.asarray(self.sources), np.asarray(self.targets)
-        if not all(_fits(end.dtype) for end in ends):
+        if not all(_fits(end) for end in ends):
             return None
         return np.ascontiguousarray(ends[0], dtype="i8"), np.ascontiguousarray(ends[1], dtype="i8")
 
@@ -78,6 +78,9 @@ def _objects(column: Any) -> list[Any]:
     return list(column.tolist() if hasattr(column, "tolist") else column)
 
 
-def _fits(dtype: Any) -> bool:
+def _fits(array: Any) -> bool:
     """Whether its values are integers of at most 64 bits with a sign."""
-    return getattr(dtype, "kind", "") in "iu" and (dtype.kind == "i" or dtype.itemsize < 8)
+    kind = array.dtype.kind
+    return kind == "i" or (
+        kind == "u" and (array.dtype.itemsize < 8 or array.size == 0 or int(array.max()) < 2**63)
+    )

@@ -118,7 +118,9 @@ def test_tables_of_edges(cls):
     graph.add_edges_from(numpy.array([["a", "b"]]))
     assert graph.has_edge("a", "b")
     graph.add_edges_from(numpy.array([[2**63, 1]], "u8"))
-    assert graph.has_edge(2**63, 1)
+    graph.add_edges_from(numpy.array([[2**63 - 1, 2]], "u8"))
+    graph.add_edges_from(numpy.zeros((0, 2), "u8"))
+    assert graph.has_edge(2**63, 1) and graph.has_edge(2**63 - 1, 2) and len(graph) == len(model) + 6
 
 
 def test_data_frames_with_attributes(cls):
