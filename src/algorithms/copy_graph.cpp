@@ -11,6 +11,7 @@ namespace emd {
 namespace {
 
 constexpr std::size_t kVerticesAtOnce = 512;
+constexpr VertexId kNoVertex{~u32{0}};
 
 // Vertices taken out of a graph in one look: keys, annexes, attributes.
 struct Vertices {
@@ -53,7 +54,7 @@ Neighbours neighbours_of(const Graph& graph, VertexId id, Side side) {
 void put_neighbours(Graph& copy, const std::vector<VertexId>& now, VertexId id, Side side, Neighbours found) {
   for (VertexId& other : found.ids) {
     const u64 old = static_cast<u64>(other);
-    if (old >= now.size())
+    if (old >= now.size() || now[old] == kNoVertex)
       throw DamagedError("graph: expected a vertex, found the number " + std::to_string(old));
     other = now[old];
   }
@@ -71,7 +72,7 @@ std::vector<VertexId> copy_vertices(Store& from_store, Member& from, const Graph
     const Operation operation(to_store);
     for (std::size_t i = 0; i < batch.ids.size(); ++i) {
       next = static_cast<u64>(batch.ids[i]) + 1;
-      now.resize(next);
+      now.resize(next, kNoVertex);
       now.back() = copy.add_vertex(batch.keys[i], batch.annexes[i]).first;
       if (!batch.attributes[i].empty()) copy.set_vertex_attributes(now.back(), batch.attributes[i]);
     }

@@ -24,7 +24,7 @@ void put_header(u8* to, const Graph::Type& type) {
 }
 }  // namespace
 
-Graph::Graph(Store& store, Member& member)
+Graph::Graph(Store& store, Member& member, u32 hub_degree)
     : store_(store),
       rows_region_(*member.regions[0]),
       index_region_(*member.regions[1]),
@@ -32,7 +32,8 @@ Graph::Graph(Store& store, Member& member)
       delta_region_(*member.regions[3]),
       index_(store_, index_region_, delta_region_, [this](u64 id) { return hash_at(id); }),
       heap_(heap_region_),
-      seed_(store.seed()) {
+      seed_(store.seed()),
+      hub_degree_(hub_degree) {
   EMD_CHECK(member.region_count == kRegionCount);
   if (laid_out()) {
     type_ = read_type();

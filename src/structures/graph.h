@@ -31,6 +31,7 @@
 #include "store/store.h"
 #include "structures/buffered_index.h"
 #include "structures/graph_header.h"
+#include "structures/neighbour_table.h"
 
 namespace emd {
 
@@ -45,6 +46,8 @@ class Graph {
   static constexpr u64 kRowsAt = kPageSize;
   static constexpr u64 kMaxVertices = kDeadNeighbour;
   static constexpr u64 kMaxKeyBytes = ~u32{0};
+  // A list with room for so many neighbours gets a table of their places when it grows, and is searched by it.
+  static constexpr u32 kHubDegree = 512;
 
   struct Type {
     bool directed = false;
@@ -64,9 +67,10 @@ class Graph {
     Bytes annex;
   };
 
-  // Opens the graph in the member's regions, which are mapped (Store::acquire). Writes nothing.
+  // Opens the graph in the member's regions, which are mapped (Store::acquire). Writes nothing. `hub_degree` is for tests:
+  // the file does not know it.
   // Errors: DamagedError, FormatError.
-  Graph(Store& store, Member& member);
+  Graph(Store& store, Member& member, u32 hub_degree = kHubDegree);
   ~Graph();
   Graph(const Graph&) = delete;
   Graph& operator=(const Graph&) = delete;
@@ -107,7 +111,7 @@ class Graph {
 
   // ---- Edges
 
-  // Cost: reads the shorter one of two lists; 16 neighbours a cache line.
+  // Cost: reads the shorter one of two lists, 16 neighbours a cache line; of a hub's a slot or two of its table.
   bool has_edge(VertexId from, VertexId to) const;
   // False if it was there.
   bool add_edge(VertexId from, VertexId to);
@@ -125,6 +129,8 @@ class Graph {
   void clear();
 
   u64 degree(VertexId id, Side side) const { return list(id, side).degree; }
+  // Whether a table tells where the neighbours are, as a hub has one.
+  bool indexed(VertexId id, Side side) const { return bool{list(id, side).table}; }
   // Calls visit(VertexId) for each neighbour, in the order of insertion. The ids are as they were read: may be any.
   template <class Visit>
   void neighbours(VertexId id, Side side, Visit&& visit) const;
@@ -180,6 +186,8 @@ class Graph {
     HeapRef block{};
     u32 width = 0;        // of what it has for each neighbour, behind the ids: zero if it is not attributed
     bool refers = false;  // that is a reference to the heap
+    NeighbourTable table = {};  // of a hub
+    HeapRef table_block{};
     const u32* ids() const { return reinterpret_cast<const u32*>(bytes); }
     u64 record_at(u32 place) const { return 4 * capacity + u64{width} * place; }
     Bytes inside(u32 place) const { return {bytes + record_at(place), width}; }
@@ -228,8 +236,14 @@ class Graph {
 
   List list(VertexId id, Side side) const;
   static u32 place_of(const List& list, VertexId id);
+  static u64 effort_of(const List& list) { return list.table ? 16 : list.used; }
+  static u64 reference_bytes(bool indexed) { return indexed ? sizeof(u64) : 0; }
   u32 place_in(VertexId id, Side side, VertexId neighbour) const;
+  void open_table(List& list, Bytes block) const;
+  HeapRef allocate_table(HeapRef block, u64 capacity);
   void move_list(VertexId id, Side side, const List& old, u64 count, bool attributed);
+  void note_place(const List& list, u32 place, u32 neighbour);
+  void note_places(const List& list);
   void clear_records(const List& list, u32 place, u64 count);
   List attributed_list(VertexId owner);
   bool is_nothing(Bytes record) const;
@@ -250,6 +264,7 @@ class Graph {
 
   void check_row(VertexId id, CheckState& state) const;
   void check_list(VertexId id, Side side, CheckState& state) const;
+  void check_table(const std::string& where, const List& list, CheckState& state) const;
   void check_totals(CheckState& state) const;
 
   [[noreturn]] void damaged(const std::string& what) const;
@@ -266,6 +281,7 @@ class Graph {
   u64 seed_ = 0;
   u64 version_ = 0;
   u64 generation_ = 0;
+  const u32 hub_degree_;
   Outline outline_{};  // when it was followed last
 };
 

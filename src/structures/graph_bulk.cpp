@@ -58,7 +58,7 @@ void for_each_vertex(const std::vector<Entry>& entries, F&& f) {
 class Graph::Places {
  public:
   Places(const List& list, u64 wanted) : list_(list) {
-    if (wanted * list.used <= kFewComparisons) return;
+    if (list.table || wanted * list.used <= kFewComparisons) return;
     sorted_.reserve(list.used);
     for (u32 place = 0; place < list.used; ++place) sorted_.emplace_back(list.ids()[place], place);
     std::sort(sorted_.begin(), sorted_.end());
@@ -101,10 +101,10 @@ void Graph::mark_new(VertexId id, std::span<const NewNeighbour> entries, std::ve
 // Precondition: make_room().
 void Graph::push_all(VertexId id, Side side, std::span<const NewNeighbour> entries) {
   const List old = list(id, side);
-  u8* to = heap_.change(old.block, 4 * u64{old.used}, 4 * entries.size());
-  for (const NewNeighbour& entry : entries) {
-    store(to, static_cast<u32>(entry.neighbour));
-    to += 4;
+  u8* const to = heap_.change(old.block, 4 * u64{old.used}, 4 * entries.size());
+  for (u32 i = 0; i < entries.size(); ++i) {
+    store(to + 4 * u64{i}, static_cast<u32>(entries[i].neighbour));
+    note_place(old, old.used + i, static_cast<u32>(entries[i].neighbour));
   }
   clear_records(old, old.used, entries.size());
   NeighbourRow& row = change_list(id, side);

@@ -81,6 +81,7 @@ void Graph::check_list(VertexId id, Side side, CheckState& state) const {
   const std::string where = "vertex " + std::to_string(static_cast<u64>(id));
   const List own = list(id, side);
   if (own.bytes != nullptr) state.references.push_back(own.block);
+  if (own.table) state.references.push_back(own.table_block);
   state.neighbours.clear();
   for (u32 place = 0; place < own.used; ++place) {
     const u32 number = own.ids()[place];
@@ -111,9 +112,27 @@ void Graph::check_list(VertexId id, Side side, CheckState& state) const {
     state.findings.push_back({where, "expected " + std::to_string(own.degree) + " neighbours, found " +
                                          std::to_string(state.neighbours.size())});
   }
+  if (own.table) check_table(where, own, state);
   std::sort(state.neighbours.begin(), state.neighbours.end());
   if (std::adjacent_find(state.neighbours.begin(), state.neighbours.end()) != state.neighbours.end())
     state.findings.push_back({where, "expected each neighbour once"});
+}
+
+// A hub's table holds each neighbour's place, where a search finds it, and nothing else.
+void Graph::check_table(const std::string& where, const List& list, CheckState& state) const {
+  u64 entries = 0;
+  for (u64 slot = 0; slot < list.table.slot_count(); ++slot) entries += list.table.entry(slot) != 0;
+  if (entries != list.degree) {
+    state.findings.push_back({where, "expected " + std::to_string(list.degree) +
+                                         " places in the table, found " + std::to_string(entries)});
+  }
+  for (u32 place = 0; place < list.used; ++place) {
+    const u32 number = list.ids()[place];
+    if (number == kDeadNeighbour || list.table.find(list.ids(), list.used, number) == place) continue;
+    state.findings.push_back(
+        {where, "expected to find neighbour " + std::to_string(number) + " by the table"});
+    return;
+  }
 }
 
 void Graph::check_totals(CheckState& state) const {

@@ -18,11 +18,15 @@ Graph::List Graph::list(VertexId id, Side side) const {
   list.degree = load_once<u32>(&row.degree);
   list.width = width_of((word & kAttributedList) != 0);
   list.refers = list.width != 0 && !typed();
-  list.block = HeapRef{word & ~kAttributedList};
+  list.block = HeapRef{word & ~(kAttributedList | kIndexedList)};
   if (word != 0) {
     const Bytes bytes = heap_.read(list.block);
+    const bool indexed = (word & kIndexedList) != 0;
+    if (bytes.size() < reference_bytes(indexed))
+      damaged("expected a list with a table, found a shorter block");
     list.bytes = bytes.data();
-    list.capacity = capacity_of(bytes.size(), list.width);
+    list.capacity = capacity_of(bytes.size() - reference_bytes(indexed), list.width);
+    if (indexed) open_table(list, bytes);
   }
   if (list.used > list.capacity || list.degree > list.used) {
     damaged("expected at most " + std::to_string(list.capacity) + " neighbours of vertex " +
@@ -31,11 +35,21 @@ Graph::List Graph::list(VertexId id, Side side) const {
   return list;
 }
 
+void Graph::open_table(List& list, Bytes block) const {
+  list.table_block = HeapRef{load_once<u64>(block.data() + block.size() - sizeof(u64))};
+  list.table = NeighbourTable(heap_.read(list.table_block), seed_);
+  if (list.table.slot_count() <= list.capacity) {
+    damaged("expected a table of more than " + std::to_string(list.capacity) + " slots, found " +
+            std::to_string(list.table.slot_count()));
+  }
+}
+
 // Blocks of sixteen are compared without a branch between them, which the compiler makes a few vector instructions.
 u32 Graph::place_of(const List& list, VertexId id) {
   constexpr u32 kBlock = 16;
   const u32 wanted = static_cast<u32>(id);
   const u32* const ids = list.ids();
+  if (list.table) return list.table.find(ids, list.used, wanted);
   u32 place = 0;
   for (; place + kBlock <= list.used; place += kBlock) {
     u32 found = 0;
@@ -52,17 +66,33 @@ u32 Graph::place_in(VertexId id, Side side, VertexId neighbour) const {
   return place_of(list(id, side), neighbour);
 }
 
+// For a list of this capacity; if there is no space for it, its block is freed again.
+HeapRef Graph::allocate_table(HeapRef block, u64 capacity) {
+  try {
+    return heap_.allocate_room(NeighbourTable::bytes_for(capacity));
+  } catch (...) {
+    heap_.free(block);
+    throw;
+  }
+}
+
 // Gives a list another block, with room for `count` neighbours; those marked as removed are left out.
 void Graph::move_list(VertexId id, Side side, const List& old, u64 count, bool attributed) {
   if (count >= kDeadNeighbour)
     throw SystemError(EFBIG, "a vertex has too many neighbours", heap_region_.path());
+  const auto dead = std::count(old.ids(), old.ids() + old.used, kDeadNeighbour);
+  if (old.used - static_cast<u64>(dead) != old.degree)
+    damaged("expected " + std::to_string(old.degree) + " neighbours in a list, found another number");
   const u32 width = width_of(attributed);
-  const HeapRef block = heap_.allocate_room(bytes_for(count, width));
+  const bool indexed = count >= hub_degree_;
+  const HeapRef block = heap_.allocate_room(bytes_for(count, width) + reference_bytes(indexed));
+  const u64 room = heap_.read(block).size() - reference_bytes(indexed);
+  const u64 capacity = capacity_of(room, width);
+  const HeapRef table = indexed ? allocate_table(block, capacity) : HeapRef{};
   const List from = list(id, side);  // what it points to may have moved
-  const u64 room = heap_.read(block).size();
   // Nothing fails from here on.
-  u8* const to = heap_.change(block, 0, room);
-  u8* const records = to + 4 * capacity_of(room, width);
+  u8* const to = heap_.change(block, 0, room + reference_bytes(indexed));
+  u8* const records = to + 4 * capacity;
   u32 used = 0;
   for (u32 place = 0; place < from.used; ++place) {
     if (from.ids()[place] == kDeadNeighbour) continue;
@@ -71,10 +101,29 @@ void Graph::move_list(VertexId id, Side side, const List& old, u64 count, bool a
     ++used;
   }
   if (from.width == 0) std::memset(records, 0, u64{width} * used);
+  if (indexed) store(to + room, static_cast<u64>(table));
   NeighbourRow& row = change_list(id, side);
-  row.block = static_cast<u64>(block) | (attributed ? kAttributedList : 0);
+  row.block = static_cast<u64>(block) | (attributed ? kAttributedList : 0) | (indexed ? kIndexedList : 0);
   row.used = row.degree = used;
   if (old.bytes != nullptr) heap_.free(old.block);
+  if (old.table) heap_.free(old.table_block);
+  note_places(list(id, side));
+}
+
+// Enters a neighbour into the list's table, if it has one.
+void Graph::note_place(const List& list, u32 place, u32 neighbour) {
+  if (!list.table) return;
+  store(heap_.change(list.table_block, 4 * list.table.slot_for(neighbour), 4), place + 1);
+}
+
+// Enters all neighbours, and only them.
+void Graph::note_places(const List& list) {
+  if (!list.table) return;
+  const u64 bytes = 4 * list.table.slot_count();
+  std::memset(heap_.change(list.table_block, 0, bytes), 0, bytes);
+  for (u32 place = 0; place < list.used; ++place) {
+    if (list.ids()[place] != kDeadNeighbour) note_place(list, place, list.ids()[place]);
+  }
 }
 
 void Graph::make_room(VertexId id, Side side, u64 more, bool attributed) {
@@ -90,6 +139,7 @@ void Graph::make_room(VertexId id, Side side, u64 more, bool attributed) {
 void Graph::push(VertexId id, Side side, VertexId neighbour) {
   const List old = list(id, side);
   store(heap_.change(old.block, 4 * u64{old.used}, 4), static_cast<u32>(neighbour));
+  note_place(old, old.used, static_cast<u32>(neighbour));
   clear_records(old, old.used, 1);
   NeighbourRow& row = change_list(id, side);
   ++row.used;
@@ -119,6 +169,7 @@ void Graph::squeeze(VertexId id, Side side) {
   }
   NeighbourRow& row = change_list(id, side);
   row.used = row.degree = used;
+  note_places(list(id, side));
 }
 
 // Removes a neighbour, and its record if the list has it. Precondition: it is there, and the record is sound.
@@ -129,8 +180,11 @@ void Graph::take_out(VertexId id, Side side, VertexId neighbour) {
   if (place == kNone) damaged("expected each neighbour of a vertex once");
   if (old.degree == 1) return drop_list(id, side);
   if (const u64 record = old.record(place)) heap_.free(HeapRef{record});
+  const auto write = [&](u64 slot, u32 entry) { store(heap_.change(old.table_block, 4 * slot, 4), entry); };
+  if (old.table && !old.table.erase(old.ids(), old.used, static_cast<u32>(neighbour), write))
+    damaged("expected each neighbour of a vertex in its table");
   const u32 behind = old.used - place - 1;
-  if (behind <= kMostMoved) {
+  if (behind <= (old.table ? 0 : kMostMoved)) {
     u8* const ids = heap_.change(old.block, 4 * u64{place}, 4 * (u64{behind} + 1));
     std::memmove(ids, ids + 4, 4 * u64{behind});
     if (const u64 width = old.width; width != 0) {
@@ -153,6 +207,7 @@ void Graph::drop_list(VertexId id, Side side) {
     if (const u64 record = old.record(place)) heap_.free(HeapRef{record});
   }
   if (old.bytes != nullptr) heap_.free(old.block);
+  if (old.table) heap_.free(old.table_block);
   change_list(id, actual(side)) = {};
 }
 
@@ -179,8 +234,8 @@ void Graph::require_edges(VertexId id, Side side) const {
 bool Graph::has_edge(VertexId from, VertexId to) const {
   const List successors = list(from, Side::successors);
   const List predecessors = list(to, back());
-  return successors.used <= predecessors.used ? place_of(successors, to) != kNone
-                                              : place_of(predecessors, from) != kNone;
+  return effort_of(successors) <= effort_of(predecessors) ? place_of(successors, to) != kNone
+                                                          : place_of(predecessors, from) != kNone;
 }
 
 bool Graph::add_edge(VertexId from, VertexId to) {
@@ -322,6 +377,7 @@ void Graph::set_list(VertexId id, Side side, std::span<const VertexId> neighbour
   }
   NeighbourRow& row = change_list(id, actual(side));
   row.used = row.degree = static_cast<u32>(neighbours.size());
+  note_places(list(id, side));
 }
 
 void Graph::note_edges(u64 count) { change_header().edges += count; }

@@ -38,7 +38,7 @@ inline constexpr u64 kMaxEdgeTypeName = 3584;
 // The neighbours of a vertex on one side: a block of the heap that holds `used` ids, of which `degree` are neighbours and
 // the rest kDeadNeighbour.
 struct NeighbourRow {
-  u64 block = 0;  // a heap reference, and kAttributedList; zero: none
+  u64 block = 0;  // a heap reference, kAttributedList and kIndexedList; zero: none
   u32 used = 0;
   u32 degree = 0;
 };
@@ -47,6 +47,8 @@ struct NeighbourRow {
 inline constexpr u32 kDeadNeighbour = ~u32{0};
 // The ids, an even number, are followed by as many references to attribute records, or by as many records.
 inline constexpr u64 kAttributedList = u64{1} << 62;
+// The last 8 bytes of the block are a reference to another, a table of the places of neighbours (neighbour_table.h).
+inline constexpr u64 kIndexedList = u64{1} << 61;
 
 // Values of VertexRow::key_size beyond the length of a key that lies in the row.
 inline constexpr u8 kKeyInHeap = 0xfe;  // the key's first 8 bytes are a reference to: u32 length, key, annex

@@ -9,9 +9,11 @@
 #include <random>
 
 #include "fault_run.h"
+#include "graph_model.h"
 #include "scratch.h"
 #include "simulated_disk.h"
 #include "structures/dict.h"
+#include "structures/graph.h"
 #include "structures/list.h"
 
 namespace emd {
@@ -168,6 +170,43 @@ TEST(Fault, AListIsAsBeforeWhenTheDiskIsFullInAnOperation) {
     for (u64 i = 0; i < model.size(); ++i) ASSERT_EQ(list.get(i).bits, model[i]);
   }
   EXPECT_GT(faults, 3u);
+}
+
+TEST(Fault, AGraphIsAsBeforeWhenTheDiskIsFullInAnOperation) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  u64 faults = 0;
+  for (u64 round = 0; round < 4; ++round) {
+    FaultyStore faulty;
+    const auto entry = member(*faulty.store, Kind::graph, Graph::kRegionCount);
+    Graph graph(*faulty.store, *entry, 16);
+    testing::GraphModel model;
+    model.directed = round % 2 == 0;
+    {
+      const Operation operation(*faulty.store);
+      graph.lay_out({model.directed, false});
+    }
+    testing::GraphDriver driver(graph, model, [&](u64 limit) { return random() % limit; });
+    for (int step = 0; step < 1500; ++step) {
+      // A commit puts an end to the room that growth has in hand.
+      if (step % 20 == 0) faulty.store->commit();
+      faulty.fail_after(random() % 2, ENOSPC);
+      try {
+        const Operation operation(*faulty.store);
+        driver.change();
+      } catch (const SystemError&) {
+        ++faults;
+        Findings findings;
+        graph.check(findings);
+        for (const Finding& finding : findings) ADD_FAILURE() << finding.where << ": " << finding.what;
+        ASSERT_EQ(difference(graph, model), std::nullopt);
+      }
+      faulty.disarm();
+    }
+    ASSERT_EQ(difference(graph, model), std::nullopt);
+  }
+  EXPECT_GT(faults, 5u);
 }
 
 // A commit that fails for want of space commits nothing and can be tried again; one whose sync fails makes the

@@ -53,7 +53,7 @@ void GraphModel::add(const std::string& u) {
 }
 
 void GraphModel::add(const std::string& u, const std::string& v) {
-  if (!records.emplace(name(u, v), "").second) return;
+  if (!records.emplace(name(u, v), std::string(edge_bytes, '\0')).second) return;
   out[u].push_back(v);
   if (directed || u != v) (directed ? in : out)[v].push_back(u);
 }
@@ -84,8 +84,11 @@ void GraphModel::clear() {
   vertex_attributes.clear();
 }
 
+Graph::Type GraphModel::type() const { return {directed, false, edge_bytes, edge_bytes != 0 ? "bytes" : ""}; }
+
 std::optional<std::string> difference(const Graph& graph, const GraphModel& model) {
-  if (graph.type().directed != model.directed) return "it is of the other kind";
+  if (graph.type().directed != model.directed || graph.type().edge_bytes != model.edge_bytes)
+    return "it is of another kind";
   if (text(graph.attributes()) != model.attributes) return "its attributes are others";
   if (graph.vertex_count() != model.vertices.size())
     return "expected " + std::to_string(model.vertices.size()) + " vertices, found " +
@@ -125,6 +128,13 @@ std::string GraphDriver::some_bytes() const {
   const u64 kind = below_(12);
   const u64 size = below_(kind == 0 ? 3000 : kind < 4 ? 200 : 20);
   return std::string(size, static_cast<char>('a' + below_(26)));
+}
+
+std::string GraphDriver::some_record() const {
+  if (model_.edge_bytes == 0) return some_bytes();
+  std::string record(model_.edge_bytes, '\0');
+  if (below_(4) != 0) record[below_(record.size())] = static_cast<char>(below_(256));
+  return record;
 }
 
 // One that is there, if the vertex drawn has any.
@@ -167,9 +177,23 @@ void GraphDriver::add_edges() {
     from.push_back(at(edge.first));
     to.push_back(at(edge.second));
   }
-  const u64 before = model_.records.size(), added = graph_.add_edges(from, to);
+  std::string records, mask(model_.edge_bytes, below_(2) == 0 ? '\xff' : '\x0f');
+  for (std::size_t i = 0; !mask.empty() && i < edges.size(); ++i) records += some_record();
+  const u64 before = model_.records.size();
+  const u64 added = graph_.add_edges(from, to, {as_bytes(records), as_bytes(mask)});
   for (const auto& [u, v] : edges) model_.add(u, v);
+  add_records(edges, records, mask);
   agree(added == model_.records.size() - before, "how many edges are new");
+}
+
+// To the model: of each bit the mask says whether it is meant.
+void GraphDriver::add_records(const std::vector<GraphModel::Edge>& edges, const std::string& records,
+                              const std::string& mask) {
+  for (std::size_t i = 0; !mask.empty() && i < edges.size(); ++i) {
+    std::string& record = model_.records[model_.name(edges[i].first, edges[i].second)];
+    for (std::size_t at = 0; at < mask.size(); ++at)
+      record[at] = static_cast<char>((record[at] & ~mask[at]) | (records[i * mask.size() + at] & mask[at]));
+  }
 }
 
 void GraphDriver::remove_edge() {
@@ -189,7 +213,7 @@ void GraphDriver::remove_vertex() {
 void GraphDriver::set_edge_attributes() {
   if (model_.vertices.empty()) return;
   const auto [from, to] = some_edge();
-  const std::string bytes = some_bytes();
+  const std::string bytes = some_record();
   const bool there = graph_.set_edge_attributes(at(from), at(to), as_bytes(bytes));
   agree(there == model_.has(from, to), "whether an edge with attributes is there");
   if (there) model_.records[model_.name(from, to)] = bytes;

@@ -18,6 +18,7 @@ struct GraphModel {
   using Edge = std::pair<std::string, std::string>;
 
   bool directed = false;
+  u32 edge_bytes = 0;  // of each record, where edges have a type
   std::string attributes;
   std::vector<std::string> vertices;  // in the order of insertion
   std::map<std::string, std::string> vertex_attributes;
@@ -35,6 +36,7 @@ struct GraphModel {
   void remove(const std::string& u, const std::string& v);
   void clear_edges();
   void clear();
+  Graph::Type type() const;
 };
 
 // The first difference between a graph, which is laid out, and its model, or nothing.
@@ -61,11 +63,14 @@ class GraphDriver {
   std::string some_key() const;
   std::string known_key() const;
   std::string some_bytes() const;
+  std::string some_record() const;
   GraphModel::Edge some_edge() const;
   VertexId at(const std::string& key) const;
   void add_vertex(const std::string& key);
   void add_edge();
   void add_edges();
+  void add_records(const std::vector<GraphModel::Edge>& edges, const std::string& records,
+                   const std::string& mask);
   void remove_edge();
   void remove_vertex();
   void set_edge_attributes();

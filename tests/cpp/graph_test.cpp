@@ -34,7 +34,7 @@ class GraphTest : public ::testing::TestWithParam<bool> {
     member_ = store_->find("g");
     if (member_ == nullptr) member_ = store_->create("g", Kind::graph, Graph::kRegionCount);
     store_->acquire(*member_);
-    graph_.emplace(*store_, *member_);
+    graph_.emplace(*store_, *member_, hub_degree_);
     if (!graph_->laid_out()) {
       const Operation operation(*store_);
       graph_->lay_out(type());
@@ -79,7 +79,14 @@ class GraphTest : public ::testing::TestWithParam<bool> {
     for (const Finding& finding : findings) ADD_FAILURE() << finding.where << ": " << finding.what;
   }
 
+  void reopen_with_hubs_of(u32 degree) {
+    hub_degree_ = degree;
+    reopen();
+  }
+  void do_what_a_model_does();
+
   Scratch scratch_ = Scratch::fast();
+  u32 hub_degree_ = Graph::kHubDegree;
   std::unique_ptr<Store> store_;
   std::shared_ptr<Member> member_;
   std::optional<Graph> graph_;
@@ -149,7 +156,7 @@ TEST_P(GraphTest, RollsBackAndRecovers) {
   expect_sound();
 }
 
-TEST_P(GraphTest, DoesWhatAModelDoes) {
+void GraphTest::do_what_a_model_does() {
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);
@@ -170,6 +177,53 @@ TEST_P(GraphTest, DoesWhatAModelDoes) {
   change([&] { graph_->clear(); });
   expect_sound();
   EXPECT_EQ(graph_->vertex_count(), 0u);
+}
+
+TEST_P(GraphTest, DoesWhatAModelDoes) { do_what_a_model_does(); }
+
+TEST_P(GraphTest, DoesWhatAModelDoesWithTablesOfNeighbours) {
+  reopen_with_hubs_of(8);
+  do_what_a_model_does();
+}
+
+TEST_P(GraphTest, HubsAreSearchedByATable) {
+  constexpr u32 kMany = 2000;
+  std::vector<VertexId> from, to;
+  for (const char* hub : {"one", "two"}) add(hub);
+  for (u32 i = 0; i < kMany; ++i) {
+    const VertexId leaf = add("leaf" + std::to_string(i));
+    change([&] { graph_->add_edge(at("one"), leaf); });
+    from.push_back(leaf);
+    to.push_back(at("two"));
+  }
+  change([&] { graph_->add_edges(from, to); });
+  const Side side = GetParam() ? Side::predecessors : Side::successors;
+  const auto expect_tables = [&](const char* when) {
+    SCOPED_TRACE(when);
+    EXPECT_TRUE(graph_->indexed(at("one"), Side::successors));
+    EXPECT_TRUE(graph_->indexed(at("two"), side));
+    EXPECT_FALSE(graph_->indexed(at("leaf1"), Side::successors));
+    expect_sound();
+  };
+  expect_tables("made");
+  EXPECT_FALSE(graph_->has_edge(at("one"), at("two")));
+  change([&] {
+    graph_->add_edge(at("one"), at("two"));
+    graph_->set_edge_attributes(at("one"), at("two"), as_bytes("hubs"));
+  });
+  EXPECT_TRUE(graph_->has_edge(at("one"), at("two")));
+  EXPECT_EQ(graph_->has_edge(at("two"), at("one")), !GetParam());
+  expect_tables("attributed");
+  graph_.reset();
+  compact(*store_, *member_, {});
+  graph_.emplace(*store_, *member_);
+  expect_tables("compacted");
+  EXPECT_EQ(text(*graph_->edge_attributes(at("one"), at("two"))), "hubs");
+  for (u32 i = 0; i < kMany; i += 2) change([&] { graph_->remove_edge(at("one"), VertexId{2 + i}); });
+  expect_tables("half of them removed");
+  EXPECT_EQ(graph_->degree(at("one"), Side::successors), kMany / 2 + 1);
+  change([&] { graph_->remove_vertex(at("one")); });
+  expect_sound();
 }
 
 TEST_P(GraphTest, ManyEdgesAtOnceAreThoseOneByOne) {
@@ -228,6 +282,7 @@ TEST_P(GraphTest, ALongListLosesItsNeighbours) {
 }
 
 TEST_P(GraphTest, FlippedBytesAreAnAnswerOrAnError) {
+  reopen_with_hubs_of(10);
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);

@@ -20,7 +20,7 @@ enum class Subject {
   typed,    // one typed dict
   array,    // one array, changed in place, by growth and through views
   shadow,   // one shadow memory, whose ranges grow
-  graph,    // one graph, directed or not
+  graph,    // one graph, directed or not, or of typed edges
 };
 inline constexpr int kSubjectCount = 9;
 const char* to_string(Subject subject);

@@ -204,7 +204,7 @@ std::string WorkloadActor::new_name(Random& random) const {
     case Subject::shadow:
       return "s0";
     case Subject::graph:
-      return random() % 2 == 0 ? "g0" : "g1";
+      return "g" + std::to_string(random() % 3);
     case Subject::store:
       return "dddllatggs"[random() % 10] + std::to_string(random() % 3);
     case Subject::regions:

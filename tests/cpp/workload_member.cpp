@@ -103,6 +103,9 @@ std::optional<std::string> list_difference(const List& list, const std::vector<I
   return std::nullopt;
 }
 
+// Small segments go with small hubs.
+u32 hub_degree(const Workload& workload) { return std::min(4 * workload.segment_buckets, Graph::kHubDegree); }
+
 std::optional<std::string> graph_difference(const Graph& graph, const GraphModel& model) {
   if (graph.laid_out()) return difference(graph, model);
   if (model.vertices.empty() && model.attributes.empty()) return std::nullopt;
@@ -157,7 +160,7 @@ WorkloadMember::WorkloadMember(Store& store, const std::string& name, const Work
     if (shape_ == Shape::typed) typed_.emplace(store_, *member_, typed_layout(workload));
     if (shape_ == Shape::array) array_.emplace(store_, *member_);
     if (shape_ == Shape::shadow) shadow_.emplace(store_, *member_);
-    if (shape_ == Shape::graph) graph_.emplace(store_, *member_);
+    if (shape_ == Shape::graph) graph_.emplace(store_, *member_, hub_degree(workload));
   } catch (...) {
     store_.release(*member_);
     throw;
@@ -403,11 +406,11 @@ void WorkloadMember::change_list(Content& model, Random& random) {
 
 // ---- graph
 
-// One of an even number is directed.
+// g1 is undirected, the edges of g2 have a type.
 void WorkloadMember::change_graph(Content& model, Random& random) {
-  const bool directed = (name_.back() - '0') % 2 == 0;
-  if (!graph_->laid_out()) graph_->lay_out({directed, false});
-  model.graph.directed = directed;
+  model.graph.directed = name_ != "g1";
+  model.graph.edge_bytes = name_ == "g2" ? 11 : 0;
+  if (!graph_->laid_out()) graph_->lay_out(model.graph.type());
   GraphDriver(*graph_, model.graph, [&](u64 limit) { return random() % limit; }).change();
 }
 
