@@ -22,6 +22,9 @@ std::string title(const AddressRange& range) {
   return hexadecimal(range.first) + " to " + hexadecimal(range.last);
 }
 
+// How many addresses they are; all 2^64, which no range has, are one less.
+u64 length_of(u64 first, u64 last) { return std::max(last - first + 1, last - first); }
+
 bool before(const AddressRange& a, const AddressRange& b) { return a.first < b.first; }
 
 // Sorted ranges become as few as possible.
@@ -206,7 +209,7 @@ std::optional<u64> Shadow::find_run(u64 first, u64 last, const WantedFlags& want
   for (u64 from = first;;) {
     const auto begin = find(from, last, wanted);
     if (!begin) return std::nullopt;
-    const u64 found = run_length(*begin, wanted, std::min(length, last - *begin + 1));
+    const u64 found = run_length(*begin, wanted, std::min(length, length_of(*begin, last)));
     if (found == length) return begin;
     if (last - *begin < found) return std::nullopt;
     from = *begin + found;
@@ -218,7 +221,7 @@ std::vector<AddressRange> Shadow::runs(u64 first, u64 last, const WantedFlags& w
   for (u64 from = first; result.size() < most;) {
     const auto begin = find(from, last, wanted);
     if (!begin) break;
-    const u64 run_last = *begin + (run_length(*begin, wanted, last - *begin + 1) - 1);
+    const u64 run_last = *begin + (run_length(*begin, wanted, length_of(*begin, last)) - 1);
     result.push_back({*begin, run_last});
     if (run_last >= last) break;
     from = run_last + 1;

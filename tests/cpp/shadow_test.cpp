@@ -300,6 +300,20 @@ TEST_P(ShadowTest, RangesAreMergedWhereTheyOverlapOrTouch) {
   EXPECT_EQ(ranges().size(), 3u);
 }
 
+TEST_P(ShadowTest, ASearchOfAllAddressesFindsWhatBeginsAtTheFirst) {
+  operate([&] {
+    const AddressRange range{0, 9'999};
+    shadow_->add_ranges({&range, 1});
+    shadow_->change(0, 1, {~u64{0}, 1});
+    shadow_->change(100, 102, {~u64{0}, 1});
+  });
+  const WantedFlags marked{1, 1};
+  EXPECT_EQ(shadow_->find_run(0, ~u64{0}, marked, 2), 0u);
+  EXPECT_EQ(shadow_->find_run(0, ~u64{0}, marked, 3), 100u);
+  EXPECT_EQ(shadow_->find_run(0, ~u64{0}, marked, 4), std::nullopt);
+  EXPECT_EQ(shadow_->runs(0, ~u64{0}, marked, 9), (std::vector<AddressRange>{{0, 1}, {100, 102}}));
+}
+
 TEST_P(ShadowTest, AnUnbackedAddressIsNamed) {
   EXPECT_THROW(shadow_->get(0), UnbackedError);
   add({{0x1000, 0x1fff}, {0x2001, 0x2fff}});

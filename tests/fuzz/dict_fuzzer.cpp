@@ -7,10 +7,7 @@
 #include <string>
 
 #include "deterministic_random.h"
-#include "input.h"
-#include "oracle.h"
-#include "patches.h"
-#include "regions.h"
+#include "structure_run.h"
 
 namespace emd::fuzz {
 namespace {
@@ -26,7 +23,7 @@ struct Model {
 
 std::string key_of(u64 number) { return "key" + std::to_string(number); }
 
-std::vector<Image> sound_images(Regions& regions, const Dict::Options& options, u64 keys) {
+Images sound_images(Regions& regions, const Dict::Options& options, u64 keys) {
   for (unsigned i = 0; i < Dict::kRegionCount; ++i) regions.set(i, {});
   Dict dict(regions.store(), regions.member(), options);
   const Operation operation(regions.store());
@@ -109,83 +106,67 @@ void look_anywhere(const Dict& dict, Input& input) {
 }
 
 void change(Dict& dict, Input& input, Model& model, bool sound) {
-  for (unsigned count = input.byte() % 64; count != 0; --count) {
-    const u8 what = input.byte();
-    const std::string key = key_of(input.byte());
-    switch (what % 8) {
-      case 0:
-      case 1:
-      case 2:
-        put(dict, model, key, what & 0x80 ? std::string(what & 15, 'b') : "", input.text(input.byte()),
-            sound);
+  const u8 what = input.byte();
+  const std::string key = key_of(input.byte());
+  switch (what % 8) {
+    case 0:
+    case 1:
+    case 2:
+      put(dict, model, key, what & 0x80 ? std::string(what & 15, 'b') : "", input.text(input.byte()), sound);
+      break;
+    case 3:  // many new keys: segments split
+      for (u64 i = 0; i < 40; ++i) put(dict, model, key + "-" + std::to_string(i), "", "v", sound);
+      break;
+    case 4:
+      put(dict, model, key, "", input.text(input.number<u16>() % 6000), sound);
+      break;
+    case 5:
+      answers(sound, [&] {
+        const auto record = what & 0x80 ? dict.first() : dict.last();
+        if (!record) return;
+        const std::string erased(as_text(record->key));
+        dict.erase(*record);
+        if (sound) model.entries.erase(model.find(erased));
+      });
+      break;
+    case 6:
+      if (what == 0xfe) {
+        answers(sound, [&] { dict.clear(), model.entries.clear(); });
         break;
-      case 3:  // many new keys: segments split
-        for (u64 i = 0; i < 40; ++i) put(dict, model, key + "-" + std::to_string(i), "", "v", sound);
-        break;
-      case 4:
-        put(dict, model, key, "", input.text(input.number<u16>() % 6000), sound);
-        break;
-      case 5:
-        answers(sound, [&] {
-          const auto record = what & 0x80 ? dict.first() : dict.last();
-          if (!record) return;
-          const std::string erased(as_text(record->key));
-          dict.erase(*record);
-          if (sound) model.entries.erase(model.find(erased));
-        });
-        break;
-      case 6:
-        if (what == 0xfe) {
-          answers(sound, [&] { dict.clear(), model.entries.clear(); });
-          break;
-        }
-        [[fallthrough]];
-      default:
-        erase(dict, model, key, sound);
-    }
+      }
+      [[fallthrough]];
+    default:
+      erase(dict, model, key, sound);
   }
 }
+
+class Subject {
+ public:
+  explicit Subject(Regions& regions) : regions_(regions), dict_(regions.store(), regions.member()) {}
+
+  void check(Findings& findings) const { dict_.check(findings); }
+  void look(Input& input, bool sound) {
+    model_ = walk(dict_, regions_[1].size(), sound);
+    if (sound) require_equal();
+    look_anywhere(dict_, input);
+    answers(sound, [&] { dict_.stats(); });
+  }
+  void change(Input& input, bool sound) { fuzz::change(dict_, input, model_, sound); }
+  void require_equal() const { expect_equal(dict_, model_); }
+
+ private:
+  Regions& regions_;
+  Dict dict_;
+  Model model_;
+};
 
 void run(Input input) {
   restart_random();
   static Regions regions(Kind::dict, Dict::kRegionCount);
-  static const std::vector<Image> sounds[] = {
-      sound_images(regions, {2, 64}, 90), sound_images(regions, {512, 64}, 60),
-      sound_images(regions, {2, 1}, 70), sound_images(regions, {2, 64, 12}, 90)};
-  const u8 mode = input.byte();
-  std::vector<Image> images = sounds[mode % std::size(sounds)];
-  for (unsigned count = input.byte() % 12; count != 0; --count) {
-    Image& image = images[input.byte() % images.size()];
-    if (input.byte() & 1) {
-      patch_header(input, image, 16);
-    } else {
-      apply_patch(input, image);
-    }
-  }
-  if (mode & 0x80) resize(input, images[input.byte() % images.size()], mode & 0x40 ? 1 : kPageSize);
-  regions.set(images);
-  std::optional<Dict> dict;
-  bool sound = false;
-  Model model;
-  if (images[0].empty()) return;  // it would be laid anew
-  {
-    const Regions::Fence fence(regions);
-    if (!answers(false, [&] { dict.emplace(regions.store(), regions.member()); })) return;
-    Findings findings;
-    dict->check(findings);
-    sound = findings.empty();
-    model = walk(*dict, images[1].size(), sound);
-    if (sound) expect_equal(*dict, model);
-    look_anywhere(*dict, input);
-    answers(sound, [&] { dict->stats(); });
-  }
-  const Operation operation(regions.store());
-  change(*dict, input, model, sound);
-  Findings findings;
-  dict->check(findings);
-  if (!sound) return;
-  require_sound(findings, "before the changes");
-  expect_equal(*dict, model);
+  static const Images sounds[] = {sound_images(regions, {2, 64}, 90), sound_images(regions, {512, 64}, 60),
+                                  sound_images(regions, {2, 1}, 70), sound_images(regions, {2, 64, 12}, 90)};
+  const Images images = damaged(input, sounds, 16);
+  run_structure<Subject>(regions, images, input, 64);
 }
 
 }  // namespace

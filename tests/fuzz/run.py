@@ -23,7 +23,9 @@ HERE = ROOT / "tests" / "fuzz"
 BUILD = ROOT / "build" / "fuzz"
 FINDINGS = BUILD / "findings"
 # Longer inputs are slower, and hardly better: they are lists of small choices.
-MAX_INPUT = dict.fromkeys(["store", "index", "buffered_index", "dict", "typed_dict", "array"], 1024)
+MAX_INPUT = dict.fromkeys(
+    ["store", "index", "buffered_index", "dict", "typed_dict", "array", "graph", "shadow"], 1024
+)
 DEFAULT_MAX_INPUT = 2048
 # Lengths are not grown slowly: a short list of choices does little. The time-out is of the clock, and
 # generous, since the machine may have more to do.

@@ -18,7 +18,7 @@ import sysconfig
 
 HERE = pathlib.Path(__file__).resolve().parent
 # Each takes a few seconds under the sanitizers.
-MUTATIONS = {"superblock": 20000, "journal": 8000, "codec": 20000, "store": 300}
+MUTATIONS = {"superblock": 20000, "journal": 8000, "codec": 20000, "store": 300, "graph": 800, "shadow": 600}
 DEFAULT_MUTATIONS = 1500
 
 

@@ -2,12 +2,7 @@
 // model: every key is found, alone and in batches, and changes do to the dict what they do to the model.
 #include "structures/typed_dict.h"
 
-#include <optional>
-
-#include "input.h"
-#include "oracle.h"
-#include "patches.h"
-#include "regions.h"
+#include "structure_run.h"
 #include "typed_model.h"
 
 namespace emd::fuzz {
@@ -19,7 +14,7 @@ TypedDict::Layout layout_of(u32 key_bytes, u32 value_offset, u32 value_bytes, u3
           "the value's", segment_buckets, hash_bits,    delta_limit};
 }
 
-std::vector<Image> sound_images(Regions& regions, const TypedDict::Layout& layout, u64 keys) {
+Images sound_images(Regions& regions, const TypedDict::Layout& layout, u64 keys) {
   for (unsigned i = 0; i < TypedDict::kRegionCount; ++i) regions.set(i, {});
   TypedDict dict(regions.store(), regions.member(), layout);
   const Operation operation(regions.store());
@@ -185,53 +180,39 @@ void change_one(TypedDict& dict, Input& input, TypedModel& model, bool sound) {
   }
 }
 
+class Subject {
+ public:
+  explicit Subject(Regions& regions) : dict_(regions.store(), regions.member()) {}
+
+  void check(Findings& findings) const { dict_.check(findings); }
+  void look(Input& input, bool sound) {
+    model_ = walk(dict_, sound);
+    if (sound) require_equal();
+    answers(sound, [&] { find_many(dict_, input, model_, sound); });
+    answers(false, [&] { dict_.value_at(input.magnitude()); });
+    answers(false, [&] { dict_.layout(); });
+    answers(sound, [&] { dict_.stats(); });
+  }
+  void change(Input& input, bool sound) { change_one(dict_, input, model_, sound); }
+  void require_equal() const { expect_equal(dict_, model_); }
+
+ private:
+  TypedDict dict_;
+  TypedModel model_;
+};
+
 void run(Input input) {
   static Regions regions(Kind::typed_dict, TypedDict::kRegionCount);
   // In order: usual; keys of 4 bytes beside each other; gaps, and hashes that collide; keys of 16 bytes; rows so long
   // that blocks of the region die; a delta that is merged all the time.
-  static const std::vector<Image> sounds[] = {
-      sound_images(regions, layout_of(8, 8, 8, 16, 2, 64), 150),
-      sound_images(regions, layout_of(4, 4, 1, 5, 512, 64), 90),
-      sound_images(regions, layout_of(3, 4, 6, 12, 2, 2), 120),
-      sound_images(regions, layout_of(16, 16, 4, 20, 8, 64), 100),
-      sound_images(regions, layout_of(8, 8, 100'001, 100'012, 2, 64), 26),
-      sound_images(regions, layout_of(8, 8, 8, 16, 2, 64, 12), 150)};
-  const u8 mode = input.byte();
-  std::vector<Image> images = sounds[mode % std::size(sounds)];
-  for (unsigned count = input.byte() % 12; count != 0; --count) {
-    Image& image = images[input.byte() % images.size()];
-    if (input.byte() & 1) {
-      patch_header(input, image, 16);
-    } else {
-      apply_patch(input, image);
-    }
-  }
-  if (mode & 0x80) resize(input, images[input.byte() % images.size()], mode & 0x40 ? 1 : kPageSize);
-  regions.set(images);
-  std::optional<TypedDict> dict;
-  bool sound = false;
-  TypedModel model;
-  {
-    const Regions::Fence fence(regions);
-    if (!answers(false, [&] { dict.emplace(regions.store(), regions.member()); })) return;
-    Findings findings;
-    dict->check(findings);
-    sound = findings.empty();
-    model = walk(*dict, sound);
-    if (sound) expect_equal(*dict, model);
-    answers(sound, [&] { find_many(*dict, input, model, sound); });
-    answers(false, [&] { dict->value_at(input.magnitude()); });
-    answers(false, [&] { dict->layout(); });
-    answers(sound, [&] { dict->stats(); });
-  }
-  const Operation operation(regions.store());
-  for (unsigned count = input.byte() % 32; count != 0; --count)
-    answers(sound, [&] { change_one(*dict, input, model, sound); });
-  Findings findings;
-  dict->check(findings);
-  if (!sound) return;
-  require_sound(findings, "before the changes");
-  expect_equal(*dict, model);
+  static const Images sounds[] = {sound_images(regions, layout_of(8, 8, 8, 16, 2, 64), 150),
+                                  sound_images(regions, layout_of(4, 4, 1, 5, 512, 64), 90),
+                                  sound_images(regions, layout_of(3, 4, 6, 12, 2, 2), 120),
+                                  sound_images(regions, layout_of(16, 16, 4, 20, 8, 64), 100),
+                                  sound_images(regions, layout_of(8, 8, 100'001, 100'012, 2, 64), 26),
+                                  sound_images(regions, layout_of(8, 8, 8, 16, 2, 64, 12), 150)};
+  const Images images = damaged(input, sounds, 16);
+  run_structure<Subject>(regions, images, input, 32);
 }
 
 }  // namespace
