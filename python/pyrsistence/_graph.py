@@ -9,7 +9,7 @@ import networkx as nx  # type: ignore[import-untyped]
 
 from . import _graph_arrays
 from ._graph_attributes import ParallelEdges
-from ._graph_shown import shown
+from ._graph_shown import AtlasView, shown
 from ._graph_stored import OF_STORAGE, OPENING, Mapping, Stored, is_path
 
 # What NetworkX keeps of the mappings of a directed graph.
@@ -19,6 +19,9 @@ _OF_SUCCESSORS = ("adj", "succ", "edges", "out_edges", "degree", "out_degree", "
 
 class _Simple(Stored):
     """At most one edge from a node to another."""
+
+    if TYPE_CHECKING:
+        _adj: Any
 
     def add_edge(self, u_of_edge: Any, v_of_edge: Any, **attr: Any) -> None:
         """Add an edge, and to its attributes those given. As networkx.Graph.add_edge.
@@ -68,6 +71,9 @@ class _Simple(Stored):
             else:
                 add(u, v)
         nx._clear_cache(self)
+
+    def __getitem__(self, n: Any) -> AtlasView:
+        return AtlasView(self._adj[n])
 
     def remove_edge(self, u: Any, v: Any) -> None:
         """Remove an edge. As networkx.Graph.remove_edge.

@@ -13,6 +13,10 @@ class AtlasView(coreviews.AtlasView):  # type: ignore[misc]
 
     __slots__ = ()
 
+    def items(self) -> Any:
+        """Return those of the mapping that is shown."""
+        return self._atlas.items()
+
     def __contains__(self, key: object) -> bool:
         return key in self._atlas
 

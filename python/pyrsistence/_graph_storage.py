@@ -150,6 +150,18 @@ class GraphStorage(_core.GraphBase, _container.Container):
             self._edges[place] = live
         return live
 
+    def _edges_of(self, node: Any, edges: list[tuple[Any, int, Any]], forward: bool) -> list[tuple[Any, Any]]:
+        """The other ends of edges, and their attributes, from what is stored of each."""
+        found = []
+        for other, place, content in edges:
+            live = self._edges.get(place)
+            if live is None:
+                live = self._kind_of_edges()(self, (node, other) if forward else (other, node))
+                self._show(live, content if self._edge_type is None else self._edge_type.unpack(content))
+                self._edges[place] = live
+            found.append((other, live))
+        return found
+
     def _kind_of_edges(self) -> type[Live]:
         if self._edge_type is not None:
             return TypedAttributes

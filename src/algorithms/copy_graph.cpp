@@ -42,10 +42,9 @@ struct Neighbours {
 
 Neighbours neighbours_of(const Graph& graph, VertexId id, Side side) {
   Neighbours found;
-  graph.neighbours(id, side, [&](VertexId other) {
-    const bool owned = graph.owns(id, side, other);
+  graph.edges(id, side, [&](VertexId other, Bytes record) {
     found.ids.push_back(other);
-    found.records.push_back(owned ? copied(graph.edge_attributes(id, other).value_or(Bytes{})) : copied({}));
+    found.records.push_back(copied(graph.owns(id, side, other) ? record : Bytes{}));
   });
   return found;
 }

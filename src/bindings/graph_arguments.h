@@ -55,6 +55,12 @@ struct SoughtEdge {
   std::optional<emd::VertexId> u, v;
 };
 
+// A number for an edge, the same from both ends of one that is not directed.
+inline unsigned long long place_number(const emd::Graph& graph, emd::VertexId u, emd::VertexId v) {
+  if (!graph.type().directed && v < u) std::swap(u, v);
+  return static_cast<unsigned long long>(u) << 32 | static_cast<unsigned long long>(v);
+}
+
 template <class Function>
 PyCFunction as_method(Function* function) {
   return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));

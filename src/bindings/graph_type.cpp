@@ -81,12 +81,6 @@ namespace {
 using emd::Graph;
 using emd::VertexId;
 
-// A number for an edge, the same from both ends of one that is not directed.
-unsigned long long place_number(const Graph& graph, VertexId u, VertexId v) {
-  if (!graph.type().directed && v < u) std::swap(u, v);
-  return static_cast<unsigned long long>(u) << 32 | static_cast<unsigned long long>(v);
-}
-
 // ---- Vertices and edges
 
 PyObject* graph_add_vertex(PyObject* self, PyObject* key) {

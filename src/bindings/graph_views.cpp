@@ -1,15 +1,9 @@
-// The mappings of a graph as NetworkX's classes hold them: from vertices to attributes or neighbours (VerticesBase), and
-// from the neighbours of one vertex to the attributes of the edges (NeighboursBase). What changes them is the business of
-// the Python classes that derive from these.
+// The mappings of a graph from vertices to attributes or neighbours (VerticesBase), and iterators over vertices.
 //
 // Threads: any; see container.h.
 #include <Python.h>
 
-#include <array>
-#include <span>
-#include <string>
-
-#include "bindings/graph_object.h"
+#include "bindings/graph_views.h"
 
 namespace pyr {
 namespace {
@@ -19,11 +13,7 @@ using emd::Side;
 using emd::VertexId;
 
 PyTypeObject* g_vertices_type = nullptr;
-PyTypeObject* g_neighbours_type = nullptr;
 PyTypeObject* g_iterator_type = nullptr;
-
-// Keys that an iterator takes out of the graph at a time.
-constexpr std::size_t kKeysAtOnce = 256;
 
 // ---- An iterator over vertices: all of a graph, or those named by a list of ids
 
@@ -64,17 +54,6 @@ u64 take_all(const Graph& graph, KeyIterator& it) {
     next = static_cast<u64>(*id) + (it.reversed ? 0 : 1);
   }
   return next;
-}
-
-// Takes the keys of vertices; false if one has gone.
-bool take_keys(const Graph& graph, std::span<const VertexId> ids, TakenKeys& keys) {
-  // Their rows are anywhere: the waits for them are shared.
-  for (const VertexId id : ids) graph.fetch_key(id);
-  for (const VertexId id : ids) {
-    if (!graph.alive(id)) return false;
-    keys.add(graph.key_of(id));
-  }
-  return true;
 }
 
 bool take_listed(const Graph& graph, KeyIterator& it) {
@@ -150,167 +129,25 @@ PyType_Spec iterator_spec = {"pyrsistence._core.VertexIterator", sizeof(KeyItera
                              Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
                              iterator_slots};
 
-// ---- The neighbours of a vertex
+}  // namespace
 
-struct Neighbours {
-  PyObject_HEAD PyObject* graph;
-  PyObject* key;
-  Side side;
-  VertexId id;
-  u64 generation;  // of the graph, when `id` was found
-  std::string canonical;
-};
-
-Neighbours* as_neighbours(PyObject* self) { return reinterpret_cast<Neighbours*>(self); }
-
-// The vertex, as it is numbered now; nothing if it has gone. Precondition: entered.
-std::optional<VertexId> vertex_of(const Graph& graph, Neighbours& view) {
-  if (__builtin_expect(view.generation == graph.generation() && graph.alive(view.id), 1)) return view.id;
-  const auto id = graph.find(emd::as_bytes(view.canonical));
-  if (id) view.id = *id;
-  view.generation = graph.generation();
-  return id;
-}
-
-Py_ssize_t neighbours_length(PyObject* self) {
-  return guarded(Py_ssize_t{-1}, [&]() -> Py_ssize_t {
-    Neighbours& view = *as_neighbours(self);
-    GraphContainer& container = graph_container(view.graph);
-    return container.read([&] {
-      const auto id = vertex_of(container.graph(), view);
-      return id ? static_cast<Py_ssize_t>(container.graph().degree(*id, view.side)) : 0;
-    });
-  });
-}
-
-int neighbours_contains(PyObject* self, PyObject* key) {
-  return guarded(-1, [&] {
-    Neighbours& view = *as_neighbours(self);
-    GraphContainer& container = graph_container(view.graph);
-    Buffer canonical;
-    if (!container.codec().encode_key(key, canonical, nullptr)) return -1;
-    return container.read([&] {
-      const Graph& graph = container.graph();
-      const auto own = vertex_of(graph, view);
-      const auto other = own ? graph.find(canonical.bytes()) : std::nullopt;
-      if (!other) return 0;
-      return (view.side == Side::successors ? graph.has_edge(*own, *other) : graph.has_edge(*other, *own))
-                 ? 1
-                 : 0;
-    });
-  });
-}
-
-PyObject* neighbours_subscript(PyObject* self, PyObject* key) {
-  static PyObject* const name = PyUnicode_InternFromString("_edge_attributes");
-  Neighbours& view = *as_neighbours(self);
-  const bool forward = view.side == Side::successors;
-  PyObject* const found = PyObject_CallMethodObjArgs(view.graph, name, forward ? view.key : key,
-                                                     forward ? key : view.key, nullptr);
-  if (!found) return nullptr;
-  if (found != Py_None) return found;
-  Py_DECREF(found);
-  set_key_error(key);
-  return nullptr;
-}
-
-// An iterator over many neighbours, whose keys are taken some at a time.
-PyObject* iterate_many(Neighbours& view) {
-  GraphContainer& container = graph_container(view.graph);
-  const Ref iterator(new_iterator(view.graph, false));
-  if (!iterator) return nullptr;
-  KeyIterator& it = *as_iterator(iterator.get());
-  container.read([&] {
-    it.ids.clear();
-    const Graph& graph = container.graph();
-    const auto id = vertex_of(graph, view);
-    if (id) graph.neighbours(*id, view.side, [&](VertexId other) { it.ids.push_back(other); });
-  });
-  return Py_NewRef(iterator.get());
-}
-
-// The keys as a list.
-PyObject* list_of(TakenKeys& keys, Codec& codec) {
-  Ref list(PyList_New(static_cast<Py_ssize_t>(keys.size())));
-  for (std::size_t i = 0; list && i < keys.size(); ++i) {
-    PyObject* const key = keys.object(i, codec);
-    if (!key) return nullptr;
-    PyList_SET_ITEM(list.get(), static_cast<Py_ssize_t>(i), key);
+bool take_keys(const Graph& graph, std::span<const VertexId> ids, TakenKeys& keys) {
+  // Their rows are anywhere: the waits for them are shared.
+  for (const VertexId id : ids) graph.fetch_key(id);
+  for (const VertexId id : ids) {
+    if (!graph.alive(id)) return false;
+    keys.add(graph.key_of(id));
   }
-  return list.release();
+  return true;
 }
 
-// Few neighbours are taken at once, and walked as a list is.
-PyObject* neighbours_iter(PyObject* self) {
-  return guarded_object([&]() -> PyObject* {
-    Neighbours& view = *as_neighbours(self);
-    GraphContainer& container = graph_container(view.graph);
-    TakenKeys keys;
-    const bool few = container.read([&] {
-      keys.clear();
-      const Graph& graph = container.graph();
-      const auto id = vertex_of(graph, view);
-      if (!id) return true;
-      std::array<VertexId, kKeysAtOnce> ids;
-      std::size_t count = 0;
-      if (graph.degree(*id, view.side) > ids.size()) return false;
-      graph.neighbours(*id, view.side, [&](VertexId other) {
-        if (count < ids.size()) ids[count++] = other;
-      });
-      keys.reserve(count);
-      take_keys(graph, std::span(ids).first(count), keys);
-      return true;
-    });
-    if (!few) return iterate_many(view);
-    const Ref list(list_of(keys, container.codec()));
-    return list ? PyObject_GetIter(list.get()) : nullptr;
-  });
+PyObject* iterate_listed(PyObject* graph, std::vector<VertexId> ids) {
+  PyObject* const iterator = new_iterator(graph, false);
+  if (iterator) as_iterator(iterator)->ids = std::move(ids);
+  return iterator;
 }
 
-PyObject* neighbours_key(PyObject* self, void*) { return Py_NewRef(as_neighbours(self)->key); }
-PyObject* neighbours_graph(PyObject* self, void*) { return Py_NewRef(as_neighbours(self)->graph); }
-PyObject* neighbours_forward(PyObject* self, void*) {
-  return PyBool_FromLong(as_neighbours(self)->side == Side::successors);
-}
-
-int neighbours_traverse(PyObject* self, visitproc visit, void* arg) {
-  Py_VISIT(Py_TYPE(self));
-  Py_VISIT(as_neighbours(self)->graph);
-  Py_VISIT(as_neighbours(self)->key);
-  return 0;
-}
-
-// The graph stays: methods need it, and the cycles that it may be part of are broken elsewhere.
-int neighbours_clear(PyObject*) { return 0; }
-
-void neighbours_dealloc(PyObject* self) {
-  PyTypeObject* const type = Py_TYPE(self);
-  PyObject_GC_UnTrack(self);
-  Py_CLEAR(as_neighbours(self)->graph);
-  Py_CLEAR(as_neighbours(self)->key);
-  as_neighbours(self)->canonical.~basic_string();
-  type->tp_free(self);
-  Py_DECREF(type);
-}
-
-PyGetSetDef neighbours_getset[] = {{"_vertex", neighbours_key, nullptr, nullptr, nullptr},
-                                   {"_graph", neighbours_graph, nullptr, nullptr, nullptr},
-                                   {"_forward", neighbours_forward, nullptr, nullptr, nullptr},
-                                   {nullptr, nullptr, nullptr, nullptr, nullptr}};
-
-PyType_Slot neighbours_slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(neighbours_dealloc)},
-                                  {Py_tp_traverse, reinterpret_cast<void*>(neighbours_traverse)},
-                                  {Py_tp_clear, reinterpret_cast<void*>(neighbours_clear)},
-                                  {Py_tp_getset, neighbours_getset},
-                                  {Py_tp_iter, reinterpret_cast<void*>(neighbours_iter)},
-                                  {Py_mp_length, reinterpret_cast<void*>(neighbours_length)},
-                                  {Py_mp_subscript, reinterpret_cast<void*>(neighbours_subscript)},
-                                  {Py_sq_contains, reinterpret_cast<void*>(neighbours_contains)},
-                                  {0, nullptr}};
-PyType_Spec neighbours_spec = {
-    "pyrsistence._core.NeighboursBase", sizeof(Neighbours), 0,
-    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    neighbours_slots};
+namespace {
 
 // ---- The vertices
 
@@ -329,8 +166,7 @@ PyObject* vertices_new(PyTypeObject* type, PyObject* args, PyObject*) {
   PyObject *graph = nullptr, *inner = nullptr;
   int shows = 0;
   if (!PyArg_ParseTuple(args, "OiO", &graph, &shows, &inner)) return nullptr;
-  const bool is_inner =
-      PyType_Check(inner) && PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(inner), g_neighbours_type);
+  const bool is_inner = is_neighbours_type(inner);
   if (!is_graph_object(graph) || shows < 0 || shows > 2 || (shows != 0 && !is_inner)) {
     PyErr_SetString(PyExc_TypeError, "expected a graph's storage, what to show, and a type of neighbours");
     return nullptr;
@@ -360,20 +196,6 @@ int vertices_contains(PyObject* self, PyObject* key) {
   });
 }
 
-PyObject* new_neighbours(Vertices& table, PyObject* key, VertexId id, u64 generation, Bytes canonical) {
-  PyTypeObject* const type = reinterpret_cast<PyTypeObject*>(table.inner);
-  PyObject* const self = type->tp_alloc(type, 0);
-  if (!self) return nullptr;
-  Neighbours& view = *as_neighbours(self);
-  new (&view.canonical) std::string(emd::as_text(canonical));
-  view.graph = Py_NewRef(table.graph);
-  view.key = Py_NewRef(key);
-  view.side = table.shows == Shows::predecessors ? Side::predecessors : Side::successors;
-  view.id = id;
-  view.generation = generation;
-  return self;
-}
-
 PyObject* vertices_subscript(PyObject* self, PyObject* key) {
   static PyObject* const name = PyUnicode_InternFromString("_node_attributes");
   Vertices& table = *as_vertices(self);
@@ -387,7 +209,10 @@ PyObject* vertices_subscript(PyObject* self, PyObject* key) {
       generation = container->graph().generation();
       return container->graph().find(canonical.bytes());
     });
-    if (id) return new_neighbours(table, key, *id, generation, canonical.bytes());
+    if (id) {
+      const Side side = table.shows == Shows::predecessors ? Side::predecessors : Side::successors;
+      return new_neighbours(table.inner, table.graph, {key, side, *id, generation, canonical.bytes()});
+    }
     set_key_error(key);
     return nullptr;
   });
@@ -456,8 +281,7 @@ PyType_Spec vertices_spec = {"pyrsistence._core.VerticesBase", sizeof(Vertices),
 }  // namespace
 
 bool add_graph_view_types(PyObject* module) {
-  g_neighbours_type = add_type(module, "NeighboursBase", neighbours_spec);
-  if (!g_neighbours_type) return false;
+  if (!add_neighbours_type(module)) return false;
   g_vertices_type = add_type(module, "VerticesBase", vertices_spec);
   g_iterator_type = g_vertices_type ? add_type(module, "VertexIterator", iterator_spec) : nullptr;
   return g_iterator_type != nullptr;

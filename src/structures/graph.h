@@ -144,6 +144,9 @@ class Graph {
   void set_attributes(Bytes bytes);
   Bytes vertex_attributes(VertexId id) const { return record(live_row(id).attributes); }
   void set_vertex_attributes(VertexId id, Bytes bytes);
+  // Calls visit(VertexId, Bytes) for each neighbour, with the attributes of the edge, as neighbours().
+  template <class Visit>
+  void edges(VertexId id, Side side, Visit&& visit) const;
   // Nothing if there is no such edge.
   std::optional<Bytes> edge_attributes(VertexId from, VertexId to) const;
   // False if there is no such edge. Precondition of a typed one: a whole record.
@@ -233,6 +236,7 @@ class Graph {
   Key key_in(const VertexRow& row) const;
   Bytes record(u64 reference) const { return reference == 0 ? Bytes{} : heap_.read(HeapRef{reference}); }
   u64 replace_record(u64 reference, Bytes bytes);
+  Bytes attributes_at(const List& list, u32 place) const;
 
   List list(VertexId id, Side side) const;
   static u32 place_of(const List& list, VertexId id);
@@ -293,6 +297,20 @@ u32 Graph::neighbours_from(VertexId id, Side side, u32 place, Visit&& visit) con
     if (neighbour != kDeadNeighbour && !visit(VertexId{neighbour})) break;
   }
   return place;
+}
+
+template <class Visit>
+void Graph::edges(VertexId id, Side side, Visit&& visit) const {
+  const List found = list(id, side);
+  for (u32 place = 0; place < found.used; ++place) {
+    const VertexId other{load_once<u32>(found.ids() + place)};
+    if (static_cast<u32>(other) == kDeadNeighbour) continue;
+    if (owns(id, side, other)) {
+      visit(other, attributes_at(found, place));
+    } else {
+      visit(other, edge_attributes(other, id).value_or(Bytes{}));
+    }
+  }
 }
 
 template <class Visit>

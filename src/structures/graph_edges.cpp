@@ -296,16 +296,20 @@ bool Graph::is_nothing(Bytes record) const {
   return std::all_of(record.begin(), record.end(), [](u8 byte) { return byte == 0; });
 }
 
+// Of the edge that is there in its owner's list.
+Bytes Graph::attributes_at(const List& list, u32 place) const {
+  static constexpr u8 kNothing[kMaxEdgeBytes] = {};
+  if (list.width == 0) return {kNothing, type_.edge_bytes};
+  return list.refers ? record(list.record(place)) : list.inside(place);
+}
+
 std::optional<Bytes> Graph::edge_attributes(VertexId from, VertexId to) const {
   const auto [owner, other] = owner_first(from, to);
   const List own = list(owner, Side::successors);
-  static constexpr u8 kNothing[kMaxEdgeBytes] = {};
-  if (own.width == 0) {
-    return has_edge(from, to) ? std::optional(Bytes{kNothing, type_.edge_bytes}) : std::nullopt;
-  }
+  if (own.width == 0) return has_edge(from, to) ? std::optional(attributes_at(own, 0)) : std::nullopt;
   const u32 place = place_of(own, other);
   if (place == kNone) return std::nullopt;
-  return own.refers ? record(own.record(place)) : own.inside(place);
+  return attributes_at(own, place);
 }
 
 // The owner's list, which has room for attributes then.

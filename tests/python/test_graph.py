@@ -179,6 +179,29 @@ def test_neighbours_are_those_at_the_beginning_of_the_walk(cls, degree):
         [] in graph["u"]  # noqa: B015
 
 
+@pytest.mark.parametrize("typed", [False, True])
+@pytest.mark.parametrize("degree", [0, 5, 300])
+def test_items_are_neighbours_with_live_attributes(cls, degree, typed):
+    if typed and cls in (em.EMMultiGraph, em.EMMultiDiGraph):
+        pytest.skip("parallel edges have no type")
+    graph = cls(**({"edge_dtype": [("w", "u8")]} if typed else {}))
+    graph.add_node("u")
+    for node in range(degree):
+        graph.add_edge("u", node, w=node)
+        graph.add_edge(node, node, w=degree)
+    items = list(graph._adj["u"].items())
+    assert [node for node, _ in items] == list(range(degree))
+    for node, data in items:
+        assert data is graph._adj["u"][node]
+        assert attributes(graph, "u", node)["w"] == node
+        attributes(graph, "u", node)["w"] = 7
+        assert (data[0] if graph.is_multigraph() else data)["w"] == 7
+    assert [w for _, _, w in graph.edges("u", data="w")] == [7] * degree
+    if graph.is_directed() and degree:
+        [(_, data), (_, back)] = sorted(graph._pred[3].items(), key=str)
+        assert {id(data), id(back)} == {id(graph._adj[3][3]), id(graph._adj["u"][3])}
+
+
 # ---- Live attributes
 
 
