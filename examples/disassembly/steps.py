@@ -68,11 +68,11 @@ def _recover(image: Image, program: Program, note: Note) -> dict[str, Any]:
     note("instructions")
     with _bar(image.code_bytes, "Disassembling") as bar:
         facts = list_code(image, program, bar.update)
-    if facts["instructions"] == 0:
-        raise ImageError(f"{image.path} has no instruction that capstone knows as {image.machine.name} code")
     note("blocks")
     with _bar(image.code_bytes, "Finding blocks") as bar:
         facts.update(connect(image, program, bar.update))
+    if not program.functions:
+        raise ImageError(f"{image.path} has no instruction that capstone knows as {image.machine.name} code")
     facts["ranges"] = [(section.address, section.address + section.size) for section in image.sections]
     facts["counts"] = census(program, facts["ranges"])
     facts.update(file=str(image.path), machine=image.machine.name)

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
+from elftools.dwarf.callframe import FDE
 from elftools.elf.relocation import RelocationSection
 from elftools.elf.sections import Section, SymbolTableSection
 from numpy.typing import NDArray
@@ -96,7 +97,7 @@ def _of_unwinding(image: Image) -> Iterator[NDArray[np.uint64]]:
         yield (pairs[::2].astype("i8") + header["sh_addr"]).astype("u8")
         return
     for entry in image.elf.get_dwarf_info(relocate_dwarf_sections=False).EH_CFI_entries():
-        if "initial_location" in entry.header:
+        if isinstance(entry, FDE):
             yield np.array([entry["initial_location"]], "u8")
 
 

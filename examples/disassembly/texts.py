@@ -52,12 +52,9 @@ class Texts:
 
     def byte_at(self, positions: NDArray[np.int64]) -> NDArray[np.uint8]:
         """The bytes at these places; zero behind the end."""
-        inside = positions < self.data.size
-        return (
-            np.where(inside, self.data[np.where(inside, positions, 0)], 0)
-            if self.data.size
-            else positions * 0
-        )
+        if not self.data.size:
+            return np.zeros(positions.size, "u1")
+        return np.where(positions < self.data.size, self.data.take(positions, mode="clip"), np.uint8(0))
 
     def hexadecimal(self, positions: NDArray[np.int64], numbers: NDArray[np.int64]) -> NDArray[np.uint64]:
         """The hexadecimal numbers that begin at these places, in the texts of these numbers."""

@@ -417,9 +417,11 @@ def test_damaged_tables_are_left_out(tmp_path, rng):
                 rng.randrange(256)
             )
         try:
-            recover(write(tmp_path / "damaged", bytes(damaged)), InMemory())
+            program, _, _ = recover(write(tmp_path / "damaged", bytes(damaged)), InMemory())
         except ImageError:
-            pass
+            continue
+        if program.functions:
+            ask(program, None, nx.DiGraph())
 
 
 # ---- The command
@@ -465,6 +467,9 @@ def test_command_refuses(tmp_path, compiled):
     (tmp_path / "text").write_text("no program")
     status, _, err = demo(tmp_path, "--file", "text")
     assert status == 2 and "not an ELF file" in err
+    write(tmp_path / "bytes", elf_writer.elf(b"\x06" * 40))  # none of them begins an instruction
+    status, _, err = demo(tmp_path, "--file", "bytes")
+    assert status == 2 and "no instruction that capstone knows" in err
     status, _, err = demo(tmp_path, "--file", compiled, "--address", "0x7fffffff")
     assert status == 2 and "no executable section" in err
     (tmp_path / "folder").mkdir()
