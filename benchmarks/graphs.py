@@ -4,8 +4,8 @@
 tenth of the edges, which NetworkX holds as well, in the same process. Queries are of nodes in no order.
 
 `graph-beyond` has edges in the order of their sources, as a disassembler finds them: most go to a node
-nearby, one of fifty to any. Each has a kind and an address. They come in arrays; all of it, the arrays too,
-is done under the limit, the page cache included.
+nearby, one of five hundred to any. Each has a kind and an address. They come in arrays; all of it, the arrays
+too, is done under the limit, the page cache included.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _TIMEOUT = 1800.0
 _FAR_EDGES = 100_000_000
 _FAR_DEGREE = 32
 _NEARBY = 1_000
-_ONE_FAR_OF = 50
-_FAR_BYTES = 22  # an edge, about, with its share of a node
+_ONE_FAR_OF = 500
+_FAR_BYTES = 19  # an edge, about, with its share of a node; a little less, so that 8 times are reached
 _TIMES = 8
 _LEAST_LIMIT = 128 << 20  # a process with NumPy and NetworkX has no less
-_AT_ONCE = 400_000
+_AT_ONCE = 200_000
 _FIELDS = [("kind", "u1"), ("address", "u8")]
 _MIB = 1 << 20
 
