@@ -186,6 +186,25 @@ TEST_P(GraphTest, DoesWhatAModelDoesWithTablesOfNeighbours) {
   do_what_a_model_does();
 }
 
+// Whatever else would mark its pages has been committed before.
+TEST_P(GraphTest, EachChangeByItselfOutlivesAPowerCut) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random(seed);
+  testing::GraphModel model;
+  model.directed = GetParam();
+  for (int step = 0; step < 600; ++step) {
+    change(
+        [&] { testing::GraphDriver(*graph_, model, [&](u64 limit) { return random() % limit; }).change(); });
+    if (step < 200) continue;
+    store_->commit();
+    if (step % 4 != 0) continue;
+    cut_off();
+    ASSERT_EQ(difference(*graph_, model), std::nullopt) << "after step " << step;
+  }
+  expect_sound();
+}
+
 TEST_P(GraphTest, HubsAreSearchedByATable) {
   constexpr u32 kMany = 2000;
   std::vector<VertexId> from, to;

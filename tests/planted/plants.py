@@ -253,4 +253,69 @@ PLANTS = (
         ),
         "Reader.SeesWholeCommitsInOrderBesideAWriter:Reader.OutlivesKilledWriters",
     ),
+    Plant(
+        "an edge is put into one list before there is room in the other",
+        "on a full disk, an edge that only one of its ends has",
+        (
+            (
+                "src/structures/graph_edges.cpp",
+                "  if (twice(from, to)) make_room(to, back());\n  // Nothing fails from here on.\n  push(from, Side::successors, to);\n",
+                "  push(from, Side::successors, to);\n  if (twice(from, to)) make_room(to, back());\n",
+            ),
+        ),
+        "Fault.AGraph*",
+    ),
+    Plant(
+        "the old record of attributes is freed before there is room for the new one",
+        "on a full disk, attributes that are lost, and a block that two things own",
+        (
+            (
+                "src/structures/graph.cpp",
+                "return reference;\n  return static_cast<u64>(heap_.allocate(bytes));\n",
+                "return reference;\n  if (reference != 0) heap_.free(HeapRef{reference});\n  return static_cast<u64>(heap_.allocate(bytes));\n",
+            ),
+            (
+                "src/structures/graph_edges.cpp",
+                "  if (old != 0) heap_.free(HeapRef{old});\n  return true;\n",
+                "  if (old != 0 && is_nothing(bytes)) heap_.free(HeapRef{old});\n  return true;\n",
+            ),
+        ),
+        "Fault.AGraph*",
+    ),
+    Plant(
+        "a list's length and degree are changed without a mark",
+        "a rollback or a crash leaves numbers that are not those of the list",
+        (
+            (
+                "src/structures/graph_edges.cpp",
+                "  NeighbourRow& row = change_list(id, side);\n  ++row.used;\n",
+                "  auto& row = const_cast<NeighbourRow&>(live_row(id).lists[static_cast<unsigned>(side)]);\n  ++row.used;\n",
+            ),
+        ),
+        "Of/GraphTest.EachChangeByItself*",
+    ),
+    Plant(
+        "a removed neighbour stays in the table of a hub",
+        "edges that cannot be added again, and a table that fills up",
+        (
+            (
+                "src/structures/neighbour_table.h",
+                "    write(hole, u32{0});\n",
+                "",
+            ),
+        ),
+        "NeighbourTable.*:Of/GraphTest.*Table*",
+    ),
+    Plant(
+        "the table of a hub is not freed with its list",
+        "space that nothing gives back",
+        (
+            (
+                "src/structures/graph_edges.cpp",
+                "  if (old.table) heap_.free(old.table_block);\n  change_list",
+                "  change_list",
+            ),
+        ),
+        "Of/GraphTest.*Table*",
+    ),
 )

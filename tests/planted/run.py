@@ -38,6 +38,8 @@ TESTS = [
     "reader_test",
     "verify_test",
     "buffered_index_test",
+    "graph_test",
+    "neighbour_table_test",
 ]
 LAYERS = ["base", "platform", "store", "alloc", "structures", "algorithms"]
 # A plant that needs luck is tried with this many workloads; the sources as they are, with fewer.
