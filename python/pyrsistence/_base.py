@@ -49,10 +49,16 @@ def open_handle(
     timeout: float,
     snapshot_timeout: float,
     memory: Any = None,
+    temporary: bool = False,
 ) -> _core.StoreHandle:
-    """Open the store in the directory ``path``: a str, bytes or path-like object."""
+    """Open the store in the directory ``path``: a str, bytes or path-like object.
+
+    A temporary one is not synced: nobody will open it after a crash of the machine.
+    """
     budget = parse_memory(memory)
-    return _core.StoreHandle(os.fsencode(path), mode, commit_interval, timeout, snapshot_timeout, budget)
+    return _core.StoreHandle(
+        os.fsencode(path), mode, commit_interval, timeout, snapshot_timeout, budget, temporary
+    )
 
 
 def register(owner: Any) -> None:
@@ -223,7 +229,9 @@ class Owner:
             temporary = tempfile.mkdtemp(prefix="pyrsistence-")
             path, mode = temporary, "a"
         try:
-            self._handle = open_handle(path, mode, commit_interval, timeout, snapshot_timeout, memory)
+            self._handle = open_handle(
+                path, mode, commit_interval, timeout, snapshot_timeout, memory, temporary is not None
+            )
         except BaseException:
             if temporary is not None:
                 shutil.rmtree(temporary, ignore_errors=True)

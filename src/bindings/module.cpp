@@ -22,6 +22,7 @@
 #include "bindings/shadow_object.h"
 #include "bindings/typed_module.h"
 #include "bindings/typed_object.h"
+#include "platform/file.h"
 
 namespace nb = nanobind;
 
@@ -38,13 +39,14 @@ emd::Mode parse_mode(const std::string& mode) {
 
 void open_handle(StoreHandle* self, const nb::bytes& path, const std::string& mode,
                  std::optional<double> commit_interval, double timeout, double snapshot_timeout,
-                 emd::u64 memory) {
+                 emd::u64 memory, bool temporary) {
   emd::StoreOptions options;
   options.mode = parse_mode(mode);
   options.commit_interval_seconds = commit_interval.value_or(-1.0);
   options.lock_timeout_seconds = timeout;
   options.snapshot_timeout_seconds = snapshot_timeout;
   options.memory_bytes = memory;
+  if (temporary) options.file_system = emd::platform::temporary_file_system();
   const std::string directory(path.c_str(), path.size());
   if (directory.find('\0') != std::string::npos) throw nb::value_error("embedded null byte");
   new (self) StoreHandle(directory, options);
@@ -522,7 +524,7 @@ void translate(const std::exception_ptr& pointer, void*) {
 void bind_handle(nb::module_& module) {
   nb::class_<StoreHandle>(module, "StoreHandle", "One open store; see src/bindings/handle.h.")
       .def("__init__", &open_handle, nb::arg("path"), nb::arg("mode"), nb::arg("commit_interval").none(),
-           nb::arg("timeout"), nb::arg("snapshot_timeout"), nb::arg("memory"))
+           nb::arg("timeout"), nb::arg("snapshot_timeout"), nb::arg("memory"), nb::arg("temporary"))
       .def_prop_ro("path", &path_of)
       .def_prop_ro("closed", &StoreHandle::closed)
       .def_prop_ro("forked", &StoreHandle::forked)

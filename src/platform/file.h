@@ -128,5 +128,7 @@ class FileSystem {
 
 // The real disk.
 std::shared_ptr<FileSystem> real_file_system();
+// The same without a sync of anything: for what is removed when it is closed, and so need not survive the machine.
+std::shared_ptr<FileSystem> temporary_file_system();
 
 }  // namespace emd::platform

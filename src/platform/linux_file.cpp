@@ -52,12 +52,14 @@ class DescriptorCache {
 
 // A directory's descriptor, shared by its files.
 struct DirectoryHandle {
-  DirectoryHandle(int fd, std::string where) : descriptor(fd), path(std::move(where)) {}
+  DirectoryHandle(int fd, std::string where, bool kept)
+      : descriptor(fd), path(std::move(where)), durable(kept) {}
   ~DirectoryHandle() { ::close(descriptor); }
   DirectoryHandle(const DirectoryHandle&) = delete;
   DirectoryHandle& operator=(const DirectoryHandle&) = delete;
   const int descriptor;
   const std::string path;
+  const bool durable;  // else nothing in it is synced
 };
 
 class LinuxFile : public File {
@@ -248,6 +250,7 @@ void LinuxFile::write(u64 offset, const void* from, u64 length) {
 }
 
 void LinuxFile::sync() {
+  if (!directory_->durable) return;
   const Borrowed fd(*this);
   if (::fdatasync(fd.get()) != 0) throw_errno("fdatasync", path_);
 }
@@ -373,7 +376,7 @@ class LinuxDirectory : public Directory {
   }
 
   void sync() override {
-    if (::fsync(handle_->descriptor) != 0) throw_errno("fsync", path());
+    if (handle_->durable && ::fsync(handle_->descriptor) != 0) throw_errno("fsync", path());
   }
 
   std::unique_ptr<Lock> lock(const std::string& name, LockKind kind, double timeout_seconds) override {
@@ -392,6 +395,7 @@ class LinuxDirectory : public Directory {
 
 class LinuxFileSystem : public FileSystem {
  public:
+  explicit LinuxFileSystem(bool durable) : durable_(durable) {}
   // Makes the name of a new directory durable. One that may not be read cannot be synced.
   static void sync_parent(int directory, const std::string& path) {
     const int parent = ::openat(directory, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -406,8 +410,8 @@ class LinuxFileSystem : public FileSystem {
     if (create && !made && errno != EEXIST) throw_errno("mkdir", path);
     const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) throw_errno("open directory", path);
-    auto directory = std::make_unique<LinuxDirectory>(std::make_shared<DirectoryHandle>(fd, path));
-    if (made) sync_parent(fd, path);
+    auto directory = std::make_unique<LinuxDirectory>(std::make_shared<DirectoryHandle>(fd, path, durable_));
+    if (made && durable_) sync_parent(fd, path);
     return directory;
   }
   bool exists(const std::string& path) override {
@@ -419,6 +423,9 @@ class LinuxFileSystem : public FileSystem {
   void remove_directory(const std::string& path) override {
     if (::rmdir(path.c_str()) != 0) throw_errno("rmdir", path);
   }
+
+ private:
+  const bool durable_;
 };
 
 }  // namespace
@@ -436,7 +443,12 @@ void File::copy_from(File& source, u64 offset, u64 length) {
 }
 
 std::shared_ptr<FileSystem> real_file_system() {
-  static const auto instance = std::make_shared<LinuxFileSystem>();
+  static const auto instance = std::make_shared<LinuxFileSystem>(true);
+  return instance;
+}
+
+std::shared_ptr<FileSystem> temporary_file_system() {
+  static const auto instance = std::make_shared<LinuxFileSystem>(false);
   return instance;
 }
 
