@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import networkx as nx  # type: ignore[import-untyped]
 
 from . import _graph_arrays
-from ._graph_attributes import ParallelEdges
+from ._graph_attributes import ParallelEdges, is_fixed
 from ._graph_shown import AtlasView, shown
 from ._graph_stored import OF_STORAGE, OPENING, Mapping, Stored, is_path
 
@@ -126,9 +126,11 @@ class _Multi(Stored):
         storage = self._storage
         if key is None:
             key = self.new_edge_key(u_for_edge, v_for_edge)
-        if storage._add_edge(u_for_edge, v_for_edge):
-            if key != 0 or type(key) is not int or attr:
-                storage._edge_attributes(u_for_edge, v_for_edge)._replace({key: attr})
+        content = {key: attr} if key != 0 or type(key) is not int or attr else None
+        fixed = is_fixed(attr)
+        if storage._add_edge(u_for_edge, v_for_edge, content if fixed else None):
+            if not fixed:
+                storage._edge_attributes(u_for_edge, v_for_edge)._replace(content)
         else:
             parallel: ParallelEdges = storage._edge_attributes(u_for_edge, v_for_edge)
             if key in parallel:
@@ -259,10 +261,20 @@ def _init_multi(init: Any, graph: Any, path: Any, data: Any, attributes: dict[st
         return
     init(path, None, **attributes)
     try:
+        _convert_multi(graph, data, multigraph_input)
+        graph.__dict__["_keeps"] = False
+        graph.graph.update(
+            {n: v for n, v in attributes.items() if n not in (*OPENING, *OF_STORAGE, "backend")}
+        )
+    except BaseException:
+        graph.close()
+        raise
+
+
+def _convert_multi(graph: Any, data: Any, multigraph_input: Any) -> None:
+    try:
         nx.convert.from_dict_of_dicts(data, create_using=graph, multigraph_input=True)
     except Exception as error:
         if multigraph_input is True:
             raise nx.NetworkXError(f"converting multigraph_input raised:\n{type(error)}: {error}") from error
         nx.convert.to_networkx_graph(data, create_using=graph)
-    graph.__dict__["_keeps"] = False
-    graph.graph.update({n: v for n, v in attributes.items() if n not in (*OPENING, *OF_STORAGE, "backend")})

@@ -17,21 +17,44 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 # Types whose objects cannot be changed in place.
 _FIXED = frozenset({str, int, float, bool, type(None), bytes, complex})
 
+
+def is_fixed(attributes: dict[Any, Any]) -> bool:
+    """Whether no value of it can be changed in place: then it may be stored without a live dict of it."""
+    return all(type(value) in _FIXED for value in attributes.values())
+
+
 # Where a dict lies: () the graph, (node,) or (u, v).
 Place = tuple[Any, ...]
 
 
+def _same_values(one: dict[Any, Any], other: dict[Any, Any]) -> bool:
+    """Whether the keys and the very objects are the same: to compare these could run code, or raise."""
+    return len(one) == len(other) and all(key in other and other[key] is value for key, value in one.items())
+
+
+def _write_or_undo(live: Live, before: dict[Any, Any]) -> None:
+    try:
+        live._changed()
+    except BaseException:
+        live._load(before)
+        raise
+
+
 def _writing(method: _F) -> _F:
-    """A method of dict that changes it, and writes what it has become; an error of writing undoes it."""
+    """A method of dict that changes it, and writes what it has become; an error of writing undoes it.
+
+    Also where the method raised: update() keeps what came before the error, as a dict does.
+    """
 
     def changing(self: Live, *arguments: Any, **named: Any) -> Any:
         before = dict(self)
-        result = method(self, *arguments, **named)
         try:
-            self._changed()
+            result = method(self, *arguments, **named)
         except BaseException:
-            self._load(before)
+            if not _same_values(before, self):
+                _write_or_undo(self, before)
             raise
+        _write_or_undo(self, before)
         return result
 
     changing.__name__ = method.__name__
@@ -57,10 +80,10 @@ class Live(dict[Any, Any]):
         """Show this content, which is what is stored."""
         dict.clear(self)
         dict.update(self, content)
-        self._in_place = any(type(value) not in _FIXED for value in content.values())
+        self._in_place = not is_fixed(content)
 
     def _changed(self) -> None:
-        self._in_place = any(type(value) not in _FIXED for value in self.values())
+        self._in_place = not is_fixed(self)
         if self._owner is not None:
             self._owner._write(self)
 
@@ -114,17 +137,22 @@ class ParallelEdges(Live):
     __slots__ = ()
 
     def _load(self, content: dict[Any, Any]) -> None:
-        for child in self.values():
-            child._owner = None
+        known = dict(self)
         dict.clear(self)
         for key, attributes in content.items():
-            dict.__setitem__(self, key, self._child(key, attributes))
+            child = self._child(key, attributes, known.get(key))
+            dict.__setitem__(self, key, child)
+            if known.get(key) is child:
+                del known[key]
+        for gone in known.values():
+            gone._owner = None
         self._in_place = any(child._in_place for child in self.values())
 
-    def _child(self, key: Any, attributes: Any) -> Attributes:
+    def _child(self, key: Any, attributes: Any, known: Attributes | None = None) -> Attributes:
+        """Return the dict of an edge: that which was handed out before goes on being it."""
         if isinstance(attributes, Attributes) and attributes._owner is self:
             return attributes
-        child = Attributes(self, (key,))
+        child = Attributes(self, (key,)) if known is None else known
         child._load(dict(attributes))
         return child
 

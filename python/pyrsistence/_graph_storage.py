@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import weakref
 from typing import Any
 
 from . import _container, _core
-from ._graph_attributes import Attributes, Live, ParallelEdges, Place
+from ._graph_attributes import Attributes, Live, ParallelEdges, Place, is_fixed
 from ._graph_typed import EdgeType, TypedAttributes, edge_type
 
 # Attribute dicts with values that can be changed in place, kept until a commit; beyond so many, the oldest
@@ -27,6 +28,7 @@ class GraphStorage(_core.GraphBase, _container.Container):
         "_kept",
         "_late",
         "_layout",
+        "_making",
         "_mode",
         "_multi",
         "_name",
@@ -35,6 +37,7 @@ class GraphStorage(_core.GraphBase, _container.Container):
         "_own",
         "_owner",
         "_removed",
+        "_seen",
         "_temporary",
         "_wanted",
     )
@@ -65,6 +68,10 @@ class GraphStorage(_core.GraphBase, _container.Container):
         self._edge_type: EdgeType | None = None if edge_dtype is None else edge_type(edge_dtype)
         self._wanted = (directed, multi, said)
         self._late: Any = None
+        # Held by who makes what exists once: two threads may want the same.
+        self._making = threading.RLock()
+        # Of a reader: the state that the live dicts show.
+        self._seen = 0
         self._facade: Any = None
         self._own: Attributes | None = None
         self._nodes: weakref.WeakValueDictionary[int, Attributes] = weakref.WeakValueDictionary()
@@ -100,9 +107,10 @@ class GraphStorage(_core.GraphBase, _container.Container):
 
     def _open_late(self) -> None:
         """Called by whatever finds it closed: a temporary graph is made when it is first used."""
-        if self._late is not None:
-            arguments, self._late = self._late, None
-            self._open_alone(*arguments)
+        with self._making:
+            if self._late is not None:
+                self._open_alone(*self._late)
+                self._late = None
 
     def copy(self) -> Any:
         """Not of a storage: its graph has it."""
@@ -129,13 +137,18 @@ class GraphStorage(_core.GraphBase, _container.Container):
 
     def _node_attributes(self, node: Any) -> Attributes:
         place = self._vertex_place(node)
-        if place is None:
-            raise KeyError(node)
-        live = self._nodes.get(place)
+        live = None if place is None or self._mode == "r" else self._nodes.get(place)
         if live is None:
-            live = Attributes(self, (node,))
-            self._show(live, self._vertex_value(node))
-            self._nodes[place] = live
+            with self._making:
+                self._follow()
+                place = self._vertex_place(node)
+                if place is None:
+                    raise KeyError(node)
+                live = self._nodes.get(place)
+                if live is None:
+                    live = Attributes(self, (node,))
+                    self._show(live, self._vertex_value(node))
+                    self._nodes[place] = live
         return live
 
     def _edge_attributes(self, u: Any, v: Any) -> Any:
@@ -143,24 +156,39 @@ class GraphStorage(_core.GraphBase, _container.Container):
         place = self._edge_place(u, v)
         if place is None:
             return None
-        live = self._edges.get(place)
+        live = None if self._mode == "r" else self._edges.get(place)
         if live is None:
-            live = self._kind_of_edges()(self, (u, v))
-            self._show(live, self._edge_content(u, v))
-            self._edges[place] = live
+            with self._making:
+                self._follow()
+                place = self._edge_place(u, v)
+                if place is None:
+                    return None
+                live = self._edges.get(place)
+                if live is None:
+                    live = self._kind_of_edges()(self, (u, v))
+                    self._show(live, self._edge_content(u, v))
+                    self._edges[place] = live
         return live
 
     def _edges_of(self, node: Any, edges: list[tuple[Any, int, Any]], forward: bool) -> list[tuple[Any, Any]]:
         """The other ends of edges, and their attributes, from what is stored of each."""
         found = []
-        for other, place, content in edges:
-            live = self._edges.get(place)
-            if live is None:
-                live = self._kind_of_edges()(self, (node, other) if forward else (other, node))
-                self._show(live, content if self._edge_type is None else self._edge_type.unpack(content))
-                self._edges[place] = live
-            found.append((other, live))
+        known = {} if self._mode == "r" else self._edges  # a writer may have given nodes other numbers
+        with self._making:
+            for other, place, content in edges:
+                live = known.get(place)
+                if live is None:
+                    live = self._kind_of_edges()(self, (node, other) if forward else (other, node))
+                    self._show(live, content if self._edge_type is None else self._edge_type.unpack(content))
+                    known[place] = live
+                found.append((other, live))
         return found
+
+    def _follow(self) -> None:
+        """Of a reader: show what a writer has committed since."""
+        if self._mode == "r" and self._seen != (changes := self._changes()):
+            self._seen = changes
+            self._forget()
 
     def _kind_of_edges(self) -> type[Live]:
         if self._edge_type is not None:
@@ -172,11 +200,20 @@ class GraphStorage(_core.GraphBase, _container.Container):
             return self._edge_type.unpack(self._edge_record(u, v))
         return self._edge_value(u, v)
 
+    def _add_node_with(self, node: Any, attributes: dict[str, Any], is_new: bool) -> None:
+        """Add to the attributes of a node that was just found or added."""
+        if is_new and is_fixed(attributes):
+            self._set_vertex_value(node, attributes)
+        else:
+            self._node_attributes(node).update(attributes)
+
     def _add_with(self, u: Any, v: Any, attributes: dict[str, Any]) -> None:
         """Add an edge, and to its attributes these."""
         kind = self._edge_type
         if kind is None:
-            self._add_edge(u, v)
+            fixed = is_fixed(attributes)
+            if self._add_edge(u, v, attributes if fixed else None) and fixed:
+                return
             self._edge_attributes(u, v).update(attributes)
             return
         self._add_typed_edge(u, v, *kind.partial(attributes))

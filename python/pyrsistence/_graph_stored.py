@@ -89,13 +89,17 @@ class Stored:
         self._adopt_storage(storage)
         # Converting begins with clear(): data are added to what there is.
         self.__dict__["_keeps"] = storage._late is None and storage._counts() != (0, 0)
-        if incoming_graph_data is not None:
-            nx.convert.to_networkx_graph(incoming_graph_data, create_using=self)
+        attributes.pop("backend", None)
+        try:
+            if incoming_graph_data is not None:
+                nx.convert.to_networkx_graph(incoming_graph_data, create_using=self)
+            if attributes:
+                self.graph.update(attributes)
+        except BaseException:
+            storage.close()
+            raise
         if not self.is_multigraph():
             self.__dict__["_keeps"] = False
-        attributes.pop("backend", None)
-        if attributes:
-            self.graph.update(attributes)
 
     def _adopt_storage(self, storage: GraphStorage) -> None:
         storage._facade = weakref.ref(self)
@@ -172,9 +176,9 @@ class Stored:
 
         **Cost**: a look-up; an insertion if it is new.
         """
-        self._storage._add_vertex(node_for_adding)
+        is_new = self._storage._add_vertex(node_for_adding)
         if attr:
-            self._storage._node_attributes(node_for_adding).update(attr)
+            self._storage._add_node_with(node_for_adding, attr, is_new)
         nx._clear_cache(self)
 
     def add_nodes_from(self, nodes_for_adding: Any, **attr: Any) -> None:
@@ -186,13 +190,13 @@ class Stored:
         for node in nodes_for_adding:
             given = attr
             try:
-                storage._add_vertex(node)
+                is_new = storage._add_vertex(node)
             except TypeError:  # a pair: its dict cannot be hashed
                 node, named = node
                 given = {**attr, **named}
-                storage._add_vertex(node)
+                is_new = storage._add_vertex(node)
             if given:
-                storage._node_attributes(node).update(given)
+                storage._add_node_with(node, given, is_new)
         nx._clear_cache(self)
 
     def remove_node(self, n: Any) -> None:

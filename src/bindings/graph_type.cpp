@@ -93,18 +93,27 @@ PyObject* graph_add_vertex(PyObject* self, PyObject* key) {
   });
 }
 
+// The bytes of a record; none for None.
+bool encode_record(GraphContainer& container, PyObject* value, Buffer& out) {
+  return value == Py_None || container.codec().encode_value(value, out);
+}
+
+// _add_edge(u, v[, value]): whether it was not there; the value is that of a new edge, another one keeps its own.
 PyObject* graph_add_edge(PyObject* self, PyObject* const* args, Py_ssize_t count) {
   return guarded_object([&]() -> PyObject* {
     GraphContainer* const container = usable(self);
     AddedKey from, to;
-    if (!check_count(count, 2) || !container || !from.take(*container, args[0]) ||
-        !to.take(*container, args[1])) {
+    Buffer record;
+    if (!check_count(count, count == 3 ? 3 : 2) || !container || !from.take(*container, args[0]) ||
+        !to.take(*container, args[1]) || (count == 3 && !encode_record(*container, args[2], record))) {
       return nullptr;
     }
     const Container::Entered entered(*container);
     return PyBool_FromLong(container->change([&](Graph& graph) {
-      const VertexId u = from.into(graph).first;
-      return graph.add_edge(u, to.into(graph).first);
+      const VertexId u = from.into(graph).first, v = to.into(graph).first;
+      const bool added = graph.add_edge(u, v);
+      if (added && !record.bytes().empty()) graph.set_edge_attributes(u, v, record.bytes());
+      return added;
     }));
   });
 }
@@ -162,6 +171,15 @@ PyObject* graph_kind(PyObject* self, PyObject*) {
     if (!container) return nullptr;
     const Graph::Type type = container->read([&] { return container->graph().type(); });
     return Py_BuildValue("NN", PyBool_FromLong(type.directed), PyBool_FromLong(type.multi));
+  });
+}
+
+// Another number when a writer in another process has committed.
+PyObject* graph_changes(PyObject* self, PyObject*) {
+  return guarded_object([&]() -> PyObject* {
+    GraphContainer* const container = usable(self);
+    if (!container) return nullptr;
+    return PyLong_FromUnsignedLongLong(container->read([&] { return container->store().changes(); }));
   });
 }
 
@@ -226,11 +244,6 @@ PyObject* read_record(GraphContainer& container, PyObject* key, Find&& find) {
   }
   if (copies.size() == 0) Py_RETURN_NONE;
   return container.codec().decode_value(copies.bytes());
-}
-
-// The bytes of a record; none for None.
-bool encode_record(GraphContainer& container, PyObject* value, Buffer& out) {
-  return value == Py_None || container.codec().encode_value(value, out);
 }
 
 // Stores `record` unless it is what read(graph) gives; false if there is no place for it.
@@ -369,6 +382,7 @@ PyMethodDef graph_methods[] = {
     {"_has_edge", as_method(graph_has_edge), METH_FASTCALL, nullptr},
     {"_counts", as_method(graph_counts), METH_NOARGS, nullptr},
     {"_kind", as_method(graph_kind), METH_NOARGS, nullptr},
+    {"_changes", as_method(graph_changes), METH_NOARGS, nullptr},
     {"_clear", as_method(graph_clear), METH_O, nullptr},
     {"_vertex_place", as_method(graph_vertex_place), METH_O, nullptr},
     {"_edge_place", as_method(graph_edge_place), METH_FASTCALL, nullptr},

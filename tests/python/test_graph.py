@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import threading
 
 import pytest
 
@@ -410,3 +411,150 @@ def test_command_line(cli, path):
     assert "graph calls: 2 entries" in cli("info", path).stdout
     assert "edges" in cli("stats", path, "--member", "calls").stdout
     assert "by NetworkX" in cli("get", path, "1", expect=2).stderr
+
+
+# ---- Other hands
+
+
+def test_what_came_before_an_error_is_kept(path):
+    """As a dict keeps it; in memory and in the file."""
+
+    def items():
+        yield "a", 1
+        raise ZeroDivisionError
+
+    with em.EMGraph(path, [(1, 2)]) as graph:
+        with pytest.raises(ZeroDivisionError):
+            graph.nodes[1].update(items())
+        with pytest.raises(KeyError):
+            graph[1][2].pop("missing")
+        assert graph.nodes[1] == {"a": 1}
+    with em.EMGraph(path) as graph:
+        assert graph.nodes[1] == {"a": 1}
+
+
+def test_a_value_assigned_to_its_own_place_is_stored_at_once(path, run_python):
+    with em.EMGraph(path, [(1, 2, {"l": []})], commit_interval=None) as graph:
+        graph[1][2]["l"].append(1)
+        graph[1][2]["l"] = graph[1][2]["l"]
+        assert graph._storage._edge_value(1, 2) == {"l": [1]}
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["alone", "transaction"])
+def test_edges_whose_source_raises(cls, path, inside):
+    """What came before stays; in a transaction nothing does."""
+
+    def edges():
+        yield 1, 2, {"w": [1]}
+        yield 2, 3
+        raise ZeroDivisionError
+
+    with cls(path, [(0, 1)]) as graph:
+        kept = attributes(graph, 0, 1)
+        with pytest.raises(ZeroDivisionError):
+            if inside:
+                with graph.transaction():
+                    graph.add_edges_from(edges())
+            else:
+                graph.add_edges_from(edges())
+        assert sorted(graph) == ([0, 1] if inside else [0, 1, 2, 3])
+        assert attributes(graph, 0, 1) is kept
+        assert graph.verify() == []
+    with cls(path) as graph:
+        assert graph.number_of_edges() == (1 if inside else 3)
+
+
+def test_edges_whose_source_changes_the_graph(cls):
+    graph = cls([(0, 1)])
+
+    def edges():
+        for i in range(1, 50):
+            graph.remove_node(i - 1)
+            yield i, i + 1, {"w": i}
+
+    graph.add_edges_from(edges())
+    assert sorted(graph) == [49, 50]
+    assert graph.verify() == []
+
+
+def test_a_graph_that_could_not_be_filled_is_closed(cls, path):
+    with pytest.raises(nx.NetworkXError):
+        cls(path, [(1, 2, 3, 4, 5)])
+    with cls(path) as graph:
+        assert graph.verify() == []
+    if issubclass(cls, nx.MultiGraph):
+        with pytest.raises(nx.NetworkXError):
+            cls(path, {1: 2}, multigraph_input=True)
+        cls(path).close()
+
+
+def test_neighbours_of_a_node_that_goes(cls):
+    graph = cls([(1, 2), (1, 3)])
+    neighbours, walk = graph._adj[1], iter(graph._adj[1])
+    assert next(walk) == 2
+    graph.remove_node(1)
+    assert (len(neighbours), list(neighbours), 2 in neighbours) == (0, [], False)
+    assert next(walk) == 3
+    with pytest.raises(KeyError):
+        neighbours[2]
+    graph.add_edge(1, 4)
+    assert list(neighbours) == [4]
+
+
+def test_a_walk_over_a_closed_graph(cls, path):
+    graph = cls(path, [(1, 2)])
+    walk, neighbours = iter(graph), graph._adj[1]
+    kept = attributes(graph, 1, 2)
+    graph.close()
+    for use in (
+        lambda: next(walk),
+        lambda: list(neighbours),
+        lambda: neighbours[2],
+        lambda: kept.update(a=1),
+    ):
+        with pytest.raises(ValueError, match="closed"):
+            use()
+    assert kept == {}
+
+
+COMPACTOR = """
+import sys
+import pyrsistence as em
+with em.EMDiGraph(sys.argv[1]) as graph:
+    graph.remove_nodes_from(range(10))
+    graph.nodes[12]["n"] = graph[10][11]["w"] = "new"
+    graph.compact()
+"""
+
+
+def test_a_reader_shows_live_dicts_anew(path, run_python):
+    """Also where a compaction has given nodes other numbers."""
+    em.EMDiGraph(path, [(i, i + 1, {"w": i}) for i in range(20)]).close()
+    with em.EMDiGraph(path, mode="r") as reader:
+        kept, node = [reader[i][i + 1] for i in range(20)], reader.nodes[12]
+        run_python(COMPACTOR, path)
+        assert [reader[i][i + 1]["w"] for i in range(10, 20)] == ["new", *range(11, 20)]
+        assert [d["w"] for d in kept] == [*range(10), "new", *range(11, 20)]
+        assert node == {"n": "new"} == reader.nodes[12]
+        assert kept[15] is reader[15][16]
+
+
+def test_one_dict_of_a_place_for_all_threads():
+    """Two would write over each other."""
+    for _ in range(30):
+        graph = em.EMDiGraph()
+        barrier = threading.Barrier(4)
+
+        def work(number, graph=graph, barrier=barrier):
+            barrier.wait()
+            graph.add_edge(1, 2)
+            for i in range(10):
+                graph[1][2][number, i] = graph.nodes[1][number, i] = i
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(graph[1][2]) == len(graph.nodes[1]) == 40
+        assert len(graph._storage._edge_value(1, 2)) == 40
