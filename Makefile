@@ -25,6 +25,9 @@ FUZZ_SEED ?=
 # For `make bench`: arguments for benchmarks/run.py (--help tells them); without any it takes some three hours.
 BENCH ?=
 
+# For `make networkx`: files of NetworkX's tests, and arguments for pytest. All takes some 20 minutes.
+NETWORKX ?=
+
 # For `make crash` and `make faults`: how many images, the first seed, how many workloads a structure.
 IMAGES ?= 100000
 SEED ?= 1
@@ -36,13 +39,14 @@ SOURCES := $(shell find src python include cmake CMakeLists.txt pyproject.toml -
 CXX_FILES = $(shell find src include tests/cpp tests/fuzz -name '*.h' -o -name '*.cpp')
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: help build demo test test-cpp test-python tsan planted crash faults long-runs fuzz bench lint lint-fast format clean
+.PHONY: help build demo test test-cpp test-python networkx tsan planted crash faults long-runs fuzz bench lint lint-fast format clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make build   the package, into $(VENV) (PYTHON=... chooses the interpreter)'
 	@echo 'make demo    recover the program in an ELF file in external memory, then ask it (FILE=... MEMORY=512M)'
 	@echo 'make test    C++ tests under sanitizers, pytest, doctests, stubs, layers (PYTEST="-k name")'
+	@echo 'make networkx the tests of NetworkX itself, on stored graphs (NETWORKX="algorithms/flow -x")'
 	@echo 'make tsan    what threads do together, under ThreadSanitizer'
 	@echo 'make planted each planted bug must make its test fail'
 	@echo 'make crash   power cuts and kills on a simulated disk (IMAGES=100000 SEED=1)'
@@ -109,6 +113,10 @@ tsan: $(VENV)/.tools $(VENV)/.test-packages
 
 test-python: $(VENV)/.built $(VENV)/.extra-test $(VENV)/.test-packages
 	$(BIN)/python -m pytest -q $(PYTEST)
+
+# NetworkX's own algorithms and tests, with each graph copied into a stored one.
+networkx: $(VENV)/.built $(VENV)/.extra-test $(VENV)/.extra-networkx
+	$(BIN)/python tests/networkx/run.py $(NETWORKX)
 
 # Tests of the tests: each planted bug must make its test fail (some minutes).
 planted: $(VENV)/.test-packages
