@@ -112,11 +112,11 @@ void populate_write(u8* address, u64 length) {
   (void)::madvise(address, length, MADV_POPULATE_WRITE);
 }
 
-void advise(u8* address, u64 length, Pattern pattern) {
+void advise(const u8* address, u64 length, Pattern pattern) {
   const int advice = pattern == Pattern::random       ? MADV_RANDOM
                      : pattern == Pattern::sequential ? MADV_SEQUENTIAL
                                                       : MADV_NORMAL;
-  (void)::madvise(address, length, advice);  // a hint only
+  (void)::madvise(const_cast<u8*>(address), length, advice);  // a hint only
 }
 
 void will_need(const u8* address, u64 length) {

@@ -41,7 +41,7 @@ bool resident(const u8* address, u64 length, u8* pages);
 void populate_write(u8* address, u64 length);
 // Says how the range is going to be read.
 enum class Pattern { normal, random, sequential };
-void advise(u8* address, u64 length, Pattern pattern);
+void advise(const u8* address, u64 length, Pattern pattern);
 // Asks for the pages of a file mapping to be read soon, without waiting. A hint: errors are none.
 void will_need(const u8* address, u64 length);
 // Moves a mapping with its private pages to another reserved place.

@@ -36,7 +36,7 @@ class Budget {
   }
   void remove_pages(u64 count) { pages_.fetch_sub(count, std::memory_order_relaxed); }
   bool exceeded() const { return pages() > page_limit(); }
-  bool half_used() const { return pages() > page_limit() / 2; }
+  bool quarter_used() const { return pages() > page_limit() / 4; }
 
   // `bits` are set in `flags` when the limit is passed.
   void enroll(std::atomic<u32>& flags, u32 bits);
@@ -71,8 +71,8 @@ class StoreBudget {
   bool exceeded() const {
     return Budget::instance().exceeded() || (own() && pages() > pages_within(own_bytes_));
   }
-  bool half_used() const {
-    return Budget::instance().half_used() || (own() && pages() > pages_within(own_bytes_) / 2);
+  bool quarter_used() const {
+    return Budget::instance().quarter_used() || (own() && pages() > pages_within(own_bytes_) / 4);
   }
   // For a buffer that lives as long as a call: what is kept for buffers and what pages leave, at most a quarter.
   u64 buffer_bytes() const;

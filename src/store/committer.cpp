@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <memory>
+#include <span>
 
 #include "base/errors.h"
 #include "platform/mapping.h"
@@ -20,6 +21,8 @@ constexpr u64 kMergeGap = 16;
 constexpr u64 kLeastLetGo = u64{4} << 20;
 // And once more those before them: what was not on the disk yet, or a private copy, is by then.
 constexpr u64 kLetGoAgain = u64{64} << 20;
+// Pages that are read from the disk together, where they are missing.
+constexpr std::size_t kAskedTogether = 512;
 
 // Calls f(begin, end) for the byte ranges of [0, length) in which a and b differ, in whole words.
 // Precondition: length is a multiple of 8.
@@ -225,18 +228,43 @@ bool Committer::journal_page(Content& content, u64 page) {
   return any;
 }
 
+// The file's pages that these are compared with may have left memory since they were copied: then all are read at once.
+void Committer::ask_for_bases(Content& content, std::span<const u64> pages) {
+  if (!state_.bases.begin_batch()) return;
+  for (const u64 page : pages) {
+    const u64 begin = page << kPageShift;
+    if (begin < content.committed) state_.bases.ask(content.base() + begin, kPageSize);
+  }
+}
+
+bool Committer::journal_pages(Content& content) {
+  std::vector<u64> dirty;
+  dirty.reserve(content.dirty.count());
+  content.dirty.for_each_run([&](u64 first, u64 count) {
+    for (u64 page = first; page < first + count; ++page) dirty.push_back(page);
+  });
+  bool any = false;
+  const std::span<const u64> pages = dirty;
+  for (std::size_t i = 0; i < pages.size(); ++i) {
+    if (i % kAskedTogether == 0) {
+      ask_for_bases(content, pages.subspan(i, std::min(kAskedTogether, pages.size() - i)));
+    }
+    require_sound(content, pages[i]);
+    any |= journal_page(content, pages[i]);
+    any |= renew_sum(content, pages[i]);
+  }
+  return any;
+}
+
 bool Committer::journal_changes(const std::vector<Region*>& changed) {
   bool any = false;
   for (const Region* region : changed) {
     Content& content = *region->state_->content;
     content.sums->drop_staged();
-    content.dirty.for_each_run([&](u64 first, u64 count) {
-      for (u64 page = first; page < first + count; ++page) {
-        require_sound(content, page);
-        any |= journal_page(content, page);
-        any |= renew_sum(content, page);
-      }
-    });
+    if (region->state_->access == Access::random && content.dirty.count() != 0) {
+      platform::advise(content.base(), page_up(content.committed), platform::Pattern::random);
+    }
+    any |= journal_pages(content);
     any |= renew_fresh_sums(content);
     any |= mark_dead_pages(*region);
   }

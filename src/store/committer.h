@@ -6,6 +6,7 @@
 // dead space and files go. Rollback: private pages are dropped, fresh bytes zeroed. docs/durability.md
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "store/store_state.h"
@@ -44,6 +45,8 @@ class Committer {
   bool restart_journal();
   bool journal_changes(const std::vector<Region*>& changed);
   void mark_grown_pages(Content& content);
+  void ask_for_bases(Content& content, std::span<const u64> pages);
+  bool journal_pages(Content& content);
   bool journal_page(Content& content, u64 page);
   bool renew_sum(Content& content, u64 page);
   bool renew_fresh_sums(Content& content);

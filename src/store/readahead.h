@@ -22,6 +22,8 @@ class Readahead {
  public:
   // Before each group of 64 or more look-ups: whether to ask() for what they will read. Cost: a system call.
   bool begin_batch();
+  // Whether it asks, as the last batch has left it.
+  bool asking() const { return asking_; }
   // Has the pages of [at, at + length) read, which lie in a region's window. Cost: a system call unless it is the page
   // of the last call; does not wait.
   void ask(const u8* at, u64 length);

@@ -382,10 +382,10 @@ void Store::discard_file(FileId id) noexcept {
   }
 }
 
-// While the budget is less than half used, commits are as rare as it allows: pages that change again and again are
+// While the budget is less than a quarter used, commits are as rare as it allows: pages that change again and again are
 // then written once.
 void Store::note_many_dirty_pages() {
-  if (!state_->in_transaction && state_->budget.half_used()) {
+  if (!state_->in_transaction && state_->budget.quarter_used()) {
     attention_.fetch_or(kCommitDue, std::memory_order_relaxed);
   }
 }

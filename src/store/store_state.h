@@ -14,6 +14,7 @@
 #include "store/background_sync.h"
 #include "store/budget.h"
 #include "store/journal.h"
+#include "store/readahead.h"
 #include "store/reader_table.h"
 #include "store/region_state.h"
 #include "store/store.h"
@@ -46,6 +47,7 @@ struct Store::State {
   Superblock superblock;
   std::unique_ptr<Journal> journal;
   BackgroundSync background;
+  Readahead bases;        // of the files' pages that dirty ones are compared with
   u64 applied_bytes = 0;  // pages written to region files since a sync of these began
   std::optional<platform::ForkGuard> fork_guard;
   // Null in a reader.
