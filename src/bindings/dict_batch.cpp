@@ -2,6 +2,10 @@
 #include "bindings/dict_batch.h"
 
 #include <algorithm>
+#include <optional>
+#include <span>
+
+#include "structures/dict_sweep.h"
 
 namespace pyr {
 
@@ -16,7 +20,6 @@ bool KeyGroup::add(Codec& codec, PyObject* key) {
 }
 
 bool fill(KeyGroup& group, Codec& codec, ObjectSource& source) {
-  group.clear();
   while (!group.full()) {
     const Ref key = source.next();
     if (!key) return !PyErr_Occurred();
@@ -43,6 +46,12 @@ class TakenValues {
   // Takes the values of the keys from `from` on, until they are kGroupBytes; returns how many keys. Errors: as
   // Container::read; PythonError.
   std::size_t read(std::size_t from);
+  // The same for a step of a sweep, from entry `first` on, whose records were named at `changes` of the store.
+  std::size_t read(emd::Dict::Sweep& sweep, u64 first, u64 changes);
+  // The number of the key of the i-th of these.
+  std::size_t number(std::size_t i) const {
+    return step_.empty() ? from_ + i : static_cast<std::size_t>(step_[i].key);
+  }
   // After it, for the i-th of these keys: whether there is a value, and the object: once, a new reference, or null with
   // an error set.
   bool found(std::size_t i) const { return values_[i].state != State::missing; }
@@ -59,7 +68,10 @@ class TakenValues {
     PyObject* object = nullptr;
     std::size_t begin = 0, end = 0;  // of the copy
   };
+  void begin();
   void take_all(std::size_t from);
+  void take_step(emd::Dict::Sweep& sweep, u64 first, u64 changes);
+  bool take_found(const std::optional<emd::Dict::Record>& record);
   bool take(const emd::Dict::Record& record);
   bool keep(PyObject* object) {
     values_.push_back({State::object, object});
@@ -77,7 +89,8 @@ class TakenValues {
   const KeyGroup& keys_;
   bool copy_always_ = false;
   std::size_t from_ = 0;
-  u64 changes_ = 0;  // of the store, when they were read
+  std::span<const emd::Dict::Sweep::Entry> step_;  // empty: keys from from_ on
+  u64 changes_ = 0;                                // of the store, when they were read
   Fetched fetched_;
   std::vector<Value> values_;
   Copies copies_;
@@ -90,21 +103,45 @@ std::size_t TakenValues::read(std::size_t from) {
   return values_.size();
 }
 
-// Precondition: within a read.
-void TakenValues::take_all(std::size_t from) {
+std::size_t TakenValues::read(emd::Dict::Sweep& sweep, u64 first, u64 changes) {
+  do {
+    container_.read([&] { take_step(sweep, first, changes); });
+  } while (copies_.grow());
+  return values_.size();
+}
+
+void TakenValues::begin() {
   drop();  // of a look that was in vain
   copies_.clear();
-  from_ = from;
   changes_ = container_.store().changes();
+}
+
+// Precondition: within a read.
+void TakenValues::take_all(std::size_t from) {
+  begin();
+  from_ = from;
   fetched_.fetch(container_, from, keys_.size(), [&](std::size_t i) { return keys_.key(i); });
   for (std::size_t i = 0; i < keys_.size() - from; ++i) {
-    const auto record = container_.dict().find(fetched_[i]);
-    if (!record) {
-      values_.push_back({});
-    } else if (!take(*record) || copies_.size() >= kGroupBytes) {
-      return;
-    }
+    if (!take_found(container_.dict().find(fetched_[i]))) return;
   }
+}
+
+// Precondition: within a read. Where the dict has changed meanwhile, the keys are looked up anew.
+void TakenValues::take_step(emd::Dict::Sweep& sweep, u64 first, u64 changes) {
+  begin();
+  const emd::Dict& dict = container_.dict();
+  container_.handle().run_long([&] { step_ = sweep.fetch_step(dict, first); });
+  for (const emd::Dict::Sweep::Entry& entry : step_) {
+    const emd::Dict::Wanted wanted = dict.wanted(keys_.key(entry.key));
+    if (!take_found(changes_ == changes ? sweep.find(dict, entry, wanted) : dict.find(wanted))) return;
+  }
+}
+
+// False if no more is to be taken.
+bool TakenValues::take_found(const std::optional<emd::Dict::Record>& record) {
+  if (record) return take(*record) && copies_.size() < kGroupBytes;
+  values_.push_back({});
+  return true;
 }
 
 // False if the rest is in vain.
@@ -124,7 +161,7 @@ PyObject* TakenValues::object(std::size_t i) {
   Value& value = values_[i];
   if (value.state == State::object) return std::exchange(value.object, nullptr);
   if (!container_.decoded().on() || copy_always_) return container_.codec().decode_value(bytes(value));
-  return container_.shared_object({keys_.key(from_ + i), bytes(value), changes_, DecodedCache::Place::any});
+  return container_.shared_object({keys_.key(number(i)), bytes(value), changes_, DecodedCache::Place::any});
 }
 
 // With a write-back cache.
@@ -137,8 +174,41 @@ bool get_one_by_one(DictContainer& container, const KeyGroup& keys, PyObject* fa
   return true;
 }
 
+// In the order of the index, and then of the records; of one state beside a writer, as far as nobody else here writes.
+bool sweep_group(DictContainer& container, const KeyGroup& keys, PyObject* fallback, PyObject* result) {
+  const Container::Snapshot snapshot(container);
+  const auto hash_of = [&](u64 i) { return container.dict().wanted(keys.key(i)).hash; };
+  std::optional<emd::Dict::Sweep> sweep;
+  u64 changes = 0;
+  container.read([&] {
+    changes = container.store().changes();
+    sweep.emplace(keys.size(), hash_of);
+  });
+  for (u64 at = 0; at < keys.size();) {
+    container.read([&] {
+      container.handle().run_long([&] { at = sweep->name_records(container.dict(), at, hash_of); });
+    });
+  }
+  sweep->turn();
+  std::vector<Ref> objects(keys.size());
+  TakenValues values(container, keys);
+  for (u64 at = 0; at < keys.size();) {
+    const std::size_t count = values.read(*sweep, at, changes);
+    for (std::size_t i = 0; i < count; ++i) {
+      Ref& object = objects[values.number(i)];
+      object = values.found(i) ? Ref(values.object(i)) : Ref::borrowed(fallback);
+      if (!object) return false;
+    }
+    at += count;
+    if (!let_others_in()) return false;
+  }
+  return std::all_of(objects.begin(), objects.end(),
+                     [&](Ref& object) { return append_object(result, object.release()); });
+}
+
 bool get_group(DictContainer& container, const KeyGroup& keys, PyObject* fallback, PyObject* result) {
   if (container.keeps_objects()) return get_one_by_one(container, keys, fallback, result);
+  if (keys.wide()) return sweep_group(container, keys, fallback, result);
   TakenValues values(container, keys);
   for (std::size_t from = 0; from < keys.size();) {
     const std::size_t count = values.read(from);
@@ -230,26 +300,48 @@ bool pop_group(DictContainer& container, const KeyGroup& keys, PyObject* fallbac
   return true;
 }
 
-// Hands the keys to use(group, result) in groups; a new list, or null with an error set.
-template <class Use>
-PyObject* in_groups(DictContainer& container, PyObject* keys, Use&& use) {
+// Hands the keys to use(group, result) in groups; a new list, or null with an error set. Before each but the first,
+// prepare(group, given) clears the group, when so many keys have been given.
+template <class Use, class Prepare>
+PyObject* in_groups(DictContainer& container, PyObject* keys, Use&& use, Prepare&& prepare) {
   { const Container::Entered entered(container); }  // a closed one is refused, whatever the keys are
   ObjectSource source;
   Ref result(PyList_New(0));
   if (!result || !source.open(keys)) return nullptr;
   KeyGroup group;
-  do {
-    if (!fill(group, container.codec(), source) || !use(group, result.get())) return nullptr;
-  } while (group.full());
-  return result.release();
+  while (fill(group, container.codec(), source) && use(group, result.get())) {
+    if (!group.full()) return result.release();
+    prepare(group, source.given());
+  }
+  return nullptr;
+}
+
+template <class Use>
+PyObject* in_groups(DictContainer& container, PyObject* keys, Use&& use) {
+  return in_groups(container, keys, use, [](KeyGroup& group, Py_ssize_t) { group.clear(); });
+}
+
+// Clears the group for a sweep through `count` keys or a part of them, if pages are missing and that pays; else for a
+// group. A third of the memory is for the order of the sweep, the rest for keys and references to objects.
+void clear_for(DictContainer& container, Py_ssize_t count, KeyGroup& group) {
+  const Container::Entered entered(container);
+  const u64 memory = container.store().buffer_budget() / 3;
+  const u64 keys = count <= 0 ? 0 : container.look([&] {
+    return emd::Dict::Sweep::keys_of(container.dict(), static_cast<u64>(count), memory);
+  });
+  keys != 0 ? group.clear(keys, memory) : group.clear();
 }
 
 }  // namespace
 
 PyObject* dict_get_many(DictContainer& container, PyObject* keys, PyObject* fallback) {
-  return in_groups(container, keys, [&](const KeyGroup& group, PyObject* result) {
-    return get_group(container, group, fallback, result);
-  });
+  { const Container::Entered entered(container); }  // before anybody is asked for a length
+  const Py_ssize_t count = PyObject_LengthHint(keys, 0);
+  if (count < 0) return nullptr;
+  return in_groups(
+      container, keys,
+      [&](const KeyGroup& group, PyObject* result) { return get_group(container, group, fallback, result); },
+      [&](KeyGroup& group, Py_ssize_t given) { clear_for(container, count - given, group); });
 }
 
 PyObject* dict_contains_many(DictContainer& container, PyObject* keys) {

@@ -20,11 +20,16 @@ class KeyGroup {
  public:
   // Appends the canonical bytes of a key. False with an error set; the group is then as before.
   bool add(Codec& codec, PyObject* key);
-  bool full() const { return ends_.size() >= most_ || bytes_.size() >= kGroupBytes; }
+  bool full() const { return ends_.size() >= most_ || bytes_.size() >= most_bytes_; }
   std::size_t size() const { return ends_.size(); }
-  // For the next keys.
-  void clear() {
-    if (!ends_.empty()) most_ = emd::Dict::kMaxGroup;
+  // Whether it is more than a group: one for a sweep.
+  bool wide() const { return ends_.size() > emd::Dict::kMaxGroup; }
+  // For the next keys: those of a group.
+  void clear() { clear(ends_.empty() ? most_ : emd::Dict::kMaxGroup, kGroupBytes); }
+  // For the next keys: so many, or of so many bytes.
+  void clear(std::size_t most, std::size_t most_bytes) {
+    most_ = most;
+    most_bytes_ = most_bytes;
     ends_.clear();
     bytes_.clear();
   }
@@ -37,9 +42,11 @@ class KeyGroup {
   Buffer bytes_;
   std::vector<std::size_t> ends_;
   std::size_t most_ = kFirstGroup;
+  std::size_t most_bytes_ = kGroupBytes;
 };
 
-// Fills the group with the next keys of the source; false with an error set, which names the key's place among them.
+// Fills the group, which was cleared, with the next keys of the source; false with an error set, which names the key's
+// place among them.
 bool fill(KeyGroup& group, Codec& codec, ObjectSource& source);
 
 // Within an Entered: hashes the keys, of which there are at most kMaxGroup, and fetches what a look-up will read.

@@ -8,6 +8,7 @@
 
 #include "bindings/region_view.h"
 #include "bindings/typed_object.h"
+#include "structures/typed_dict_sweep.h"
 
 namespace pyr {
 namespace {
@@ -59,6 +60,10 @@ class Keys {
     if (!column_.always_canonical()) room_.resize(std::min(count_, kChunk) * column_.bytes());
   }
   u64 count() const { return count_; }
+  // From a key on, where all lie as they are; null: only chunk() gives them.
+  const u8* in_place(u64 first) const {
+    return column_.always_canonical() ? view_.data() + first * column_.bytes() : nullptr;
+  }
   // Precondition: count is at most kChunk.
   const u8* chunk(u64 first, u64 count) {
     const u8* const from = view_.data() + first * column_.bytes();
@@ -89,17 +94,22 @@ void in_chunks(TypedContainer& container, u64 count, Work&& work) {
   }
 }
 
-// The same for what reads: chunk after chunk of one state. The sum of what work() returns.
+// The same for what reads, of one state. work(look) calls look(part) for part after part: looks of their own.
 template <class Work>
-u64 read_chunks(TypedContainer& container, u64 count, Work&& work) {
-  u64 sum = 0;
+void while_reading(TypedContainer& container, u64 count, Work&& work) {
   std::optional<Container::Snapshot> snapshot;
   if (count > kChunk) snapshot.emplace(container);
-  in_chunks(container, count, [&](u64 first, u64 here) {
+  const Container::Entered entered(container);
+  container.dict();
+  const auto look = [&](auto&& part) {
     container.handle().require_snapshot();
-    sum += container.store().look(container.member(), [&] { return work(first, here); });
-  });
-  return sum;
+    return container.store().look(container.member(), part);
+  };
+  if (count < kLongKeys) {
+    work(look);
+  } else {
+    container.handle().run_long([&] { work(look); });
+  }
 }
 
 template <class Work>
@@ -125,6 +135,35 @@ emd::TypedDict::Number number_of(const Column& values) {
   throw PythonError();
 }
 
+// Where find_many() puts what it finds of some keys.
+struct Results {
+  u8* values;
+  u8* found;
+  const u8* missing;
+};
+
+// How many of the keys from `first` on a sweep is worth; zero: a chunk is.
+u64 sweep_keys(TypedContainer& container, const Keys& keys, u64 first) {
+  if (keys.in_place(first) == nullptr) return 0;
+  return emd::TypedDict::Sweep::keys_of(container.any_dict(), keys.count() - first,
+                                        container.store().buffer_budget());
+}
+
+// The same as chunk after chunk, for many keys at once.
+template <class Look>
+u64 sweep(TypedContainer& container, Look& look, const u8* keys, u64 count, const Results& to) {
+  emd::TypedDict::Sweep sweep =
+      look([&] { return emd::TypedDict::Sweep(container.any_dict(), keys, count); });
+  for (u64 at = 0; at < count;) at = look([&] { return sweep.name_rows(container.any_dict(), at); });
+  sweep.turn();
+  u64 hits = 0;
+  for (u64 at = 0, here = 0; at < count; hits += here) {
+    at = look(
+        [&] { return sweep.take_values(container.any_dict(), at, to.values, to.found, to.missing, here); });
+  }
+  return hits;
+}
+
 }  // namespace
 
 PyObject* typed_find_many(TypedContainer& container, PyObject* keys_object, PyObject* out_object,
@@ -139,18 +178,30 @@ PyObject* typed_find_many(TypedContainer& container, PyObject* keys_object, PyOb
   found.require_size(keys.count(), "flags");
   missing.require_size(value_bytes, "the default");
   u64 hits = 0;
-  const auto work = [&](u64 first, u64 here) {
-    emd::TypedDict& dict = container.any_dict();
-    const u8* const chunk = keys.chunk(first, here);
-    u8* const to = out.data() + first * value_bytes;
-    u8* const flags = found.data() ? found.data() + first : nullptr;
-    return erase ? dict.erase_many(chunk, here, to, flags, missing.data())
-                 : dict.find_many(chunk, here, to, flags, missing.data());
+  const auto results = [&](u64 first) {
+    return Results{out.data() + first * value_bytes, found.data() ? found.data() + first : nullptr,
+                   missing.data()};
   };
   if (erase) {
-    change_chunks(container, keys.count(), [&](u64 first, u64 here) { hits += work(first, here); });
+    change_chunks(container, keys.count(), [&](u64 first, u64 here) {
+      const Results to = results(first);
+      hits += container.any_dict().erase_many(keys.chunk(first, here), here, to.values, to.found, to.missing);
+    });
   } else {
-    hits = read_chunks(container, keys.count(), work);
+    while_reading(container, keys.count(), [&](auto& look) {
+      for (u64 first = 0, here; first < keys.count(); first += here) {
+        here = sweep_keys(container, keys, first);
+        if (here != 0) {
+          hits += sweep(container, look, keys.in_place(first), here, results(first));
+        } else {
+          here = std::min(kChunk, keys.count() - first);
+          const u8* const chunk = keys.chunk(first, here);
+          const Results to = results(first);
+          hits += look(
+              [&] { return container.any_dict().find_many(chunk, here, to.values, to.found, to.missing); });
+        }
+      }
+    });
   }
   return PyLong_FromUnsignedLongLong(hits);
 }
@@ -160,8 +211,12 @@ PyObject* typed_contains_many(TypedContainer& container, PyObject* keys_object, 
   BufferView found;
   found.open(found_object, true);
   found.require_size(keys.count(), "flags");
-  read_chunks(container, keys.count(), [&](u64 first, u64 here) {
-    return container.any_dict().contains_many(keys.chunk(first, here), here, found.data() + first);
+  while_reading(container, keys.count(), [&](auto& look) {
+    for (u64 first = 0; first < keys.count(); first += kChunk) {
+      const u64 here = std::min(kChunk, keys.count() - first);
+      const u8* const chunk = keys.chunk(first, here);
+      look([&] { return container.any_dict().contains_many(chunk, here, found.data() + first); });
+    }
   });
   Py_RETURN_NONE;
 }

@@ -89,6 +89,8 @@ class Dict {
   void read_ahead(std::span<const Wanted> group) const;
   // As those of a key alone.
   std::optional<Record> find(const Wanted& wanted) const;
+  // Of many thousand keys of which pages are on the disk: structures/dict_sweep.h.
+  class Sweep;
   bool put(const Wanted& wanted, Bytes annex, Bytes value);
   // Inserts, or replaces the value of the key already there (whose key bytes and annex stay).
   // The arguments may not lie in the dict itself. Cost: as find(), and an append; a full segment is laid out anew.

@@ -144,6 +144,8 @@ class TypedDict {
   // is not null, gets 1 or 0 for each. Returns how many were there.
   u64 find_many(const u8* keys, u64 count, u8* out, u8* found, const u8* missing) const;
   u64 contains_many(const u8* keys, u64 count, u8* found) const;
+  // The same for many thousand keys of which pages are on the disk: structures/typed_dict_sweep.h.
+  class Sweep;
   // As put() of one after the other: of equal keys the last counts. Returns how many were inserted.
   u64 put_many(const u8* keys, const u8* values, u64 count);
   // Adds each delta to the value of its key, or inserts it. Precondition: value_bytes is that of `number`.

@@ -1,5 +1,5 @@
 // The typed dict: its promises one by one, against a model, and with bytes changed behind its back.
-#include "structures/typed_dict.h"
+#include "structures/typed_dict_sweep.h"
 
 #include <gtest/gtest.h>
 
@@ -321,6 +321,17 @@ TEST(TypedDict, KnowsWhenARollbackHasTakenItsLayoutBack) {
 
 // ---- batches against single calls
 
+// As find_many(), in the order of index and rows.
+u64 sweep(const TypedDict& dict, const u8* keys, u64 count, u8* out, u8* found, const u8* missing) {
+  TypedDict::Sweep sweep(dict, keys, count);
+  for (u64 at = 0; at < count;) at = sweep.name_rows(dict, at);
+  sweep.turn();
+  u64 hits = 0;
+  for (u64 at = 0, here = 0; at < count; hits += here)
+    at = sweep.take_values(dict, at, out, found, missing, here);
+  return hits;
+}
+
 class TypedBatchTest : public testing::TestWithParam<TypedDict::Layout> {
  protected:
   TypedBatchTest() : subject_(GetParam()) {}
@@ -371,6 +382,13 @@ TEST_P(TypedBatchTest, DoWhatSingleCallsDo) {
       ASSERT_EQ(found[i] != 0, value != nullptr);
       ASSERT_EQ(out.substr(i * value_bytes, value_bytes), value ? *value : missing);
     }
+    std::string swept(out.size(), '!'), swept_found(found.size(), '!');
+    ASSERT_EQ(
+        sweep(*subject_.dict, TypedStore::raw(wanted), numbers.size(), reinterpret_cast<u8*>(swept.data()),
+              reinterpret_cast<u8*>(swept_found.data()), TypedStore::raw(missing)),
+        hits);
+    ASSERT_EQ(swept, out);
+    ASSERT_EQ(swept_found, found);
 
     numbers.resize(numbers.size() / 3);  // some of them twice
     const std::string removed = keys(numbers);
@@ -542,6 +560,7 @@ class TypedDamageTest : public testing::TestWithParam<unsigned> {
       const auto* const raw = reinterpret_cast<const u8*>(keys.data());
       auto* const to = reinterpret_cast<u8*>(out.data());
       survive([&] { dict.find_many(raw, keys.size(), to, nullptr, nullptr); });
+      survive([&] { sweep(dict, raw, keys.size(), to, nullptr, nullptr); });
       survive([&] { subject_.put(random_() % kKeys, 1); });
       survive([&] { subject_.erase(random_() % kKeys); });
       const Operation operation(*subject_.store);
@@ -624,6 +643,36 @@ TEST(TypedDict, CheckFindsWhatContradictsItself) {
         [](TypedStore& subject) { *subject.member->regions[2]->writable(1, 1) &= 0xfb; });
   finds("another key",
         [](TypedStore& subject) { ++*subject.member->regions[1]->writable(kPageSize + 16 * 50, 1); });
+}
+
+TEST(TypedDict, SweepsInManyStepsAndRepeatsOne) {
+  TypedStore subject;
+  constexpr u64 kCount = 20'000;
+  std::vector<u64> keys(kCount), values(kCount), out(kCount);
+  for (u64 i = 0; i < kCount; ++i) {
+    keys[i] = i * 0x9e3779b97f4a7c15;
+    values[i] = i;
+  }
+  const auto bytes = [](std::vector<u64>& numbers) { return reinterpret_cast<u8*>(numbers.data()); };
+  {
+    const Operation operation(*subject.store);
+    subject.dict->put_many(bytes(keys), bytes(values), kCount / 2);
+  }
+  TypedDict::Sweep sweep(*subject.dict, bytes(keys), kCount);
+  u64 steps = 0, hits = 0, again = 0;
+  for (u64 at = 0; at < kCount; ++steps) {
+    sweep.name_rows(*subject.dict, at);  // as a look that was in vain
+    at = sweep.name_rows(*subject.dict, at);
+  }
+  EXPECT_GT(steps, 2u);
+  sweep.turn();
+  for (u64 at = 0, here = 0; at < kCount; hits += here) {
+    sweep.take_values(*subject.dict, at, bytes(out), nullptr, nullptr, again);
+    at = sweep.take_values(*subject.dict, at, bytes(out), nullptr, nullptr, here);
+    EXPECT_EQ(again, here);
+  }
+  EXPECT_EQ(hits, kCount / 2);
+  for (u64 i = 0; i < kCount; ++i) ASSERT_EQ(out[i], i < kCount / 2 ? i : 0) << i;
 }
 
 // As of a dict: each row would be a finding.

@@ -1,7 +1,10 @@
 """memory=: budgets of stores, and the figures of stats() about memory."""
 
+import itertools
 import os
+import random
 import shutil
+from typing import Any, ClassVar
 
 import numpy
 import pytest
@@ -273,6 +276,108 @@ def test_resident_bytes_grow_with_what_is_read(path, on_disk):
         assert before < after_one < 10 * MIB
         assert sum(1 for _ in d.items()) == 5_000
         assert d.stats()["regions"]["records"]["resident_bytes"] >= 19 * MIB
+
+
+def test_a_large_batch_finds_what_is_not_in_memory(path, on_disk):
+    keys = numpy.random.default_rng(1).permutation(300_000).astype("u8") * 0x9E3779B97F4A7C15
+    values = numpy.arange(len(keys), dtype="u8")
+    with em.EMDict(path, key="u8", value="u8") as d:
+        d.set_many(keys, values)
+    for mode in "r+", "r":
+        drop_cache(path)
+        with em.open(path, mode=mode) as d:
+            assert (d.get_many(keys[::-1]) == values[::-1]).all()
+            asked = numpy.concatenate([keys[::3], numpy.arange(100_000, dtype="u8") * 2 + 1, keys[::3]])
+            drop_cache(path)
+            found = d.get_many(asked, 7)
+            there = len(keys[::3])
+            assert (found[:there] == values[::3]).all() and (found[-there:] == values[::3]).all()
+            others = set(keys.tolist())
+            for key, value in zip(asked[there:-there:997].tolist(), found[there:-there:997], strict=True):
+                assert value == 7 or key in others
+            missing = keys[5] ^ numpy.uint64(1)
+            if int(missing) not in others:
+                with pytest.raises(KeyError):
+                    d.get_many(numpy.append(keys, missing))
+
+
+class Noted:
+    """Notes when it is unpickled, and may do something then."""
+
+    order: ClassVar[list[int]] = []
+    act: ClassVar[Any] = None
+
+    def __init__(self, number):
+        self.number = number
+        self.padding = b"-" * 2_000  # else the kernel reads all of it around a few pages
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        Noted.order.append(self.number)
+        if Noted.act is not None:
+            Noted.act()
+
+
+@pytest.fixture
+def notes():
+    Noted.order, Noted.act = [], None
+    yield Noted
+    Noted.order, Noted.act = [], None
+
+
+def make_noted(path, count):
+    with em.EMDict(path) as d:
+        d.update((f"key {i}", Noted(i)) for i in range(count))
+    drop_cache(path)
+
+
+@pytest.mark.parametrize("mode", ["r+", "r"])
+def test_a_large_batch_of_objects_goes_in_the_order_of_the_disk(path, on_disk, notes, mode):
+    numbers = list(range(-5_000, 30_000))
+    random.Random(1).shuffle(numbers)
+    make_noted(path, 30_000)
+    with em.EMDict(path, mode=mode) as d:
+        found = d.get_many([f"key {i}" for i in numbers], "none")
+    assert [one if one == "none" else one.number for one in found] == [
+        i if i >= 0 else "none" for i in numbers
+    ]
+    asked = [i for i in numbers if i >= 0]
+    assert sorted(notes.order) == sorted(asked) and notes.order != asked
+    assert sum(a < b for a, b in itertools.pairwise(notes.order)) > 25_000
+
+
+def test_a_large_batch_sees_what_is_changed_meanwhile(path, on_disk, notes):
+    numbers = list(range(30_000))
+    random.Random(2).shuffle(numbers)
+    make_noted(path, 30_000)
+    with em.EMDict(path) as d:
+
+        def act():
+            """Once, when the order is that of the disk and half of it is done."""
+            last = notes.order[-50:]
+            if 10_000 < last[-1] < 20_000 and last == sorted(last) and f"key {28_000}" in d:
+                d.update((f"key {i}", -i) for i in range(29_000, 30_000))
+                for i in range(28_000, 29_000):
+                    del d[f"key {i}"]
+
+        notes.act = act
+        found = d.get_many(
+            [f"key {i}" for i in numbers[5_000:]] + [f"key {i}" for i in range(28_000, 30_000)], None
+        )
+        for i, one in zip(numbers[5_000:], found, strict=False):
+            if i < 28_000:
+                assert one.number == i
+            else:
+                assert one in (None, -i) or one.number == i
+        # A few were read before: those that the index had taken for others.
+        before = sum(isinstance(one, Noted) for one in found[-2_000:])
+        assert before < 100
+        assert found[-2_000:-1_000].count(None) + sum(
+            one in range(-30_000, -28_999) for one in found[-1_000:]
+        ) == (2_000 - before)
+        notes.act = d.close
+        with pytest.raises(ValueError, match="closed"):
+            d.get_many([f"key {i}" for i in numbers])
 
 
 # ---- Scans beyond memory
