@@ -114,7 +114,7 @@ class GraphStorage(_core.GraphBase, _container.Container):
 
     def copy(self) -> Any:
         """Not of a storage: its graph has it."""
-        raise TypeError("a graph cannot be part of a value that is stored")
+        raise TypeError("a mapping of a graph cannot be part of a value that is stored: make it a dict")
 
     def close(self) -> None:
         """Write what was changed in place; commit and close."""

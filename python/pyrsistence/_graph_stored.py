@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import networkx as nx  # type: ignore[import-untyped]
 
-from . import _base
+from . import _base, _core
 from ._graph_attributes import Attributes
 from ._graph_storage import GraphStorage
 from ._graph_views import Adjacency, Neighbours, Nodes
@@ -365,7 +365,20 @@ class Stored:
 
     # ---- Copies: of a graph as the place of its store, of a view as what it is a view of
 
+    def _plain(self) -> Any:
+        """A copy in memory: a graph of NetworkX's own class."""
+        own: Any = self
+        kinds = ((nx.Graph, nx.DiGraph), (nx.MultiGraph, nx.MultiDiGraph))
+        plain = kinds[own.is_multigraph()][own.is_directed()]()
+        plain.graph.update(own.graph)
+        plain.add_nodes_from((node, dict(data)) for node, data in own.nodes(data=True))
+        edges = own.edges(keys=True, data=True) if own.is_multigraph() else own.edges(data=True)
+        plain.add_edges_from((*edge[:-1], dict(edge[-1])) for edge in edges)
+        return plain
+
     def __reduce_ex__(self, protocol: Any) -> Any:
+        if _core.is_storing():  # as part of a value: as a graph in memory, which the value then owns
+            return _itself, (self._plain(),)
         if not self._is_own():
             content = {name: value for name, value in self.__dict__.items() if name != "_storage"}
             return copyreg.__newobj__, (type(self),), content  # type: ignore[attr-defined]
@@ -419,6 +432,11 @@ def _classes() -> Any:
     from . import _graph
 
     return (_graph.EMGraph, _graph.EMMultiGraph), (_graph.EMDiGraph, _graph.EMMultiDiGraph)
+
+
+def _itself(graph: Any) -> Any:
+    """Return what was pickled in the place of a stored graph."""
+    return graph
 
 
 def _restore(cls: Any, path: str, name: str, options: dict[str, Any]) -> Any:

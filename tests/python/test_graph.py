@@ -341,6 +341,27 @@ def test_changes_during_a_walk():
     assert list(reversed(list(graph._node))) == list(reversed(graph._node))
 
 
+def test_a_graph_as_an_attribute_is_one_in_memory(cls, path):
+    H = cls()
+    nx.add_path(H, [1, 2, 3], weight=[5])
+    with cls(path) as G, em.EMDict(None) as d:
+        G.add_node("whole", graph=H)
+        G.add_node("part", graph=H.subgraph([1, 2]))
+        d["graph"] = H
+        assert type(d["graph"]) in (nx.Graph, nx.DiGraph, nx.MultiGraph, nx.MultiDiGraph)
+        assert list(d["graph"].edges(data=True)) == list(H.edges(data=True))
+        with pytest.raises(TypeError, match="a mapping of a graph"):
+            G.add_node("mapping", graph=H.adj)
+        G.remove_node("mapping")
+        with pytest.raises(RecursionError):
+            G.nodes["whole"]["itself"] = G
+    with cls(path) as G:
+        whole, part = G.nodes["whole"]["graph"], G.nodes["part"]["graph"]
+        assert (whole.is_directed(), whole.is_multigraph()) == (H.is_directed(), H.is_multigraph())
+        assert list(whole.edges(data=True)) == list(H.edges(data=True)) and not isinstance(whole, cls)
+        assert list(part.edges(data="weight")) == [(1, 2, [5])]
+
+
 def test_pickling(cls, path):
     graph = cls(path, [(1, 2)])
     assert pickle.loads(pickle.dumps(graph)) is graph
