@@ -70,7 +70,7 @@ u64 PageMap::find_run(u64 from, u64 limit, u64 count) const {
 
 // Of up to 64 pages: where in each word a run begins, at once, however many short ones lie there.
 u64 PageMap::find_short_run(u64 from, u64 limit, u64 count) const {
-  using Bits = unsigned __int128;  // the word and that behind it, into which a run may reach
+  __extension__ using Bits = unsigned __int128;  // the word and that behind it, into which a run may reach
   if (from >= limit) return kNone;
   u64 at = round_down(from, 64);
   Bits free = static_cast<u64>(~word(at)) & ~u64{0} << from % 64;

@@ -115,7 +115,10 @@ bool List::wasteful(u64 length) const {
 // Gives the list room for `length` words; what is added to the region is not part of the list yet.
 void List::make_room(u64 length) {
   const u64 end = offset_of(length);
-  if (end > words_.size()) words_.extend(end - words_.size());
+  if (end <= words_.size()) return;
+  const bool first = words_.size() == 0;
+  words_.extend(end - words_.size());
+  if (first) set_header(0, {});  // a whole list, should the rest of the change fail
 }
 
 u64 List::next_version() {

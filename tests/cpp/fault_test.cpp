@@ -172,6 +172,32 @@ TEST(Fault, AListIsAsBeforeWhenTheDiskIsFullInAnOperation) {
   EXPECT_GT(faults, 3u);
 }
 
+// So much that it is written by a call, which fails when the header's place is there already.
+TEST(Fault, AListIsEmptyWhenItsFirstChangeHasFailed) {
+  FaultyStore faulty;
+  const auto entry = member(*faulty.store, Kind::list, List::kRegionCount);
+  const std::vector<Word> words(100'000, Word::integer(1));
+  u64 faults = 0;
+  for (u64 call = 0; faults == call; ++call) {
+    List list(*faulty.store, *entry);
+    faulty.fail_after(call, EIO);
+    try {
+      const Operation operation(*faulty.store);
+      list.splice(0, 0, words);
+    } catch (const SystemError&) {
+      ++faults;
+      const List again(*faulty.store, *entry);
+      EXPECT_EQ(again.size(), 0u);
+      Findings findings;
+      again.check(findings);
+      EXPECT_TRUE(findings.empty());
+    }
+    faulty.disarm();
+  }
+  EXPECT_GT(faults, 0u);
+  EXPECT_EQ(List(*faulty.store, *entry).size(), words.size());
+}
+
 TEST(Fault, AGraphIsAsBeforeWhenTheDiskIsFullInAnOperation) {
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
