@@ -9,6 +9,8 @@ import os
 import re
 import sys
 
+import pytest
+
 _outcome = {"failed": [], "copied": 0, "left_open": 0}
 
 
@@ -25,6 +27,7 @@ def pytest_collectreport(report):
         _outcome["failed"].append(report.nodeid)
 
 
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
 def pytest_testnodedown(node, error):
     """Add what a process of xdist tells."""
     for name in ("copied", "left_open"):
