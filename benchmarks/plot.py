@@ -116,7 +116,7 @@ def _insert_series(figures: dict[str, Any]) -> Series:
 def draw_inserts(results: Results) -> str | None:
     """Rates while the index outgrows the limit of memory. A line that ends was stopped by time."""
     panels = {}
-    for figures in results.figures("runs"):
+    for figures in results.figures("kind"):
         title = f"{figures['kind']} keys, limit {figures['limit_bytes'] / (1 << 30):g} GiB: inserts a second"
         panels[title] = _insert_series(figures)
     if not panels or not _values(panels, 0):
