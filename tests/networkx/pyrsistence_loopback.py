@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import networkx as nx
 import pytest
+from networkx.algorithms.flow.utils import CurrentEdge
 from networkx.classes.reportviews import NodeView
 from networkx.utils import backends
 
@@ -49,7 +50,7 @@ class Backend:
         if isinstance(graph, NodeView):
             graph = _only_nodes(graph)
         stored = STORED.get(type(graph))
-        return graph if stored is None else stored_copy(graph, stored)
+        return graph if stored is None or _is_at_work(graph) else stored_copy(graph, stored)
 
     @staticmethod
     def convert_to_nx(result, *, name=None):
@@ -114,6 +115,14 @@ def insertion_order(graph):
 
 def _edge(directed, u, v):
     return (u, v) if directed else frozenset((u, v))
+
+
+def _is_at_work(graph):
+    """Whether it is the residual network of a flow at work: its nodes hold iterators over itself.
+
+    These no file can hold. NetworkX makes such a network in memory, whatever graph it is given.
+    """
+    return any(isinstance(data.get("curr_edge"), CurrentEdge) for data in graph._node.values())
 
 
 def _only_nodes(view):
