@@ -25,7 +25,7 @@ FUZZ_SEED ?=
 # For `make bench`: arguments for benchmarks/run.py (--help tells them); without any it takes some three hours.
 BENCH ?=
 
-# For `make networkx`: files of NetworkX's tests, and arguments for pytest. All takes some 20 minutes.
+# For `make networkx`: files of NetworkX's tests, and arguments for pytest.
 NETWORKX ?=
 
 # For `make crash` and `make faults`: how many images, the first seed, how many workloads a structure.
@@ -118,7 +118,7 @@ test-python: $(VENV)/.built $(VENV)/.extra-test $(VENV)/.test-packages
 networkx: $(VENV)/.built $(VENV)/.extra-test $(VENV)/.extra-networkx
 	$(BIN)/python tests/networkx/run.py $(NETWORKX)
 
-# Tests of the tests: each planted bug must make its test fail (some minutes).
+# Tests of the tests: each planted bug must make its test fail.
 planted: $(VENV)/.test-packages
 	cd tests/planted && $(CURDIR)/$(BIN)/python run.py
 

@@ -42,9 +42,9 @@ struct Neighbours {
 
 Neighbours neighbours_of(const Graph& graph, VertexId id, Side side) {
   Neighbours found;
-  graph.edges(id, side, [&](VertexId other, Bytes record) {
+  graph.owned_edges(id, side, [&](VertexId other, Bytes record) {
     found.ids.push_back(other);
-    found.records.push_back(copied(graph.owns(id, side, other) ? record : Bytes{}));
+    found.records.push_back(copied(record));
   });
   return found;
 }

@@ -185,8 +185,10 @@ bool sweep_group(DictContainer& container, const KeyGroup& keys, PyObject* fallb
     sweep.emplace(keys.size(), hash_of);
   });
   for (u64 at = 0; at < keys.size();) {
-    container.read([&] {
-      container.handle().run_long([&] { at = sweep->name_records(container.dict(), at, hash_of); });
+    at = container.read([&] {
+      u64 end = 0;
+      container.handle().run_long([&] { end = sweep->name_records(container.dict(), at, hash_of); });
+      return end;
     });
   }
   sweep->turn();

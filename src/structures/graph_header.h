@@ -19,9 +19,8 @@ struct GraphHeader {
   u32 magic = kGraphMagic;
   u32 format = kGraphFormat;
   u32 flags = 0;
-  u32 edge_bytes =
-      0;         // of the record of an edge in the list of its owner; zero: records are blocks of the heap
-  u64 rows = 0;  // that were ever used
+  u32 edge_bytes = 0;  // of an edge's record in its owner's list; zero: records are blocks of the heap
+  u64 rows = 0;        // that were ever used
   u64 vertices = 0;    // of these, alive
   u64 edges = 0;       // pairs of vertices; parallel edges are one
   u64 attributes = 0;  // of the graph: a block of the heap; zero: none

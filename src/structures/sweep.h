@@ -5,7 +5,7 @@
 // keys of the batch that it serves, and pages that lie near each other are read together. (Graefe: Query evaluation
 // techniques for large databases, 1993, on fetching records by sorted references.)
 //
-// A key of the batch costs 16 bytes of memory and two sorts, some 200 ns.
+// A key of the batch costs 16 bytes of memory, and its part of two sorts.
 //
 // Threads: one uses it.
 #pragma once

@@ -1,6 +1,6 @@
 """`make networkx`: NetworkX's own tests, each graph that an algorithm is given copied into a stored one.
 
-    python run.py                                   # all of some 6,900 tests: a quarter of an hour
+    python run.py                                   # all of some 6,900 tests
     python run.py algorithms/tests/test_dag.py -k topological --jobs 0
 
 A test that fails is run again without stored graphs: if it fails there too, it says nothing about them.
@@ -20,8 +20,7 @@ import networkx
 
 HERE = pathlib.Path(__file__).parent
 TESTED = pathlib.Path(networkx.__file__).parent
-# Stored graphs of a few nodes are files of a few pages: in memory, where there is such a folder, they are
-# made in a third of the time.
+# Stored graphs of a few nodes are files of a few pages: made in memory, where there is such a folder.
 MEMORY = "/dev/shm"
 
 
