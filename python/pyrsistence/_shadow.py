@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import operator
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from . import _container, _core, _dtypes
 
-_WIDTHS = (1, 2, 4, 8)
+_WIDTHS = range(1, 9)
 _HIGHEST = 2**64 - 1
 # So many runs are taken from the store, and so many ranges are shown by repr().
 _RUNS = 4096
 _REPR_RANGES = 4
+# So many addresses edit() looks at, at once.
+_EDITED = 1 << 16
 
 
 class EMShadowMemory(_core.ShadowBase, _container.Container):
@@ -20,7 +23,7 @@ class EMShadowMemory(_core.ShadowBase, _container.Container):
 
     ``path`` is its directory, created if missing (None: a temporary one, removed at close). ``ranges`` are to
     be backed, besides those that are: pairs of the first address and the one behind the last, or ``range``
-    objects. ``width`` is the bytes of flags an address: 1 (if it is left out), 2, 4 or 8.
+    objects. ``width`` is the bytes of flags an address: 1 (if it is left out) to 8.
 
     Long runs of addresses with equal flags are an entry of a tree and take no pages: ranges may be of
     nearly 2**64 addresses, and marking a run takes the same time whatever its length is.
@@ -82,7 +85,7 @@ class EMShadowMemory(_core.ShadowBase, _container.Container):
             raise TypeError(f"EMShadowMemory got an unexpected keyword argument {min(unknown)!r}")
         self._configure(None, None, True, None, False, _container.DEFAULT_LAYOUT, 0)
         if width is not None and operator.index(width) not in _WIDTHS:
-            raise ValueError(f"expected a width of 1, 2, 4 or 8 bytes of flags an address, found {width}")
+            raise ValueError(f"expected a width of 1 to 8 bytes of flags an address, found {width}")
         self._wanted = (1 if width is None else operator.index(width), width is not None)
 
     def _attach(self, handle: _core.StoreHandle, name: str) -> None:
@@ -235,7 +238,7 @@ class EMShadowMemory(_core.ShadowBase, _container.Container):
         module = _dtypes.numpy("a slice of flags")
         begin, end = self._bounds(key)
         self.is_marked(begin, end - begin, 1)  # raises what is to be raised before memory is asked for
-        found = module.empty(end - begin, f"u{self.width}")
+        found = module.empty(end - begin, f"u{self._stored_width()}")
         self._read(begin, found.view("u1"))
         return found
 
@@ -252,7 +255,54 @@ class EMShadowMemory(_core.ShadowBase, _container.Container):
             return
         if values.dtype.kind not in "bui" or values.min() < 0 or int(values.max()) >> (8 * self.width):
             raise ValueError(f"expected integers of {self.width} bytes, not negative, as flags")
-        self._write(begin, module.ascontiguousarray(values, f"<u{self.width}").view("u1"))
+        self._write(begin, module.ascontiguousarray(values, f"<u{self._stored_width()}").view("u1"))
+
+    def _stored_width(self) -> int:
+        """The bytes of an item of such an array."""
+        return 1 << (self.width - 1).bit_length()
+
+    @contextlib.contextmanager
+    def edit(self, begin: int, end: int) -> Iterator[Any]:
+        """Hand out the flags from begin up to, but not including, end as an array to change in place.
+
+        It is a copy. When the block ends, what it made of it is assigned in one transaction (in the one that
+        is on, if one is); if the block raises, nothing is. Only addresses whose flags the block changed are
+        assigned: others keep what other code gave them meanwhile.
+
+        **Cost**: three times the array in memory at its end, at most; a pass over it; and, if something has
+        changed, the pages that did, and a transaction. Errors: IndexError naming the first address that is
+        not backed, io.UnsupportedOperation with ``mode="r"``, ImportError without NumPy, all before the block
+        runs; ValueError if flags are beyond the width, and what transaction() raises, after it: then nothing
+        has changed.
+
+        >>> s = EMShadowMemory(None, [(0x1000, 0x2000)])
+        >>> with s.edit(0x1000, 0x1100) as flags:
+        ...     flags[::16] |= s.CODE | s.HEAD
+        >>> s.count(0x1000, 0x1000, s.HEAD)
+        16
+        """
+        _dtypes.numpy("editing flags")
+        begin, end = operator.index(begin), operator.index(end)
+        self._open_handle().require_writable()
+        before = self[begin:end]
+        flags = before.copy()
+        yield flags.view()  # whatever becomes of its shape and dtype, `flags` keep theirs
+        differs = before != flags
+        if not differs.any():
+            return
+        if int(flags.max()) >> (8 * self.width):
+            raise ValueError(f"expected flags of {self.width} bytes, found {int(flags.max())}")
+        joined = self._open_handle().in_transaction
+        with contextlib.nullcontext() if joined else self.transaction():
+            for at in range(0, len(flags), _EDITED):
+                self._merge(begin + at, flags[at : at + _EDITED], differs[at : at + _EDITED])
+
+    def _merge(self, begin: int, flags: Any, wanted: Any) -> None:
+        """Assign those that are wanted."""
+        if wanted.any():
+            now = self[begin : begin + len(flags)]
+            now[wanted] = flags[wanted]
+            self._write(begin, now.view("u1"))
 
     def is_backed(self, address: int, length: int = 1) -> bool:
         """Return whether all of so many addresses are backed.

@@ -244,7 +244,7 @@ FlagRuns flags_from(const Shadow& shadow, u64 first) {
   FlagRuns found;
   shadow.walk(first, ~u64{0}, [&](const ShadowTree::Piece& piece) {
     FlagRuns::Run run{piece.first, piece.last, piece.value, {}};
-    if (piece.flags) run.flags = found.bytes.keep({piece.flags, piece.count() * shadow.width()});
+    if (piece.flags) run.flags = found.bytes.keep({piece.flags, piece.count() * shadow.stored_width()});
     found.pages += piece.flags != nullptr;
     found.runs.push_back(run);
     return found.full();

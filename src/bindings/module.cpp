@@ -143,8 +143,8 @@ void attach_array(nb::handle object, nb::handle handle, const std::string& name,
 void attach_shadow(nb::handle object, nb::handle handle, const std::string& name, unsigned width,
                    bool width_said) {
   if (!is_shadow_object(object.ptr())) throw nb::type_error("not an EMShadowMemory");
-  if (width != 1 && width != 2 && width != 4 && width != 8)
-    throw nb::value_error(("expected a width of 1, 2, 4 or 8 bytes, found " + std::to_string(width)).c_str());
+  if (width == 0 || width > 8)
+    throw nb::value_error(("expected a width of 1 to 8 bytes, found " + std::to_string(width)).c_str());
   ShadowContainer& container = shadow_container(object.ptr());
   container.want(width, width_said);
   if (!container.attach(handle.ptr(), nb::cast<StoreHandle&>(handle), name, emd::Kind::shadow, {}))
@@ -238,6 +238,11 @@ void bind_handle(nb::module_& module) {
            [](StoreHandle& handle) {
              const StoreHandle::Entered entered(handle);
              handle.use();
+           })
+      .def("require_writable",
+           [](StoreHandle& handle) {
+             const StoreHandle::Entered entered(handle);
+             const emd::Operation operation(handle.use());
            })
       .def("begin_snapshot", &StoreHandle::begin_snapshot)
       .def("begin_snapshot_if_possible", &StoreHandle::begin_snapshot_if_possible)

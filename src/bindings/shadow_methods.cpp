@@ -279,7 +279,7 @@ PyObject* method_read(PyObject* self, PyObject* args) {
     if (!as_address(where, address) || !to.take(target, true)) return nullptr;
     ShadowContainer& container = shadow_container(self);
     const Container::Entered entered(container);
-    const u64 length = to.size() / container.shadow().width();
+    const u64 length = to.size() / container.shadow().stored_width();
     if (length == 0) Py_RETURN_NONE;
     container.look_at(length > kLongRun, [&] {
       container.shadow().read(address, last_of(address, length), to.data());
@@ -299,7 +299,7 @@ PyObject* method_write(PyObject* self, PyObject* args) {
     ShadowContainer& container = shadow_container(self);
     const Container::Entered entered(container);
     emd::Shadow& shadow = container.shadow();
-    const u64 width = shadow.width();
+    const u64 width = shadow.stored_width();
     if (from.size() % width != 0)
       throw std::invalid_argument("expected whole flags of " + std::to_string(width) + " bytes");
     if (from.size() == 0) Py_RETURN_NONE;

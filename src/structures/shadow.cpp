@@ -58,8 +58,8 @@ Shadow::Shadow(Store&, Member& member)
     throw FormatError("shadow memory: format " + std::to_string(header.format) + " of " + header_.path() +
                       " is not known here; this version reads format " + std::to_string(kShadowFormat));
   }
-  if (!std::has_single_bit(header.width) || header.width > 8)
-    damaged("expected 1, 2, 4 or 8 bytes of flags an address, found " + std::to_string(header.width));
+  if (header.width == 0 || header.width > 8)
+    damaged("expected 1 to 8 bytes of flags an address, found " + std::to_string(header.width));
   tree_.emplace(header_, *others_[0], *others_[1], *others_[2], header.width);
   width_ = header.width;
   range_count();
@@ -88,7 +88,7 @@ void Shadow::unbacked(u64 first, u64 last) const {
 }
 
 void Shadow::lay_out(unsigned width) {
-  EMD_CHECK(!laid_out() && std::has_single_bit(width) && width <= 8);
+  EMD_CHECK(!laid_out() && width != 0 && width <= 8);
   ShadowHeader header;
   header.width = width;
   header_.reserve(kShadowRangesAt - header_.size());
@@ -152,13 +152,17 @@ void Shadow::add_ranges(std::span<const AddressRange> more) {
 void Shadow::read(u64 first, u64 last, u8* to) const {
   backing(first, last);
   tree_->walk(first, last, [&](const ShadowTree::Piece& piece) {
-    u8* const at = to + (piece.first - first) * width_;
-    with_width(width_, [&](auto zero) {
+    u8* const at = to + (piece.first - first) * stored_width();
+    with_width(stored_width(), [&](auto zero) {
       using T = decltype(zero);
-      if (piece.flags) {
+      if (piece.flags && sizeof(T) == width_) {
         std::memcpy(at, piece.flags, piece.count() * sizeof(T));
+      } else if (piece.flags) {  // a damaged page may have flags beyond the width
+        for (u64 i = 0; i < piece.count(); ++i)
+          store(at + i * sizeof(T), static_cast<T>(load<T>(piece.flags + i * sizeof(T)) & all_flags()));
       } else {
-        for (u64 i = 0; i < piece.count(); ++i) store(at + i * sizeof(T), static_cast<T>(piece.value));
+        for (u64 i = 0; i < piece.count(); ++i)
+          store(at + i * sizeof(T), static_cast<T>(piece.value & all_flags()));
       }
     });
     return false;
@@ -173,7 +177,7 @@ u64 Shadow::count(u64 first, u64 last, const WantedFlags& wanted) const {
       total += wanted(piece.value) ? piece.count() : 0;
       return false;
     }
-    total += with_width(width_, [&](auto zero) {
+    total += with_width(stored_width(), [&](auto zero) {
       return flags::count(reinterpret_cast<const decltype(zero)*>(piece.flags), piece.count(), wanted);
     });
     return false;
@@ -188,7 +192,7 @@ std::optional<u64> Shadow::find(u64 first, u64 last, const WantedFlags& wanted) 
       if (wanted(piece.value)) result = piece.first;
       return result.has_value();
     }
-    const u64 at = with_width(width_, [&](auto zero) {
+    const u64 at = with_width(stored_width(), [&](auto zero) {
       return flags::find(reinterpret_cast<const decltype(zero)*>(piece.flags), piece.count(), wanted);
     });
     if (at != piece.count()) result = piece.first + at;
@@ -233,8 +237,8 @@ std::vector<AddressRange> Shadow::runs(u64 first, u64 last, const WantedFlags& w
 
 void Shadow::write(u64 first, Bytes bytes) {
   if (bytes.empty()) return;
-  EMD_CHECK(bytes.size() % width_ == 0);
-  const u64 more = bytes.size() / width_ - 1;
+  EMD_CHECK(bytes.size() % stored_width() == 0);
+  const u64 more = bytes.size() / stored_width() - 1;
   if (more > ~first) unbacked(first, ~u64{0});
   backing(first, first + more);
   tree_->write(first, bytes);
@@ -282,7 +286,7 @@ void Shadow::check_gaps(Findings& findings) const {
     tree_->walk(first, last, [&](const ShadowTree::Piece& piece) {
       const WantedFlags some{~u64{0}, 0, true};
       const bool sound =
-          piece.flags ? with_width(width_,
+          piece.flags ? with_width(stored_width(),
                                    [&](auto zero) {
                                      return flags::count(reinterpret_cast<const decltype(zero)*>(piece.flags),
                                                          piece.count(), some) == 0;

@@ -1,4 +1,4 @@
-// Shadow: flags for each address of some ranges: 1, 2, 4 or 8 bytes an address, of which only what differs takes space.
+// Shadow: flags for each address of some ranges: one to eight bytes an address, of which only what differs takes space.
 //
 // Four regions: the header and the ranges (sorted, merged where they overlap or touch), and the three of the tree
 // (shadow_tree.h), in which a run of addresses of the same flags is a word. Flags of addresses that are not backed, that
@@ -34,10 +34,12 @@ class Shadow {
   // Whether it has a width: one that was only just created has none, and nothing but lay_out() may be called.
   // A rollback may take it back.
   bool laid_out() const { return header_.size() != 0; }
-  // Precondition: !laid_out(); the width is 1, 2, 4 or 8.
+  // Precondition: !laid_out(); the width is 1 to 8.
   void lay_out(unsigned width);
   // Bytes of flags an address.
   unsigned width() const { return width_; }
+  // Bytes that they lie in, in pages and in what is read and written: the next power of two. Those above are 0.
+  unsigned stored_width() const { return tree_->stored_width(); }
   u64 all_flags() const { return ~u64{0} >> (64 - 8 * width_); }
 
   // ---- What is backed
@@ -73,7 +75,7 @@ class Shadow {
     backing(address, address);
     return tree_->get(address);
   }
-  // Flags as they are, width() bytes each. Precondition: `to` has room.
+  // Flags as they are, stored_width() bytes each. Precondition: `to` has room.
   void read(u64 first, u64 last, u8* to) const;
   // How many addresses have flags that are wanted.
   u64 count(u64 first, u64 last, const WantedFlags& wanted) const;
@@ -98,7 +100,8 @@ class Shadow {
     backing(first, last);
     return tree_->change(first, last, {change.keep, change.set & all_flags()});
   }
-  // Flags as they are, width() bytes each, of the addresses from `first` on. Precondition: at most 64 MiB.
+  // Flags as they are, stored_width() bytes each, of the addresses from `first` on.
+  // Precondition: at most 64 MiB; none is beyond all_flags().
   void write(u64 first, Bytes bytes);
 
   struct Stats {

@@ -15,7 +15,7 @@ inline constexpr u32 kShadowFormat = 1;
 struct ShadowHeader {
   u32 magic = kShadowMagic;
   u32 format = kShadowFormat;
-  u32 width = 0;   // bytes of flags an address
+  u32 width = 0;   // bytes of flags an address: 1 to 8, which lie in the next power of two
   u32 height = 0;  // levels of nodes above the chunks
   u64 root = 0;    // a node, a chunk (at height 0), or the flags of every address
   u32 root_is_reference = 0;

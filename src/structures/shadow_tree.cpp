@@ -23,7 +23,8 @@ ShadowTree::ShadowTree(Region& header, Region& nodes, Region& chunks, Region& fr
       chunks_(chunks),
       free_chunks_(free_chunks),
       width_(width),
-      chunk_shift_(static_cast<unsigned>(std::countr_zero(kShadowChunkBytes / width))),
+      stored_width_(std::bit_ceil(width)),
+      chunk_shift_(static_cast<unsigned>(std::countr_zero(kShadowChunkBytes / stored_width_))),
       max_height_((64 - chunk_shift_ + kShadowFanOutBits - 1) / kShadowFanOutBits) {}
 
 // ---- Damage
@@ -100,8 +101,9 @@ u64 ShadowTree::get(u64 address) const {
   }
   if (!entry.reference) return entry.value & all_flags();
   const u8* const page = chunks_.data() + chunk_at(entry.value);
-  const u64 at = (address - base_of(address, 0)) * width_;
-  return with_width(width_, [&](auto zero) -> u64 { return load_once<decltype(zero)>(page + at); });
+  const u64 at = (address - base_of(address, 0)) * stored_width_;
+  return all_flags() &
+         with_width(stored_width_, [&](auto zero) -> u64 { return load_once<decltype(zero)>(page + at); });
 }
 
 // ---- Changing
@@ -130,8 +132,8 @@ bool ShadowTree::change_page(u64 address, FlagChange change) {
     entry = this->entry(node_at(entry.value, level, base_of(address, level)), slot_of(address, level));
   }
   if (!entry.reference) return change(entry.value) == entry.value;
-  const u64 at = chunk_at(entry.value) + (address - base_of(address, 0)) * width_;
-  with_width(width_, [&](auto zero) {
+  const u64 at = chunk_at(entry.value) + (address - base_of(address, 0)) * stored_width_;
+  with_width(stored_width_, [&](auto zero) {
     using T = decltype(zero);
     const T before = load<T>(chunks_.data() + at), after = static_cast<T>(change(before));
     if (after != before) store(chunks_.writable(at, sizeof(T)), after);
@@ -208,8 +210,8 @@ ShadowTree::Entry ShadowTree::apply(Entry entry, unsigned level, u64 base, u64 f
 }
 
 ShadowTree::Entry ShadowTree::apply_to_chunk(u64 number, u64 base, u64 first, u64 last, FlagChange change) {
-  const u64 at = chunk_at(number) + (first - base) * width_, count = last - first + 1;
-  return with_width(width_, [&](auto zero) -> Entry {
+  const u64 at = chunk_at(number) + (first - base) * stored_width_, count = last - first + 1;
+  return with_width(stored_width_, [&](auto zero) -> Entry {
     using T = decltype(zero);
     const T* const before = reinterpret_cast<const T*>(chunks_.data() + at);
     const flags::Outcome outcome = flags::outcome(before, count, change);
@@ -252,7 +254,7 @@ ShadowTree::Entry ShadowTree::split(u64 value, unsigned level, u64 base) {
   if (level == 0) {
     const u64 number = take_chunk();
     u8* const page = chunks_.writable(number * kShadowChunkBytes, kShadowChunkBytes);
-    with_width(width_, [&](auto zero) {
+    with_width(stored_width_, [&](auto zero) {
       using T = decltype(zero);
       std::fill_n(reinterpret_cast<T*>(page), chunk_addresses(), static_cast<T>(value));
     });
@@ -271,12 +273,12 @@ ShadowTree::Entry ShadowTree::split(u64 value, unsigned level, u64 base) {
 
 void ShadowTree::write(u64 first, Bytes bytes) {
   if (bytes.empty()) return;
-  const u64 last = first + (bytes.size() / width_ - 1);
+  const u64 last = first + (bytes.size() / stored_width_ - 1);
   require_covered(last);
   prepare(survey_write(first, last));
   for (u64 from = first;;) {
     const u64 to = std::min(last, last_of(base_of(from, 0), 0));
-    write_piece(from, bytes.subspan((from - first) * width_, (to - from + 1) * width_));
+    write_piece(from, bytes.subspan((from - first) * stored_width_, (to - from + 1) * stored_width_));
     if (to == last) return;
     from = to + 1;
   }
@@ -298,9 +300,9 @@ ShadowTree::Need ShadowTree::survey_write(u64 first, u64 last) const {
 }
 
 void ShadowTree::write_piece(u64 first, Bytes bytes) {
-  const u64 count = bytes.size() / width_;
+  const u64 count = bytes.size() / stored_width_;
   u64 value = 0;
-  const bool same = with_width(width_, [&](auto zero) {
+  const bool same = with_width(stored_width_, [&](auto zero) {
     using T = decltype(zero);
     value = load<T>(bytes.data());
     for (u64 i = 1; i < count; ++i) {
@@ -319,7 +321,7 @@ void ShadowTree::write_piece(u64 first, Bytes bytes) {
     entry = split(entry.value, level - 1, base_of(first, level - 1));
     set_entry(node, slot, entry);
   }
-  const u64 at = chunk_at(entry.value) + (first - base_of(first, 0)) * width_;
+  const u64 at = chunk_at(entry.value) + (first - base_of(first, 0)) * stored_width_;
   if (std::memcmp(chunks_.data() + at, bytes.data(), bytes.size()) != 0)
     std::memcpy(chunks_.writable(at, bytes.size()), bytes.data(), bytes.size());
 }
@@ -416,7 +418,7 @@ void ShadowTree::inspect(Entry entry, unsigned level, u64 base, Inspection& insp
     if (inspection.chunks[entry.value])
       inspection.note(nodes_, "page " + std::to_string(entry.value) + " is used twice");
     inspection.chunks[entry.value] = true;
-    return;
+    return inspect_page(entry.value, base, inspection);
   }
   // 3. A node is of the level, and for the addresses, of the entry that refers to it: so of one entry.
   const u64 node = node_at(entry.value, level, base);
@@ -425,6 +427,19 @@ void ShadowTree::inspect(Entry entry, unsigned level, u64 base, Inspection& insp
     inspect(this->entry(node, slot), level - 1, from, inspection);
     return false;
   });
+}
+
+// 1. again, of a page whose flags have more bytes than they need.
+void ShadowTree::inspect_page(u64 number, u64 base, Inspection& inspection) const {
+  if (width_ == stored_width_) return;
+  const WantedFlags beyond{~all_flags(), 0, true};
+  const u8* const page = chunks_.data() + chunk_at(number);
+  const u64 at = with_width(stored_width_, [&](auto zero) {
+    return flags::find(reinterpret_cast<const decltype(zero)*>(page), chunk_addresses(), beyond);
+  });
+  if (at != chunk_addresses())
+    inspection.note(chunks_, "flags of more than " + std::to_string(width_) + " bytes at address " +
+                                 std::to_string(base + at));
 }
 
 void ShadowTree::inspect_free(Inspection& inspection) const {

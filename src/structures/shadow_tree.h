@@ -36,10 +36,11 @@ class ShadowTree {
   // So many pages of flags are looked at by one call of change().
   static constexpr u64 kPagesAtOnce = 16384;
 
-  // The header's region holds a ShadowHeader of this width.
+  // The header's region holds a ShadowHeader of this width, 1 to 8.
   ShadowTree(Region& header, Region& nodes, Region& chunks, Region& free_chunks, unsigned width);
 
-  unsigned width() const { return width_; }
+  // The bytes that the flags of an address lie in: the next power of two.
+  unsigned stored_width() const { return stored_width_; }
   u64 all_flags() const { return ~u64{0} >> (64 - 8 * width_); }
   u64 chunk_addresses() const { return u64{1} << chunk_shift_; }
   // The highest address that the tree has room for.
@@ -60,7 +61,8 @@ class ShadowTree {
   // Returns the last address that was changed: of very many pages it changes only the first.
   u64 change(u64 first, u64 last, FlagChange change);
   // These flags, of the addresses from `first` on. A chunk that is uniform then has no page any more.
-  // Precondition: `bytes` are whole flags.
+  // Precondition: `bytes` are whole flags, of stored_width() bytes each, and none is beyond all_flags(). Of a file that
+  // breaks this no reader takes notice but check().
   void write(u64 first, Bytes bytes);
 
   struct Stats {
@@ -166,6 +168,7 @@ class ShadowTree {
   void release(Entry entry, unsigned level, u64 base);
 
   void inspect(Entry entry, unsigned level, u64 base, Inspection& inspection) const;
+  void inspect_page(u64 number, u64 base, Inspection& inspection) const;
   void inspect_free(Inspection& inspection) const;
 
   [[noreturn]] void damaged(const std::string& what, const Region& region) const;
@@ -179,6 +182,7 @@ class ShadowTree {
   Region& chunks_;
   Region& free_chunks_;  // a stack of numbers: so to free a chunk does not touch it
   unsigned width_;
+  unsigned stored_width_;
   unsigned chunk_shift_;
   unsigned max_height_;
 };
@@ -197,7 +201,8 @@ template <class Work>
 bool ShadowTree::walk_in(Entry entry, unsigned level, u64 base, u64 first, u64 last, Work& work) const {
   if (!entry.reference) return work(Piece{first, last, nullptr, entry.value});
   if (level == 0)
-    return work(Piece{first, last, chunks_.data() + chunk_at(entry.value) + (first - base) * width_, 0});
+    return work(
+        Piece{first, last, chunks_.data() + chunk_at(entry.value) + (first - base) * stored_width_, 0});
   const u64 node = node_at(entry.value, level, base);
   return for_children(level, first, last, [&](u64 slot, u64 from, u64 to) {
     return walk_in(this->entry(node, slot), level - 1, base_of(from, level - 1), from, to, work);

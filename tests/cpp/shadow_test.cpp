@@ -71,6 +71,7 @@ class ShadowTest : public ::testing::TestWithParam<unsigned> {
     open();
   }
   virtual unsigned width() const { return GetParam(); }
+  unsigned stored() const { return std::bit_ceil(width()); }
 
   template <class Work>
   void operate(Work&& work) {
@@ -113,7 +114,7 @@ class ShadowTest : public ::testing::TestWithParam<unsigned> {
   std::optional<Shadow> shadow_;
 };
 
-INSTANTIATE_TEST_SUITE_P(OfWidth, ShadowTest, ::testing::Values(1u, 2u, 4u, 8u));
+INSTANTIATE_TEST_SUITE_P(OfWidth, ShadowTest, ::testing::Range(1u, 9u));
 
 class ByteShadowTest : public ShadowTest {
   unsigned width() const override { return 1; }
@@ -157,11 +158,11 @@ class ShadowModelTest : public ShadowTest {
     const AddressRange run = draw_run();
     const bool noisy = random_() % 2 == 0;
     const u64 count = std::min<u64>(run.last - run.first + 1, 1 + random_() % (noisy ? 600 : 20000));
-    std::vector<u8> bytes(count * width());
+    std::vector<u8> bytes(count * stored());
     const u64 flags = draw_flags();
     for (u64 i = 0; i < count; ++i) {
       const u64 value = noisy ? random_() & shadow_->all_flags() : i < count / 2 ? flags : 0;
-      std::memcpy(bytes.data() + i * width(), &value, width());
+      std::memcpy(bytes.data() + i * stored(), &value, width());
       if (noisy) model_.change(run.first + i, run.first + i, {0, value});
     }
     if (!noisy && count / 2 != 0) model_.change(run.first, run.first + count / 2 - 1, {0, flags});
@@ -176,7 +177,7 @@ class ShadowModelTest : public ShadowTest {
 
   u64 value_in(const ShadowTree::Piece& piece, u64 index) const {
     u64 value = piece.value;
-    if (piece.flags) std::memcpy(&(value = 0), piece.flags + index * width(), width());
+    if (piece.flags) std::memcpy(&(value = 0), piece.flags + index * stored(), stored());
     return value;
   }
   void compare_all() {
@@ -187,9 +188,9 @@ class ShadowModelTest : public ShadowTest {
           if (!piece.flags) {
             EXPECT_EQ(piece.value, expected) << "at " << at;
           } else {
-            for (u64 i = at; i <= end; ++i) {
-              if (value_in(piece, i - piece.first) == expected) continue;
-              ADD_FAILURE() << "expected " << expected << " at " << i;
+            for (u64 i = 0; i <= end - at; ++i) {  // `end` may be the highest number
+              if (value_in(piece, at - piece.first + i) == expected) continue;
+              ADD_FAILURE() << "expected " << expected << " at " << at + i;
               return true;
             }
           }
@@ -239,7 +240,7 @@ class ShadowModelTest : public ShadowTest {
   Model model_;
 };
 
-INSTANTIATE_TEST_SUITE_P(OfWidth, ShadowModelTest, ::testing::Values(1u, 2u, 4u, 8u));
+INSTANTIATE_TEST_SUITE_P(OfWidth, ShadowModelTest, ::testing::Range(1u, 9u));
 
 TEST_P(ShadowModelTest, BehavesAsItsModel) {
   const u64 seed = std::random_device{}();
@@ -333,8 +334,8 @@ TEST_P(ShadowTest, AnUnbackedAddressIsNamed) {
               shadow_->count(0x2fff, kHighest, {1, 1, false});
             }).find("0x3000 is"),
             std::string::npos);
-  EXPECT_THROW(operate([&] { shadow_->write(0x2fff, std::vector<u8>(2 * width())); }), UnbackedError);
-  EXPECT_THROW(operate([&] { shadow_->write(kHighest, std::vector<u8>(2 * width())); }), UnbackedError);
+  EXPECT_THROW(operate([&] { shadow_->write(0x2fff, std::vector<u8>(2 * stored())); }), UnbackedError);
+  EXPECT_THROW(operate([&] { shadow_->write(kHighest, std::vector<u8>(2 * stored())); }), UnbackedError);
   EXPECT_EQ(shadow_->find(0, kHighest, {1, 1, false}), std::nullopt);
   expect_sound();
 }
@@ -360,7 +361,7 @@ TEST_P(ShadowTest, PagesThatBecomeUniformAreUsedAgain) {
   add({{0, 64 * kMiB - 1}});
   for (u64 at = 0; at < 4 * kMiB; at += 512) mark(at, at, 1);
   const u64 chunks = tree().chunks;
-  EXPECT_EQ(chunks, 4 * kMiB * width() / kShadowChunkBytes);
+  EXPECT_EQ(chunks, 4 * kMiB * stored() / kShadowChunkBytes);
   mark(0, 64 * kMiB - 1, 1);  // which finds them uniform
   EXPECT_EQ(tree().chunks, 0u);
   EXPECT_EQ(tree().free_chunks, chunks);
@@ -385,9 +386,9 @@ TEST_P(ShadowTest, MarkingWhatIsMarkedChangesNothing) {
 }
 
 TEST_P(ShadowTest, ALargeChangeOfPagesIsDoneInParts) {
-  const u64 count = (ShadowTree::kPagesAtOnce + 100) * kShadowChunkBytes / width();
+  const u64 count = (ShadowTree::kPagesAtOnce + 100) * kShadowChunkBytes / stored();
   add({{0, count - 1}});
-  for (u64 at = 0; at < count; at += kShadowChunkBytes / width()) mark(at, at, 1);
+  for (u64 at = 0; at < count; at += kShadowChunkBytes / stored()) mark(at, at, 1);
   u64 done = 0;
   operate([&] { done = shadow_->change(0, count - 1, {kHighest, 2}); });
   EXPECT_LT(done, count - 1);
@@ -454,7 +455,8 @@ TEST_P(ByteShadowTest, ADamagedHeaderIsRefused) {
   };
   refused(offsetof(ShadowHeader, magic), 1);
   refused(offsetof(ShadowHeader, format), 2);
-  refused(offsetof(ShadowHeader, width), 3);
+  refused(offsetof(ShadowHeader, width), 0);
+  refused(offsetof(ShadowHeader, width), 9);
   refused(offsetof(ShadowHeader, width), 16);
   refused(offsetof(ShadowHeader, range_count), 1);
   const Shadow sound(*store_, *member_);
@@ -519,6 +521,42 @@ TEST_P(ByteShadowTest, CheckFindsWhatReadingDoesNotMeet) {
   found(1, entries + 8 * first_page,
         load<u64>(region(1).data() + entries + 8 * first_page + 8));  // used twice
   found(1, entries + 8, 0x1ff);                                       // flags of two bytes
+  expect_sound();
+}
+
+class PaddedShadowTest : public ShadowTest {};
+INSTANTIATE_TEST_SUITE_P(OfWidth, PaddedShadowTest, ::testing::Values(3u, 5u, 6u, 7u));
+
+TEST_P(PaddedShadowTest, BytesAboveTheWidthAreFoundAndPassedOver) {
+  add({{0, 64 * kMiB}});
+  mark(100, 102, 1);
+  mark(101, 101, shadow_->all_flags());
+  const auto expect_flags = [&](u64 at_101) {
+    EXPECT_EQ(shadow_->get(100), 1u);
+    EXPECT_EQ(shadow_->get(101), at_101);
+    std::vector<u8> bytes(3 * stored());
+    shadow_->read(100, 102, bytes.data());
+    u64 flags = 0;
+    std::memcpy(&flags, bytes.data() + stored(), stored());
+    EXPECT_EQ(flags, at_101);
+    std::memcpy(&(flags = 0), bytes.data() + 2 * stored(), stored());
+    EXPECT_EQ(flags, 1u);
+    EXPECT_EQ(shadow_->count(0, 64 * kMiB, {1, 1}), 3u);
+    EXPECT_EQ(shadow_->find(0, 64 * kMiB, {shadow_->all_flags(), 1}), 100u);
+  };
+  expect_flags(shadow_->all_flags());
+  expect_sound();
+  for (const u64 address : {100, 101, 102}) damage(2, address * stored() + width(), u8{0xee});
+  expect_flags(shadow_->all_flags());
+  Findings findings;
+  shadow_->check(findings);
+  ASSERT_FALSE(findings.empty());
+  EXPECT_NE(findings[0].what.find("at address 100"), std::string::npos) << findings[0].what;
+  change(101, 101, {1, 0});
+  change(101, 102, {1, 0});
+  expect_flags(1);
+  change(0, 64 * kMiB, {~shadow_->all_flags(), 0});  // all flags are taken away: pages are given up
+  EXPECT_EQ(tree().chunks, 0u);
   expect_sound();
 }
 

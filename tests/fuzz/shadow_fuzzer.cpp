@@ -85,7 +85,7 @@ class Subject {
 
  private:
   std::vector<u64> read(const AddressRange& range) const {
-    const u64 count = range.last - range.first + 1, width = shadow_.width();
+    const u64 count = range.last - range.first + 1, width = shadow_.stored_width();
     std::vector<u8> bytes(count * width);
     shadow_.read(range.first, range.last, bytes.data());
     std::vector<u64> flags(count);
@@ -108,10 +108,11 @@ class Subject {
   }
 
   void write(Input& input, const AddressRange& run, bool modelled) {
-    const u64 count = std::min<u64>(run.last - run.first + 1, 20'000), width = shadow_.width();
+    const u64 count = std::min<u64>(run.last - run.first + 1, 20'000), width = shadow_.stored_width();
     const u8 seed = input.byte(), step = input.byte() % 3;
     std::vector<u8> bytes(count * width);
-    for (u64 i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<u8>(seed + i / 50 * step);
+    for (u64 i = 0; i < bytes.size(); ++i)
+      bytes[i] = i % width < shadow_.width() ? static_cast<u8>(seed + i / 50 * step) : 0;
     shadow_.write(run.first, bytes);
     for (u64 i = 0; modelled && i < count; ++i) {
       u64 flags = 0;
@@ -188,7 +189,8 @@ void run(Input input) {
                                           {~u64{0} - 9'999, ~u64{0} - 1}};
   static constexpr AddressRange kHuge[] = {{u64{1} << 32, u64{1} << 62}};
   static const Images sounds[] = {sound_images(regions, 1, kOne), sound_images(regions, 2, kLow),
-                                  sound_images(regions, 8, kFar), sound_images(regions, 4, kHuge)};
+                                  sound_images(regions, 8, kFar), sound_images(regions, 4, kHuge),
+                                  sound_images(regions, 3, kLow), sound_images(regions, 7, kOne)};
   const Images images = damaged(input, sounds, 40);
   run_structure<Subject>(regions, images, input, 24);
 }

@@ -1,5 +1,7 @@
 """EMShadowMemory: flags, runs and ranges beside NumPy arrays; bad input, damage, stores, readers."""
 
+import contextlib
+import io
 import json
 import pathlib
 import pickle
@@ -26,7 +28,11 @@ USUAL = {
     "relocated": 64,
     "relocated_leaf": 128,
 }
-WIDTHS = [1, 2, 4, 8]
+WIDTHS = range(1, 9)
+
+
+def dtype_of(width):
+    return np.dtype(f"u{next(size for size in (1, 2, 4, 8) if size >= width)}")
 
 
 @pytest.fixture
@@ -89,18 +95,18 @@ def test_every_width(path, width):
         assert s.width == width and s.backed == [(BEGIN, END)]
         assert [s[BEGIN + i] for i in range(3)] == flags
         found = s[BEGIN : BEGIN + 5001]
-        assert found.dtype == np.dtype(f"u{width}") and found[:3].tolist() == flags and found[-1] == flags[2]
+        assert found.dtype == dtype_of(width) and found[:3].tolist() == flags and found[-1] == flags[2]
         assert s.run_length(BEGIN + 5000, flags[2]) == 20000
         assert s.verify() == []
     with pytest.raises(em.FormatError, match=f"has {width} bytes of flags"):
-        em.EMShadowMemory(path, width=3 - width if width < 3 else 1)
+        em.EMShadowMemory(path, width=width % 8 + 1)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_slices_are_numpys_arrays(width):
     rng = np.random.default_rng(7)
     with em.EMShadowMemory(None, [(BEGIN, END)], width=width) as s:
-        values = rng.integers(0, 2**7, 40000).astype(f"u{width}")
+        values = rng.integers(0, 2**7, 40000).astype(dtype_of(width))
         s[BEGIN + 100 : BEGIN + 40100] = values
         np.testing.assert_array_equal(s[BEGIN + 100 : BEGIN + 40100], values)
         s[BEGIN : BEGIN + 30000] = 5
@@ -111,6 +117,128 @@ def test_slices_are_numpys_arrays(width):
         copy[:] = 0
         assert s[BEGIN] == 5 and len(s[BEGIN:BEGIN]) == 0
         assert s[END - 1 : END].tolist() == [0]
+
+
+@pytest.mark.parametrize("width", [3, 5, 6, 7])
+def test_flags_beyond_the_width_are_refused(width):
+    beyond = 1 << (8 * width)
+    with em.EMShadowMemory(None, [(0, 100)], width=width) as s:
+        with pytest.raises(ValueError, match=f"{width} bytes"):
+            s[0:2] = np.array([1, beyond], dtype_of(width))
+        with pytest.raises(ValueError, match=f"{width} bytes"):
+            s[0:2] = beyond
+        with pytest.raises(ValueError, match=f"{width} bytes"):
+            s[0] = beyond
+        with pytest.raises(ValueError, match=f"{width} bytes"), s.edit(0, 50) as flags:
+            flags[7:9] = 1, beyond
+        s[0:2] = np.array([1, beyond - 1], dtype_of(width))
+        with s.edit(0, 50) as flags:
+            flags[7] = beyond - 1
+        assert list(s.ranges(beyond - 1)) == [(1, 2), (7, 8)] and s.verify() == []
+
+
+@pytest.mark.parametrize("width", [3, 5])
+def test_bytes_above_the_width_on_disk_are_found_and_passed_over(path, width):
+    with em.EMShadowMemory(path, [(BEGIN, END)], width=width) as s:
+        s[BEGIN : BEGIN + 4] = [1, 2, 3, 4]
+    size = dtype_of(width).itemsize
+    for file in path.glob("region-*"):
+        pages = bytearray(file.read_bytes())
+        at = pages.find(np.array([1, 2, 3, 4], dtype_of(width)).tobytes())
+        if at >= 0:
+            pages[at + 2 * size - 1] = 0xEE
+            file.write_bytes(pages)
+    with em.EMShadowMemory(path, mode="r") as s:
+        assert s[BEGIN + 1] == 2 and s[BEGIN : BEGIN + 4].tolist() == [1, 2, 3, 4]
+        assert s.find(0xFF, 2) == BEGIN + 1
+        assert any("more than" in finding for finding in s.verify())
+
+
+# ---- Edited in place
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_an_edited_range_is_assigned(path, width):
+    with em.EMShadowMemory(path, [(BEGIN, END)], width=width) as s:
+        s.mark_as_data(BEGIN, 200_000)
+        with s.edit(BEGIN + 3, BEGIN + 150_000) as flags:
+            assert flags.dtype == dtype_of(width) and flags.shape == (149_997,) and (flags == s.DATA).all()
+            flags[::1000] |= s.CODE
+            flags[-1] = 0
+            assert s.next_marked(BEGIN, s.CODE) is None
+        assert s.count(BEGIN, END - BEGIN, s.CODE) == 150
+        assert s.next_unmarked(BEGIN, s.DATA) == BEGIN + 149_999
+    with em.EMShadowMemory(path) as s:
+        assert s.count(BEGIN, END - BEGIN, s.CODE) == 150 and s.verify() == []
+
+
+def test_nothing_is_assigned_if_the_block_raises(shadow):
+    with pytest.raises(KeyError), shadow.edit(BEGIN, BEGIN + 10) as flags:
+        flags[:] = 1
+        raise KeyError
+    assert shadow.next_marked(0, 1) is None
+
+
+def test_only_what_the_block_changed_is_assigned(shadow):
+    shadow[BEGIN : BEGIN + 8] = [1, 1, 1, 1, 1, 1, 1, 1]
+    with shadow.edit(BEGIN, BEGIN + 8) as flags:
+        shadow[BEGIN : BEGIN + 4] = 2
+        flags[2:6] = 4
+        flags[7] = 1  # as it was
+        shadow[BEGIN + 7] = 8
+    assert shadow[BEGIN : BEGIN + 8].tolist() == [2, 2, 4, 4, 4, 4, 1, 8]
+    with shadow.edit(BEGIN, BEGIN + 4) as outer:
+        with shadow.edit(BEGIN + 2, BEGIN + 6) as inner:
+            inner[:] = 16
+        outer[:2] = 32
+    assert shadow[BEGIN : BEGIN + 8].tolist() == [32, 32, 16, 16, 16, 16, 1, 8]
+
+
+def test_an_edit_is_a_transaction_or_part_of_one(path):
+    with em.EMShadowMemory(path, [(BEGIN, END)], commit_interval=None) as s:
+        with pytest.raises(KeyError), s.transaction():
+            with s.edit(BEGIN, BEGIN + 10) as flags:
+                flags[:] = 1
+            assert s.is_marked(BEGIN, 10, 1)
+            raise KeyError
+        assert s.next_marked(0, 1) is None
+        commits = s.stats()["commits"]
+        with s.edit(BEGIN, BEGIN + 10) as flags:
+            flags[:] = 1
+        assert s.stats()["commits"] == commits + 1
+        s[BEGIN] = 2
+        with s.edit(BEGIN, BEGIN + 10) as flags:
+            flags[3] = 1  # as it was
+        assert s.stats()["commits"] == commits + 1
+
+
+def test_what_the_block_does_to_the_array_itself_is_harmless(shadow):
+    with shadow.edit(BEGIN, BEGIN + 8) as flags:
+        flags.shape = (2, 4)
+        flags[1] = 3
+        with pytest.raises(ValueError, match="resize"):
+            flags.resize(100)
+    assert shadow[BEGIN : BEGIN + 8].tolist() == [0, 0, 0, 0, 3, 3, 3, 3]
+    with shadow.edit(BEGIN, BEGIN) as flags:
+        assert len(flags) == 0
+
+
+def test_an_edit_is_refused_before_the_block_runs(path, monkeypatch):
+    def refused(shadow, error, begin, end, match):
+        with pytest.raises(error, match=match), shadow.edit(begin, end):
+            pytest.fail("the block ran")
+
+    with em.EMShadowMemory(path, [(BEGIN, END)]) as s:
+        refused(s, IndexError, END - 5, END + 1, "0x500000 is not backed")
+        refused(s, IndexError, BEGIN, 2**64, "0x500000 is not backed")
+        refused(s, TypeError, BEGIN, None, "integer")
+        with monkeypatch.context() as patched:
+            patched.setitem(sys.modules, "numpy", None)
+            refused(s, ImportError, BEGIN, BEGIN + 1, "NumPy")
+    refused(s, ValueError, BEGIN, BEGIN + 1, "closed")
+    with em.EMShadowMemory(path, mode="r") as s:
+        refused(s, io.UnsupportedOperation, BEGIN, BEGIN + 1, "r")
+        refused(s, io.UnsupportedOperation, BEGIN, BEGIN, "r")
 
 
 # ---- Searching
@@ -262,7 +390,8 @@ def test_an_unbacked_address_is_named(shadow, work, named):
         (len, TypeError),
         (hash, TypeError),
         (lambda s: s.copy(), TypeError),
-        (lambda s: em.EMShadowMemory(None, width=3), ValueError),
+        (lambda s: em.EMShadowMemory(None, width=0), ValueError),
+        (lambda s: em.EMShadowMemory(None, width=9), ValueError),
         (lambda s: em.EMShadowMemory(None, [(5, 4)]), ValueError),
     ],
 )
@@ -412,7 +541,7 @@ class ShadowMachine(ContainerMachine):
     width = 1
 
     def fresh_model(self):
-        return np.zeros(COUNT, bool), np.zeros(COUNT, f"u{self.width}")
+        return np.zeros(COUNT, bool), np.zeros(COUNT, dtype_of(self.width))
 
     def copy_model(self, model):
         return tuple(part.copy() for part in model)
@@ -493,6 +622,23 @@ class ShadowMachine(ContainerMachine):
             assert self.subject.count(FIRST + begin, int(end), flags) == marked[:end].sum()
             assert self.subject.is_marked(FIRST + begin, int(end), flags) == marked[:end].all()
 
+    @rule(begin=PLACES, length=st.integers(0, 9000), flags=FLAGS, ok=st.booleans())
+    def edit(self, begin, length, flags, ok):
+        backed, model = self.model
+        if not backed[begin : begin + length].all():
+            return
+        part = model[begin : begin + length]
+        with (
+            contextlib.suppress(KeyError),
+            self.subject.edit(FIRST + begin, FIRST + begin + len(part)) as array,
+        ):
+            np.testing.assert_array_equal(array, part)
+            array[::3] |= array.dtype.type(flags)
+            array[length // 2 :] = flags
+            if not ok:
+                raise KeyError
+            part[:] = array
+
     @rule()
     def compact(self):
         if self.before is None:
@@ -503,10 +649,16 @@ class WideShadowMachine(ShadowMachine):
     width = 4
 
 
+class PaddedShadowMachine(ShadowMachine):
+    width = 3
+
+
 TestShadow = ShadowMachine.TestCase
 TestShadow.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
 TestWideShadow = WideShadowMachine.TestCase
 TestWideShadow.settings = settings(max_examples=20, stateful_step_count=40, deadline=None)
+TestPaddedShadow = PaddedShadowMachine.TestCase
+TestPaddedShadow.settings = settings(max_examples=20, stateful_step_count=40, deadline=None)
 
 
 # ---- The command line
