@@ -304,7 +304,7 @@ void Committer::commit() {
     store_.dirty_ = stored_through();
     return;
   }
-  if (checkpoint_is_due() && all_synced()) restart_journal();  // what the background has made cheap
+  checkpoint_before();
   update_entries();
   const std::vector<Region*> changed = changed_regions();
   settle_fresh_bytes(changed);
@@ -331,7 +331,7 @@ void Committer::commit() {
   ++state_.commits;
   unmap_released();
   if (state_.budget.exceeded()) drop_clean_pages();
-  checkpoint_if_due();
+  checkpoint_after();
   sync_in_background();
 }
 
@@ -368,7 +368,11 @@ void Committer::forget_changes(Region& region) {
   Content& content = *state.content;
   const bool grown = content.size > content.fresh_begin;
   content.committed = content.size;
-  if (grown) let_appended_go(region);
+  if (grown) {
+    if (state.expects_points && region.large())
+      region.advise(Access::random);  // what was fresh is mapped anew
+    let_appended_go(region);
+  }
   content.fresh_begin = content.boundary;
   content.dirty.clear();
   content.thaw();

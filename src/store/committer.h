@@ -20,6 +20,8 @@ class Committer {
   void commit();
   // False if a backup holds it up.
   bool checkpoint();
+  // The journal has grown while it waited for files to be synced: it shall not grow further.
+  bool checkpoint_is_overdue() const;
   void roll_back();
   // Lets go of private pages that equal their files, in all regions.
   void drop_clean_pages();
@@ -72,7 +74,8 @@ class Committer {
   bool restore(Region& region);
   void sync_applied(Region& region);
   bool all_synced() const;
-  void checkpoint_if_due();
+  void checkpoint_before();
+  void checkpoint_after();
   void sync_in_background();
   BackgroundSync::Files take_unsynced();
   static void trim(Content& content);

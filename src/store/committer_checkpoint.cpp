@@ -15,8 +15,8 @@ namespace {
 constexpr u64 kMostJournaled = u64{64} << 20;
 // What the journal may hold for the sake of a backup before that is given up.
 constexpr u64 kMostHeldBack = u64{4} << 30;
-// And for the sake of a sync in the background, before a checkpoint waits for that.
-constexpr u64 kMostUnsynced = u64{256} << 20;
+// And for the sake of syncs in the background, before a checkpoint waits for them: so many times as much as they begin with.
+constexpr u64 kPatience = 16;
 
 }  // namespace
 
@@ -49,12 +49,27 @@ bool Committer::all_synced() const {
   });
 }
 
-// After a commit. Much that is not synced is left to the background, and to the begin of a later commit.
-void Committer::checkpoint_if_due() {
+bool Committer::checkpoint_is_overdue() const {
+  return checkpoint_is_due() &&
+         state_.journal->used_bytes() / kPatience > state_.options.background_sync_bytes;
+}
+
+// Before a commit: where all is synced it costs next to nothing, and where it is overdue it cannot wait.
+void Committer::checkpoint_before() {
+  if (checkpoint_is_overdue() || (checkpoint_is_due() && all_synced())) restart_journal();
+}
+
+// After a commit. Much that is not synced is left to the background, and to a later commit; what is overdue to the next
+// operation.
+void Committer::checkpoint_after() {
   if (!checkpoint_is_due()) return;
-  const bool soon =
+  const bool little =
       !state_.background.running() && state_.applied_bytes < state_.options.background_sync_bytes;
-  if (soon || state_.journal->used_bytes() > kMostUnsynced) checkpoint();
+  if (little) {
+    checkpoint();
+  } else if (checkpoint_is_overdue()) {
+    store_.attention_.fetch_or(Store::kCommitDue, std::memory_order_relaxed);
+  }
 }
 
 // Begins to sync what commits have applied, if it is much.

@@ -120,6 +120,7 @@ void Region::let_appended_go() { state_->lets_appended_go = true; }
 void Region::sync_ahead(bool wanted) { state_->syncs_ahead = wanted; }
 
 void Region::expect_points() {
+  state_->expects_points = true;
   if (large()) advise(Access::random);
 }
 

@@ -36,6 +36,7 @@ struct Region::State {
   std::vector<DeadRange> dead;            // since the last commit
   std::vector<DeadRange> committed_dead;  // committed
   Access access = Access::sequential;
+  bool expects_points = false;
   bool lets_appended_go = false;
   bool syncs_ahead = true;
 };

@@ -19,8 +19,7 @@ namespace emd {
 namespace {
 // Of the commits that the budget asks for; pages and seconds.
 constexpr u64 kLeastBound = 4096;
-constexpr double kGoodCommitSeconds = 0.1;
-constexpr double kLongCommitSeconds = 0.13;
+constexpr double kGoodCommitSeconds = 0.07;
 }  // namespace
 
 Store::Store() : state_(std::make_unique<State>()) {}
@@ -115,7 +114,8 @@ void Store::commit_if_there_is_room() {
   }
 }
 
-// A commit is due: the budget is full, or many pages are dirty, or there is dead space to give back.
+// A commit is due: the budget is full, or many pages are dirty, or there is dead space to give back. Or a checkpoint is, which
+// the last commit has left to this operation, so that none waits for both.
 void Store::attend() {
   require_writable();
   attention_.fetch_and(~u32{kCommitDue}, std::memory_order_relaxed);
@@ -123,6 +123,10 @@ void Store::attend() {
   const bool full = state_->budget.exceeded();
   if (full) committer.drop_clean_pages();
   if (!state_->in_transaction) {
+    if (committer.checkpoint_is_overdue()) {
+      committer.checkpoint();
+      if (!full && dirty_pages_ < dirty_bound_) return;
+    }
     const u64 pages = dirty_pages_;
     const double begin = platform::coarse_seconds();
     committer.commit();
@@ -398,14 +402,14 @@ void Store::note_fresh_bytes(Content& content) {
 }
 
 // A commit holds up the operation that begins with it, so it should be short; but many short ones write the same pages
-// more often.
+// more often, those that change all the time in each of them. So all are aimed at the same time.
 void Store::adapt_bound(u64 pages, double seconds) {
-  if (pages >= kLeastBound && seconds > kLongCommitSeconds) {
-    dirty_bound_ =
-        std::max(kLeastBound, static_cast<u64>(static_cast<double>(pages) * kGoodCommitSeconds / seconds));
-  } else if (pages >= dirty_bound_ && seconds < kGoodCommitSeconds / 2) {
-    dirty_bound_ *= 2;
-  }
+  if (pages < dirty_bound_ && seconds <= kGoodCommitSeconds)
+    return;  // it came for another reason, and says little
+  const double aimed =
+      static_cast<double>(pages) * kGoodCommitSeconds / std::max(seconds, kGoodCommitSeconds / 2);
+  dirty_bound_ = std::clamp(static_cast<u64>(aimed), dirty_bound_ / 2, 2 * dirty_bound_);
+  dirty_bound_ = std::max(dirty_bound_, kLeastBound);
 }
 
 // Asks once for each so many: a checkpoint may have to wait for a backup.

@@ -247,7 +247,7 @@ class Store {
     kForked = 2,
     kReadOnly = 4,
     kFailed = 8,      // a sync failed: refuse to write
-    kCommitDue = 16,  // the budget is full, or there is much dead space to give back
+    kCommitDue = 16,  // or a checkpoint: see attend()
     kUndecided =
         32,      // failed, and the transaction that it failed was given up: what is in memory counts no more
     kLive = 64,  // a reader beside writers in other processes

@@ -367,6 +367,28 @@ TEST(Store, DeadSpaceIsGivenBack) {
   EXPECT_EQ(region.data()[35 * kMiB], 'x');
 }
 
+// So that none waits for both.
+TEST(Store, ACheckpointThatIsOverdueIsTheNextOperations) {
+  const Scratch scratch;
+  StoreOptions options;
+  options.commit_interval_seconds = -1;
+  options.background_sync_bytes = kPageSize;
+  const auto store = Store::open(scratch.path(), options);
+  Region& region = region_of(*store, "a");
+  append(*store, region, noise(2 * kMiB, 1));
+  store->commit();
+  u64 made = 0;
+  for (u64 i = 0; i < 20; ++i) {
+    overwrite(*store, region, 0, noise(kMiB, 2 + i));
+    store->commit();
+    const u64 checkpoints = store->stats().checkpoints;
+    overwrite(*store, region, 0, "one more");
+    made += store->stats().checkpoints - checkpoints;
+  }
+  EXPECT_GT(made, 0u);
+  EXPECT_LE(store->stats().journal_bytes, 4 * kMiB);
+}
+
 TEST(Store, ModesAndErrors) {
   const Scratch scratch;
   EXPECT_THROW(open(scratch, Mode::read_write), SystemError);

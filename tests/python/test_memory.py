@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import pathlib
 import random
 import shutil
 from typing import Any, ClassVar
@@ -500,3 +501,16 @@ def test_bulk_growth_lets_what_is_committed_go(path, on_disk):
         assert records["resident_bytes"] < 48 * MIB
         assert [d[i][0] for i in (0, 9_999, 19_999)] == [0, 9_999 % 256, 19_999 % 256]
         assert d.verify() == []
+
+
+def test_what_has_grown_large_is_read_page_by_page(path, on_disk):
+    """As it would be after opening: what lies around a page would push out what is needed."""
+    with em.EMDict(path, memory="1M") as d:
+        d.update((i, bytes(1_000)) for i in range(10_000))
+        d.commit()
+        file = str(path / d.stats()["regions"]["records"]["file"])
+        mappings = pathlib.Path("/proc/self/smaps").read_text().split("VmFlags:")
+        flags = [
+            after.split("\n")[0].split() for before, after in itertools.pairwise(mappings) if file in before
+        ]
+        assert any("rr" in each for each in flags), flags
