@@ -22,9 +22,9 @@ from . import _core
 from ._core import DamagedError
 from ._memory import parse_memory
 
-# Owners of open stores, by id: the containers are not hashable.
-_owners: dict[int, weakref.ref[Any]] = {}
-# The same by the real path of their directory: for what comes by pickle.
+# Owners of open stores and the real paths of their directories, by id: the containers are not hashable.
+_owners: dict[int, tuple[weakref.ref[Any], str]] = {}
+# The owners by these paths: for what comes by pickle.
 _by_path: dict[str, weakref.ref[Any]] = {}
 # Held by whoever looks whether something is open, and opens it: two threads may want the same.
 _opening = threading.RLock()
@@ -70,13 +70,13 @@ def register(owner: Any) -> None:
         if _by_path.get(path) is reference:
             _by_path.pop(path, None)
 
-    _owners[key] = _by_path[path] = weakref.ref(owner, forget)
+    reference = _by_path[path] = weakref.ref(owner, forget)
+    _owners[key] = reference, path
 
 
 def unregister(owner: Any) -> None:
     """Undo register()."""
-    reference = _owners.pop(id(owner), None)
-    path = os.path.realpath(owner._handle.path)
+    reference, path = _owners.pop(id(owner), (None, ""))
     if reference is not None and _by_path.get(path) is reference:
         _by_path.pop(path, None)
 
@@ -97,7 +97,7 @@ def opening() -> threading.RLock:
 
 @atexit.register
 def _close_all() -> None:
-    for reference in list(_owners.values()):
+    for reference, _ in list(_owners.values()):
         owner = reference()
         if owner is None:
             continue
@@ -203,6 +203,16 @@ def raise_findings(path: str, findings: list[str]) -> None:
         raise DamagedError(5, f"{len(findings)} findings, the first: {findings[0]}", path)
 
 
+def _remove_directory(path: str) -> None:
+    """Remove that of a temporary store, and whatever else may have been put there."""
+    try:
+        for name in os.listdir(path):
+            os.unlink(f"{path}/{name}")
+        os.rmdir(path)
+    except OSError:
+        shutil.rmtree(path, ignore_errors=True)
+
+
 class Owner:
     """A store's handle and what it takes to close it."""
 
@@ -234,7 +244,7 @@ class Owner:
             )
         except BaseException:
             if temporary is not None:
-                shutil.rmtree(temporary, ignore_errors=True)
+                _remove_directory(temporary)
             raise
         self._mode = mode
         self._temporary = temporary
@@ -252,7 +262,7 @@ class Owner:
         forked = handle.forked
         handle.abandon()
         if not forked:
-            shutil.rmtree(temporary, ignore_errors=True)
+            _remove_directory(temporary)
 
     def _open_handle(self) -> _core.StoreHandle:
         """The handle of an open store; ValueError if it was never opened."""

@@ -20,7 +20,7 @@ _FIXED = frozenset({str, int, float, bool, type(None), bytes, complex})
 
 def is_fixed(attributes: dict[Any, Any]) -> bool:
     """Whether no value of it can be changed in place: then it may be stored without a live dict of it."""
-    return all(type(value) in _FIXED for value in attributes.values())
+    return _FIXED.issuperset(map(type, attributes.values()))
 
 
 # Where a dict lies: () the graph, (node,) or (u, v).
@@ -54,7 +54,8 @@ def _writing(method: _F) -> _F:
             if not _same_values(before, self):
                 _write_or_undo(self, before)
             raise
-        _write_or_undo(self, before)
+        if before or self:  # else nothing was added to nothing, as NetworkX's copies do
+            _write_or_undo(self, before)
         return result
 
     changing.__name__ = method.__name__

@@ -130,7 +130,8 @@ class GraphStorage(_core.GraphBase, _container.Container):
         live = self._own
         if live is None:
             live = self._own = Attributes(self)
-            self._show(live, self._value())
+            if self._late is None:  # else there are none yet
+                self._show(live, self._value())
         elif self._mode == "r":
             self._show(live, self._value())
         return live

@@ -83,7 +83,7 @@ class Stored:
         storage = GraphStorage(self.is_directed(), self.is_multigraph(), True, **options)
         opening = [attributes.pop(n, d) for n, d in zip(OPENING, ("a", 5.0, 0.0, 1.0, None), strict=True)]
         if path is None and opening == ["a", 5.0, 0.0, 1.0, None]:
-            storage._late = (None, *opening)
+            storage._late, storage._mode = (None, *opening), opening[0]
         else:
             storage._open_alone(path, *opening)
         self._adopt_storage(storage)

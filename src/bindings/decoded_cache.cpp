@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
-#include <random>
 #include <utility>
+
+#include "platform/random.h"
 
 namespace pyr {
 namespace {
@@ -23,8 +24,7 @@ void DecodedCache::start(u64 capacity, Trash& trash) {
   capacity_ = std::min<u64>(capacity, kNone - 1);
   hits_ = misses_ = 0;
   if (capacity_ == 0) return;
-  std::random_device random;
-  seed_ = u64{random()} << 32 | random();
+  seed_ = emd::platform::random_bits();
   buckets_.assign(kLeastBuckets, kNone);
 }
 

@@ -38,7 +38,8 @@ class DescriptorCache {
     return *cache;
   }
   DescriptorCache() { hold_over_fork(mutex_); }
-  int acquire(LinuxFile& file);
+  // Flags for openat, where it is to be opened.
+  int acquire(LinuxFile& file, int extra_flags);
   void release(LinuxFile& file);
   void forget(LinuxFile& file);
 
@@ -72,6 +73,8 @@ class LinuxFile : public File {
   ~LinuxFile() override { DescriptorCache::instance().forget(*this); }
 
   const std::string& path() const override { return path_; }
+  // Opens it, so that a missing file or permission is told now; makes it if it is to be created.
+  void open(bool create);
   u64 size() override;
   void allocate(u64 offset, u64 length) override;
   void truncate(u64 size) override;
@@ -88,7 +91,7 @@ class LinuxFile : public File {
   void map(void* address, u64 offset, u64 length, Share share) override;
 
   // Opens the descriptor; -1 with errno set if that fails.
-  int open_now(int extra_flags = 0) {
+  int open_now(int extra_flags) {
     return ::openat(directory_->descriptor, name_.c_str(),
                     (writable_ ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | extra_flags, 0666);
   }
@@ -112,7 +115,8 @@ class LinuxFile : public File {
 // A descriptor for the length of a call.
 class Borrowed {
  public:
-  explicit Borrowed(LinuxFile& file) : file_(file), fd_(DescriptorCache::instance().acquire(file)) {}
+  explicit Borrowed(LinuxFile& file, int extra_flags = 0)
+      : file_(file), fd_(DescriptorCache::instance().acquire(file, extra_flags)) {}
   ~Borrowed() { DescriptorCache::instance().release(file_); }
   Borrowed(const Borrowed&) = delete;
   Borrowed& operator=(const Borrowed&) = delete;
@@ -123,16 +127,16 @@ class Borrowed {
   int fd_;
 };
 
-int DescriptorCache::acquire(LinuxFile& file) {
+int DescriptorCache::acquire(LinuxFile& file, int extra_flags) {
   const std::lock_guard hold(mutex_);
   if (file.descriptor_ >= 0) {
     open_.splice(open_.begin(), open_, file.place_);
   } else {
     while (open_.size() >= kMaxOpen && evict_one()) {
     }
-    int fd = file.open_now();
-    while (fd < 0 && (errno == EMFILE || errno == ENFILE) && evict_one()) fd = file.open_now();
-    if (fd < 0) throw_errno("open", file.path_);
+    int fd = file.open_now(extra_flags);
+    while (fd < 0 && (errno == EMFILE || errno == ENFILE) && evict_one()) fd = file.open_now(extra_flags);
+    if (fd < 0) throw_errno((extra_flags & O_CREAT) != 0 ? "create" : "open", file.path_);
     file.descriptor_ = fd;
     open_.push_front(&file);
     file.place_ = open_.begin();
@@ -163,6 +167,8 @@ void DescriptorCache::forget(LinuxFile& file) {
   ::close(file.descriptor_);
   open_.erase(file.place_);
 }
+
+void LinuxFile::open(bool create) { const Borrowed fd(*this, create ? O_CREAT | O_EXCL : 0); }
 
 u64 LinuxFile::size() {
   const Borrowed fd(*this);
@@ -336,12 +342,7 @@ class LinuxDirectory : public Directory {
 
   std::unique_ptr<File> open(const std::string& name, Open how) override {
     auto file = std::make_unique<LinuxFile>(handle_, name, how != Open::read_only);
-    if (how == Open::create) {
-      const int fd = file->open_now(O_CREAT | O_EXCL);
-      if (fd < 0) throw_errno("create", file->path());
-      ::close(fd);
-    }
-    file->size();  // opens the descriptor: a missing file or permission is told here
+    file->open(how == Open::create);
     return file;
   }
 

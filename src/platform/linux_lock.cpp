@@ -101,11 +101,14 @@ struct Descriptor {
   int release() { return std::exchange(fd, -1); }
 };
 
-std::string command_of_self() {
-  std::ifstream in("/proc/self/cmdline", std::ios::binary);
-  std::string text((std::istreambuf_iterator<char>(in)), {});
-  std::replace(text.begin(), text.end(), '\0', ' ');
-  return text.substr(0, 200);
+const std::string& command_of_self() {
+  static const std::string command = [] {
+    std::ifstream in("/proc/self/cmdline", std::ios::binary);
+    std::string text((std::istreambuf_iterator<char>(in)), {});
+    std::replace(text.begin(), text.end(), '\0', ' ');
+    return text.substr(0, 200);
+  }();
+  return command;
 }
 
 // "pid 123 (python job.py)", printable; empty if no writer has the lock, or was cut off with it.

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <optional>
-#include <random>
 
 #include "base/errors.h"
 #include "base/hash.h"
+#include "platform/random.h"
 
 namespace emd {
 namespace {
@@ -18,11 +18,6 @@ constexpr u64 kCountLimit = u64{1} << 63;
 
 u64 checksum_of(const SuperblockSlot& slot) {
   return hash64({reinterpret_cast<const u8*>(&slot), offsetof(SuperblockSlot, checksum)}, 0);
-}
-
-u64 random_bits() {
-  std::random_device device;
-  return static_cast<u64>(device()) << 32 | device();
 }
 
 bool has_magic(const SuperblockSlot& slot) { return std::equal(kMagic, kMagic + 8, slot.magic); }
@@ -117,14 +112,14 @@ Superblock Superblock::fresh() {
   slot.format_version = kFormatVersion;
   slot.page_size = kPageSize;
   slot.generation = 1;
-  slot.salt = random_bits();
-  slot.seed = random_bits();
+  slot.salt = platform::random_bits();
+  slot.seed = platform::random_bits();
   return result;
 }
 
 void Superblock::advance(platform::File& file, u64 sequence) {
   ++slot_.generation;
-  slot_.salt = random_bits();
+  slot_.salt = platform::random_bits();
   slot_.sequence = sequence;
   write_slot(file);
   file.sync();

@@ -25,7 +25,7 @@ PLANTS = (
         (
             (
                 "src/store/superblock.cpp",
-                "  slot_.salt = random_bits();\n  slot_.sequence = sequence;",
+                "  slot_.salt = platform::random_bits();\n  slot_.sequence = sequence;",
                 "  slot_.sequence = sequence;",
             ),
             ("src/store/journal.cpp", "header.generation == generation_ &&", ""),

@@ -413,6 +413,27 @@ def test_empty_graphs_of_views_make_no_store(monkeypatch):
     assert list(graph.subgraph([1, 2]).edges) == [(1, 2)]
     assert list(graph.reverse(copy=False).edges) == [(2, 1), (3, 2)]
     assert sorted(graph.to_undirected(as_view=True).edges) == [(1, 2), (2, 3)]
+    empty = em.EMGraph()
+    empty.graph.update({})
+    assert dict(empty.graph) == {}
+    empty.close()
+    assert dict(empty.graph) == {}
+    assert (empty.closed, empty.mode) == (True, "a")
+
+
+def test_attributes_asked_for_before_the_first_use_are_live(cls):
+    graph = cls()
+    attributes = graph.graph
+    graph.add_edge(1, 2)
+    attributes["name"] = "small"
+    attributes["tags"] = ["a"]
+    with graph.transaction():
+        graph.graph["tags"].append("b")
+    with pytest.raises(KeyError), graph.transaction():
+        attributes.update(name="large", tags=[])
+        raise KeyError
+    assert attributes is graph.graph
+    assert attributes == {"name": "small", "tags": ["a", "b"]}
 
 
 def test_closed(path):

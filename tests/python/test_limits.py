@@ -431,6 +431,10 @@ d.close()
 del items
 gc.collect()
 assert os.listdir(os.environ["TMPDIR"]) == []
+d = EMDict(None, {1: 2})  # and nothing of what others have put there
+os.makedirs(d.path + "/of/others")
+d.close()
+assert os.listdir(os.environ["TMPDIR"]) == []
 left_open = EMDict(None, {1: 2})
 """,
         env={"TMPDIR": str(folder)},
