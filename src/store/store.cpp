@@ -404,8 +404,8 @@ void Store::note_fresh_bytes(Content& content) {
 // A commit holds up the operation that begins with it, so it should be short; but many short ones write the same pages
 // more often, those that change all the time in each of them. So all are aimed at the same time.
 void Store::adapt_bound(u64 pages, double seconds) {
-  if (pages < dirty_bound_ && seconds <= kGoodCommitSeconds)
-    return;  // it came for another reason, and says little
+  // One of few pages, or that came for another reason and was short, says nothing about the price of pages.
+  if (pages < kLeastBound || (pages < dirty_bound_ && seconds <= kGoodCommitSeconds)) return;
   const double aimed =
       static_cast<double>(pages) * kGoodCommitSeconds / std::max(seconds, kGoodCommitSeconds / 2);
   dirty_bound_ = std::clamp(static_cast<u64>(aimed), dirty_bound_ / 2, 2 * dirty_bound_);
