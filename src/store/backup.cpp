@@ -90,7 +90,6 @@ class Backup {
     u64 bytes = 0;  // of the source, from its beginning, that were copied
   };
 
-  bool settled() const { return table_->settled(table_->sequence()); }
   bool writer_present() const { return source_.writer_present(kLockName); }
 
   // Waits for a moment between commits. Returns the sequence that is held.
@@ -181,15 +180,25 @@ class Backup {
     return bytes;
   }
 
-  // Of the region table in its file: torn only while a commit is being written, and then it is read again.
+  // Of the region table in its file: torn only while a commit is being written. Then it is read again, and what was met
+  // meanwhile does not count: the journal, too, is only at rest when no writer is there.
   std::vector<RegionEntry> region_entries() {
+    if (table_ == nullptr) return read_region_table(true);
     for (const double deadline = platform::coarse_seconds() + kPatience;;) {
-      const u64 before = table_ == nullptr ? 0 : table_->sequence();
-      const std::vector<RegionEntry> entries = read_region_table();
-      if (table_ == nullptr) return entries;
-      ReaderTable::fence();
-      const bool same = table_->sequence() == before;
-      if (same && (table_->settled(before) || !writer_present())) return entries;
+      const u64 sequence = table_->sequence();
+      const bool recovery_due = !table_->settled(sequence);
+      const auto still = [&] {
+        ReaderTable::fence();
+        return table_->sequence() == sequence && (!recovery_due || !writer_present());
+      };
+      if (still()) {
+        try {
+          std::vector<RegionEntry> entries = read_region_table(recovery_due);
+          if (still()) return entries;
+        } catch (const Error&) {
+          if (still()) throw;
+        }
+      }
       if (platform::coarse_seconds() >= deadline) {
         throw LockedError(source_.path() + ": a writer has been committing for 30 seconds without a pause",
                           source_.path());
@@ -199,11 +208,11 @@ class Backup {
   }
 
   // Where recovery is due, the journal's ranges of the table count as well.
-  std::vector<RegionEntry> read_region_table() {
+  std::vector<RegionEntry> read_region_table(bool recovery_due) {
     const auto file = source_.open(region_file_name(kRegionTableFile), Open::read_only);
     std::vector<u8> bytes(file->size());
     bytes.resize(file->read(0, bytes.data(), bytes.size()));
-    if (table_ == nullptr || !settled()) lay_journal_over(bytes);
+    if (recovery_due) lay_journal_over(bytes);
     constexpr u64 kHead = sizeof(RegionTableHeader) + 2 * sizeof(RegionEntry);
     if (bytes.size() < kHead)
       throw DamagedError(file->path() + ": the region table is truncated", file->path());

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <fstream>
 #include <map>
 #include <thread>
 
@@ -11,6 +12,7 @@
 #include "simulated_disk.h"
 #include "store/journal.h"
 #include "store/reader_table.h"
+#include "store/tables.h"
 #include "structures/dict.h"
 
 namespace emd {
@@ -23,7 +25,8 @@ StoreOptions quiet() {
 }
 
 struct Opened {
-  explicit Opened(const std::string& path) : store(Store::open(path, quiet())) {
+  explicit Opened(const std::string& path, const StoreOptions& options = quiet())
+      : store(Store::open(path, options)) {
     member = store->find("");
     if (member == nullptr) member = store->create("", Kind::dict, Dict::kRegionCount);
     store->acquire(*member);
@@ -164,6 +167,46 @@ TEST(Backup, ACheckpointWhileTheCopyIsSyncedDoesNotReachIt) {
   Opened copy(scratch.path("copy"));
   expect_sound(copy);
   for (u64 i = 0; i < 1000; ++i) EXPECT_EQ(copy.get(i), i % 3 == 0 ? "changed" : std::string(100, 'x'));
+}
+
+// The journal of a writer that is there is not at rest: what a look at it meets is no damage.
+TEST(Backup, TheJournalIsNotReadWhileAWriterAddsToIt) {
+  const Scratch scratch = Scratch::fast();
+  const std::string path = scratch.path("s"), journal = path + "/" + kJournalName;
+  const auto disk = std::make_shared<testing::SimulatedDisk>(path);
+  StoreOptions options = quiet();
+  options.file_system = std::make_shared<OneDirectoryElsewhere>(path, disk->file_system());
+  Opened writer(path, options);
+  for (u64 commit = 0; commit < 3; ++commit) {
+    writer.put(commit, "value");
+    writer.store->commit();
+  }
+  const auto table =
+      ReaderTable::open_for_writing(*platform::real_file_system()->open_directory(path, false));
+  const auto flip_first_frame = [&] {
+    std::fstream file(journal, std::ios::in | std::ios::out | std::ios::binary);
+    const int byte = file.get();
+    file.seekp(0);
+    file.put(static_cast<char>(~byte));
+  };
+  enum { before, committing, after } state = before;
+  disk->before_call = [&](testing::Call call, const std::string& name) {
+    if (state == before && call == testing::Call::open && name == region_file_name(kRegionTableFile)) {
+      table->begin_change(0);
+      flip_first_frame();
+      state = committing;
+    } else if (state == committing && call == testing::Call::writer_present) {
+      flip_first_frame();
+      table->end_change(table->commit());
+      state = after;
+    }
+  };
+  backup(path, scratch.path("copy"), options, {});
+  EXPECT_EQ(state, after);
+  disk->before_call = {};
+  Opened copy(scratch.path("copy"));
+  expect_sound(copy);
+  for (u64 key = 0; key < 3; ++key) EXPECT_EQ(copy.get(key), "value");
 }
 
 TEST(Backup, OfAStoreWithATruncatedFileIsRefused) {
