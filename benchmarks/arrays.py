@@ -77,7 +77,7 @@ def _views(folder: str, count: int, rounds: int, order: Sequence[str]) -> dict[s
                 times[f"{name} sum"].append(_seconds(each.sum))
                 times[f"{name} mask"].append(_seconds(lambda each=each: each[each % 16 == 0]))
         del both, each
-    return times
+    return {"seconds": times}
 
 
 def _extend(folder: str, count: int) -> dict[str, Any]:
@@ -147,7 +147,8 @@ def _view_claims(folder: Path, count: int, scale: Scale) -> list[Claim]:
     for placement in range(scale.rounds(_PLACEMENTS)):
         evict(folder)
         order = ("view", "memmap") if placement % 2 == 0 else ("memmap", "view")
-        for name, seconds in measure(_views, str(folder), count, _ROUNDS, order, timeout=_TIMEOUT).items():
+        run = measure(_views, str(folder), count, _ROUNDS, order, timeout=_TIMEOUT)
+        for name, seconds in run["seconds"].items():
             runs.setdefault(name, []).extend(seconds)
     times = {name: statistics.median(seconds) for name, seconds in runs.items()}
     claims = []
