@@ -28,7 +28,7 @@ _SCAN_TIMES = 8
 _LEAST_LIMIT = 64 << 20  # of memory, for a process with NumPy
 _PLACEMENTS = 6
 _ROUNDS = 2  # of each
-_WRITE_ROUNDS = 3
+_WRITE_ROUNDS = 6
 _SCAN_ROUNDS = 3
 _TIMEOUT = 1200.0
 
@@ -162,8 +162,10 @@ def _view_claims(folder: Path, count: int, scale: Scale) -> list[Claim]:
 
 def _extend_claims(folder: Path, count: int, scale: Scale) -> list[Claim]:
     ours, theirs = [], []
+    sides = [(ours, _extend, "extended"), (theirs, _write, "written")]
     for _ in range(scale.rounds(_WRITE_ROUNDS)):
-        for runs, work, left in ((ours, _extend, "extended"), (theirs, _write, "written")):
+        sides.reverse()  # what comes first after a pause finds another disk
+        for runs, work, left in sides:
             runs.append(measure(work, str(folder), count, timeout=_TIMEOUT))
             _remove(folder / left)
     mean = {

@@ -42,7 +42,39 @@ std::optional<std::string> vertex_difference(const Graph& graph, const GraphMode
   return std::nullopt;
 }
 
+// An entry that says nothing is as good as none.
+template <class Map>
+Map without_empty(Map map) {
+  std::erase_if(map, [](const auto& entry) { return entry.second.empty(); });
+  return map;
+}
+
 }  // namespace
+
+bool operator==(const GraphModel& a, const GraphModel& b) {
+  return a.directed == b.directed && a.edge_bytes == b.edge_bytes && a.attributes == b.attributes &&
+         a.vertices == b.vertices && a.records == b.records &&
+         without_empty(a.vertex_attributes) == without_empty(b.vertex_attributes) &&
+         without_empty(a.out) == without_empty(b.out) && without_empty(a.in) == without_empty(b.in);
+}
+
+GraphModel model_of(const Graph& graph) {
+  GraphModel model;
+  model.directed = graph.type().directed;
+  model.edge_bytes = graph.type().edge_bytes;
+  model.attributes = text(graph.attributes());
+  for (auto id = graph.next(0); id; id = graph.next(static_cast<u64>(*id) + 1)) {
+    const std::string key = text(graph.key_of(*id).key);
+    model.vertices.push_back(key);
+    model.vertex_attributes[key] = text(graph.vertex_attributes(*id));
+    model.out[key] = neighbours(graph, *id, Side::successors);
+    if (model.directed) model.in[key] = neighbours(graph, *id, Side::predecessors);
+    graph.edges(*id, Side::successors, [&](VertexId other, Bytes record) {
+      model.records[model.name(key, text(graph.key_of(other).key))] = text(record);
+    });
+  }
+  return model;
+}
 
 bool GraphModel::has(const std::string& u) const {
   return std::find(vertices.begin(), vertices.end(), u) != vertices.end();

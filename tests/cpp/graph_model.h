@@ -37,7 +37,12 @@ struct GraphModel {
   void clear_edges();
   void clear();
   Graph::Type type() const;
+  // Whether they say the same of a graph.
+  friend bool operator==(const GraphModel& a, const GraphModel& b);
 };
+
+// What a graph holds, which is laid out. Errors: those of reading the graph.
+GraphModel model_of(const Graph& graph);
 
 // The first difference between a graph, which is laid out, and its model, or nothing.
 // Errors: those of reading the graph.

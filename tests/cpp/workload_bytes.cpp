@@ -1,5 +1,7 @@
 // The members of a workload whose model is a string of bytes: arrays, shadow memory and bare regions.
 #include <algorithm>
+#include <bit>
+#include <cstring>
 
 #include "workload_member.h"
 
@@ -15,7 +17,17 @@ constexpr u64 kItemBytes = 24;
 
 // The first address of shadow memory: so that it spans two nodes of the lowest level.
 constexpr u64 kShadowBase = (u64{2} << 20) - 10000;
-constexpr u64 kShadowAddresses = 200000;
+constexpr u64 kShadowBytes = 200000;  // of flags
+
+u64 load_flags(const std::string& bytes, u64 at, unsigned width) {
+  u64 flags = 0;
+  std::memcpy(&flags, bytes.data() + at * width, width);
+  return flags;
+}
+
+void store_flags(std::string& bytes, u64 at, unsigned width, u64 flags) {
+  std::memcpy(bytes.data() + at * width, &flags, width);
+}
 
 std::optional<std::string> region_difference(const Region& region, const std::string& bytes) {
   if (region.size() != bytes.size()) return counts("bytes", bytes.size(), region.size());
@@ -37,8 +49,9 @@ std::optional<std::string> shadow_difference(const Shadow& shadow, const std::st
     if (bytes.empty()) return std::nullopt;
     return counts("addresses", bytes.size(), 0);
   }
-  const AddressRange last{kShadowBase, kShadowBase + bytes.size() - 1};
-  if (bytes.empty() || shadow.ranges() != std::vector<AddressRange>{last}) return "the ranges are others";
+  const u64 addresses = bytes.size() / shadow.stored_width();
+  const AddressRange last{kShadowBase, kShadowBase + addresses - 1};
+  if (addresses == 0 || shadow.ranges() != std::vector<AddressRange>{last}) return "the ranges are others";
   std::string found(bytes.size(), '\0');
   shadow.read(last.first, last.last, reinterpret_cast<u8*>(found.data()));
   if (found != bytes) return "flags are others";
@@ -97,30 +110,33 @@ void WorkloadMember::change_array(Content& model, Random& random) {
 // ---- shadow memory
 
 void WorkloadMember::change_shadow(Content& model, Random& random) {
-  if (!shadow_->laid_out()) shadow_->lay_out(1);
-  const u64 size = model.bytes.size();
-  if (size == 0 || (size < kShadowAddresses && random() % 4 == 0)) {
-    const u64 more = 1 + random() % 30000;
+  if (!shadow_->laid_out()) shadow_->lay_out(1 + static_cast<unsigned>(random() % 8));
+  const unsigned width = shadow_->stored_width();
+  const u64 size = model.bytes.size() / width;
+  if (size == 0 || (model.bytes.size() < kShadowBytes && random() % 4 == 0)) {
+    const u64 more = 1 + random() % (30000 / width);
     const AddressRange range{kShadowBase + size / 2, kShadowBase + size + more - 1};
     shadow_->add_ranges({&range, 1});
-    model.bytes.append(more, '\0');
+    model.bytes.append(more * width, '\0');
     return;
   }
   const u64 from = random() % size;
   const u64 most = random() % 3 == 0 ? size - from : std::min<u64>(size - from, 300);
   const u64 count = random() % 3 == 0 ? 1 : 1 + random() % most;
   if (random() % 4 == 0) {
-    const std::string text = random_text(random, count);
+    std::string text = random_text(random, count * width);
+    for (u64 i = 0; i < count; ++i)
+      store_flags(text, i, width, load_flags(text, i, width) & shadow_->all_flags());
     shadow_->write(kShadowBase + from, as_bytes(text));
-    model.bytes.replace(from, count, text);
+    model.bytes.replace(from * width, text.size(), text);
     return;
   }
-  const u64 flags = u64{1} << (random() % 8);
+  const u64 flags = std::bit_floor(shadow_->all_flags()) >> (random() % 8);
   const FlagChange changes[] = {{~u64{0}, flags}, {~flags, 0}, {0, flags}};
   const FlagChange change = changes[random() % 3];
   shadow_->change(kShadowBase + from, kShadowBase + from + count - 1, change);
   for (u64 i = from; i < from + count; ++i)
-    model.bytes[i] = static_cast<char>(change(static_cast<u8>(model.bytes[i])));
+    store_flags(model.bytes, i, width, change(load_flags(model.bytes, i, width)));
 }
 
 // ---- bare region

@@ -39,9 +39,23 @@ void fill(Session& session) {
     for (unsigned i = 0; i < 60; ++i)
       bytes.insert(bytes.end(), {0x6f, static_cast<u8>(i), static_cast<u8>(i * 5), 0x64, static_cast<u8>(i)});
     for (unsigned i = 0; i < 60; i += 4) bytes.insert(bytes.end(), {0x68, static_cast<u8>(i), 0});
+    for (unsigned i = 0; i < 20; ++i)
+      bytes.insert(bytes.end(), {0x5c, static_cast<u8>(i * 2), static_cast<u8>(i * 37),
+                                 static_cast<u8>(i % 3), static_cast<u8>(i * 50), static_cast<u8>(i * 7)});
     return bytes;
   }();
   for (Input input{Bytes(script)}; !input.empty();) session.step(input);
+  u64 random = 1;
+  for (unsigned i = 0; i < 150; ++i) {
+    u8 change[16];
+    for (u8& byte : change) {
+      random = random * 6364136223846793005 + 1442695040888963407;
+      byte = static_cast<u8>(random >> 56);
+    }
+    change[0] = 0x54;  // of the graph
+    Input input(change, sizeof change);
+    session.step(input);
+  }
 }
 
 void commit(Session& session) {

@@ -72,7 +72,7 @@ void forge_commit(Input& input, Files& files) {
   const u8 how = input.byte();
   for (unsigned ranges = how % 4; ranges != 0; --ranges) {
     u8 head[3 * kVarintMax];
-    u8* end = put_varint(head, how & 0x10 ? input.magnitude() : input.byte() % 24);
+    u8* end = put_varint(head, how & 0x10 ? input.magnitude() : input.byte() % 64);
     end = put_varint(end, how & 0x20 ? input.magnitude() : input.number<u16>());
     const Bytes bytes = input.bytes(input.byte() % 40);
     end = put_varint(end, bytes.size());

@@ -24,17 +24,15 @@ const Array::Type kNumber = {"<u8", 8, {}};
 
 const u8* raw(const u64& number) { return reinterpret_cast<const u8*>(&number); }
 
-// The same kinds of keys and values, or of items, as were laid there: what they are called may be damaged.
-void require_layouts(Store& store, const TypedDict& typed, Array& array) {
-  if (!array.laid_out() && !store.read_only()) {
-    const Operation operation(store);
-    array.lay_out(kNumber);
-  }
-  if (typed.key_bytes() != 8 || typed.value_bytes() != 8 || array.item_bytes() != 8)
-    throw FormatError("another layout of a member");
-}
+// More than a page of flags.
+constexpr AddressRange kAddresses{u64{1} << 40, (u64{1} << 40) + 9999};
+const Graph::Type kDirected{true};
+// Lists of so many neighbours have tables.
+constexpr u32 kHubDegree = 12;
 
 }  // namespace
+
+Model::Model() : shadow(kAddresses.last - kAddresses.first + 1, '\0') { graph.directed = true; }
 
 void Session::open(Mode mode) {
   StoreOptions options;
@@ -62,11 +60,33 @@ void Session::open_members() {
   list_member_ = member("l", Kind::list, List::kRegionCount);
   typed_member_ = member("t", Kind::typed_dict, TypedDict::kRegionCount);
   array_member_ = member("a", Kind::array, Array::kRegionCount);
+  shadow_member_ = member("s", Kind::shadow, Shadow::kRegionCount);
+  graph_member_ = member("g", Kind::graph, Graph::kRegionCount);
   dict_.emplace(*store_, *dict_member_, Dict::Options{2, 64});
   list_.emplace(*store_, *list_member_);
   typed_.emplace(*store_, *typed_member_, kNumbers);
   array_.emplace(*store_, *array_member_);
-  require_layouts(*store_, *typed_, *array_);
+  shadow_.emplace(*store_, *shadow_member_);
+  graph_.emplace(*store_, *graph_member_, kHubDegree);
+  if (!store_->read_only()) lay_out();
+  require_layouts();
+}
+
+void Session::lay_out() {
+  const Operation operation(*store_);
+  if (!array_->laid_out()) array_->lay_out(kNumber);
+  if (!graph_->laid_out()) graph_->lay_out(kDirected);
+  if (shadow_->laid_out()) return;
+  shadow_->lay_out(1);
+  shadow_->add_ranges({&kAddresses, 1});
+}
+
+// The same kinds of keys and values, of items, flags or edges, as were laid there: what they are called may be damaged.
+void Session::require_layouts() const {
+  const bool same = typed_->key_bytes() == 8 && typed_->value_bytes() == 8 && array_->item_bytes() == 8 &&
+                    (!shadow_->laid_out() || shadow_->stored_width() == 1) &&
+                    (!graph_->laid_out() || graph_->type() == kDirected);
+  if (!same) throw FormatError("another layout of a member");
 }
 
 void Session::let_go_of_members() {
@@ -74,6 +94,8 @@ void Session::let_go_of_members() {
   list_.reset();
   typed_.reset();
   array_.reset();
+  shadow_.reset();
+  graph_.reset();
 }
 
 void Session::abandon() {
@@ -97,6 +119,8 @@ Findings Session::verify() {
   store_->look(*list_member_, [&] { list_->check(findings); });
   store_->look(*typed_member_, [&] { typed_->check(findings); });
   store_->look(*array_member_, [&] { array_->check(findings); });
+  store_->look(*shadow_member_, [&] { shadow_->check(findings); });
+  store_->look(*graph_member_, [&] { graph_->check(findings); });
   return findings;
 }
 
@@ -127,7 +151,19 @@ Model Session::contents() {
     const std::span<const u64> items = array_->as<u64>();
     return std::vector<u64>(items.begin(), items.end());
   });
+  now.shadow = store_->look(*shadow_member_, [&] { return flags(); });
+  now.graph = store_->look(*graph_member_,
+                           [&] { return graph_->laid_out() ? testing::model_of(*graph_) : Model().graph; });
   return now;
+}
+
+// Of the range; those of other ranges, which damage may have made of it, are none of it.
+std::string Session::flags() const {
+  if (!shadow_->laid_out()) return Model().shadow;
+  if (shadow_->ranges() != std::vector<AddressRange>{kAddresses}) return "other ranges";
+  std::string flags = Model().shadow;
+  shadow_->read(kAddresses.first, kAddresses.last, reinterpret_cast<u8*>(flags.data()));
+  return flags;
 }
 
 void Session::require_equal() {
@@ -221,6 +257,27 @@ void Session::change_array(Input& input, u8 what) {
   if (sound_) model_.array[index] = number;
 }
 
+void Session::change_shadow(Input& input) {
+  const u64 size = model_.shadow.size();
+  const u64 from = input.below(size), count = 1 + input.below(size - from);
+  const u64 set = input.byte();
+  const FlagChange change{set & 1 ? ~u64{0} : ~set, set & 2 ? set : 0};
+  const Operation operation(*store_);
+  shadow_->change(kAddresses.first + from, kAddresses.first + from + count - 1, change);
+  for (u64 i = from; i < from + count; ++i)
+    model_.shadow[i] = static_cast<char>(change(static_cast<u8>(model_.shadow[i])));
+}
+
+void Session::change_graph(Input& input) {
+  const Operation operation(*store_);
+  testing::GraphDriver driver(*graph_, model_.graph, [&](u64 limit) { return input.below(limit); });
+  try {
+    driver.change();
+  } catch (const testing::Disagreement& disagreement) {
+    if (sound_) fail(disagreement.what());
+  }
+}
+
 void Session::control(Input& input, u8 what) {
   const bool inside = store_->in_transaction();
   const bool writes = !store_->read_only();
@@ -272,6 +329,8 @@ void Session::step(Input& input) {
   if (what >= 0x70 || store_->read_only()) return look_up(input);
   if (what >= 0x68) return change_typed(input, what);
   if (what >= 0x60) return change_array(input, what);
+  if (what >= 0x5c) return change_shadow(input);
+  if (what >= 0x54) return change_graph(input);
   if (what >= 0x38) return change_list(input, what);
   change_dict(input, what);
 }

@@ -1,5 +1,5 @@
 // A store being used: opened, with a member of each kind in it, beside a model of what they hold: a dict "d", a list "l", a
-// typed dict "t" of numbers, and an array "a" of numbers.
+// typed dict "t" of numbers, an array "a" of numbers, flags "s" of the addresses of one range, and a directed graph "g".
 #pragma once
 
 #include <map>
@@ -8,20 +8,27 @@
 #include <string>
 #include <vector>
 
+#include "graph_model.h"
 #include "input.h"
 #include "store/store.h"
 #include "structures/array.h"
 #include "structures/dict.h"
+#include "structures/graph.h"
 #include "structures/list.h"
+#include "structures/shadow.h"
 #include "structures/typed_dict.h"
 
 namespace emd::fuzz {
 
 struct Model {
+  Model();
+
   std::map<std::string, std::string> dict;
   std::vector<std::string> list;
   std::map<u64, u64> typed;
   std::vector<u64> array;
+  std::string shadow;
+  testing::GraphModel graph;
   friend bool operator==(const Model&, const Model&) = default;
 };
 
@@ -52,21 +59,29 @@ class Session {
   void change_list(Input& input, u8 what);
   void change_typed(Input& input, u8 what);
   void change_array(Input& input, u8 what);
+  void change_shadow(Input& input);
+  void change_graph(Input& input);
   void control(Input& input, u8 what);
   void look_up(Input& input);
   void require_equal();
   void open_members();
+  void lay_out();
+  void require_layouts() const;
+  std::string flags() const;
   void let_go_of_members();
 
   const std::string path_;
   Model committed_, model_;
   const bool sound_;
   std::unique_ptr<Store> store_;
-  std::shared_ptr<Member> dict_member_, list_member_, typed_member_, array_member_;
+  std::shared_ptr<Member> dict_member_, list_member_, typed_member_, array_member_, shadow_member_,
+      graph_member_;
   std::optional<Dict> dict_;
   std::optional<List> list_;
   std::optional<TypedDict> typed_;
   std::optional<Array> array_;
+  std::optional<Shadow> shadow_;
+  std::optional<Graph> graph_;
 };
 
 }  // namespace emd::fuzz
