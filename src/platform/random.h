@@ -7,7 +7,7 @@
 
 namespace emd::platform {
 
-// Cost: a system call, some 0.3 us. Errors: SystemError.
+// Cost: a system call, some 0.7 us under a hypervisor. Errors: SystemError.
 u64 random_bits();
 
 }  // namespace emd::platform

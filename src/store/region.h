@@ -125,8 +125,8 @@ class Region {
 
   // How what is committed is mostly read. New bytes are not meant: those are faulted in many at a time.
   void advise(Access access);
-  // Its bytes are read here and there: where it is large, or is at a later commit, a read that misses brings in its page alone, since what lies around
-  // it would push out what is needed.
+  // Its bytes are read here and there: where it is large, or is at a later commit, a read that misses brings in its page
+  // alone, since what lies around it would push out what is needed.
   void expect_points();
   // It grows at its end, and what was appended long ago is read seldom: where it is large, commits let go of all but the
   // newest of what they have made durable, so that bulk growth leaves the page cache to others.

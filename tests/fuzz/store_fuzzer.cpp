@@ -2,6 +2,7 @@
 // Every call answers or throws an error of the library. An undamaged store must do just what the model says; one whose
 // bytes were damaged, but in which verify() finds nothing, must hold a state that was committed.
 #include <algorithm>
+#include <random>
 
 #include "deterministic_random.h"
 #include "oracle.h"
@@ -45,13 +46,10 @@ void fill(Session& session) {
     return bytes;
   }();
   for (Input input{Bytes(script)}; !input.empty();) session.step(input);
-  u64 random = 1;
+  std::minstd_rand random(1);
   for (unsigned i = 0; i < 150; ++i) {
     u8 change[16];
-    for (u8& byte : change) {
-      random = random * 6364136223846793005 + 1442695040888963407;
-      byte = static_cast<u8>(random >> 56);
-    }
+    for (u8& byte : change) byte = static_cast<u8>(random() >> 16);
     change[0] = 0x54;  // of the graph
     Input input(change, sizeof change);
     session.step(input);
