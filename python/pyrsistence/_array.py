@@ -76,9 +76,7 @@ class EMArray(_core.ArrayBase, _container.Container):
 
     def _set_options(self, dtype: Any = None, shape_tail: Any = None, data: Any = None, **codec: Any) -> None:
         """What to hold; codecs, which open() hands to whatever is there, say nothing to bytes."""
-        unknown = set(codec) - {"pickler", "unpickler", "pickle", "cache"}
-        if unknown:
-            raise TypeError(f"EMArray got an unexpected keyword argument {min(unknown)!r}")
+        _container.require_known(type(self), codec)
         self._configure(None, None, True, None, False, _container.DEFAULT_LAYOUT, 0)
         default = getattr(data, "dtype", "f8") if dtype is None else dtype
         text, element_bytes, shape = _dtypes.describe(default)

@@ -19,6 +19,9 @@ _Self = TypeVar("_Self", bound="Container")
 Layout = tuple[int, int, int]
 DEFAULT_LAYOUT: Layout = (512, 64, 2**64 - 1)
 
+# What open() and EMDict() hand to whatever is there, and what says nothing where nothing is pickled.
+CODEC_OPTIONS = ("pickler", "unpickler", "pickle", "writeback", "cache")
+
 
 class Container(_base.Owner):
     """A member of an open store: alone in its store, or one of a Store's."""
@@ -285,6 +288,13 @@ class Container(_base.Owner):
         **Cost**: a look at the store's files, and 8 ms for each GiB that is mapped.
         """
         return {**self._open_handle().stats(), **_core.container_stats(self)}
+
+
+def require_known(cls: type, codec: dict[str, Any]) -> None:
+    """Raise TypeError unless all of these are options of codecs, which a container of plain bytes ignores."""
+    unknown = set(codec) - set(CODEC_OPTIONS)
+    if unknown:
+        raise TypeError(f"{cls.__name__} got an unexpected keyword argument {min(unknown)!r}")
 
 
 def _entries(cache: Any, writeback: bool) -> int:

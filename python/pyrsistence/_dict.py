@@ -17,13 +17,33 @@ from ._views import Items, Keys, Values
 _REPR_ITEMS = 5
 
 
-class EMDict(_core.DictBase, _container.Container, metaclass=ABCMeta):
+class _Typed(_core.FormatError):
+    """Raised while an EMDict is opened: what is there is a typed dict."""
+
+
+class _Opening(ABCMeta):
+    """Makes ``EMDict(path)`` an EMTypedDict where that is what the directory holds."""
+
+    def __call__(cls, *arguments: Any, **options: Any) -> Any:
+        try:
+            return super().__call__(*arguments, **options)
+        except _Typed:
+            if cls is not EMDict or options.get("key") is not None:
+                raise
+        # Opened once more, as what it is; how values would be pickled and kept says nothing to numbers.
+        from ._typed import EMTypedDict
+
+        codec = set(options) & set(_container.CODEC_OPTIONS)
+        return EMTypedDict(*arguments, **{name: options[name] for name in options if name not in codec})
+
+
+class EMDict(_core.DictBase, _container.Container, metaclass=_Opening):
     """A dict whose items live in memory-mapped files: larger than RAM, and there again when it is reopened.
 
     ``path`` is its directory, created if missing (None: a temporary one, removed at close); ``data`` is what
     to put into it: a mapping or pairs. Values handed out are copies, as shelve's are: change them with
     ``edit()``, by assignment, or with ``writeback=True``. With types, ``EMDict(path, key="u8", value="f8")``,
-    it is an EMTypedDict.
+    it is an EMTypedDict; so is ``EMDict(path)`` of a directory that holds one.
 
     ``memory`` bounds the changed pages and buffers of its store: bytes, or text like "512M"; None: only the
     budget of the process does (``set_memory_budget()``). With ``cache=N`` the last N values that were dear to
@@ -93,6 +113,15 @@ class EMDict(_core.DictBase, _container.Container, metaclass=ABCMeta):
         _layout: _container.Layout = _container.DEFAULT_LAYOUT,
     ) -> None:
         self._configure(pickler, unpickler, pickle, key, writeback, _layout, cache)
+
+    def _attach_alone(self) -> None:
+        handle = self._open_handle()
+        if ("", "typed dict") in handle.members():
+            raise _Typed(
+                f"'{handle.path}' holds a single typed dict, not one {type(self).__name__}: open it with "
+                "EMTypedDict, without a key function"
+            )
+        super()._attach_alone()
 
     def open(
         self,

@@ -80,9 +80,7 @@ class EMShadowMemory(_core.ShadowBase, _container.Container):
 
     def _set_options(self, width: Any = None, **codec: Any) -> None:
         """What to hold; codecs, which open() hands to whatever is there, say nothing to flags."""
-        unknown = set(codec) - {"pickler", "unpickler", "pickle", "cache"}
-        if unknown:
-            raise TypeError(f"EMShadowMemory got an unexpected keyword argument {min(unknown)!r}")
+        _container.require_known(type(self), codec)
         self._configure(None, None, True, None, False, _container.DEFAULT_LAYOUT, 0)
         if width is not None and operator.index(width) not in _WIDTHS:
             raise ValueError(f"expected a width of 1 to 8 bytes of flags an address, found {width}")

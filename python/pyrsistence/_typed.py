@@ -82,8 +82,10 @@ class EMTypedDict(_core.TypedDictBase, _container.Container):
         key: Any = None,
         value: Any = None,
         _layout: _container.Layout = _container.DEFAULT_LAYOUT,
-        pickle: bool = True,  # whoever opens any container may say so: there are no pickles here
+        **codec: Any,
     ) -> None:
+        """The types; codecs, which open() hands to whatever is there, say nothing to numbers."""
+        _container.require_known(type(self), codec)
         if (key is None) != (value is None):
             raise TypeError(
                 "a typed dict has a type of keys and one of values: give both key= and value=, or none"

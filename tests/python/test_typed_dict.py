@@ -635,3 +635,37 @@ def test_columns_without_a_copy(tmp_path):
         assert shaped.values_array(copy=False).tolist() == [[[1, 2], [3, 4]]]
         last = d.values_array(copy=False)
     assert last["x"][-1] == 49_999  # after close()
+
+
+# ---- EMDict(path) opens what is there
+
+
+@pytest.mark.parametrize("mode", ["r", "r+", "a"])
+@pytest.mark.parametrize("options", [{}, {"pickle": False, "cache": 3}, {"writeback": True}], ids=str)
+def test_emdict_opens_what_is_there(path, mode, options):
+    """As open() and the graphs do: the types are in the files, and codecs say nothing to numbers."""
+    em.EMDict(path, {1: 0.5}, key="u8", value="f8").close()
+    with em.EMDict(path, mode=mode, **options) as d:
+        assert type(d) is em.EMTypedDict and dict(d) == {1: 0.5} and d.mode == mode
+    with em.EMDict(path, {2: 1.5}) as d:
+        assert dict(d) == {1: 0.5, 2: 1.5}
+
+
+def test_what_emdict_cannot_open(path):
+    """Classes and functions that a typed dict cannot have: the error says so, and leaves nothing open."""
+    em.EMDict(path, {1: 0.5}, key="u8", value="f8").close()
+
+    class Own(em.EMDict):
+        pass
+
+    for opening in (lambda: em.EMDict(path, key=str.lower), lambda: Own(path)):
+        with pytest.raises(em.FormatError, match="EMTypedDict"):
+            opening()
+    untyped = em.EMDict()
+    untyped.close()
+    with pytest.raises(em.FormatError, match="EMTypedDict"):
+        untyped.open(path)
+    with pytest.raises(FileExistsError):
+        em.EMDict(path, mode="x")
+    with em.EMTypedDict(path) as d:
+        assert dict(d) == {1: 0.5}
