@@ -1,6 +1,7 @@
 #include "bindings/errors.h"
 
 #include <cerrno>
+#include <cstring>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -16,9 +17,20 @@ PyObject* g_format_error = nullptr;
 PyObject* g_locked_error = nullptr;
 PyObject* g_snapshot_error = nullptr;
 
+// A message as Python's text: names in it are the file system's, and need not be UTF-8.
+PyObject* message_of(const char* text) {
+  return PyUnicode_DecodeUTF8(text, static_cast<Py_ssize_t>(std::strlen(text)), "backslashreplace");
+}
+
+void set_error(PyObject* type, const char* text) {
+  PyObject* message = message_of(text);
+  if (message) PyErr_SetObject(type, message);
+  Py_XDECREF(message);
+}
+
 // Raises type(error, text[, path]); OSError itself picks FileNotFoundError and its like by the number.
 void set_os_error(PyObject* type, int error, const std::string& text, const std::string& path) {
-  PyObject* message = PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "replace");
+  PyObject* message = message_of(text.c_str());
   PyObject* name = path.empty()
                        ? nullptr
                        : PyUnicode_DecodeFSDefaultAndSize(path.data(), static_cast<Py_ssize_t>(path.size()));
@@ -38,7 +50,7 @@ void set_os_error(PyObject* type, int error, const std::string& text, const std:
 void set_unsupported(const char* text) {
   PyObject* io = PyImport_ImportModule("io");
   PyObject* type = io ? PyObject_GetAttrString(io, "UnsupportedOperation") : nullptr;
-  if (type) PyErr_SetString(type, text);
+  if (type) set_error(type, text);
   Py_XDECREF(type);
   Py_XDECREF(io);
 }
@@ -64,31 +76,31 @@ void set_python_error() noexcept {
   } catch (const emd::DamagedError& error) {
     set_os_error(g_damaged_error, EIO, error.what(), error.path());
   } catch (const emd::FormatError& error) {
-    PyErr_SetString(g_format_error, error.what());
+    set_error(g_format_error, error.what());
   } catch (const emd::LockedError& error) {
     set_os_error(g_locked_error, EAGAIN, error.what(), error.path());
   } catch (const emd::ClosedError& error) {
-    PyErr_SetString(PyExc_ValueError, error.what());
+    set_error(PyExc_ValueError, error.what());
   } catch (const emd::ReadOnlyError& error) {
     set_unsupported(error.what());
   } catch (const emd::SnapshotError& error) {
-    PyErr_SetString(g_snapshot_error, error.what());
+    set_error(g_snapshot_error, error.what());
   } catch (const emd::StateError& error) {
-    PyErr_SetString(PyExc_RuntimeError, error.what());
+    set_error(PyExc_RuntimeError, error.what());
   } catch (const emd::UnbackedError& error) {
-    PyErr_SetString(PyExc_IndexError, error.what());
+    set_error(PyExc_IndexError, error.what());
   } catch (const emd::ViewError& error) {
-    PyErr_SetString(PyExc_BufferError, error.what());
+    set_error(PyExc_BufferError, error.what());
   } catch (const emd::BudgetError& error) {
-    PyErr_SetString(PyExc_MemoryError, error.what());
+    set_error(PyExc_MemoryError, error.what());
   } catch (const std::bad_alloc&) {
     PyErr_NoMemory();
   } catch (const emd::CheckError& error) {
-    PyErr_SetString(PyExc_SystemError, error.what());
+    set_error(PyExc_SystemError, error.what());
   } catch (const std::invalid_argument& error) {
-    PyErr_SetString(PyExc_ValueError, error.what());
+    set_error(PyExc_ValueError, error.what());
   } catch (const std::exception& error) {
-    PyErr_SetString(PyExc_SystemError, error.what());
+    set_error(PyExc_SystemError, error.what());
   } catch (...) {
     PyErr_SetString(PyExc_SystemError, "an unknown C++ exception");
   }

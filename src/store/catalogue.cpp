@@ -25,6 +25,23 @@ std::optional<u64> file_number(const std::string& name) {
   return number;
 }
 
+// Whether the text is UTF-8 as everybody reads it: no form longer than it must be, no half characters.
+bool is_utf8(std::string_view text) {
+  const auto byte_at = [&](std::size_t i) { return i < text.size() ? static_cast<u8>(text[i]) : u8{0}; };
+  for (std::size_t i = 0; i < text.size();) {
+    const u8 first = byte_at(i), second = byte_at(i + 1);
+    const unsigned length = first < 0x80 ? 1 : first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+    if (length == 0 || first > 0xF4) return false;
+    for (unsigned k = 1; k < length; ++k)
+      if ((byte_at(i + k) & 0xC0) != 0x80) return false;
+    const bool overlong = (first == 0xE0 && second < 0xA0) || (first == 0xF0 && second < 0x90);
+    const bool outside = (first == 0xED && second >= 0xA0) || (first == 0xF4 && second >= 0x90);
+    if (overlong || outside) return false;
+    i += length;
+  }
+  return true;
+}
+
 }  // namespace
 
 void Catalogue::damaged(const std::string& what) const {
@@ -240,6 +257,7 @@ std::shared_ptr<Member> Catalogue::read_member(u32 slot, const MemberEntry& entr
   }
   auto member = std::make_shared<Member>();
   member->name.assign(entry.name, entry.name_bytes);
+  if (!is_utf8(member->name)) damaged("the name in member entry " + std::to_string(slot) + " is not UTF-8");
   if (!known_kind(entry.kind)) {
     throw FormatError(state_.path + ": member '" + member->name + "' is of a kind (" +
                       std::to_string(entry.kind) +
@@ -326,6 +344,7 @@ std::vector<std::unique_ptr<Content>> Catalogue::create_contents(unsigned count)
 }
 
 std::shared_ptr<Member> Catalogue::create(std::string_view name, Kind kind, unsigned count) {
+  if (!is_utf8(name)) throw FormatError(state_.path + ": a member's name is a text in UTF-8");
   EMD_CHECK(count <= kMaxRegionsPerMember);
   if (name.size() > kMaxMemberName) {
     throw FormatError(state_.path + ": a member's name may have " + std::to_string(kMaxMemberName) +
