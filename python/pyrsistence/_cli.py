@@ -11,6 +11,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from . import _cli_change, _cli_inspect
 from ._cli_store import (
@@ -23,6 +24,7 @@ from ._cli_store import (
     PIPE,
     CommandError,
 )
+from ._cli_text import complain, printable, set_output, settle_output
 from ._core import DamagedError, FormatError, LockedError
 from ._memory import parse_memory
 
@@ -34,7 +36,7 @@ exit status:
   3    not what was expected: no store, a list for a dict, a line that is no item
   4    damaged
   5    locked: another process has the store open (--timeout waits)
-  6    an error of the system: no such file, no permission, disk full
+  6    an error of the system: no such file, no permission, disk full, standard output closed
   70   a fault of this program (--debug shows where)
   130  interrupted by Ctrl-C: the store is as it was
   141  the reader of the output went away
@@ -56,8 +58,8 @@ _MIGRATE = """\
 Reads the directory SRC, written by pyrsistence 1.1, and makes a new store of it at DST. SRC is not changed.
 
 What is damaged is left out (in a list: None) and counted. By default only pickles of plain data are read:
-builtins, dates and times, Decimal, Fraction, OrderedDict, deque. --pickle reads all, and runs whatever code
-they name: for stores that you trust.
+builtins, dates and times, Decimal, Fraction, UUID, OrderedDict, deque, NumPy's arrays. --pickle reads all,
+and runs whatever code they name: for stores that you trust.
 """
 
 _GET = """\
@@ -67,6 +69,12 @@ KEY is an index.
 """
 
 _Command = Callable[[argparse.Namespace], int]
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """As argparse; arguments may be names that a stranger gave to files."""
+        super().error(printable(message))
 
 
 def _add(
@@ -91,7 +99,7 @@ def _add_store(parser: argparse.ArgumentParser, *options: str) -> None:
     parser.add_argument("path", metavar="PATH", help="the directory of the store")
     parser.add_argument(
         "--timeout",
-        type=float,
+        type=_seconds,
         default=0.0,
         metavar="SECONDS",
         help="wait so long for a locked store (default: 0)",
@@ -117,7 +125,7 @@ def _add_output(parser: argparse.ArgumentParser, *options: str) -> None:
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = _Parser(
         prog="pyrsistence",
         description="Look at, check, copy and convert stores of pyrsistence.",
         epilog=_EPILOG,
@@ -147,6 +155,7 @@ def _add_inspecting(commands: argparse._SubParsersAction[argparse.ArgumentParser
     head.add_argument("-n", dest="lines", type=_count, default=10, metavar="N", help="so many (default: 10)")
     dump = _add(commands, "dump", _cli_inspect.dump, "write all items as JSON lines")
     _add_store(dump, "member", "progress")
+    dump.set_defaults(json=True)
     dump.add_argument("-o", "--output", metavar="FILE", help="a new file (default: standard output)")
     dump.add_argument("--pickle", action="store_true", help="write what has no JSON form as a pickle, unread")
 
@@ -189,6 +198,13 @@ def _count(text: str) -> int:
     return number
 
 
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not number >= 0:
+        raise argparse.ArgumentTypeError(f"expected 0 or more, found {number}")
+    return number
+
+
 def _memory(text: str) -> int:
     try:
         return parse_memory(text)
@@ -196,19 +212,20 @@ def _memory(text: str) -> int:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-_count.__name__ = "number"  # argparse says: invalid number value
+_count.__name__ = _seconds.__name__ = "number"  # argparse says: invalid number value
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status. Errors: none but SystemExit for wrong usage."""
     parsed = build_parser().parse_args(arguments)
+    if sys.stdout is None:
+        return _complain(parsed, DISK, "standard output is closed")
+    set_output(for_programs=getattr(parsed, "json", False))
     try:
         code = int(parsed.run(parsed))
         sys.stdout.flush()
         return code
     except BrokenPipeError:
-        # What the interpreter flushes at its end must not complain again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one would show a traceback
@@ -217,6 +234,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(error, SystemExit):
             raise
         return _complain(parsed, *_explain(error))
+    finally:
+        settle_output()
 
 
 def _explain(error: BaseException) -> tuple[int, str]:
@@ -237,13 +256,14 @@ def _explain(error: BaseException) -> tuple[int, str]:
 
 def _text_of(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror is not None:
-        return f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
+        name = None if error.filename is None else os.fsdecode(error.filename)
+        known = name is None or error.strerror.startswith(f"{name}: ")
+        return error.strerror if known else f"{name}: {error.strerror}"
     return str(error) or type(error).__name__
 
 
 def _complain(parsed: argparse.Namespace, code: int, text: str) -> int:
     if parsed.debug:
-        traceback.print_exc()
-    line = " ".join(text.split())
-    print(f"pyrsistence: {line}", file=sys.stderr)
+        complain(traceback.format_exc())
+    complain(f"pyrsistence: {' '.join(text.split())}")
     return code

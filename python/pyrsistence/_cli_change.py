@@ -13,7 +13,8 @@ from . import _cli_json
 from ._cli_inspect import print_json, shown
 from ._cli_json import NotJson
 from ._cli_progress import Progress
-from ._cli_store import FINDINGS, FINE, FORMAT, USAGE, CommandError, chosen, kind_of, opened
+from ._cli_store import DISK, FINDINGS, FINE, FORMAT, USAGE, CommandError, face_of, opened, with_items
+from ._cli_text import complain, say
 from ._dict import EMDict
 from ._list import EMList
 from ._migration import migrate as migrate_store
@@ -44,13 +45,15 @@ def load(arguments: Arguments) -> int:
             count = _load_into_existing(lines, arguments)
         else:
             count = _load_into_new(lines, arguments)
-    print(f"{arguments.path}: {count:,} items loaded", file=sys.stderr)
+    complain(f"{arguments.path}: {count:,} items loaded")
     return FINE
 
 
 @contextlib.contextmanager
 def _input(path: str | None) -> Iterator[IO[bytes]]:
     if path is None or path == "-":
+        if sys.stdin is None:
+            raise CommandError(DISK, "standard input is closed; name a FILE")
         yield sys.stdin.buffer
     else:
         with open(path, "rb") as file:
@@ -202,18 +205,16 @@ def _target(found: Any, lines: _Lines, arguments: Arguments) -> Any:
     kind = arguments.kind or lines.kind()
     if isinstance(found, Store) and arguments.member is not None and arguments.member not in found:
         return found.dict(arguments.member) if kind == "dict" else found.list(arguments.member)
-    container = chosen(found, arguments.member)
-    takes = "list" if kind_of(container) == "array" else kind_of(container)
-    if takes != kind and (lines.count or takes == "shadow memory"):
-        raise CommandError(
-            USAGE, f"{arguments.path}: is a {kind_of(container)}, but the input is of a {kind}"
-        )
+    container = with_items(found, arguments.member)
+    face = face_of(container)
+    if face.items != kind and lines.count:
+        raise CommandError(USAGE, f"{arguments.path}: is {face.called}, but the input is of a {kind}")
     return container
 
 
 def _store_items(container: Any, lines: _Lines, size: int | None, progress: Progress) -> None:
     items = lines.batch(size, progress)
-    is_dict = isinstance(container, EMDict)
+    is_dict = face_of(container).items == "dict"
     for key, value in items:
         try:
             if is_dict:
@@ -257,7 +258,7 @@ def _report_size(arguments: Arguments, done: str, before: int, path: str) -> Non
     if arguments.json:
         print_json({"path": path, "disk_bytes_before": before, "disk_bytes": after})
     else:
-        print(f"{path}: {done}, {before:,} -> {after:,} bytes on disk")
+        say(f"{path}: {done}, {before:,} -> {after:,} bytes on disk")
 
 
 def migrate(arguments: Arguments) -> int:
@@ -288,12 +289,12 @@ def migrate(arguments: Arguments) -> int:
 
 def _print_migration(arguments: Arguments, result: Any) -> None:
     for note in result.notes:
-        print(f"note: {note}")
+        say(f"note: {note}")
     for loss in result.losses[:_SHOWN_LOSSES]:
-        print(f"lost: slot {loss.slot}: {loss.reason}")
+        say(f"lost: slot {loss.slot}: {loss.reason}")
     if result.lost > _SHOWN_LOSSES:
         print(f"lost: {result.lost - _SHOWN_LOSSES:,} more; --json lists the first thousand")
-    print(f"{arguments.dst}: a {result.kind}, {result.saved:,} items saved, {result.lost:,} lost")
+    say(f"{arguments.dst}: a {result.kind}, {result.saved:,} items saved, {result.lost:,} lost")
     if (
         result.lost
         and not arguments.pickle

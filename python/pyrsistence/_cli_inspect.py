@@ -8,11 +8,10 @@ import itertools
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TextIO
 
 from . import _cli_json
-from ._array import EMArray
 from ._cli_json import NotJson
 from ._cli_progress import Progress
 from ._cli_store import (
@@ -23,13 +22,12 @@ from ._cli_store import (
     USAGE,
     CommandError,
     chosen,
-    kind_of,
+    face_of,
     opened,
     reading,
 )
-from ._dict import EMDict
-from ._shadow import EMShadowMemory
-from ._store import Store
+from ._cli_text import say
+from ._store import Store, kind_of
 
 Arguments = argparse.Namespace
 
@@ -47,13 +45,15 @@ def shown(value: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """An item of an array as JSON can say it: its datetimes, structures and blocks are NumPy's."""
-    kind = type(value).__module__.partition(".")[0]
-    if kind != "numpy":
+    """An item of an array or a typed dict as JSON can say it: times, structures and blocks are NumPy's.
+
+    A date and time is its ISO text, a span of time the number of its units.
+    """
+    if type(value).__module__.partition(".")[0] != "numpy":
         return value
     if value.dtype.kind in "Mm" and value.ndim == 0:
-        return str(value)
-    if value.dtype.names is None:
+        return int(value.astype("i8")) if value.dtype.kind == "m" and value == value else str(value)
+    if value.dtype.names is None and value.dtype.kind not in "Mm":
         return value.tolist()
     if value.ndim == 0:
         return tuple(plain(value[name]) for name in value.dtype.names)
@@ -69,14 +69,12 @@ def info(arguments: Arguments) -> int:
         facts: dict[str, Any] = {"path": found.path, "kind": kind_of(found)}
         if isinstance(found, Store):
             facts["members"] = [
-                {"name": name, "kind": kind, "entries": _entries(chosen(found, name, True, **READING))}
+                {"name": name, "kind": kind, "entries": _entries(chosen(found, name, **READING))}
                 for name, kind in found.members().items()
             ]
         else:
             facts["entries"] = _entries(found)
-            if isinstance(found, EMArray):
-                facts["dtype"], _, tail = found._type()
-                facts["shape_tail"] = list(tail)
+            facts.update(_types(found))
         facts["disk_bytes"] = found.stats()["disk_bytes"]
     if arguments.json:
         print_json(facts)
@@ -86,17 +84,28 @@ def info(arguments: Arguments) -> int:
 
 
 def _entries(found: Any) -> int:
-    """How many items there are; of shadow memory, how many addresses are backed."""
-    if isinstance(found, EMShadowMemory):
+    """How many items there are: of a graph nodes, of shadow memory addresses that are backed."""
+    if kind_of(found) == "shadow memory":
         return sum(end - begin for begin, end in found.backed)
     return len(found)
+
+
+def _types(found: Any) -> dict[str, Any]:
+    """What a container of given types holds."""
+    kind = kind_of(found)
+    if kind == "array":
+        text, _, tail = found._type()
+        return {"dtype": text, "shape_tail": list(tail)}
+    if kind == "typed dict":
+        return {"key_dtype": found._types[0].text, "value_dtype": found._types[1].text}
+    return {}
 
 
 def _print_info(facts: dict[str, Any]) -> None:
     members = facts.pop("members", [])
     _print_table(facts)
     for member in members:
-        print(f"  {member['kind']} {shown(member['name'])}: {member['entries']:,} entries")
+        say(f"  {member['kind']} {shown(member['name'])}: {member['entries']:,} entries")
 
 
 def _print_table(facts: dict[str, Any]) -> None:
@@ -105,23 +114,19 @@ def _print_table(facts: dict[str, Any]) -> None:
         text = (
             f"{fact:,}" if isinstance(fact, int) else f"{fact:.3f}" if isinstance(fact, float) else str(fact)
         )
-        print(f"{name:<{width}}  {text}")
+        say(f"{name:<{width}}  {text}")
 
 
 def stats(arguments: Arguments) -> int:
     """The figures of the store, and of the container."""
     with opened(arguments.path, "r", arguments.timeout, **READING) as found:
         whole = isinstance(found, Store) and arguments.member is None
-        figures = (found if whole else chosen(found, arguments.member, True, **_options(found))).stats()
+        figures = (found if whole else chosen(found, arguments.member, **READING)).stats()
     if arguments.json:
         print_json(_json_safe(figures))
     else:
         _print_table(_flat(figures))
     return FINE
-
-
-def _options(found: Any) -> dict[str, Any]:
-    return READING if isinstance(found, Store) else {}
 
 
 def _flat(figures: Any, prefix: str = "") -> dict[str, Any]:
@@ -152,8 +157,8 @@ def verify(arguments: Arguments) -> int:
         print_json({"path": arguments.path, "sound": not findings, "findings": findings})
     else:
         for finding in findings:
-            print(finding)
-        print(f"{arguments.path}: {f'{len(findings)} findings' if findings else 'sound'}")
+            say(finding)
+        say(f"{arguments.path}: {f'{len(findings)} findings' if findings else 'sound'}")
     return FINDINGS if findings else FINE
 
 
@@ -163,9 +168,13 @@ def verify(arguments: Arguments) -> int:
 def get(arguments: Arguments) -> int:
     """The value of one key or index."""
     with reading(arguments.path, arguments.member, arguments.timeout) as found:
-        value = plain(_value_of(found, arguments))
-    print(_cli_json.dumps(value, pickle=True) if arguments.json else shown(value))
+        value = _plain_of(found)(_value_of(found, arguments))
+    _print_value(value, arguments)
     return FINE
+
+
+def _print_value(value: Any, arguments: Arguments) -> None:
+    print(_cli_json.dumps(value, pickle=True) if arguments.json else shown(value))
 
 
 def _value_of(found: Any, arguments: Arguments) -> Any:
@@ -176,45 +185,52 @@ def _value_of(found: Any, arguments: Arguments) -> Any:
             continue
         except TypeError as error:
             raise CommandError(USAGE, f"{arguments.key}: {error}") from None
-    what = "key" if isinstance(found, EMDict) else f"element of {len(found)}"
+    what = "key" if face_of(found).items == "dict" else f"element of {len(found)}"
     raise CommandError(FINDINGS, f"{arguments.path}: there is no {what} {arguments.key}")
 
 
 def _candidates(found: Any, arguments: Arguments) -> Iterator[Any]:
     """What KEY may mean: with --json-key what it says; else the text, then the int that it looks like."""
-    looks_like_int = re.fullmatch(r"-?[0-9]{1,4000}", arguments.key) is not None
     if arguments.json_key:
         try:
-            yield _cli_json.loads(arguments.key)
+            key = _cli_json.loads(arguments.key)
         except NotJson as error:
             raise CommandError(USAGE, f"--json-key {arguments.key}: {error}") from None
+        yield key
+        yield from _as_key_type(found, key)
         return
-    if not isinstance(found, EMDict):
-        if not looks_like_int:
-            raise CommandError(
-                USAGE,
-                f"{arguments.key}: {arguments.path} is {_kind(found)}; expected an index, as 0 or -1",
-            )
-        yield int(arguments.key)
-        return
-    yield arguments.key
+    looks_like_int = re.fullmatch(r"-?[0-9]{1,4000}", arguments.key) is not None
+    if face_of(found).items == "dict":
+        yield arguments.key
+        yield from _as_key_type(found, arguments.key)
+    elif not looks_like_int:
+        raise CommandError(
+            USAGE,
+            f"{arguments.key}: {arguments.path} is {face_of(found).called}; expected an index, as 0 or -1",
+        )
     if looks_like_int:
         yield int(arguments.key)
 
 
-def _kind(found: Any) -> str:
-    return "an array" if isinstance(found, EMArray) else "a list"
+def _as_key_type(found: Any, key: Any) -> Iterator[Any]:
+    """A key of a typed dict as it is printed: its times and structures are no texts and tuples."""
+    if kind_of(found) == "typed dict" and found.key_dtype.kind in "MmV":
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
+            import numpy
+
+            yield numpy.array(key, found.key_dtype)[()]
 
 
 def keys(arguments: Arguments) -> int:
     """The keys of a dict, in the order of their insertion."""
     with reading(arguments.path, arguments.member, arguments.timeout) as found:
-        if not isinstance(found, EMDict):
+        face = face_of(found)
+        if face.items != "dict":
             raise CommandError(
-                USAGE, f"{arguments.path}: {_kind(found)} has no keys; see its elements with head or dump"
+                USAGE, f"{arguments.path}: {face.called} has no keys; see its elements with head or dump"
             )
-        for key in found:
-            print(_cli_json.dumps(key, pickle=True) if arguments.json else shown(key))
+        for key in map(_plain_of(found), found):
+            _print_value(key, arguments)
     return FINE
 
 
@@ -230,13 +246,19 @@ def head(arguments: Arguments) -> int:
 
 
 def _pairs(found: Any) -> Iterator[tuple[Any, Any]]:
-    if isinstance(found, EMDict):
-        return iter(found.items())
-    return enumerate(map(plain, found) if isinstance(found, EMArray) else found)
+    """Keys and values, or indices and values."""
+    pairs = found.items() if face_of(found).items == "dict" else enumerate(found)
+    as_json = _plain_of(found)
+    return ((as_json(key), as_json(value)) for key, value in pairs)
+
+
+def _plain_of(found: Any) -> Callable[[Any], Any]:
+    """What makes of its items what JSON can say: those of a given type are not values with a form each."""
+    return plain if face_of(found).typed else lambda value: value
 
 
 def _record(found: Any, key: Any, value: Any, *, pickle: bool) -> str:
-    form = {"key": _cli_json.encode(key, pickle=pickle)} if isinstance(found, EMDict) else {}
+    form = {"key": _cli_json.encode(key, pickle=pickle)} if face_of(found).items == "dict" else {}
     return _cli_json.text_of({**form, "value": _cli_json.encode(value, pickle=pickle)})
 
 

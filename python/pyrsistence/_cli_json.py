@@ -26,10 +26,9 @@ from typing import Any
 
 _EXACT = 1 << 53  # beyond it other readers of JSON lose digits
 _LONG = 4000  # decimal digits beyond which CPython refuses to read an int, roughly
-_MAX_DEPTH = 200
-_MAX_NODES = 10_000_000
-# Control characters and the like that JSON lets through, and that a terminal might obey.
-_UNSAFE = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+MOST_NESTED = 200  # containers in containers, as the store itself nests them
+# Control characters and the like that JSON lets through, and that a terminal might obey; and half characters.
+_UNSAFE = re.compile("[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 
 class NotJson(ValueError):
@@ -86,27 +85,33 @@ def _no_constant(name: str) -> Any:
 
 
 def encode(value: Any, *, pickle: bool = False) -> Any:
-    """Return what json.dumps() takes for the value. With ``pickle`` what has no form of its own is pickled.
+    """Return what json.dumps() takes for the value; ``pickle`` lets a Pickled be written as it is.
 
-    Errors: NotJson.
+    **Cost**: O(parts), written out. Errors: NotJson.
     """
     return _Encoder(pickle).encode(value)
 
 
+def has_form(value: Any) -> bool:
+    """Whether encode() knows the type of the value; what the value holds is another question."""
+    return type(value) in _WRITERS or (_is_numpy(value) and not value.dtype.hasobject)
+
+
+def _is_numpy(value: Any) -> bool:
+    numpy: Any = sys.modules.get("numpy")
+    return bool(numpy) and (type(value) is numpy.ndarray or isinstance(value, numpy.generic))
+
+
 class _Encoder:
-    """One value's encoding: counts, so that what shares parts with itself does not grow without end."""
+    """One value's encoding, which ends also for one that contains itself."""
 
     def __init__(self, pickle: bool) -> None:
         self._pickle = pickle
         self._depth = 0
-        self._nodes = 0
 
     def encode(self, value: Any) -> Any:
-        self._nodes += 1
-        if self._depth >= _MAX_DEPTH or self._nodes > _MAX_NODES:
-            raise NotJson(
-                f"nested more than {_MAX_DEPTH} deep, or {_MAX_NODES} parts or more when written out"
-            )
+        if self._depth > MOST_NESTED + 1:  # the last is an atom, and may have parts itself: a datetime's zone
+            raise NotJson(f"nested more than {MOST_NESTED} deep")
         self._depth += 1
         try:
             writer = _WRITERS.get(type(value))
@@ -115,27 +120,16 @@ class _Encoder:
             self._depth -= 1
 
     def all(self, values: Any) -> list[Any]:
-        return [self.encode(value) for value in values]
-
-    def dict(self, value: dict[Any, Any]) -> Any:
-        if all(type(key) is str and not key.startswith("$") and _plain(key) for key in value):
-            return {key: self.encode(item) for key, item in value.items()}
-        return {"$dict": [[self.encode(key), self.encode(item)] for key, item in value.items()]}
+        return list(map(self.encode, values))
 
     def _foreign(self, value: Any) -> Any:
-        numpy = sys.modules.get("numpy")
-        if numpy and (type(value) is numpy.ndarray or isinstance(value, numpy.generic)):
+        if _is_numpy(value):
             return _from_numpy(value)
         if isinstance(value, Pickled):
             if not self._pickle:
                 raise NotJson(f"it is pickled, and {value.reason}; --pickle writes the pickle as it is")
             return {"$pickle": _base64(value.data)}
-        if not self._pickle:
-            raise NotJson(
-                f"{type(value).__module__}.{type(value).__qualname__} has no form of its own; "
-                "--pickle writes it as a pickle"
-            )
-        return {"$pickle": _base64(pickles.dumps(value, 5))}
+        raise NotJson(f"{type(value).__module__}.{type(value).__qualname__} has no form of its own")
 
 
 def _plain(text: str) -> bool:
@@ -162,6 +156,23 @@ def _from_float(_: _Encoder, value: float) -> Any:
 
 
 _NAN = struct.pack(">d", math.nan)
+
+
+def _from_dict(coder: _Encoder, value: dict[Any, Any]) -> Any:
+    if all(type(key) is str and not key.startswith("$") and _plain(key) for key in value):
+        form = {}
+        for key, item in value.items():
+            form[key] = coder.encode(item)
+        return form
+    return {"$dict": _from_pairs(coder, value)}
+
+
+def _from_pairs(coder: _Encoder, value: dict[Any, Any]) -> list[Any]:
+    # A loop, not a comprehension: as deep as values may be nested, frames are dear.
+    pairs = []
+    for key, item in value.items():
+        pairs.append([coder.encode(key), coder.encode(item)])
+    return pairs
 
 
 def _from_str(_: _Encoder, value: str) -> Any:
@@ -223,7 +234,7 @@ _WRITERS: dict[type, Callable[[_Encoder, Any], Any]] = {
     tuple: _items("$tuple"),
     set: _items("$set"),
     frozenset: _items("$frozenset"),
-    dict: lambda coder, value: coder.dict(value),
+    dict: _from_dict,
     range: lambda coder, value: {"$range": coder.all([value.start, value.stop, value.step])},
     type(...): _tagged("$ellipsis", lambda _: None),
     datetime.date: _tagged("$date", datetime.date.isoformat),
@@ -234,9 +245,7 @@ _WRITERS: dict[type, Callable[[_Encoder, Any], Any]] = {
     decimal.Decimal: _tagged("$decimal", str),
     fractions.Fraction: lambda coder, value: {"$fraction": coder.all([value.numerator, value.denominator])},
     uuid.UUID: _tagged("$uuid", str),
-    collections.OrderedDict: lambda coder, value: {
-        "$ordereddict": [[coder.encode(key), coder.encode(item)] for key, item in value.items()]
-    },
+    collections.OrderedDict: lambda coder, value: {"$ordereddict": _from_pairs(coder, value)},
     collections.deque: lambda coder, value: {"$deque": [coder.all(value), value.maxlen]},
 }
 
@@ -258,25 +267,39 @@ def decode(form: Any, *, pickle: bool = False) -> Any:
 
     Errors: NotJson, which names the tag.
     """
-    if isinstance(form, list):
-        return [decode(item, pickle=pickle) for item in form]
-    if not isinstance(form, dict):
-        return form
-    tag = next((key for key in form if key.startswith("$")), None)
-    if tag is None:
-        return {key: decode(item, pickle=pickle) for key, item in form.items()}
-    if len(form) != 1 or (tag not in _READERS and tag != "$pickle"):
-        raise NotJson(
-            f'{tag!r} is no tag, or not alone; a dict with such a key is {{"$dict": [[key, value]]}}'
-        )
-    if tag == "$pickle":
-        return _unpickle(form[tag], pickle)
     try:
-        return _READERS[tag](form[tag], lambda part: decode(part, pickle=pickle))
-    except NotJson:
-        raise
-    except Exception as error:  # whatever a constructor says about its arguments
-        raise NotJson(f"{tag}: {error}") from None
+        return _Decoder(pickle).decode(form)
+    except RecursionError:
+        raise NotJson("nested too deep") from None
+
+
+class _Decoder:
+    def __init__(self, pickle: bool) -> None:
+        self._pickle = pickle
+
+    def decode(self, form: Any) -> Any:
+        if isinstance(form, list):
+            return list(map(self.decode, form))
+        if not isinstance(form, dict):
+            return form
+        tag = next((key for key in form if key.startswith("$")), None)
+        if tag is None:
+            value = {}
+            for key, item in form.items():
+                value[key] = self.decode(item)
+            return value
+        if len(form) != 1 or (tag not in _READERS and tag != "$pickle"):
+            raise NotJson(
+                f'{tag!r} is no tag, or not alone; a dict with such a key is {{"$dict": [[key, value]]}}'
+            )
+        if tag == "$pickle":
+            return _unpickle(form[tag], self._pickle)
+        try:
+            return _READERS[tag](form[tag], self.decode)
+        except (NotJson, RecursionError):
+            raise
+        except Exception as error:  # whatever a constructor says about its arguments
+            raise NotJson(f"{tag}: {error}") from None
 
 
 def _unpickle(text: Any, allowed: bool) -> Any:
@@ -331,7 +354,10 @@ def _to_timezone(form: Any, _: _Decode) -> datetime.timezone:
 
 
 def _to_pairs(form: Any, decode: _Decode) -> list[tuple[Any, Any]]:
-    return [(decode(key), decode(value)) for key, value in form]
+    pairs = []
+    for key, value in form:
+        pairs.append((decode(key), decode(value)))
+    return pairs
 
 
 def _to_numpy(form: Any, _: _Decode) -> Any:
@@ -360,16 +386,16 @@ _READERS: dict[str, Callable[[Any, _Decode], Any]] = {
     "$int": lambda form, _: _to_int(form),
     "$float": lambda form, _: _to_float(form),
     "$str": lambda form, _: _bytes(form).decode("utf-8", "surrogatepass"),
-    "$complex": lambda form, decode: complex(*[decode(part) for part in form]),
+    "$complex": lambda form, decode: complex(*map(decode, form)),
     "$bytes": lambda form, _: _bytes(form),
     "$bytearray": lambda form, _: bytearray(_bytes(form)),
-    "$tuple": lambda form, decode: tuple([decode(item) for item in form]),
-    "$set": lambda form, decode: {decode(item) for item in form},
-    "$frozenset": lambda form, decode: frozenset([decode(item) for item in form]),
+    "$tuple": lambda form, decode: tuple(map(decode, form)),
+    "$set": lambda form, decode: set(map(decode, form)),
+    "$frozenset": lambda form, decode: frozenset(map(decode, form)),
     "$dict": lambda form, decode: dict(_to_pairs(form, decode)),
     "$ordereddict": lambda form, decode: collections.OrderedDict(_to_pairs(form, decode)),
-    "$deque": lambda form, decode: collections.deque([decode(item) for item in form[0]], form[1]),
-    "$range": lambda form, decode: range(*[decode(part) for part in form]),
+    "$deque": lambda form, decode: collections.deque(map(decode, form[0]), form[1]),
+    "$range": lambda form, decode: range(*map(decode, form)),
     "$ellipsis": lambda form, _: ...,
     "$date": lambda form, _: datetime.date.fromisoformat(form),
     "$time": _to_clock(datetime.time.fromisoformat),

@@ -7,18 +7,17 @@ pickled is read by _safe_pickle, or handed on as it is. So no command runs code 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 from ._array import EMArray
-from ._cli_json import Pickled
+from ._cli_pickled import SafeUnpickler
 from ._dict import EMDict
-from ._graph_storage import GraphStorage
 from ._list import EMList
-from ._safe_pickle import UnpicklingError, safe_loads
 from ._shadow import EMShadowMemory
-from ._store import Store, as_graph, open
+from ._store import Store, kind_of, open
 
 Container: TypeAlias = EMDict[Any, Any] | EMList[Any] | EMArray | EMShadowMemory
 
@@ -45,15 +44,24 @@ class CommandError(Exception):
         self.code = code
 
 
-class SafeUnpickler:
-    """Plain data is unpickled; of all else the pickle itself is handed out."""
+@dataclasses.dataclass(frozen=True)
+class Face:
+    """How a kind of container is shown: what it is called, and what its items are to dump and load."""
 
-    def unpickle(self, data: bytes) -> Any:
-        """Return the object, or a Pickled that holds the pickle and why it was not read."""
-        try:
-            return safe_loads(data)
-        except UnpicklingError as error:
-            return Pickled(bytes(data), str(error))
+    called: str
+    items: str | None  # "dict": keys and values; "list": values; None: none that the command could show
+    instead: str = ""
+    typed: bool = False  # whether they come as NumPy has them
+
+
+FACES = {
+    "dict": Face("a dict", "dict"),
+    "typed dict": Face("a typed dict", "dict", typed=True),
+    "list": Face("a list", "list"),
+    "array": Face("an array", "list", typed=True),
+    "graph": Face("a graph", None, "use it from Python, by NetworkX"),
+    "shadow memory": Face("shadow memory", None, "see it with info and stats, or from Python"),
+}
 
 
 READING: dict[str, Any] = {"pickle": False, "unpickler": SafeUnpickler()}
@@ -77,21 +85,11 @@ def is_legacy(path: str) -> bool:
     return all(os.path.isfile(os.path.join(path, name)) for name in ("index.bin", "values.bin"))
 
 
-def chosen(found: Container | Store, member: str | None, graphs: bool = False, **options: Any) -> Container:
+def chosen(found: Any, member: str | None, **options: Any) -> Any:
     """Return the container that a command is about: the only one, or the member of this name.
 
-    Errors: CommandError, which names the members; for a graph, unless the command takes ``graphs``.
+    A member is opened with these options. Errors: CommandError, which names the members.
     """
-    container: Container = _named_container(found, member, options)
-    if kind_of(container) == "graph" and not graphs:
-        raise CommandError(
-            USAGE,
-            f"{container.path}: a graph has no entries to show or change; use it from Python, by NetworkX",
-        )
-    return container
-
-
-def _named_container(found: Container | Store, member: str | None, options: dict[str, Any]) -> Any:
     if not isinstance(found, Store):
         if member is not None:
             raise CommandError(USAGE, f"{found.path}: holds a single {kind_of(found)}; leave --member out")
@@ -108,13 +106,7 @@ def _named_container(found: Container | Store, member: str | None, options: dict
         raise CommandError(
             USAGE, f"{found.path}: has no member {member!r}, but {len(members)}{_named(members)}"
         )
-    if members[member] == "array":
-        return found.array(member)
-    if members[member] == "shadow memory":
-        return found.shadow_memory(member)
-    if members[member] == "graph":
-        return as_graph(found._member(GraphStorage, member, options))
-    return found.dict(member, **options) if members[member] == "dict" else found.list(member, **options)
+    return found._existing(member, **options)
 
 
 def _named(members: Any) -> str:
@@ -123,31 +115,24 @@ def _named(members: Any) -> str:
     return f" ({', '.join(names)}{more})" if names else ""
 
 
-@contextlib.contextmanager
-def reading(path: str, member: str | None, timeout: float) -> Iterator[Container]:
-    """Open a container for reading."""
-    with _single(path, timeout) as found:
-        container = chosen(found, member, **({} if not isinstance(found, Store) else READING))
-        if isinstance(container, EMShadowMemory):
-            raise CommandError(
-                USAGE,
-                f"{path}: is shadow memory, which has no items; see it with info and stats, or from Python",
-            )
-        yield container
+def face_of(container: Container) -> Face:
+    """How a container is shown."""
+    return FACES[kind_of(container)]
+
+
+def with_items(found: Any, member: str | None, **options: Any) -> Any:
+    """As chosen(), of what has items. Errors: CommandError, also for a graph and the like."""
+    container = chosen(found, member, **options)
+    face = face_of(container)
+    if face.items is None:
+        raise CommandError(
+            USAGE, f"{container.path}: {face.called} has no items to show or change; {face.instead}"
+        )
+    return container
 
 
 @contextlib.contextmanager
-def _single(path: str, timeout: float) -> Iterator[Container | Store]:
+def reading(path: str, member: str | None, timeout: float) -> Iterator[Any]:
+    """Open a container of items for reading."""
     with opened(path, "r", timeout, **READING) as found:
-        yield found
-
-
-def kind_of(found: Container | Store) -> str:
-    """Return "dict", "list", "array", "graph", "shadow memory" or "store"."""
-    if isinstance(found, EMArray):
-        return "array"
-    if hasattr(found, "is_multigraph"):
-        return "graph"
-    if isinstance(found, EMShadowMemory):
-        return "shadow memory"
-    return "dict" if isinstance(found, EMDict) else "list" if isinstance(found, EMList) else "store"
+        yield with_items(found, member, **READING)

@@ -4,8 +4,9 @@ Guards, one before the other. ``pickle_end()`` walks the opcodes without doing t
 end, and refuses what would make the unpickler take memory out of proportion (a memo index of 4 billion is 64
 GB) or read beyond the end. ``is_heavy()`` refuses what would take forever to hash. ``safe_loads()`` then
 unpickles with a list of names that may be called: data types of the standard library, each behind a maker
-that checks its arguments, since ``bytearray(10**12)`` needs no malice but a flipped bit. Everything else
-raises UnpicklingError and names what was asked for.
+that checks its arguments, since ``bytearray(10**12)`` needs no malice but a flipped bit. What has state set
+on it (a UUID, NumPy's arrays) is made by _safe_drafts. Everything else raises UnpicklingError and names what
+was asked for.
 
 Called from any thread; keeps no state.
 """
@@ -24,6 +25,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ._pickle_weight import is_heavy
+from ._safe_drafts import DraftUnpickler
+from ._safe_drafts import makers as _drafting_makers
 
 UnpicklingError = pickle.UnpicklingError
 
@@ -197,6 +200,21 @@ def _zone(key: str, _from_cache: int = 1) -> Any:
     return zoneinfo.ZoneInfo(key)
 
 
+def _attribute(owner: Any, name: Any) -> Any:
+    # How a class method is named: a ZoneInfo is made by one.
+    if owner is not _ZONE_INFO or name != "_unpickle":
+        raise UnpicklingError(f"the pickle takes the attribute {name!r} of something")
+    return _UNPICKLE_ZONE
+
+
+def _class_itself(*_: Any) -> Any:
+    raise UnpicklingError("expected ZoneInfo's own way to be unpickled")
+
+
+_ZONE_INFO = _Maker("zoneinfo.ZoneInfo", _class_itself)
+_UNPICKLE_ZONE = _Maker("zoneinfo.ZoneInfo._unpickle", _of(_zone, str, int, bool))
+
+
 def _makers() -> dict[tuple[str, str], Any]:
     collected = (list, tuple, set, dict)
     clock = (int, bytes, str, type(None), datetime.timezone, zoneinfo.ZoneInfo)
@@ -219,28 +237,53 @@ def _makers() -> dict[tuple[str, str], Any]:
         ("datetime", "timezone"): _of(datetime.timezone, datetime.timedelta, str),
         ("decimal", "Decimal"): _of(decimal.Decimal, str),
         ("fractions", "Fraction"): _fraction,
-        ("zoneinfo", "ZoneInfo._unpickle"): _of(_zone, str, int),
+        ("builtins", "getattr"): _attribute,
     }
     made: dict[tuple[str, str], Any] = {
         names: _Maker(".".join(names), make) for names, make in makers.items()
     }
     made["builtins", "Ellipsis"] = ...
+    made["zoneinfo", "ZoneInfo"] = _ZONE_INFO
+    made["zoneinfo", "ZoneInfo._unpickle"] = _UNPICKLE_ZONE
     return made
 
 
 _ALLOWED = _makers()
+# What the C unpickler would set state on.
+_DRAFTED = {names: _Maker(".".join(names), make) for names, make in _drafting_makers().items()}
 # Names that Python 2, or the C accelerators, write for the same things.
 _MODULES = {"__builtin__": "builtins", "_decimal": "decimal", "_datetime": "datetime"}
 
 
+class _NeedsDrafts(UnpicklingError):
+    """The pickle names what only DraftUnpickler may make."""
+
+
 class _Restricted(pickle.Unpickler):
     def find_class(self, module: str, name: str, /) -> Any:
-        try:
-            return _ALLOWED[_MODULES.get(module, module), name]
-        except KeyError:
-            raise UnpicklingError(
-                f"the pickle names {module}.{name}, which is not in the list of safe types"
-            ) from None
+        if (module, name) in _DRAFTED:
+            raise _NeedsDrafts
+        return _allowed(module, name)
+
+
+def _allowed(module: str, name: str) -> Any:
+    try:
+        return _ALLOWED[_MODULES.get(module, module), name]
+    except KeyError:
+        raise UnpicklingError(
+            f"the pickle names {module}.{name}, which is not in the list of safe types"
+        ) from None
+
+
+def _allowed_or_drafted(module: str, name: str) -> Any:
+    return _DRAFTED.get((module, name)) or _allowed(module, name)
+
+
+def _load_restricted(whole: bytes) -> Any:
+    try:
+        return _Restricted(io.BytesIO(whole)).load()
+    except _NeedsDrafts:
+        return DraftUnpickler(io.BytesIO(whole), _allowed_or_drafted).load()
 
 
 def _refuse_heavy(whole: bytes) -> None:
@@ -260,7 +303,7 @@ def load_safely(whole: bytes) -> Any:
     """As safe_loads(), of bytes that pickle_end() found to be a pickle and nothing else."""
     _refuse_heavy(whole)
     try:
-        return _Restricted(io.BytesIO(whole)).load()
+        return _load_restricted(whole)
     except (UnpicklingError, MemoryError):
         raise
     except Exception as error:  # the C unpickler raises what it likes: KeyError, UnicodeDecodeError, ...

@@ -211,6 +211,12 @@ class Store(_base.Owner):
             raise _core.FormatError(f"{name!r} is an {type(graph).__name__}, a graph of another kind")
         return graph
 
+    def _existing(self, name: str, **options: Any) -> Any:
+        """Return the member of this name, of whatever kind it is. Errors: KeyError if there is none."""
+        kind = self.members()[name]
+        member = self._member(_CLASSES[kind], name, options)
+        return as_graph(member) if kind == "graph" else member
+
     def drop(self, name: str) -> None:
         """Remove a member; its handles raise ValueError from now on. Errors: KeyError if there is none.
 
@@ -385,6 +391,14 @@ def open(
     except BaseException:
         handle.close()
         raise
+
+
+def kind_of(found: Any) -> str:
+    """Return the kind of what open() returned: "dict", "typed dict", "graph", ..., or "store"."""
+    if isinstance(found, Store):
+        return "store"
+    kinds = {cls: kind for kind, cls in _CLASSES.items()}
+    return next((kinds[cls] for cls in type(found).__mro__ if cls in kinds), "graph")
 
 
 def as_graph(storage: GraphStorage) -> Any:

@@ -10,6 +10,7 @@ import hypothesis
 import pytest
 
 from cli_fixtures import cli, corpus, lines, words  # noqa: F401 (fixtures)
+from cli_kinds import made  # noqa: F401 (a fixture)
 from helpers import python_path
 
 # No deadline: a sync may take as long as the disk likes. print_blob gives the command that repeats a failure.

@@ -336,7 +336,9 @@ def test_progress_bar_on_a_terminal(tmp_path, bar):
     if bar == "plain":
         (tmp_path / "hidden").mkdir()
         (tmp_path / "hidden" / "tqdm.py").write_text("raise ImportError\n")
-        environment["PYTHONPATH"] = str(tmp_path / "hidden")
+        environment["PYTHONPATH"] = os.pathsep.join(
+            [str(tmp_path / "hidden"), os.environ.get("PYTHONPATH", "")]
+        )
     else:
         pytest.importorskip("tqdm")
     shown = run_on_a_terminal([COMMAND, "migrate", "old", "new"], tmp_path, environment)
