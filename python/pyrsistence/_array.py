@@ -45,7 +45,6 @@ class EMArray(_core.ArrayBase, _container.Container):
         "_name",
         "_options",
         "_owner",
-        "_temporary",
         "_wanted",
     )
 

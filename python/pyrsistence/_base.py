@@ -10,12 +10,11 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
-import shutil
 import sys
 import tempfile
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from . import _core
@@ -53,7 +52,8 @@ def open_handle(
 ) -> _core.StoreHandle:
     """Open the store in the directory ``path``: a str, bytes or path-like object.
 
-    A temporary one is not synced: nobody will open it after a crash of the machine.
+    A temporary one is made in ``path``, and removed when it is closed. It is not synced: nobody will open it after
+    a crash of the machine.
     """
     budget = parse_memory(memory)
     return _core.StoreHandle(
@@ -85,7 +85,7 @@ def owner_of(path: str) -> Any:
     """Return whoever has the store at this path open in this process, or None."""
     reference = _by_path.get(os.path.realpath(path))
     owner = reference() if reference is not None else None
-    if owner is None or owner._handle is None or owner._handle.forked or owner._handle.closed:
+    if owner is None or owner._handle is None or owner._handle.lost or owner._handle.closed:
         return None
     return owner
 
@@ -97,14 +97,16 @@ def opening() -> threading.RLock:
 
 @atexit.register
 def _close_all() -> None:
+    _core.interpreter_ends()
     for reference, _ in list(_owners.values()):
         owner = reference()
-        if owner is None:
-            continue
-        try:
-            owner.close()
-        except Exception:
-            sys.excepthook(*sys.exc_info())
+        for _attempt in range(2):  # an interrupt may have left it open
+            try:
+                if owner is not None:
+                    owner.close()
+                break
+            except BaseException:
+                sys.excepthook(*sys.exc_info())
 
 
 def flush(handle: _core.StoreHandle) -> None:
@@ -120,35 +122,37 @@ def commit(handle: _core.StoreHandle) -> None:
     handle.commit()
 
 
-@contextlib.contextmanager
-def transaction(handle: _core.StoreHandle) -> Iterator[None]:
+def transaction(handle: _core.StoreHandle) -> contextlib.AbstractContextManager[None]:
     """All or nothing: commit at the end, roll back if the block raises."""
+    return _core.Transaction(handle, _flush_usable, _forget)
+
+
+def _flush_usable(handle: _core.StoreHandle) -> None:
     handle.require_usable()
     flush(handle)
-    handle.begin()
-    try:
-        yield
-        flush(handle)
-        handle.commit_transaction()
-    except BaseException:
-        containers = handle.containers()
-        handle.rollback()
-        for container in containers:
-            _core.forget_cache(container)
-        raise
+
+
+def _forget(containers: list[Any]) -> None:
+    for container in containers:
+        _core.forget_cache(container)
 
 
 def close(handle: _core.StoreHandle) -> None:
     """Write back, commit and close. A child of a fork only lets go."""
-    if handle.closed or handle.forked:
+    if handle.closed or handle.lost:
         handle.close()
         return
+    if handle.in_transaction:
+        containers = handle.containers()
+        handle.rollback()
+        _forget(containers)
     try:
-        if handle.in_transaction:
-            handle.rollback()
         flush(handle)
-    finally:
+    except Exception:
         handle.close()
+        raise
+    # Where an interrupt has come here, it is still open: nothing is lost.
+    handle.close()
 
 
 def committed_path(handle: _core.StoreHandle, read_only: bool) -> str:
@@ -164,25 +168,14 @@ def committed_path(handle: _core.StoreHandle, read_only: bool) -> str:
     return os.path.realpath(handle.path)
 
 
-@contextlib.contextmanager
-def snapshot(handle: _core.StoreHandle) -> Iterator[None]:
+def snapshot(handle: _core.StoreHandle) -> contextlib.AbstractContextManager[None]:
     """One state of a store that another process may be writing, over many reads."""
-    handle.begin_snapshot()
-    try:
-        yield
-    finally:
-        handle.end_snapshot()
+    return _core.Snapshot(handle, False)
 
 
-@contextlib.contextmanager
-def consistent(handle: _core.StoreHandle) -> Iterator[None]:
+def consistent(handle: _core.StoreHandle) -> contextlib.AbstractContextManager[None]:
     """The scope of a read in many steps: a snapshot where another process may be writing."""
-    held = handle.begin_snapshot_if_possible()
-    try:
-        yield
-    finally:
-        if held:
-            handle.end_snapshot()
+    return _core.Snapshot(handle, True)
 
 
 def compact(handle: _core.StoreHandle, member: str | None, dst: Any, progress: Progress | None) -> None:
@@ -203,16 +196,6 @@ def raise_findings(path: str, findings: list[str]) -> None:
         raise DamagedError(5, f"{len(findings)} findings, the first: {findings[0]}", path)
 
 
-def _remove_directory(path: str) -> None:
-    """Remove that of a temporary store, and whatever else may have been put there."""
-    try:
-        for name in os.listdir(path):
-            os.unlink(f"{path}/{name}")
-        os.rmdir(path)
-    except OSError:
-        shutil.rmtree(path, ignore_errors=True)
-
-
 class Owner:
     """A store's handle and what it takes to close it."""
 
@@ -221,7 +204,6 @@ class Owner:
 
     _handle: _core.StoreHandle | None
     _mode: str
-    _temporary: str | None
 
     def _open_store(
         self,
@@ -232,37 +214,24 @@ class Owner:
         snapshot_timeout: float,
         memory: Any = None,
     ) -> None:
-        temporary = None
-        if path is None:
+        temporary = path is None
+        if temporary:
             if mode not in ("a", "x"):
                 raise ValueError(f"a temporary store cannot be opened with mode {mode!r}")
-            temporary = tempfile.mkdtemp(prefix="pyrsistence-")
-            path, mode = temporary, "a"
-        try:
-            self._handle = open_handle(
-                path, mode, commit_interval, timeout, snapshot_timeout, memory, temporary is not None
-            )
-        except BaseException:
-            if temporary is not None:
-                _remove_directory(temporary)
-            raise
+            path, mode = tempfile.gettempdir(), "a"
+        self._handle = open_handle(path, mode, commit_interval, timeout, snapshot_timeout, memory, temporary)
         self._mode = mode
-        self._temporary = temporary
         register(self)
 
     def _close_store(self) -> None:
         handle = self._handle
-        if handle is None or (handle.closed and self._temporary is None):
+        if handle is None or handle.closed:
             return  # also where the interpreter ends and has taken this module apart
-        unregister(self)
-        if self._temporary is None:
+        if handle.temporary:
+            handle.abandon()
+        else:
             close(handle)
-            return
-        temporary, self._temporary = self._temporary, None
-        forked = handle.forked
-        handle.abandon()
-        if not forked:
-            _remove_directory(temporary)
+        unregister(self)
 
     def _open_handle(self) -> _core.StoreHandle:
         """The handle of an open store; ValueError if it was never opened."""

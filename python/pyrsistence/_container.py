@@ -47,7 +47,6 @@ class Container(_base.Owner):
         cache: int = 0,
     ) -> None:
         self._handle = None
-        self._temporary = None
         self._owner = None
         self._name = ""
         self._options = (pickler, unpickler, bool(pickle), key, bool(writeback), _entries(cache, writeback))
@@ -82,7 +81,7 @@ class Container(_base.Owner):
                 "open it with Store"
             )
         self._attach(handle, "")
-        if not members and self._temporary is None:
+        if not members and not handle.temporary:
             handle.commit()
 
     @classmethod
@@ -123,7 +122,7 @@ class Container(_base.Owner):
             items = self.copy()
             return type(items), (items,)
         handle = self._open_handle()
-        if self.closed and not handle.forked:
+        if self.closed and not handle.lost:
             raise ValueError(f"{self._closed_repr()} cannot be pickled")
         path = _base.committed_path(handle, self._mode == "r")
         return _restore, (type(self), path, self._name, self._option_names(), getattr(self, "__dict__", None))
@@ -148,7 +147,7 @@ class Container(_base.Owner):
         if self._owner is None:
             self._close_store()
         elif _core.attached(self):
-            if not handle.forked:
+            if not handle.lost:
                 _core.flush(self)
             _core.detach(self)
 

@@ -59,7 +59,7 @@ class EMDict(_core.DictBase, _container.Container, metaclass=_Opening):
     [('a', 1), ('b', [2])]
     """
 
-    __slots__ = ("_handle", "_layout", "_mode", "_name", "_options", "_owner", "_temporary")
+    __slots__ = ("_handle", "_layout", "_mode", "_name", "_options", "_owner")
 
     __hash__ = None  # type: ignore[assignment]
 

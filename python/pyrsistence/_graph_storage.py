@@ -38,7 +38,6 @@ class GraphStorage(_core.GraphBase, _container.Container):
         "_owner",
         "_removed",
         "_seen",
-        "_temporary",
         "_wanted",
     )
 
@@ -119,7 +118,7 @@ class GraphStorage(_core.GraphBase, _container.Container):
     def close(self) -> None:
         """Write what was changed in place; commit and close."""
         self._late = None
-        if _core.attached(self) and self._handle is not None and not self._handle.forked:
+        if _core.attached(self) and self._handle is not None and not self._handle.lost:
             with contextlib.suppress(RuntimeError):
                 self._flush()
         super().close()

@@ -383,7 +383,7 @@ class Stored:
             content = {name: value for name, value in self.__dict__.items() if name != "_storage"}
             return copyreg.__newobj__, (type(self),), content  # type: ignore[attr-defined]
         storage = self._opened()
-        if storage.closed and not storage._open_handle().forked:
+        if storage.closed and not storage._open_handle().lost:
             raise ValueError(f"{storage._closed_repr()} cannot be pickled")
         path = _base.committed_path(storage._open_handle(), storage._mode == "r")
         return _restore, (type(self), path, storage._name, storage._option_names())

@@ -32,7 +32,7 @@ class EMList(_core.ListBase, _container.Container):
     [3, 4, 'x']
     """
 
-    __slots__ = ("_handle", "_layout", "_mode", "_name", "_options", "_owner", "_temporary")
+    __slots__ = ("_handle", "_layout", "_mode", "_name", "_options", "_owner")
 
     __hash__ = None  # type: ignore[assignment]
 

@@ -41,7 +41,7 @@ class EMShadowMemory(_core.ShadowBase, _container.Container):
     (5, 10, 5)
     """
 
-    __slots__ = ("_handle", "_layout", "_mode", "_name", "_options", "_owner", "_temporary", "_wanted")
+    __slots__ = ("_handle", "_layout", "_mode", "_name", "_options", "_owner", "_wanted")
 
     __hash__ = None  # type: ignore[assignment]
     __iter__ = None

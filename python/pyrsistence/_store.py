@@ -32,7 +32,7 @@ class Store(_base.Owner):
     ['lines', 'names']
     """
 
-    __slots__ = ("__weakref__", "_handle", "_mode", "_temporary")
+    __slots__ = ("__weakref__", "_handle", "_mode")
 
     def __init__(
         self,
@@ -46,7 +46,6 @@ class Store(_base.Owner):
     ) -> None:
         self.close()
         self._handle = None
-        self._temporary = None
         self._open_store(path, mode, commit_interval, timeout, snapshot_timeout, memory)
         self._refuse_single()
 
@@ -55,7 +54,6 @@ class Store(_base.Owner):
         self = cls.__new__(cls)
         self._handle = handle
         self._mode = mode
-        self._temporary = None
         _base.register(self)
         return self
 

@@ -44,7 +44,6 @@ class EMTypedDict(_core.TypedDictBase, _container.Container):
         "_name",
         "_options",
         "_owner",
-        "_temporary",
         "_types",
     )
 

@@ -71,9 +71,8 @@ void release_array(ArrowArray* array) {
   auto* const parts = static_cast<ArrayParts*>(array->private_data);
   if (parts->child.release) parts->child.release(&parts->child);
   if (parts->view && Py_IsInitialized()) {  // else the process is about to end
-    const PyGILState_STATE state = PyGILState_Ensure();
+    const GilTaken taken;
     Py_DECREF(parts->view);
-    PyGILState_Release(state);
   }
   delete parts;
   array->release = nullptr;

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "bindings/gil.h"
 #include "bindings/ref.h"
 
 namespace pyr {
@@ -26,7 +27,7 @@ void name_place(const char* what, Py_ssize_t place) {
 }
 
 bool let_others_in() {
-  PyEval_RestoreThread(PyEval_SaveThread());
+  { const GilReleased released; }
   return PyErr_CheckSignals() == 0;
 }
 

@@ -78,7 +78,7 @@ void Container::refuse() {
   Ref handle_object;
   StoreHandle* const handle = share_handle(handle_object);
   if (!handle) throw emd::ClosedError(std::string(type) + " is not open");
-  if (handle->forked()) handle->enter();  // which says so
+  if (handle->lost()) handle->enter();  // which says so
   if (handle->closed()) throw emd::ClosedError(std::string(type) + " '" + handle->path() + "' is closed");
   throw emd::ClosedError(std::string(type) + " in '" + handle->path() +
                          "' is closed, was dropped, or its creation was rolled back");
@@ -141,7 +141,7 @@ void Container::detach(Trash& trash) {
   Ref handle_object;
   StoreHandle* const handle = share_handle(handle_object);
   if (!handle) return;
-  if (handle->forked()) return let_go(trash);
+  if (handle->lost()) return let_go(trash);
   const StoreHandle::Inside inside(*handle);
   if (handle == handle_) let_go(trash);
 }
@@ -150,7 +150,7 @@ void Container::let_go(Trash& trash) noexcept {
   if (!attached()) return;
   emd::Store& released = store();
   store_.store(nullptr, std::memory_order_relaxed);
-  const bool parents = handle().forked();  // then nothing of it is touched
+  const bool parents = handle().lost();  // then nothing of it is touched
   close_structure(parents);
   if (!parents) {
     try {

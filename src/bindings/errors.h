@@ -8,6 +8,8 @@
 #include <exception>
 #include <utility>
 
+#include "bindings/gil.h"
+
 namespace pyr {
 
 // Thrown where a Python error is set already and has to pass through C++ frames.
@@ -32,6 +34,8 @@ template <class Result, class Body>
 inline Result guarded(Result failed, Body&& body) noexcept {
   try {
     return std::forward<Body>(body)();
+  } catch (const abi::__forced_unwind&) {
+    park();
   } catch (...) {
     set_python_error();
     return failed;

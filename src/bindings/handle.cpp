@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "bindings/container.h"
+#include "platform/file.h"
 #include "structures/array.h"
 #include "structures/dict.h"
 #include "structures/graph.h"
@@ -74,10 +75,10 @@ Ref referent(PyObject* weak) {
 
 StoreHandle::Busy::Busy(StoreHandle& handle) : handle_(handle) {
   handle.busy_thread_ = PyThread_get_thread_ident();
-  state_ = PyEval_SaveThread();
+  released_.emplace();
 }
 StoreHandle::Busy::~Busy() {
-  PyEval_RestoreThread(state_);
+  released_.reset();
   handle_.busy_thread_ = 0;
 }
 
@@ -90,11 +91,11 @@ StoreHandle::Busy::Busy(StoreHandle& handle) : handle_(handle) {
   }
   handle.busy_thread_ = PyThread_get_thread_ident();
   handle.attention_ |= kBusy;
-  state_ = PyEval_SaveThread();
+  released_.emplace();
 }
 
 StoreHandle::Busy::~Busy() {
-  PyEval_RestoreThread(state_);
+  released_.reset();
   handle_.attention_ &= ~emd::u32{kBusy};
   handle_.busy_thread_ = 0;
   {
@@ -105,14 +106,19 @@ StoreHandle::Busy::~Busy() {
 }
 
 void StoreHandle::wait_until_idle() {
-  PyThreadState* state = PyEval_SaveThread();
   {
+    const GilReleased released;
     std::unique_lock lock(mutex_);
     ++waiting_;
     attention_ |= kWanted;
-    idle_.wait(lock, [this] { return !busy_; });
+    const auto idle = [this] { return !busy_; };
+    while (!idle_.wait_for(lock, std::chrono::milliseconds(100), idle)) {
+      // Whoever is in will not get the GIL any more: it does not leave.
+      if (!interpreter_is_finalizing()) continue;
+      attention_ |= kStranded;
+      break;
+    }
   }
-  PyEval_RestoreThread(state);
   {
     const std::lock_guard lock(mutex_);
     if (--waiting_ == 0) attention_ &= ~emd::u32{kWanted};
@@ -123,12 +129,9 @@ void StoreHandle::wait_until_idle() {
 // A thread that makes one long call after the other would leave the others no moment in which it is idle: who comes
 // anew lets those in that wait already.
 void StoreHandle::let_others_in() {
-  PyThreadState* state = PyEval_SaveThread();
-  {
-    std::unique_lock lock(mutex_);
-    taken_.wait_for(lock, std::chrono::milliseconds(20), [this] { return waiting_ == 0; });
-  }
-  PyEval_RestoreThread(state);
+  const GilReleased released;
+  std::unique_lock lock(mutex_);
+  taken_.wait_for(lock, std::chrono::milliseconds(20), [this] { return waiting_ == 0; });
 }
 
 #endif
@@ -149,6 +152,7 @@ void StoreHandle::enter_slowly() {
 #endif
   lock();
   try {
+    require_parent();
     require_own_transaction();
   } catch (...) {
     leave();
@@ -157,7 +161,12 @@ void StoreHandle::enter_slowly() {
 }
 
 void StoreHandle::require_parent() const {
-  if (!forked()) return;
+  if (!lost()) return;
+  if (attention_.load(std::memory_order_relaxed) & kStranded) {
+    throw emd::StateError("the store '" + path_ +
+                          "' was in use by a daemon thread when the interpreter ended; nothing more can be "
+                          "done with it in this process");
+  }
   throw emd::StateError(
       "the store '" + path_ +
       "' was opened before fork(), in another process: open it again here, with mode=\"r\" if its "
@@ -168,6 +177,11 @@ void StoreHandle::require_own_transaction() const {
   if (!in_transaction()) return;
   if (transaction_thread_ != PyThread_get_thread_ident()) {
     throw emd::StateError("a transaction of another thread is on in '" + path_ + "'");
+  }
+  if (!transaction_context_.inside()) {
+    throw emd::StateError("a transaction of another task is on in '" + path_ +
+                          "': do not await inside of a transaction, or let other tasks wait for its end "
+                          "(asyncio.Lock)");
   }
   if (attention_.load(std::memory_order_relaxed) & kRolledBack) {
     throw emd::StateError("the transaction in '" + path_ + "' was rolled back: leave its block");
@@ -182,8 +196,15 @@ emd::Store& StoreHandle::use() {
 
 // ---- Life
 
-StoreHandle::StoreHandle(const std::string& path, const emd::StoreOptions& options) : path_(path) {
-  run_long([&] { store_ = emd::Store::open(path, options); });
+StoreHandle::StoreHandle(const std::string& path, emd::StoreOptions options, bool temporary)
+    : temporary_(temporary), path_(path) {
+  options.pause = [this](std::chrono::microseconds time) { pause(time); };
+  if (temporary) {
+    directory_.emplace(path, "pyrsistence-");
+    path_ = directory_->path();
+    options.file_system = emd::platform::temporary_file_system();
+  }
+  run_long([&] { store_ = emd::Store::open(path_, options); });
   read_only_ = store_->read_only();
   // A commit that an operation begins with may wait for the disk, and for readers.
   store_->on_implied_commit([this](const std::function<void()>& commit) {
@@ -197,8 +218,8 @@ StoreHandle::StoreHandle(const std::string& path, const emd::StoreOptions& optio
 }
 
 StoreHandle::~StoreHandle() {
-  if (forked()) {
-    let_go_in_child();
+  if (lost()) {
+    let_go_of_lost();
   } else if (store_) {
     Trash trash;
     detach_all(trash);
@@ -207,38 +228,51 @@ StoreHandle::~StoreHandle() {
 }
 
 bool StoreHandle::closed() {
-  if (forked()) return store_ == nullptr;
+  if (lost()) return store_ == nullptr;
   const Inside inside(*this);
   return store_ == nullptr;
 }
 
-// The parent's store: nothing of it is touched, not even its memory.
-void StoreHandle::let_go_in_child() {
+// Called by waits in the store, for other processes. The GIL is released already where the work is a long one.
+void StoreHandle::pause(std::chrono::microseconds time) {
+  if (in_own_report()) return signals_.pause(time);
+  run_long([&] { signals_.pause(time); });
+}
+
+// Nothing of the store is touched, not even its memory.
+void StoreHandle::let_go_of_lost() {
   Trash trash;
   detach_all(trash);
   if (store_) new std::shared_ptr<emd::Store>(std::move(store_));
 }
 
 void StoreHandle::close() {
-  if (forked()) return let_go_in_child();
+  if (lost()) return let_go_of_lost();
   require_no_report();
   Trash trash;
+  TransactionContext ended;
   const Inside inside(*this);
+  if (lost()) return let_go_of_lost();
   if (!store_) return;
-  if (in_transaction()) roll_back(trash);
+  if (in_transaction()) roll_back(trash, ended);
   detach_all(trash);
   store_->remove_callback(this);
   const std::shared_ptr<emd::Store> store = std::move(store_);
-  run_long([&] { store->close(); });
+  run_long([&] {
+    store->close();
+    directory_.reset();
+  });
 }
 
 void StoreHandle::abandon() {
-  if (forked()) return let_go_in_child();
+  if (lost()) return let_go_of_lost();
   require_no_report();
   Trash trash;
+  TransactionContext ended;
   const Inside inside(*this);
+  if (lost()) return let_go_of_lost();
   if (!store_) return;
-  end_transaction();
+  end_transaction(ended);
   detach_all(trash);
   store_->remove_callback(this);
   std::shared_ptr<emd::Store> store = std::move(store_);
@@ -246,6 +280,7 @@ void StoreHandle::abandon() {
   run_long([&] {
     if (viewed) store->close();  // so that the views keep what they show
     store.reset();
+    directory_.reset();
   });
 }
 
@@ -263,32 +298,48 @@ void StoreHandle::checkpoint() {
   run_long([&] { store.checkpoint(); });
 }
 
-void StoreHandle::begin() {
+emd::u64 StoreHandle::begin() {
+  TransactionContext context = TransactionContext::begin();
   const Entered entered(*this);
   emd::Store& store = use();
   if (in_transaction()) throw emd::StateError("a transaction is on in '" + path_ + "': they do not nest");
   run_long([&] { store.begin(); });
+  transaction_context_ = std::move(context);
   transaction_thread_ = PyThread_get_thread_ident();
   attention_ |= kTransaction;
+  return ++transactions_;
+}
+
+void StoreHandle::end_transaction(TransactionContext& ended) {
+  ended = std::move(transaction_context_);
+  attention_ &= ~emd::u32{kTransaction | kRolledBack};
 }
 
 void StoreHandle::commit_transaction() {
+  TransactionContext ended;
   const Entered entered(*this);
   emd::Store& store = use();
   run_long([&] { store.commit_transaction(); });
-  end_transaction();
+  end_transaction(ended);
 }
 
-void StoreHandle::rollback() {
-  if (forked()) return end_transaction();
+void StoreHandle::rollback(emd::u64 transaction) {
+  if (lost()) return;
   Trash trash;
+  TransactionContext ended;
   const Inside inside(*this);
-  roll_back(trash);
+  if (lost() || !in_transaction() || transaction != transactions_) return;
+  roll_back(trash, ended);
 }
 
-void StoreHandle::roll_back(Trash& trash) {
+void StoreHandle::roll_back(Trash& trash, TransactionContext& ended) {
+  // Also where it fails: then the store refuses.
+  struct End {
+    StoreHandle& handle;
+    TransactionContext& ended;
+    ~End() { handle.end_transaction(ended); }
+  } const end{*this, ended};
   if (store_ && store_->in_transaction()) run_long([&] { store_->rollback(); });
-  end_transaction();
   detach_dead(trash);
 }
 
@@ -314,8 +365,9 @@ bool StoreHandle::begin_snapshot_if_possible() {
 }
 
 void StoreHandle::end_snapshot() {
-  if (forked()) return;
+  if (lost()) return;
   const Inside inside(*this);
+  if (lost()) return;
   if (snapshots_ == 0 || --snapshots_ != 0) return;
   if (store_ && store_->live() && store_->in_snapshot()) store_->end_snapshot();
 }

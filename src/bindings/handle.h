@@ -5,22 +5,29 @@
 // it, it is a mutex. No Python code runs in between, so nothing is waited for but bytes. A long piece of work that
 // needs no Python object lets go of the GIL (run_long) and stays entered: others wait.
 //
-// A transaction belongs to the thread that began it. After a fork the child's handle refuses.
+// A transaction belongs to the thread that began it, and there to the context (contextvars) that began it and those
+// copied from it: of two tasks of an event loop only one is in. After a fork the child's handle refuses. So it does where
+// the interpreter ends and another thread has not left it: that will not go on (gil.h).
 // Containers attach themselves; closing the handle, or dropping their member, detaches them.
 #pragma once
 
 #include <Python.h>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "bindings/codec_support.h"
+#include "bindings/gil.h"
+#include "bindings/transaction_context.h"
 #include "platform/fork_guard.h"
+#include "platform/temporary_directory.h"
 #include "store/store.h"
 
 namespace pyr {
@@ -31,7 +38,7 @@ class Container;
 const char* kind_name(emd::Kind kind);
 
 // References that were given up while a handle was entered: released after it was left, for that may run code. Declare
-// it before the scope that enters.
+// it before the scope that enters; and so a TransactionContext that ends.
 using Trash = std::vector<Ref>;
 
 class StoreHandle {
@@ -48,8 +55,9 @@ class StoreHandle {
     StoreHandle& handle_;
   };
 
-  // Opens the store, with the GIL released. Errors: those of emd::Store::open.
-  StoreHandle(const std::string& path, const emd::StoreOptions& options);
+  // Opens the store, with the GIL released. A temporary one is made in the directory `path`, under a name of its own, and
+  // removed when it is closed, or collected. Errors: those of emd::Store::open.
+  StoreHandle(const std::string& path, emd::StoreOptions options, bool temporary);
   // Commits nothing.
   ~StoreHandle();
   StoreHandle(const StoreHandle&) = delete;
@@ -71,19 +79,25 @@ class StoreHandle {
 
   const std::string& path() const { return path_; }
   bool closed();
-  bool forked() const { return (attention_.load(std::memory_order_relaxed) & kForked) != 0; }
+  // Whether nothing of the store may be touched any more: it is a parent process's, or a thread's that has stopped in it.
+  bool lost() const { return (attention_.load(std::memory_order_relaxed) & (kForked | kStranded)) != 0; }
   bool in_transaction() const { return (attention_.load(std::memory_order_relaxed) & kTransaction) != 0; }
   // Grows with every rollback: iterators that began before one compare it. Precondition: entered.
   emd::u64 epoch() const { return epoch_; }
   bool read_only() const { return read_only_; }
+  bool temporary() const { return temporary_; }
 
   // These enter by themselves.
   void commit();
   void checkpoint();
-  void begin();
+  // Begins a transaction; returns its number. Nothing has begun if it throws.
+  emd::u64 begin();
   void commit_transaction();
-  // Undoes the transaction (or notes that the budget did) and detaches what was created in it.
-  void rollback();
+  // The number of the transaction that has begun last.
+  emd::u64 transaction() const { return transactions_; }
+  // Undoes the transaction with this number (or notes that the budget did), and detaches what was created in it. Does
+  // nothing if it has ended already.
+  void rollback(emd::u64 transaction);
   // Rolls back the transaction that may be on, commits, closes and detaches all. Harmless when closed.
   // In a fork's child it only lets go.
   void close();
@@ -116,7 +130,7 @@ class StoreHandle {
     if (__builtin_expect(snapshots_ != 0, 0) && !store_->in_snapshot()) refuse_expired();
   }
 
-  // Runs `work` with the GIL released. It must not touch Python objects.
+  // Runs `work` with the GIL released. It must not touch Python objects. Precondition: entered.
   template <class Work>
   void run_long(Work&& work) {
     const Busy busy(*this);
@@ -156,9 +170,16 @@ class StoreHandle {
 
    private:
     StoreHandle& handle_;
-    PyThreadState* state_;
+    std::optional<GilReleased> released_;
   };
-  enum : emd::u32 { kBusy = 1, kTransaction = 2, kRolledBack = 4, kForked = 8, kWanted = 16 };
+  enum : emd::u32 {
+    kBusy = 1,
+    kTransaction = 2,
+    kRolledBack = 4,
+    kForked = 8,
+    kWanted = 16,
+    kStranded = 32,
+  };
 
 #ifdef Py_GIL_DISABLED
   static constexpr bool kMutex = true;
@@ -202,20 +223,27 @@ class StoreHandle {
   void require_own_transaction() const;
   void detach_all(Trash& trash);
   void detach_dead(Trash& trash);
-  void roll_back(Trash& trash);
-  void end_transaction() { attention_ &= ~emd::u32{kTransaction | kRolledBack}; }
-  void let_go_in_child();
+  void roll_back(Trash& trash, TransactionContext& ended);
+  void end_transaction(TransactionContext& ended);
+  void let_go_of_lost();
+  void pause(std::chrono::microseconds time);
 
   std::atomic<emd::u32> attention_ = 0;
   emd::platform::ForkGuard fork_guard_{attention_, kForked};
   unsigned long transaction_thread_ = 0;
+  emd::u64 transactions_ = 0;  // so many were begun
+  TransactionContext transaction_context_;
   std::atomic<unsigned long> busy_thread_ = 0;  // of run_long()
   emd::u64 epoch_ = 0;
   unsigned snapshots_ = 0;  // begin_snapshot() calls not yet ended
+  // Removed behind the store.
+  std::optional<emd::platform::TemporaryDirectory> directory_;
+  bool temporary_ = false;
   std::shared_ptr<emd::Store> store_;
   std::unordered_map<const emd::Member*, Attached> containers_;
   std::string path_;
   bool read_only_ = false;
+  SignalWatch signals_;
 };
 
 }  // namespace pyr

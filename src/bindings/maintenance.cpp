@@ -1,16 +1,13 @@
 #include "bindings/maintenance.h"
 
-#include <chrono>
-
 #include "algorithms/compact.h"
 #include "bindings/errors.h"
+#include "bindings/gil.h"
+#include "bindings/ref.h"
 #include "store/backup.h"
 
 namespace pyr {
 namespace {
-
-// Telling takes the GIL, so it is done at most so often, and at the end.
-constexpr std::chrono::milliseconds kBetweenReports{50};
 
 // Called without the GIL; throws PythonError to cancel.
 class Reporter {
@@ -18,24 +15,21 @@ class Reporter {
   explicit Reporter(PyObject* progress) : progress_(progress == Py_None ? nullptr : progress) {}
 
   void operator()(emd::u64 done, emd::u64 total) {
-    const auto now = std::chrono::steady_clock::now();
-    if (done != total && now - last_ < kBetweenReports) return;
-    last_ = now;
-    const PyGILState_STATE state = PyGILState_Ensure();
-    bool good = PyErr_CheckSignals() == 0;
-    if (good && progress_ != nullptr) {
-      PyObject* result = PyObject_CallFunction(progress_, "KK", static_cast<unsigned long long>(done),
-                                               static_cast<unsigned long long>(total));
-      good = result != nullptr;
-      Py_XDECREF(result);
-    }
-    PyGILState_Release(state);
+    if (!signals_.due() && done != total) return;
+    signals_.look();
+    if (progress_ == nullptr) return;
+    const GilTaken taken;
+    const bool good = stay([&] {
+      return static_cast<bool>(Ref(PyObject_CallFunction(
+          progress_, "KK", static_cast<unsigned long long>(done), static_cast<unsigned long long>(total))));
+    });
     if (!good) throw PythonError();
   }
+  void pause(std::chrono::microseconds time) { signals_.pause(time); }
 
  private:
   PyObject* progress_;
-  std::chrono::steady_clock::time_point last_{};
+  SignalWatch signals_;
 };
 
 }  // namespace
@@ -61,16 +55,10 @@ void back_up(StoreHandle& handle, const std::string& target, PyObject* progress)
     emd::Store& store = handle.use();
     if (!store.read_only()) handle.run_long([&] { store.commit(); });
   }
-  PyThreadState* const state = PyEval_SaveThread();
-  try {
-    emd::StoreOptions options;
-    emd::backup(handle.path(), target, options,
-                [&](emd::u64 done, emd::u64 total) { reporter(done, total); });
-  } catch (...) {
-    PyEval_RestoreThread(state);
-    throw;
-  }
-  PyEval_RestoreThread(state);
+  const GilReleased released;
+  emd::StoreOptions options;
+  options.pause = [&](std::chrono::microseconds time) { reporter.pause(time); };
+  emd::backup(handle.path(), target, options, [&](emd::u64 done, emd::u64 total) { reporter(done, total); });
 }
 
 }  // namespace pyr

@@ -19,12 +19,12 @@
 #include "bindings/list_object.h"
 #include "bindings/maintenance.h"
 #include "bindings/region_view.h"
+#include "bindings/scopes.h"
 #include "bindings/shadow_object.h"
 #include "bindings/stats.h"
 #include "bindings/typed_module.h"
 #include "bindings/typed_object.h"
 #include "bindings/verify.h"
-#include "platform/file.h"
 
 namespace nb = nanobind;
 
@@ -44,14 +44,15 @@ void open_handle(StoreHandle* self, const nb::bytes& path, const std::string& mo
                  emd::u64 memory, bool temporary) {
   emd::StoreOptions options;
   options.mode = parse_mode(mode);
+  if (commit_interval && *commit_interval < 0)
+    throw nb::value_error("expected commit_interval in seconds, zero or more, or None for never");
   options.commit_interval_seconds = commit_interval.value_or(-1.0);
   options.lock_timeout_seconds = timeout;
   options.snapshot_timeout_seconds = snapshot_timeout;
   options.memory_bytes = memory;
-  if (temporary) options.file_system = emd::platform::temporary_file_system();
   const std::string directory(path.c_str(), path.size());
   if (directory.find('\0') != std::string::npos) throw nb::value_error("embedded null byte");
-  new (self) StoreHandle(directory, options);
+  new (self) StoreHandle(directory, std::move(options), temporary);
 }
 
 nb::object path_of(const StoreHandle& handle) {
@@ -64,18 +65,6 @@ std::vector<std::pair<std::string, std::string>> members_of(StoreHandle& handle)
   const StoreHandle::Entered entered(handle);
   for (const auto& member : handle.use().members())
     result.emplace_back(member->name, kind_name(member->kind));
-  return result;
-}
-
-// The live containers, as a list: closing or flushing them may run code that changes the set.
-nb::list containers_of(StoreHandle& handle) {
-  std::vector<Ref> objects;
-  if (!handle.forked()) {
-    const StoreHandle::Inside inside(handle);
-    objects = handle.objects();
-  }
-  nb::list result;
-  for (Ref& object : objects) result.append(nb::steal(object.release()));
   return result;
 }
 
@@ -232,7 +221,8 @@ void bind_handle(nb::module_& module) {
            nb::arg("timeout"), nb::arg("snapshot_timeout"), nb::arg("memory"), nb::arg("temporary"))
       .def_prop_ro("path", &path_of)
       .def_prop_ro("closed", &StoreHandle::closed)
-      .def_prop_ro("forked", &StoreHandle::forked)
+      .def_prop_ro("lost", &StoreHandle::lost)
+      .def_prop_ro("temporary", &StoreHandle::temporary)
       .def_prop_ro("in_transaction", &StoreHandle::in_transaction)
       .def("require_usable",
            [](StoreHandle& handle) {
@@ -244,20 +234,15 @@ void bind_handle(nb::module_& module) {
              const StoreHandle::Entered entered(handle);
              const emd::Operation operation(handle.use());
            })
-      .def("begin_snapshot", &StoreHandle::begin_snapshot)
-      .def("begin_snapshot_if_possible", &StoreHandle::begin_snapshot_if_possible)
-      .def("end_snapshot", &StoreHandle::end_snapshot)
+      .def("rollback", [](StoreHandle& handle) { handle.rollback(handle.transaction()); })
       .def("commit", &StoreHandle::commit)
       .def("checkpoint", &StoreHandle::checkpoint)
-      .def("begin", &StoreHandle::begin)
-      .def("commit_transaction", &StoreHandle::commit_transaction)
-      .def("rollback", &StoreHandle::rollback)
       .def("close", &StoreHandle::close)
       .def("abandon", &StoreHandle::abandon)
       .def(
           "drop", [](StoreHandle& handle, const std::string& name) { handle.drop(name); }, nb::arg("name"))
       .def("members", &members_of)
-      .def("containers", &containers_of)
+      .def("containers", &open_containers)
       .def("container", &container_named, nb::arg("name"))
       .def(
           "compact",
@@ -297,6 +282,9 @@ void bind_functions(nb::module_& module) {
   module.def("encoded", &encoded, nb::arg("container"), nb::arg("value"));
   module.def("decoded_anew", &decoded_anew, nb::arg("container"), nb::arg("key"));
   module.def("container_stats", &container_stats, nb::arg("container"));
+  module.def(
+      "interpreter_ends", [] { interpreter_ends = true; },
+      "Told at the interpreter's end: threads may then be stopped at any moment.");
   module.def("memory_budget", &emd::memory_budget,
              "Return the budget of private pages, in bytes: one for the whole process.");
   module.def("set_memory_budget", &emd::set_memory_budget, nb::arg("bytes"),
@@ -318,6 +306,7 @@ NB_MODULE(_core, module) {
   }
   pyr::damaged_error_type = pyr::damaged_error();
   pyr::bind_handle(module);
+  pyr::bind_scopes(module);
   pyr::bind_functions(module);
   pyr::bind_typed(module);
 }

@@ -7,6 +7,8 @@
 
 #include <utility>
 
+#include "bindings/gil.h"
+
 namespace pyr {
 
 // An owned reference. Converts to bool: whether there is one.
@@ -19,7 +21,12 @@ class Ref {
     std::swap(object_, other.object_);
     return *this;
   }
-  ~Ref() { Py_XDECREF(object_); }
+  ~Ref() {
+    if (!object_) return;
+    // A thread that the ending interpreter unwinds comes by here, without the GIL.
+    if (__builtin_expect(interpreter_ends.load(std::memory_order_relaxed), 0)) park_without_gil();
+    Py_DECREF(object_);
+  }
   static Ref borrowed(PyObject* object) {
     Py_XINCREF(object);
     return Ref(object);

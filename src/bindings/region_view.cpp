@@ -76,7 +76,7 @@ void view_dealloc(PyObject* self) {
   PyTypeObject* const type = Py_TYPE(self);
   ViewState& state = state_of(self);
   if (state.items) {
-    if (state.handle->forked()) {
+    if (state.handle->lost()) {
       new emd::Region::View(std::move(state.items->view));  // the parent's: nothing of it is touched
     } else {
       const StoreHandle::Inside inside(*state.handle);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/patience.h"
 
 namespace emd::platform {
 
@@ -105,9 +106,9 @@ class Directory {
   // Makes created, renamed and removed names durable.
   virtual void sync() = 0;
   // Takes a lock through the file `name`; a writer creates it, and names itself there. LockedError
-  // naming the holder if `timeout_seconds` have passed. Holds within one process as well. Others than writers get
+  // naming the holder when patience is over. Holds within one process as well, where it does not wait. Others than writers get
   // null where there is no lock file: nobody has ever written there, or the directory is read-only.
-  virtual std::unique_ptr<Lock> lock(const std::string& name, LockKind kind, double timeout_seconds) = 0;
+  virtual std::unique_ptr<Lock> lock(const std::string& name, LockKind kind, const Patience& patience) = 0;
   // Whether a writer has the lock now.
   virtual bool writer_present(const std::string& name) = 0;
   // The shared page in the file `name`; created: made if it is missing. Else null if there is none.

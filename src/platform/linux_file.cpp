@@ -380,8 +380,8 @@ class LinuxDirectory : public Directory {
     if (handle_->durable && ::fsync(handle_->descriptor) != 0) throw_errno("fsync", path());
   }
 
-  std::unique_ptr<Lock> lock(const std::string& name, LockKind kind, double timeout_seconds) override {
-    return take_lock(handle_->descriptor, path() + "/" + name, name, kind, timeout_seconds);
+  std::unique_ptr<Lock> lock(const std::string& name, LockKind kind, const Patience& patience) override {
+    return take_lock(handle_->descriptor, path() + "/" + name, name, kind, patience);
   }
   bool writer_present(const std::string& name) override {
     return is_writer_present(handle_->descriptor, path() + "/" + name, name);
@@ -444,13 +444,16 @@ void File::copy_from(File& source, u64 offset, u64 length) {
 }
 
 std::shared_ptr<FileSystem> real_file_system() {
-  static const auto instance = std::make_shared<LinuxFileSystem>(true);
-  return instance;
+  // Never destroyed: other threads may open stores while the process ends.
+  static const auto* const instance =
+      new std::shared_ptr<FileSystem>(std::make_shared<LinuxFileSystem>(true));
+  return *instance;
 }
 
 std::shared_ptr<FileSystem> temporary_file_system() {
-  static const auto instance = std::make_shared<LinuxFileSystem>(false);
-  return instance;
+  static const auto* const instance =
+      new std::shared_ptr<FileSystem>(std::make_shared<LinuxFileSystem>(false));
+  return *instance;
 }
 
 }  // namespace emd::platform

@@ -102,13 +102,13 @@ struct Descriptor {
 };
 
 const std::string& command_of_self() {
-  static const std::string command = [] {
+  static const auto* const command = [] {
     std::ifstream in("/proc/self/cmdline", std::ios::binary);
     std::string text((std::istreambuf_iterator<char>(in)), {});
     std::replace(text.begin(), text.end(), '\0', ' ');
-    return text.substr(0, 200);
+    return new std::string(text.substr(0, 200));  // never destroyed: see OpenStores
   }();
-  return command;
+  return *command;
 }
 
 // "pid 123 (python job.py)", printable; empty if no writer has the lock, or was cut off with it.
@@ -154,25 +154,24 @@ void probe_private_mapping(int fd, const std::string& path) {
   }
 }
 
-// Waits for the lock; throws LockedError after the time-out.
-void wait_for_lock(int fd, const std::string& path, LockKind kind, double timeout_seconds) {
-  const double deadline = coarse_seconds() + timeout_seconds;
+// Waits for the lock; throws LockedError when patience is over.
+void wait_for_lock(int fd, const std::string& path, LockKind kind, const Patience& patience) {
   while (!try_lock(fd, kind, path)) {
-    if (coarse_seconds() >= deadline) {
+    if (patience.over()) {
       const std::string holder = read_holder(fd);
       throw LockedError("the store is already open in " +
                             (holder.empty() ? "another process, for reading" : holder) +
                             "; close it there first",
                         path);
     }
-    ::usleep(5000);
+    patience.pause(std::chrono::milliseconds(5));
   }
 }
 
 }  // namespace
 
 std::unique_ptr<Lock> take_lock(int directory, const std::string& path, const std::string& name,
-                                LockKind kind, double timeout_seconds) {
+                                LockKind kind, const Patience& patience) {
   const bool writer = kind == LockKind::writer;
   Descriptor file{::openat(directory, name.c_str(),
                            (writer ? O_RDWR | O_CREAT : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW, 0666)};
@@ -186,7 +185,7 @@ std::unique_ptr<Lock> take_lock(int directory, const std::string& path, const st
                       path);
   }
   try {
-    if (kind != LockKind::follower) wait_for_lock(file.fd, path, kind, timeout_seconds);
+    if (kind != LockKind::follower) wait_for_lock(file.fd, path, kind, patience);
     const bool follows_a_crash = writer && !read_holder(file.fd).empty();
     if (writer) {
       write_holder(file.fd, path);

@@ -10,7 +10,7 @@ namespace emd::platform {
 
 // `directory` is the descriptor of the directory that holds `name`; `path` is for messages.
 std::unique_ptr<Lock> take_lock(int directory, const std::string& path, const std::string& name,
-                                LockKind kind, double timeout_seconds);
+                                LockKind kind, const Patience& patience);
 
 bool is_writer_present(int directory, const std::string& path, const std::string& name);
 

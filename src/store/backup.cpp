@@ -5,7 +5,6 @@
 #include <chrono>
 #include <map>
 #include <memory>
-#include <thread>
 
 #include "base/errors.h"
 #include "platform/mapping.h"
@@ -27,7 +26,6 @@ constexpr u64 kPiece = u64{16} << 20;
 // What is copied while commits wait; more is copied in another pass before.
 constexpr u64 kMostAtTheEnd = u64{32} << 20;
 constexpr unsigned kMostPasses = 16;
-constexpr double kPatience = 30.0;
 constexpr std::chrono::microseconds kPause{200};
 
 // A slot of the reader table, given back at the end.
@@ -52,10 +50,11 @@ class Slot {
 class Backup {
  public:
   Backup(platform::Directory& source, platform::Directory& target,
-         const std::function<void(u64, u64)>& progress)
+         const std::function<void(u64, u64)>& progress, const StoreOptions& options)
       : source_(source),
         target_(target),
         progress_(progress),
+        options_(options),
         table_(ReaderTable::open_for_reading(source)) {}
 
   void run() {
@@ -63,7 +62,7 @@ class Backup {
     if (table_ != nullptr && !table_->writable()) table_.reset();
     if (table_ == nullptr) {
       // No writer has been here since there are reader tables: a lock keeps one away for as long.
-      const auto lock = source_.lock(kLockName, platform::LockKind::reader, kPatience);
+      const auto lock = source_.lock(kLockName, platform::LockKind::reader, patience());
       copy_at_rest();
     } else {
       const Slot files(*table_);
@@ -90,19 +89,22 @@ class Backup {
     u64 bytes = 0;  // of the source, from its beginning, that were copied
   };
 
+  Patience patience() const { return {options_.read_timeout_seconds, options_.pause}; }
   bool writer_present() const { return source_.writer_present(kLockName); }
 
   // Waits for a moment between commits. Returns the sequence that is held.
   u64 hold(const Slot& slot, ReaderTable::Hold what) {
-    for (const double deadline = platform::coarse_seconds() + kPatience;;) {
+    for (const Patience patience = this->patience();;) {
       const u64 sequence = table_->sequence();
       const bool at_rest = table_->settled(sequence) || !writer_present();
       if (at_rest && table_->hold(slot.number(), what, sequence, !writer_present())) return sequence;
-      if (platform::coarse_seconds() >= deadline) {
-        throw LockedError(source_.path() + ": a writer has been committing for 30 seconds without a pause",
-                          source_.path());
+      if (patience.over()) {
+        throw LockedError(
+            source_.path() + ": a writer has been committing without a pause for longer than read_timeout, " +
+                std::to_string(options_.read_timeout_seconds) + " seconds",
+            source_.path());
       }
-      std::this_thread::sleep_for(kPause);
+      patience.pause(kPause);
     }
   }
 
@@ -184,7 +186,7 @@ class Backup {
   // meanwhile does not count: the journal, too, is only at rest when no writer is there.
   std::vector<RegionEntry> region_entries() {
     if (table_ == nullptr) return read_region_table(true);
-    for (const double deadline = platform::coarse_seconds() + kPatience;;) {
+    for (const Patience patience = this->patience();;) {
       const u64 sequence = table_->sequence();
       const bool recovery_due = !table_->settled(sequence);
       const auto still = [&] {
@@ -199,11 +201,13 @@ class Backup {
           if (still()) throw;
         }
       }
-      if (platform::coarse_seconds() >= deadline) {
-        throw LockedError(source_.path() + ": a writer has been committing for 30 seconds without a pause",
-                          source_.path());
+      if (patience.over()) {
+        throw LockedError(
+            source_.path() + ": a writer has been committing without a pause for longer than read_timeout, " +
+                std::to_string(options_.read_timeout_seconds) + " seconds",
+            source_.path());
       }
-      std::this_thread::sleep_for(kPause);
+      patience.pause(kPause);
     }
   }
 
@@ -318,6 +322,7 @@ class Backup {
   platform::Directory& source_;
   platform::Directory& target_;
   const std::function<void(u64, u64)>& progress_;
+  const StoreOptions& options_;
   std::unique_ptr<ReaderTable> table_;
   u64 held_ = 0;
   std::map<std::string, Copy> copies_;
@@ -332,7 +337,7 @@ u64 backup(const std::string& path, const std::string& target, const StoreOption
   const auto files = options.file_system == nullptr ? platform::real_file_system() : options.file_system;
   const auto source = files->open_directory(path, false);
   TargetDirectory copy(files, target);
-  Backup work(*source, copy.get(), progress);
+  Backup work(*source, copy.get(), progress, options);
   work.run();
   // Recovery, and proof that the copy opens.
   StoreOptions own = options;

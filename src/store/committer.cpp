@@ -313,9 +313,13 @@ void Committer::commit() {
     content.thaw();  // of a commit that has failed
     if (content.stored_through()) content.freeze();
   }
-  if (write_journal_with_room(changed)) {
-    or_fail([&] { state_.journal->sync(); });  // the commit point
-    or_fail([&] { apply(changed); });
+  {
+    const ReaderTable::Intent intent(*state_.readers,
+                                     state_.patience(state_.options.snapshot_timeout_seconds));
+    if (write_journal_with_room(changed)) {
+      or_fail([&] { state_.journal->sync(); });  // the commit point
+      or_fail([&] { apply(changed); });
+    }
   }
   for (Region* region : changed) forget_changes(*region);
   for (const auto& region : state_.dropped_regions) {
@@ -337,7 +341,7 @@ void Committer::commit() {
 
 // From here on the commit is durable; if the files cannot be written, recovery will do it.
 void Committer::apply(const std::vector<Region*>& changed) {
-  state_.readers->begin_change(state_.options.snapshot_timeout_seconds);
+  state_.readers->begin_change();
   for (Region* region : changed) {
     Content& content = *region->state_->content;
     content.dirty.for_each_run([&](u64 first, u64 count) {

@@ -1,18 +1,14 @@
 #include "store/follower.h"
 
 #include <chrono>
-#include <thread>
 
 #include "base/errors.h"
-#include "platform/mapping.h"
 #include "store/catalogue.h"
 #include "store/opener.h"
 
 namespace emd {
 namespace {
 
-// So long a reader waits for a writer that is writing a commit to the files.
-constexpr double kPatience = 30.0;
 constexpr std::chrono::microseconds kPause{50};
 // After so many looks in vain a reader makes the writer wait.
 constexpr unsigned kMostFailures = 4;
@@ -46,7 +42,8 @@ u64 Follower::begin_look() {
       automatic_ = true;
       return shown_;
     } catch (const SystemError&) {
-      std::this_thread::sleep_for(kPause);  // it may not, or there is no slot: it goes on trying
+      // It may not, or there is no slot: it goes on trying.
+      state_.pause(kPause);
     }
   }
   if (__builtin_expect(table_->sequence() != shown_, 0)) follow();
@@ -68,7 +65,7 @@ bool Follower::end_look(u64 sequence) noexcept {
 
 // Shows the newest state.
 void Follower::follow() {
-  const double deadline = platform::coarse_seconds() + kPatience;
+  const Patience patience = state_.patience(state_.options.read_timeout_seconds);
   for (;;) {
     const u64 sequence = table_->sequence();
     if (table_->settled(sequence)) {
@@ -76,13 +73,13 @@ void Follower::follow() {
     } else if (!state_.directory->writer_present(kLockName)) {
       if (show(sequence, true)) return;
     } else {
-      std::this_thread::sleep_for(kPause);
+      patience.pause(kPause);
     }
-    if (platform::coarse_seconds() < deadline) continue;
+    if (!patience.over()) continue;
     throw LockedError(
-        state_.path +
-            ": a writer has been writing a commit, or recovering, for 30 seconds; if it was stopped, "
-            "let it go on, and try again",
+        state_.path + ": a writer has been writing a commit, or recovering, for longer than read_timeout, " +
+            std::to_string(state_.options.read_timeout_seconds) +
+            " seconds; if it was stopped, let it go on, and try again",
         state_.path);
   }
 }
@@ -136,16 +133,18 @@ void Follower::hold() {
                       state_.path);
   }
   try {
-    for (const double deadline = platform::coarse_seconds() + kPatience;;) {
+    for (const Patience patience = state_.patience(state_.options.read_timeout_seconds);;) {
       follow();
       if (table_->hold(slot, ReaderTable::Hold::snapshot, shown_,
                        !state_.directory->writer_present(kLockName)))
         break;
-      if (platform::coarse_seconds() >= deadline) {
-        throw LockedError(state_.path + ": a writer has been committing for 30 seconds without a pause",
+      if (patience.over()) {
+        throw LockedError(state_.path + ": a writer has been committing without a pause for longer than " +
+                              "read_timeout, " + std::to_string(state_.options.read_timeout_seconds) +
+                              " seconds",
                           state_.path);
       }
-      std::this_thread::sleep_for(kPause);
+      patience.pause(kPause);
     }
   } catch (...) {
     table_->free_slot(slot);

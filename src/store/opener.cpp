@@ -1,6 +1,7 @@
 #include "store/opener.h"
 
 #include <cerrno>
+#include <optional>
 
 #include "base/errors.h"
 #include "store/budget.h"
@@ -33,8 +34,8 @@ void Opener::open_for_writing() {
     throw SystemError(EEXIST, "there is a store here already (mode \"x\" only creates)", state_.path);
   }
   if (!there) refuse_foreign_directory();
-  state_.lock =
-      state_.directory->lock(kLockName, platform::LockKind::writer, state_.options.lock_timeout_seconds);
+  state_.lock = state_.directory->lock(kLockName, platform::LockKind::writer,
+                                       state_.patience(state_.options.lock_timeout_seconds));
   if (!state_.directory->exists(kSuperblockName)) {
     create();
   } else if (mode == Mode::exclusive) {
@@ -45,11 +46,11 @@ void Opener::open_for_writing() {
   const Journal::Found found = scan_journal();
   const bool crashed = state_.lock->follows_a_crash();
   // Recovery may show readers another state than they see.
+  std::optional<ReaderTable::Intent> intent;
   if (crashed || found.commits != 0) {
-    state_.readers->begin_change(state_.options.snapshot_timeout_seconds);
-  } else {
-    state_.readers->begin_opening();
+    intent.emplace(*state_.readers, state_.patience(state_.options.snapshot_timeout_seconds));
   }
+  state_.readers->begin_change();
   if (crashed) {
     // What was read may not be durable: see Superblock::write_again; the same goes for the names.
     state_.superblock.write_again(*state_.superblock_file);
@@ -201,7 +202,7 @@ void Opener::open_for_reading() {
 bool Opener::open_live() {
   auto table = ReaderTable::open_for_reading(*state_.directory);
   if (table == nullptr) return false;
-  state_.lock = state_.directory->lock(kLockName, platform::LockKind::follower, 0);
+  state_.lock = state_.directory->lock(kLockName, platform::LockKind::follower, state_.patience(0));
   if (state_.lock == nullptr) return false;
   read_superblock(platform::Directory::Open::read_only);
   store_.attention_ |= Store::kLive;
@@ -212,8 +213,8 @@ bool Opener::open_live() {
 
 // A copy that no writer has opened yet: as long as it is open, none can.
 void Opener::open_static() {
-  state_.lock =
-      state_.directory->lock(kLockName, platform::LockKind::reader, state_.options.lock_timeout_seconds);
+  state_.lock = state_.directory->lock(kLockName, platform::LockKind::reader,
+                                       state_.patience(state_.options.lock_timeout_seconds));
   read_superblock(platform::Directory::Open::read_only);
   load_overlay(state_);
   Catalogue(store_).open_tables();

@@ -2,11 +2,9 @@
 
 #include <cerrno>
 #include <chrono>
-#include <thread>
 
 #include "base/check.h"
 #include "base/errors.h"
-#include "platform/mapping.h"
 
 namespace emd {
 namespace {
@@ -57,22 +55,31 @@ void ReaderTable::give_up(unsigned slot) {
   if (held != 0) shared_->slots[slot].held.compare_exchange_strong(held, kGivenUp);
 }
 
-// What is then written to the files comes after it, on any processor.
-void ReaderTable::mark_odd() {
-  shared_->sequence.fetch_or(1, std::memory_order_seq_cst);
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+ReaderTable::Intent::Intent(ReaderTable& table, const Patience& patience) : table_(table) {
+  table_.shared_->intent.fetch_or(kChanging, std::memory_order_seq_cst);
+  try {
+    table_.wait_for_snapshots(patience);
+  } catch (...) {
+    table_.shared_->intent.fetch_and(~kChanging, std::memory_order_seq_cst);
+    throw;
+  }
 }
 
-void ReaderTable::begin_change(double timeout_seconds) {
-  shared_->intent.fetch_or(kChanging, std::memory_order_seq_cst);
-  const double deadline = platform::coarse_seconds() + timeout_seconds;
+ReaderTable::Intent::~Intent() { table_.shared_->intent.fetch_and(~kChanging, std::memory_order_seq_cst); }
+
+void ReaderTable::wait_for_snapshots(const Patience& patience) {
   for (unsigned slot = 0; slot < kSlots; ++slot) {
     while (is_held(slot, Hold::snapshot)) {
-      if (platform::coarse_seconds() >= deadline) give_up(slot);
-      std::this_thread::sleep_for(kPause);
+      if (patience.over()) give_up(slot);
+      patience.pause(kPause);
     }
   }
-  mark_odd();
+}
+
+// What is then written to the files comes after it, on any processor.
+void ReaderTable::begin_change() {
+  shared_->sequence.fetch_or(1, std::memory_order_seq_cst);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
 }
 
 void ReaderTable::end_change(u64 commit) {
@@ -81,7 +88,6 @@ void ReaderTable::end_change(u64 commit) {
   const u64 now = shared_->sequence.load();
   EMD_CHECK(now % 2 == 1);
   shared_->sequence.store(now + 1, std::memory_order_seq_cst);
-  shared_->intent.fetch_and(~kChanging, std::memory_order_seq_cst);
 }
 
 bool ReaderTable::begin_checkpoint() {

@@ -21,6 +21,7 @@
 #include <memory>
 
 #include "base/bytes.h"
+#include "base/patience.h"
 #include "platform/file.h"
 
 namespace emd {
@@ -39,11 +40,22 @@ class ReaderTable {
 
   // ---- The writer's
 
-  // The files are about to change: waits for snapshots, at most so long, expires those that are left, and makes the
-  // sequence odd, if it is not odd since a crash.
-  void begin_change(double timeout_seconds);
-  // The same for a writer that opens and finds nothing to recover: what a snapshot shows stays as it is.
-  void begin_opening() { mark_odd(); }
+  // The scope of a commit: from its begin on no snapshot is taken that the change would spoil.
+  class Intent {
+   public:
+    // Waits for the snapshots that are held, and expires those that are left when patience is over. Errors: what a pause
+    // throws; SystemError; nothing has changed then.
+    Intent(ReaderTable& table, const Patience& patience);
+    ~Intent();
+    Intent(const Intent&) = delete;
+    Intent& operator=(const Intent&) = delete;
+
+   private:
+    ReaderTable& table_;
+  };
+  // The files are about to change: makes the sequence odd, if it is not odd since a crash. Within an Intent, but for a
+  // writer that opens and finds nothing to recover: what a snapshot shows stays as it is then.
+  void begin_change();
   // They hold a committed state again.
   // `commit`: the number of the last commit in them.
   void end_change(u64 commit);
@@ -114,7 +126,7 @@ class ReaderTable {
   }
   bool is_held(unsigned slot, Hold what);
   void give_up(unsigned slot);
-  void mark_odd();
+  void wait_for_snapshots(const Patience& patience);
 
   std::unique_ptr<platform::SharedPage> page_;
   Shared* shared_;

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <exception>
+#include <limits>
+#include <stdexcept>
+#include <string>
 #include <utility>
 
 #include "base/check.h"
@@ -20,11 +23,26 @@ namespace {
 // Of the commits that the budget asks for; pages and seconds.
 constexpr u64 kLeastBound = 4096;
 constexpr double kGoodCommitSeconds = 0.07;
+
+void require_time(const char* name, double seconds, double least) {
+  if (seconds >= least) return;  // which a NaN is not
+  throw std::invalid_argument(std::string("expected ") + name + " in seconds, zero or more, found " +
+                              std::to_string(seconds));
+}
+
+void require_times(const StoreOptions& options) {
+  constexpr double kAny = -std::numeric_limits<double>::infinity();
+  require_time("commit_interval", options.commit_interval_seconds, kAny);
+  require_time("timeout", options.lock_timeout_seconds, 0);
+  require_time("snapshot_timeout", options.snapshot_timeout_seconds, 0);
+  require_time("read_timeout", options.read_timeout_seconds, 0);
+}
 }  // namespace
 
 Store::Store() : state_(std::make_unique<State>()) {}
 
 std::unique_ptr<Store> Store::open(const std::string& path, const StoreOptions& options) {
+  require_times(options);
   std::unique_ptr<Store> store(new Store);
   State& state = *store->state_;
   state.path = path;

@@ -24,6 +24,7 @@
 
 #include "base/bytes.h"
 #include "base/errors.h"
+#include "base/patience.h"
 #include "store/region.h"
 
 namespace emd {
@@ -48,6 +49,10 @@ struct StoreOptions {
   double lock_timeout_seconds = 0.0;
   // Seconds that a commit waits for a reader's snapshot before it expires it.
   double snapshot_timeout_seconds = 1.0;
+  // Seconds that a reader waits for a commit that is just being written to the files.
+  double read_timeout_seconds = 30.0;
+  // How it waits for other processes; null: it sleeps.
+  Pause pause;
   // Compare every unmarked page with the base at commit; slow; a failed comparison is a CheckError.
   bool check_unmarked_writes =
 #ifdef NDEBUG
@@ -124,7 +129,8 @@ class Store {
  public:
   // Opens or creates the store in directory `path`, and recovers it if its last writer was cut off.
   // Cost: O(members), not O(data). Errors: SystemError (missing parent, a file in the way, no
-  // permission), FormatError, DamagedError, LockedError; nothing is changed then.
+  // permission), FormatError, DamagedError, LockedError; what options.pause throws; std::invalid_argument for times
+  // that are none; nothing is changed then.
   static std::unique_ptr<Store> open(const std::string& path, const StoreOptions& options = {});
   // Commits nothing: a Store destroyed without close() leaves the last committed state.
   ~Store();

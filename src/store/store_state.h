@@ -86,6 +86,10 @@ struct Store::State {
   u64 commits = 0;
   u64 checkpoints = 0;
 
+  // For waiting for other processes.
+  Patience patience(double seconds) const { return {seconds, options.pause}; }
+  void pause(std::chrono::microseconds time) const { patience(0).pause(time); }
+
   Region& region_table() { return *regions.at(static_cast<u32>(kRegionTable)); }
   Region& member_table() { return *regions.at(static_cast<u32>(kMemberTable)); }
 };

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <thread>
 
 #include "store/catalogue.h"
 #include "store/follower.h"
@@ -39,7 +38,7 @@ void Verifier::check_superblock() {
     Superblock::verify(*file, settled, found);
     if (found.empty()) return;
     if (store_.live() && tries < kTries) {
-      std::this_thread::sleep_for(kPause);
+      state_.pause(kPause);
       continue;
     }
     findings_.insert(findings_.end(), found.begin(), found.end());
@@ -89,7 +88,7 @@ void Verifier::check_region(Committed region) {
     std::vector<BadPage> here = check_chunk(region, page);
     bool certain = !store_.live();
     for (unsigned tries = 0; !certain && !here.empty() && tries < kTries; ++tries) {
-      std::this_thread::sleep_for(kPause);
+      state_.pause(kPause);
       if (!still_committed(region)) return;
       here = check_chunk(region, page);
       certain = state_.follower->current();  // the state that its size was taken from

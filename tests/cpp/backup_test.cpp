@@ -192,7 +192,8 @@ TEST(Backup, TheJournalIsNotReadWhileAWriterAddsToIt) {
   enum { before, committing, after } state = before;
   disk->before_call = [&](testing::Call call, const std::string& name) {
     if (state == before && call == testing::Call::open && name == region_file_name(kRegionTableFile)) {
-      table->begin_change(0);
+      const ReaderTable::Intent intent(*table, Patience(0, {}));
+      table->begin_change();
       flip_first_frame();
       state = committing;
     } else if (state == committing && call == testing::Call::writer_present) {

@@ -244,9 +244,9 @@ class SimulatedDirectory : public platform::Directory {
     disk_->durable_names_ = disk_->names_;
   }
   std::unique_ptr<platform::Lock> lock(const std::string& name, platform::LockKind kind,
-                                       double timeout) override {
+                                       const Patience& patience) override {
     disk_->call(Call::lock, name);
-    return real_->lock(name, kind, timeout);
+    return real_->lock(name, kind, patience);
   }
   bool writer_present(const std::string& name) override {
     disk_->call(Call::writer_present, name);
