@@ -52,8 +52,8 @@ def open_handle(
 ) -> _core.StoreHandle:
     """Open the store in the directory ``path``: a str, bytes or path-like object.
 
-    A temporary one is made in ``path``, and removed when it is closed. It is not synced: nobody will open it after
-    a crash of the machine.
+    A temporary one is made in ``path``, and removed when it is closed. It is not synced: nobody will open it
+    after a crash of the machine.
     """
     budget = parse_memory(memory)
     return _core.StoreHandle(

@@ -315,6 +315,11 @@ void StoreHandle::end_transaction(TransactionContext& ended) {
   attention_ &= ~emd::u32{kTransaction | kRolledBack};
 }
 
+void StoreHandle::join_transaction(emd::u64 transaction) {
+  if (!in_transaction() || transaction != transactions_ || transaction_context_.inside()) return;
+  transaction_context_.join();
+}
+
 void StoreHandle::commit_transaction() {
   TransactionContext ended;
   const Entered entered(*this);

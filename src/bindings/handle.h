@@ -93,6 +93,8 @@ class StoreHandle {
   // Begins a transaction; returns its number. Nothing has begun if it throws.
   emd::u64 begin();
   void commit_transaction();
+  // Has the current context be inside of the transaction with this number, if it is on: for who ends it.
+  void join_transaction(emd::u64 transaction);
   // The number of the transaction that has begun last.
   emd::u64 transaction() const { return transactions_; }
   // Undoes the transaction with this number (or notes that the budget did), and detaches what was created in it. Does

@@ -53,6 +53,7 @@ void TransactionScope::exit(bool raised) {
   if (number == 0) throw emd::StateError("the transaction of '" + handle_.path() + "' was not entered");
   if (raised) return roll_back(number);
   try {
+    handle_.join_transaction(number);
     stay([this] { flush_(handle_object_); });
     handle_.commit_transaction();
   } catch (...) {

@@ -39,9 +39,14 @@ bool set_tokens(PyObject* list) {
 TransactionContext TransactionContext::begin() {
   TransactionContext begun;
   begun.token_ = Ref(PyList_New(0));
-  const Ref on = begun.token_ ? still_on(tokens().get()) : Ref();
-  if (!on || PyList_Append(on.get(), begun.token_.get()) < 0 || !set_tokens(on.get())) throw PythonError();
+  if (!begun.token_) throw PythonError();
+  begun.join();
   return begun;
+}
+
+void TransactionContext::join() const {
+  const Ref on = still_on(tokens().get());
+  if (!on || PyList_Append(on.get(), token_.get()) < 0 || !set_tokens(on.get())) throw PythonError();
 }
 
 TransactionContext::~TransactionContext() {

@@ -23,6 +23,8 @@ class TransactionContext {
   TransactionContext& operator=(TransactionContext&&) = default;
 
   bool inside() const noexcept;
+  // The current context is inside too from now on. Errors: PythonError.
+  void join() const;
 
  private:
   Ref token_;  // an empty list, so a new one: the context has a tuple of those of all transactions that are on
