@@ -28,6 +28,9 @@ BENCH ?=
 # For `make networkx`: files of NetworkX's tests, and arguments for pytest.
 NETWORKX ?=
 
+# For `make interrupts`: how many.
+INTERRUPTS ?= 10000
+
 # For `make crash` and `make faults`: how many images, the first seed, how many workloads a structure.
 IMAGES ?= 100000
 SEED ?= 1
@@ -39,7 +42,7 @@ SOURCES := $(shell find src python include cmake CMakeLists.txt pyproject.toml -
 CXX_FILES = $(shell find src include tests/cpp tests/fuzz -name '*.h' -o -name '*.cpp')
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: help build demo test test-cpp test-python networkx tsan planted crash faults long-runs fuzz bench lint lint-fast format clean
+.PHONY: help build demo test test-cpp test-python networkx interrupts tsan planted crash faults long-runs fuzz bench lint lint-fast format clean
 .DEFAULT_GOAL := help
 
 help:
@@ -47,6 +50,7 @@ help:
 	@echo 'make demo    recover the program in an ELF file in external memory, then ask it (FILE=... MEMORY=512M)'
 	@echo 'make test    C++ tests under sanitizers, pytest, doctests, stubs, layers (PYTEST="-k name")'
 	@echo 'make networkx the tests of NetworkX itself, on stored graphs (NETWORKX="algorithms/flow -x")'
+	@echo 'make interrupts every call interrupted at random moments; daemon threads at the end (INTERRUPTS=10000)'
 	@echo 'make tsan    what threads do together, under ThreadSanitizer'
 	@echo 'make planted each planted bug must make its test fail'
 	@echo 'make crash   power cuts and kills on a simulated disk (IMAGES=100000 SEED=1)'
@@ -117,6 +121,12 @@ test-python: $(VENV)/.built $(VENV)/.extra-test $(VENV)/.test-packages
 # NetworkX's own algorithms and tests, with each graph copied into a stored one.
 networkx: $(VENV)/.built $(VENV)/.extra-test $(VENV)/.extra-networkx
 	$(BIN)/python tests/networkx/run.py $(NETWORKX)
+
+# Every call of every kind, interrupted at random moments; and interpreters that end while daemon threads work.
+interrupts: $(VENV)/.built $(VENV)/.extra-test
+	$(BIN)/python tests/python/interrupter.py --interrupts $(INTERRUPTS)
+	$(BIN)/python tests/python/interrupter.py --interrupts $(INTERRUPTS) --threads
+	$(BIN)/python tests/python/exit_with_daemons.py
 
 # Tests of the tests: each planted bug must make its test fail.
 planted: $(VENV)/.test-packages
