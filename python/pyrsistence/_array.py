@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from . import _array_values, _container, _core, _dtypes
+from . import _array_values, _casting, _container, _core, _dtypes
 
 _REPR_ITEMS = 10
 # So many items are converted, compared or handed out at a time.
@@ -179,12 +179,10 @@ class EMArray(_core.ArrayBase, _container.Container):
 
     def _buffer_format(self) -> str:
         """The format in the buffer protocol, of dtypes that are no plain numbers."""
-        try:
-            if self.dtype.kind != "V" or self.dtype.names:  # NumPy reads "4x" as nothing
-                return memoryview(_dtypes.numpy("its buffer").empty(0, self.dtype)).format
-        except ValueError:
-            pass
-        raise BufferError(f"dtype {self.dtype} has no form in the buffer protocol: use view()")
+        found = _dtypes.buffer_format(self.dtype)
+        if found is None:
+            raise BufferError(f"dtype {self.dtype} has no form in the buffer protocol: use view()")
+        return found
 
     # ---- Views
 
@@ -249,8 +247,12 @@ class EMArray(_core.ArrayBase, _container.Container):
 
     def _get(self, key: Any) -> Any:
         if isinstance(key, tuple):
-            return self._get_inside(key)
+            return self._get_inside(_array_values.expanded(key, self.ndim))
         with self._consistent():
+            if key is Ellipsis:
+                key = slice(None)
+            if _array_values.names_fields(key):
+                return self._get_fields(key)
             if isinstance(key, slice):
                 places = range(*key.indices(len(self)))
                 return self._range(places.start, places.step, len(places))
@@ -264,6 +266,15 @@ class EMArray(_core.ArrayBase, _container.Container):
             if self._number():
                 return self[index]
             return _array_values.item_of(self._range(self._checked(index), 1, 1)[0])
+
+    def _get_fields(self, key: Any) -> Any:
+        """A field, or an array of the fields in a list: of chunk after chunk."""
+        _array_values.require_fields(self.dtype, key)
+        size = len(self)
+        found = _dtypes.numpy("fields").zeros((size, *self.shape_tail), self.dtype[key])
+        for start, count in _array_values.chunks(size, _CHUNK):
+            found[start : start + count] = self._range(start, 1, count)[key]
+        return found
 
     def _checked(self, index: int) -> int:
         size = len(self)
@@ -375,7 +386,7 @@ class EMArray(_core.ArrayBase, _container.Container):
             return all(
                 bool(
                     _array_values.equal_items(
-                        self._range(start, 1, count), other._range(start, 1, count)
+                        self._range(start, 1, count), other._range(start, 1, count), each=True
                     ).all()
                 )
                 for start, count in _array_values.chunks(len(self), _CHUNK)
@@ -389,7 +400,11 @@ class EMArray(_core.ArrayBase, _container.Container):
 
     def _set(self, key: Any, value: Any) -> None:
         if isinstance(key, tuple):
-            return self._set_inside(key, value)
+            return self._set_inside(_array_values.expanded(key, self.ndim), value)
+        if key is Ellipsis:
+            key = slice(None)
+        if _array_values.names_fields(key):
+            return self._set_fields(key, value)
         if isinstance(key, slice):
             places = range(*key.indices(len(self)))
             return self._assign(places, len(places), value)
@@ -408,15 +423,22 @@ class EMArray(_core.ArrayBase, _container.Container):
     def _block(self, value: Any, shape: tuple[int, ...]) -> Any:
         """The value as contiguous items of this shape."""
         module = _dtypes.numpy("assigning")
-        values = _array_values.converted(value, self.dtype)
+        values = _casting.of_values(value, self.dtype)
         return module.ascontiguousarray(module.broadcast_to(values, shape + self.shape_tail))
 
     def _assign(self, places: range, count: int, value: Any) -> None:
         """To a slice, a chunk at a time; all that can be wrong with the value is found before the first."""
         module = _dtypes.numpy("assigning to a slice")
-        if isinstance(value, EMArray):
-            value = value[:]
-        values = module.broadcast_to(_array_values.converted(value, self.dtype), (count, *self.shape_tail))
+        values = self._apart(_casting.of_values(value, self.dtype), places)
+        if (
+            count
+            and places.step == 1
+            and values.flags.c_contiguous
+            and values.shape == (count, *self.shape_tail)
+        ):
+            self._write(places[0], _array_values.as_bytes(values))
+            return
+        values = module.broadcast_to(values, (count, *self.shape_tail))
         for start, some in _array_values.chunks(count, _CHUNK * 16):
             chunk = _array_values.as_bytes(module.ascontiguousarray(values[start : start + some]))
             if places.step == 1:
@@ -425,13 +447,33 @@ class EMArray(_core.ArrayBase, _container.Container):
                 where = places[start : start + some]
                 self._scatter(module.arange(where.start, where.stop, where.step, module.int64), chunk)
 
+    def _apart(self, values: Any, places: range | None = None) -> Any:
+        """A copy of values that lie in this array; but not where _write() can move them in place."""
+        whole = places is not None and places.step == 1 and values.flags.c_contiguous
+        if whole and values.shape == (len(places), *self.shape_tail):  # type: ignore[arg-type]
+            return values
+        return values.copy() if self._reaches(*_array_values.bounds(values)) else values
+
+    def _set_fields(self, key: Any, value: Any) -> None:
+        module = _dtypes.numpy("assigning to fields")
+        _array_values.require_fields(self.dtype, key)
+        size = len(self)
+        base, shape = self.dtype[key].subdtype or (self.dtype[key], ())
+        values = self._apart(_casting.of_values(value, base))
+        values = module.broadcast_to(values, (size, *self.shape_tail, *shape))
+        for start, count in _array_values.chunks(size, _CHUNK):
+            items = self._range(start, 1, count)
+            items[key] = values[start : start + count]
+            self._write(start, _array_values.as_bytes(items))
+
     def _set_inside(self, key: tuple[Any, ...], value: Any) -> None:
         """To a part of items: they are read, changed and written."""
         if len(key) == 1:
             self[key[0]] = value
             return
         found = self[key[0]]
-        found[key[1:] if _array_values.as_index(key[0]) is not None else (slice(None), *key[1:])] = value
+        inside = key[1:] if _array_values.as_index(key[0]) is not None else (slice(None), *key[1:])
+        found[inside] = _casting.of_values(value, self.dtype)
         self[key[0]] = found
 
     def _delete(self, key: Any) -> None:
@@ -460,8 +502,9 @@ class EMArray(_core.ArrayBase, _container.Container):
     def extend(self, values: Iterable[Any], /) -> None:
         """Add the items of an array, of whatever has a buffer, of a sequence or an iterable.
 
-        They are converted as NumPy does with casting="same_kind". What an iterable has given before it raised
-        stays added.
+        They are converted as NumPy does with casting="same_kind", but nothing is wrapped, cut or made
+        infinite, and no item may be missing (masked, NA). What an iterable has given before it raised stays
+        added.
 
         **Cost**: the bytes written once; of an array of the same dtype they are not copied before. Errors:
         TypeError, ValueError for items that do not fit; OverflowError.
@@ -476,9 +519,9 @@ class EMArray(_core.ArrayBase, _container.Container):
                 self._extend_array(values[start : start + count])
             return
         code = self._number()
-        if code is not None and _array_values.is_buffer_of(values, code):
+        if code is not None and not hasattr(values, "mask") and _array_values.is_buffer_of(values, code):
             self._extend(values)
-        elif _array_values.is_array(values):
+        elif _casting.is_array(values):
             self._extend_array(values)
         else:
             self._extend_iterable(values, code)
@@ -496,7 +539,7 @@ class EMArray(_core.ArrayBase, _container.Container):
         before = len(self)
         try:
             for start, count in _array_values.chunks(len(found), _CHUNK * 16):
-                part = _array_values.converted(found[start : start + count], self.dtype)
+                part = _casting.of_array(found[start : start + count], self.dtype)
                 self._extend(_array_values.as_bytes(module.ascontiguousarray(part)))
         except BaseException:
             with contextlib.suppress(BufferError):

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from . import _casting
 from ._dtypes import numpy
 
 
@@ -28,7 +29,7 @@ def as_index(key: Any) -> int | None:
 def positions(key: Any, size: int) -> tuple[Any, tuple[int, ...]]:
     """Return the indices that an array of integers or booleans means, and their shape. Errors: IndexError."""
     module = numpy("indexing by an array")
-    given = module.asarray(key)
+    given = _casting.present(key)
     if given.dtype == bool:
         if given.shape != (size,):
             raise IndexError(f"expected a mask of shape ({size},), found one of shape {given.shape}")
@@ -48,6 +49,35 @@ def positions(key: Any, size: int) -> tuple[Any, tuple[int, ...]]:
     return indices, given.shape
 
 
+def expanded(key: tuple[Any, ...], dimensions: int) -> tuple[Any, ...]:
+    """The key with slices for what its Ellipsis stands for. Errors: IndexError."""
+    dots = [i for i, part in enumerate(key) if part is Ellipsis]
+    if len(dots) > 1:
+        raise IndexError("an index can only have a single ellipsis ('...')")
+    if dots:
+        rest = (slice(None),) * (dimensions - len(key) + 1)
+        key = (*key[: dots[0]], *rest, *key[dots[0] + 1 :])
+    if len(key) > dimensions or any(isinstance(part, str) for part in key):
+        raise IndexError(f"expected at most {dimensions} indices, of items and inside of them, found {key!r}")
+    return key
+
+
+def names_fields(key: Any) -> bool:
+    """Whether it is a field's name, or a list of some."""
+    return isinstance(key, str) or (
+        isinstance(key, list) and bool(key) and all(isinstance(name, str) for name in key)
+    )
+
+
+def require_fields(dtype: Any, key: Any) -> None:
+    """Raise IndexError unless items have fields, ValueError unless they have these."""
+    if dtype.names is None:
+        raise IndexError(f"items of dtype {dtype} have no fields, such as {key!r}")
+    for name in [key] if isinstance(key, str) else key:
+        if name not in dtype.names:
+            raise ValueError(f"no field of name {name!r}, only {', '.join(map(repr, dtype.names))}")
+
+
 def item_of(item: Any) -> Any:
     """A Python object for a number or a text; datetimes, structures and blocks stay NumPy's."""
     if getattr(item, "ndim", 0) == 0 and item.dtype.kind in "biufcSU":
@@ -55,42 +85,50 @@ def item_of(item: Any) -> Any:
     return item
 
 
+def bounds(array: Any) -> tuple[int, int]:
+    """The address of an array's first byte, and the one behind its last, whatever its strides are."""
+    first = last = int(array.__array_interface__["data"][0])
+    if array.size == 0:
+        return first, first
+    for length, stride in zip(array.shape, array.strides, strict=True):
+        reach = (length - 1) * stride
+        first, last = first + min(reach, 0), last + max(reach, 0)
+    return first, last + int(array.itemsize)
+
+
 def chunks(size: int, most: int) -> Iterator[tuple[int, int]]:
     """Beginnings and lengths."""
     return ((start, min(most, size - start)) for start in range(0, size, most))
 
 
-def equal_items(items: Any, value: Any) -> Any:
-    """Which items equal the value (or those of an array of as many), in all of their elements."""
+def equal_items(items: Any, value: Any, *, each: bool = False) -> Any:
+    """Which items equal the value (with ``each``: those of an array of as many), in all of their elements.
+
+    What is no item, by its type or its shape, equals none.
+    """
     module = numpy("searching")
-    other = module.asarray(value) if items.dtype.names is None else module.asarray(value, items.dtype)
-    texts = "SUO"
-    if (other.dtype.kind in texts) != (items.dtype.kind in texts):
-        return module.zeros(len(items), bool)
-    equal = module.asarray(items == other)
-    if equal.shape != items.shape:  # that cannot be broadcast
-        return module.zeros(len(items), bool)
-    return equal.reshape(len(items), -1).all(axis=1)
+    none = module.zeros(len(items), bool)
+    try:
+        other = module.asarray(value) if items.dtype.names is None else module.asarray(value, items.dtype)
+        texts = "SUO"
+        if (other.dtype.kind in texts) != (items.dtype.kind in texts):
+            return none
+        if other.shape not in ((items.shape,) if each else ((), items.shape[1:])):
+            return none
+        equal = module.asarray(items == other)
+    except (TypeError, ValueError, OverflowError):
+        return none
+    return equal.reshape(len(items), -1).all(axis=1) if equal.shape == items.shape else none
 
 
 def is_buffer_of(value: Any, code: str) -> bool:
     """Whether it is one contiguous run of just these numbers. Bytes are numbers of one byte."""
+    codes = {"q": "ql", "Q": "QL"}.get(code, code) if struct.calcsize("l") == 8 else code
     try:
         with memoryview(value) as view:
-            return view.format == code and view.ndim == 1 and view.c_contiguous
+            return view.format in tuple(codes) and view.ndim == 1 and view.c_contiguous
     except (TypeError, BufferError, ValueError):
         return False
-
-
-def is_array(value: Any) -> bool:
-    """Whether it knows the type of its items: NumPy's and other libraries' arrays, array.array, bytes."""
-    if hasattr(value, "__array__") or hasattr(value, "__array_interface__"):
-        return True
-    try:
-        memoryview(value).release()
-    except (TypeError, BufferError, ValueError):
-        return False
-    return True
 
 
 def as_array(value: Any, dtype: Any) -> Any:
@@ -98,36 +136,7 @@ def as_array(value: Any, dtype: Any) -> Any:
     module = numpy("converting")
     if isinstance(value, (bytes, bytearray)):
         return module.frombuffer(value, module.uint8 if dtype.kind in "biufc" else dtype)
-    return module.asarray(value)
-
-
-def converted(value: Any, dtype: Any) -> Any:
-    """The value as an array of this dtype, by casting="same_kind"; Python's own integers by their size.
-
-    Errors: TypeError, OverflowError, ValueError.
-    """
-    module = numpy("converting")
-    if is_array(value) and not isinstance(value, bytes):
-        return _cast(module.asarray(value), dtype)
-    if dtype.kind in "SUVMm":
-        return module.asarray(value, dtype)
-    natural = module.asarray(value)
-    if dtype.kind in "iu" and natural.dtype.kind in "iubO":
-        return module.asarray(value, dtype)
-    if natural.size == 0:
-        return natural.astype(dtype)
-    return _cast(natural, dtype)
-
-
-def _cast(array: Any, dtype: Any) -> Any:
-    if array.dtype == dtype:
-        return array
-    try:
-        return array.astype(dtype, casting="same_kind")
-    except TypeError:
-        raise TypeError(
-            f"items of dtype {array.dtype} are not converted to {dtype} unasked: use .astype({str(dtype)!r})"
-        ) from None
+    return _casting.present(value)
 
 
 def packed(values: Sequence[Any], code: str) -> bytes:

@@ -10,6 +10,8 @@ import ast
 import re
 from typing import Any, NamedTuple
 
+from . import _casting
+
 _SIZES = {"?": (1,), "b": (1,), "i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "f": (4, 8)}
 _SIMPLE = re.compile(r"[<=|]?([?biufSU])(\d*)")
 
@@ -143,10 +145,10 @@ def _converters(dtype: Any) -> tuple[Any, Any]:
     def pack(value: Any) -> bytes:
         if dtype.names is not None and isinstance(value, list):
             value = tuple(value)
-        array = np.asarray(value, base)
+        array = _casting.of_values(value, base)
         if array.shape != shape:
             raise TypeError(f"expected one value of type {dtype}, found an array of shape {array.shape}")
-        return array.tobytes()
+        return bytes(array.tobytes())
 
     def unpack(data: bytes) -> Any:
         array = np.frombuffer(data, base)
@@ -200,47 +202,3 @@ def layout(key: Column, value: Column) -> tuple[int, int, int, int, str, str]:
     alignment = max(key.alignment, value.alignment)
     row_bytes = -(-(value_offset + value.size) // alignment) * alignment
     return key.size, value.size, value_offset, row_bytes, key.text, value.text
-
-
-def keys_fitting(array: Any, dtype: Any) -> tuple[Any, Any]:
-    """Return the array's items as keys of this type, and which of them can be keys at all (None: all).
-
-    Errors: TypeError for an array of another kind.
-    """
-    import numpy as np
-
-    if array.dtype == dtype:
-        return np.ascontiguousarray(array, dtype), None
-    if dtype.kind in "iu" and array.dtype.kind in "iub":
-        limits = np.iinfo(dtype)
-        # Compared as Python's ints, so that no side is wrapped.
-        low, high = (int(array.min()), int(array.max())) if array.size else (0, 0)
-        if low >= limits.min and high <= limits.max:
-            return np.ascontiguousarray(array, dtype), None
-        fits = np.ones(array.shape, bool)
-        if low < limits.min:
-            fits &= array >= limits.min
-        if high > limits.max:
-            fits &= array <= limits.max
-        return np.where(fits, array, array.dtype.type(0)).astype(dtype), fits
-    if dtype.kind in "SU" and array.dtype.kind == dtype.kind:
-        short = array.astype(dtype)
-        fits = short == array
-        return np.ascontiguousarray(short), None if fits.all() else fits
-    return np.ascontiguousarray(array.astype(dtype, casting="same_kind")), None
-
-
-def values_fitting(array: Any, dtype: Any) -> Any:
-    """Return the array's items as values of this type. Errors: TypeError, OverflowError, ValueError."""
-    converted, fits = keys_fitting(array, dtype)
-    refuse_unfitting(array, fits, dtype)
-    return converted
-
-
-def refuse_unfitting(array: Any, fits: Any, dtype: Any) -> None:
-    """Raise for the first item that is not of the type."""
-    if fits is None or fits.all():
-        return
-    first = int(fits.argmin())
-    error = ValueError if dtype.kind in "SU" else OverflowError
-    raise error(f"item {first}, {array[first]!r}, does not fit the type {dtype.str}")

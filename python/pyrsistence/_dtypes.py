@@ -7,6 +7,7 @@ dtype it reads there is damage, so no other form of a dtype comes from a file.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import math
@@ -143,6 +144,17 @@ def _descr(form: Any, depth: int) -> Any:
             )
         )
     return fields
+
+
+@functools.lru_cache(maxsize=64)
+def buffer_format(dtype: Any) -> str | None:
+    """Return the format in the buffer protocol; None if NumPy has none, or does not read it back."""
+    module = numpy("its buffer")
+    try:
+        with memoryview(module.zeros(2, dtype)) as view:  # of one item alone the padding is not seen
+            return view.format if module.asarray(view).dtype == dtype else None
+    except (ValueError, RuntimeError):
+        return None
 
 
 def require_storable(text: str, element_bytes: int, shape: tuple[int, ...]) -> None:

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from . import _casting
+
 # Rows that are made objects at a time.
 _ROWS = 1 << 14
 
@@ -33,7 +35,7 @@ class Edges(NamedTuple):
         """Yield the edges as objects."""
         columns = [self.sources, self.targets, *self.attributes.values()]
         for begin in range(0, len(self.sources), _ROWS):
-            some = [_objects(column[begin : begin + _ROWS]) for column in columns]
+            some = [_casting.objects(column[begin : begin + _ROWS]) for column in columns]
             for u, v, *values in zip(*some, strict=True):
                 yield u, v, dict(zip(self.attributes, values, strict=True))
 
@@ -41,17 +43,19 @@ class Edges(NamedTuple):
 def edges_of(edges: Any) -> Edges | None:
     """Return the columns of arrays and tables; None for other things.
 
-    Errors: ValueError for a table that has fewer than two columns, or two of the same name.
+    Errors: ValueError for a table that has fewer than two columns, or two of the same name, and where an end
+    is missing.
     """
     numpy = sys.modules.get("numpy")  # without it there are no arrays
     if numpy is None or not hasattr(edges, "__array__"):
         return None
-    names = getattr(edges, "columns", None)
+    names = getattr(edges, "column_names", getattr(edges, "columns", None))
     if names is not None:
         return _table(edges, list(names))
-    array = numpy.asarray(edges)
+    array = numpy.asanyarray(edges)
     if array.dtype.names is not None and array.ndim == 1:
         return _table(array, list(array.dtype.names))
+    array = _casting.present(edges)
     if array.ndim != 2 or array.shape[1] != 2 or array.dtype.hasobject:
         return None
     return Edges(array[:, 0], array[:, 1], {})
@@ -62,20 +66,23 @@ def _table(table: Any, names: list[Any]) -> Edges:
         raise ValueError(
             f"expected the ends of edges in two columns, and all of different names, found {names}"
         )
+    for name in names[:2]:
+        _casting.present(table[name], f" of column {name!r}")
     sources, targets, *attributes = (_column(table[name]) for name in names)
     return Edges(sources, targets, dict(zip(names[2:], attributes, strict=True)))
 
 
 def _column(column: Any) -> Any:
-    """A column of numbers or texts as an array; another one as it is, since it knows its objects."""
+    """A column of numbers or texts as an array; another one as it is, since it knows its objects.
+
+    So does one that lacks some: its other items may be integers, which an array could not hold beside NaN.
+    """
     import numpy as np
 
+    if _casting.missing(column) is not None:
+        return column
     array = np.asarray(column)
     return array if array.dtype.kind in "biufSU" or array.dtype.names is not None else column
-
-
-def _objects(column: Any) -> list[Any]:
-    return list(column.tolist() if hasattr(column, "tolist") else column)
 
 
 def _fits(array: Any) -> bool:

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-from . import _columns, _dtypes
+from . import _casting, _dtypes
 from ._core import DamagedError
 from ._graph_attributes import Attributes
 
@@ -107,7 +107,7 @@ class EdgeType:
         dtype = self.dtype_of()
         rows = module.zeros(count, dtype)
         for name, column in columns.items():
-            rows[name] = _fitting(module, column, dtype.fields[name][0], (count,))
+            rows[name] = _fitting(column, dtype.fields[name][0], (count,))
         return rows.view("u1"), self.mask(columns)
 
     def _pack_by_numpy(self, fields: Mapping[str, Any]) -> bytes:
@@ -115,7 +115,7 @@ class EdgeType:
         dtype = self.dtype_of()
         row = module.zeros(1, dtype)
         for name, value in fields.items():
-            row[name] = _fitting(module, value, dtype.fields[name][0], ())
+            row[name] = _fitting(value, dtype.fields[name][0], ())
         return bytes(row.tobytes())
 
     def _refusal(self, values: list[Any]) -> Exception | None:
@@ -194,15 +194,10 @@ def _plain_fields(text: str) -> tuple[str, dict[str, tuple[int, int]]] | None:
     return letters, spans
 
 
-def _fitting(module: Any, value: Any, dtype: Any, outer: tuple[int, ...]) -> Any:
+def _fitting(value: Any, dtype: Any, outer: tuple[int, ...]) -> Any:
     """Values as an array of this type: all of them, or one for all. Errors: those of EdgeType.pack()."""
     base, shape = dtype.subdtype or (dtype, ())
-    array = module.asarray(value)
-    if base.names is not None or base.kind in "mMV" or array.dtype.hasobject:
-        array = module.asarray(value, base)
-    else:
-        found = array.shape
-        array = _columns.values_fitting(array.reshape(-1), base).reshape(found)
+    array = _casting.of_values(value, base)
     if array.shape not in (shape, outer + shape):
         raise ValueError(
             f"expected values of the shape {outer + shape}, found one of the shape {array.shape}"

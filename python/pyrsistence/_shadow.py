@@ -7,7 +7,7 @@ import operator
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from . import _container, _core, _dtypes
+from . import _casting, _container, _core, _dtypes
 
 _WIDTHS = range(1, 9)
 _HIGHEST = 2**64 - 1
@@ -246,7 +246,7 @@ class EMShadowMemory(_core.ShadowBase, _container.Container):
             self.assign(begin, end - begin, value)
             return
         module = _dtypes.numpy("assigning flags to a slice")
-        values = module.asarray(value)
+        values = _casting.present(value)
         if values.shape != (end - begin,):
             raise ValueError(f"expected {end - begin} flags, found an array of shape {values.shape}")
         if values.size == 0:

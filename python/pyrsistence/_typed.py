@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, MutableMapping
 from itertools import islice
 from typing import Any
 
-from . import _columns, _container, _core
+from . import _casting, _columns, _container, _core
 from ._dict import EMDict
 from ._typed_views import TypedItems, TypedKeys, TypedValues
 
@@ -378,16 +378,17 @@ class EMTypedDict(_core.TypedDictBase, _container.Container):
         np = _numpy()
         dtype = self._types[0 if of_keys else 1].dtype
         base, shape = dtype.subdtype or (dtype, ())
-        array = np.asarray(objects)
+        array = _casting.present(objects)
         if array.ndim != 1 + len(shape) or array.shape[1:] != shape:
             raise ValueError(
                 f"expected {'keys' if of_keys else 'values'} of type {dtype} one behind the other, "
                 f"found an array of the shape {array.shape}"
             )
-        column, fits = _columns.keys_fitting(array, base)
+        column, fits = _casting.fitting(array, base)
         if not wanted:
-            _columns.refuse_unfitting(array, fits, base)
-        return column.reshape(-1).view("u1"), fits
+            _casting.refuse_unfitting(array, fits, base)
+        # A copy of what lies in the dict itself, which is about to change.
+        return np.ascontiguousarray(column).reshape(-1).view("u1"), fits
 
     def _take(self, keys: Any, default: Any, remove: bool) -> Any:
         packed, fits = self._packed(True, keys, wanted=True)

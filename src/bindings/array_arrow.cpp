@@ -148,7 +148,8 @@ Ref array_capsule(Ref view, std::span<const u64> shape) {
 
 // The format of the elements; null with an error set.
 const char* exported_format(const emd::Array::Type& type) {
-  const char* const format = arrow_format(element_of(type));
+  const bool is_half = type.dtype == "<f2" && type.element_bytes == 2;
+  const char* const format = is_half ? "e" : arrow_format(element_of(type));
   if (!format) {
     PyErr_Format(PyExc_TypeError,
                  "items of dtype %s cannot be handed to Arrow without a copy; use pyarrow.array(a[:])",
@@ -183,7 +184,7 @@ PyObject* array_arrow_array(PyObject* self, PyObject* args, PyObject* kwargs) {
     if (!format) return nullptr;
     const Ref schema = schema_capsule(format, type.shape);
     if (!schema) return nullptr;
-    Ref view(make_array_view(self, false, struct_format(element_of(type))));
+    Ref view(make_array_view(self, false, format));
     if (!view) return nullptr;
     const Ref array = array_capsule(std::move(view), type.shape);
     return array ? PyTuple_Pack(2, schema.get(), array.get()) : nullptr;

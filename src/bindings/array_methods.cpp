@@ -1,5 +1,7 @@
 // The EMArray base type: its methods, which move bytes; those with an underscore are for python/pyrsistence/_array.py.
 #include <algorithm>
+#include <functional>
+#include <vector>
 
 #include "base/errors.h"
 #include "bindings/array_object.h"
@@ -22,6 +24,28 @@ PyObject* out_of_range() {
   PyErr_SetString(PyExc_IndexError, "array index out of range");
   return nullptr;
 }
+
+// Whether some bytes are of both: what is written to one is then read from the other.
+bool overlap(Bytes a, Bytes b) {
+  const std::less<const u8*> before;
+  return !a.empty() && !b.empty() && before(a.data(), b.data() + b.size()) &&
+         before(b.data(), a.data() + a.size());
+}
+
+// Bytes that are read while `written` is written: a copy of them, if they are in there (of a view, say).
+class Apart {
+ public:
+  Apart(Bytes bytes, Bytes written) : bytes_(bytes) {
+    if (!overlap(bytes, written)) return;
+    copy_.assign(bytes.begin(), bytes.end());
+    bytes_ = copy_;
+  }
+  Bytes bytes() const { return bytes_; }
+
+ private:
+  std::vector<u8> copy_;
+  Bytes bytes_;
+};
 
 PyObject* method_append(PyObject* self, PyObject* value) {
   return guarded_object([&]() -> PyObject* {
@@ -47,7 +71,8 @@ PyObject* method_extend(PyObject* self, PyObject* source) {
     emd::Array& array = container.array();
     if (!whole_items(items.size(), array.item_bytes())) return nullptr;
     const u64 at_once = std::max<u64>(1, kBytesAtOnce / array.item_bytes()) * array.item_bytes();
-    Bytes rest = items.bytes();
+    const Apart apart(items.bytes(), array.reachable(array.size()));
+    Bytes rest = apart.bytes();
     while (rest.size() > at_once && array.used_room() != 0) {
       container.change(true, [&] { array.extend(rest.first(at_once)); });
       rest = rest.subspan(at_once);
@@ -126,8 +151,8 @@ bool valid_indices(std::span<const u64> indices, u64 size) {
   return std::all_of(indices.begin(), indices.end(), [size](u64 index) { return index < size; });
 }
 
-std::span<const u64> as_indices(const BytesArgument& argument) {
-  return {reinterpret_cast<const u64*>(argument.data()), argument.size() / sizeof(u64)};
+std::span<const u64> as_indices(Bytes bytes) {
+  return {reinterpret_cast<const u64*>(bytes.data()), bytes.size() / sizeof(u64)};
 }
 
 // _gather(buffer, indices): item indices[i] to place i of the buffer.
@@ -137,7 +162,7 @@ PyObject* method_gather(PyObject* self, PyObject* args) {
     if (!PyArg_ParseTuple(args, "OO", &target, &where)) return nullptr;
     BytesArgument to, index_bytes;
     if (!to.take(target, true) || !index_bytes.take(where)) return nullptr;
-    const std::span<const u64> indices = as_indices(index_bytes);
+    const std::span<const u64> indices = as_indices(index_bytes.bytes());
     ArrayContainer& container = array_container(self);
     bool in_range = false;
     {
@@ -169,20 +194,35 @@ PyObject* method_scatter(PyObject* self, PyObject* args) {
     if (!PyArg_ParseTuple(args, "OO", &where, &source)) return nullptr;
     BytesArgument items, index_bytes;
     if (!index_bytes.take(where) || !items.take(source)) return nullptr;
-    const std::span<const u64> indices = as_indices(index_bytes);
     ArrayContainer& container = array_container(self);
     const Container::Entered entered(container);
     emd::Array& array = container.array();
     const u64 item = array.item_bytes();
+    const Bytes written = array.reachable(0);
+    const Apart source_items(items.bytes(), written), source_indices(index_bytes.bytes(), written);
+    const std::span<const u64> indices = as_indices(source_indices.bytes());
     if (items.size() != indices.size() * item || !valid_indices(indices, array.size())) return out_of_range();
     // Each may touch a page of its own.
     const u64 at_once = kBytesAtOnce / std::max(item, emd::kPageSize) + 1;
     for (u64 done = 0; done < indices.size(); done += at_once) {
       const auto some = indices.subspan(done, std::min<u64>(at_once, indices.size() - done));
-      container.change(some.size() > 1024,
-                       [&] { array.scatter(some, items.bytes().subspan(done * item, some.size() * item)); });
+      container.change(some.size() > 1024, [&] {
+        array.scatter(some, source_items.bytes().subspan(done * item, some.size() * item));
+      });
     }
     Py_RETURN_NONE;
+  });
+}
+
+// _reaches(first, last): whether any byte of the addresses lies in the array.
+PyObject* method_reaches(PyObject* self, PyObject* args) {
+  return guarded_object([&]() -> PyObject* {
+    unsigned long long first = 0, last = 0;
+    if (!PyArg_ParseTuple(args, "KK", &first, &last)) return nullptr;
+    ArrayContainer& container = array_container(self);
+    const Container::Entered entered(container);
+    const Bytes bytes{reinterpret_cast<const u8*>(first), static_cast<std::size_t>(last - first)};
+    return PyBool_FromLong(first < last && overlap(container.array().reachable(0), bytes));
   });
 }
 
@@ -202,9 +242,15 @@ PyObject* method_write(PyObject* self, PyObject* args) {
     const u64 from = static_cast<u64>(start), size = array.size();
     if (start < 0 || from > size || items.size() / item > size - from) return out_of_range();
     const u64 at_once = std::max<u64>(1, kBytesAtOnce / item) * item;
-    for (u64 done = 0; done < items.size(); done += at_once) {
-      const Bytes some = items.bytes().subspan(done, std::min<u64>(at_once, items.size() - done));
-      container.change(some.size() > kLongBytes, [&] { array.set(from + done / item, some); });
+    const u64 pieces = (items.size() + at_once - 1) / at_once;
+    // Items of the array itself move as by memmove(): upwards from their end, so that none is overwritten before its turn.
+    const u8* const to = array.items(from, from).data();
+    const bool upwards =
+        pieces > 1 && overlap(items.bytes(), {to, items.size()}) && std::less<const u8*>()(items.data(), to);
+    for (u64 i = 0; i < pieces; ++i) {
+      const u64 begin = (upwards ? pieces - 1 - i : i) * at_once;
+      const Bytes some = items.bytes().subspan(begin, std::min<u64>(at_once, items.size() - begin));
+      container.change(some.size() > kLongBytes, [&] { array.set(from + begin / item, some); });
     }
     Py_RETURN_NONE;
   });
@@ -272,6 +318,7 @@ PyMethodDef array_methods[] = {
     {"_gather", method_gather, METH_VARARGS, "Fill the buffer with the items at the indices."},
     {"_scatter", method_scatter, METH_VARARGS, "Replace the items at the indices."},
     {"_write", method_write, METH_VARARGS, "Replace the items from start on."},
+    {"_reaches", method_reaches, METH_VARARGS, "Whether any of the addresses is the array's."},
     {"_type", method_type, METH_NOARGS, "Return the dtype's text, its bytes, and the shape of an item."},
     {"_view", method_view, METH_O, "Return an object whose buffer is the items."},
     {"__arrow_c_array__", c_function(array_arrow_array), METH_VARARGS | METH_KEYWORDS,

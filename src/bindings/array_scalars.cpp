@@ -1,6 +1,7 @@
 #include "bindings/array_scalars.h"
 
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <string_view>
@@ -15,6 +16,9 @@ struct Names {
   const char* format;
   const char* arrow;
 };
+// The integer of 8 bytes that NumPy calls int64: of two that are alike, it takes long.
+constexpr const char* kLong = sizeof(long) == 8 ? "l" : "q";
+constexpr const char* kUnsignedLong = sizeof(long) == 8 ? "L" : "Q";
 // In the order of Scalar.
 constexpr std::array<Names, 12> kNames = {{{"", nullptr, nullptr},
                                            {"|b1", "?", nullptr},
@@ -24,8 +28,8 @@ constexpr std::array<Names, 12> kNames = {{{"", nullptr, nullptr},
                                            {"<u2", "H", "S"},
                                            {"<i4", "i", "i"},
                                            {"<u4", "I", "I"},
-                                           {"<i8", "q", "l"},
-                                           {"<u8", "Q", "L"},
+                                           {"<i8", kLong, "l"},
+                                           {"<u8", kUnsignedLong, "L"},
                                            {"<f4", "f", "f"},
                                            {"<f8", "d", "g"}}};
 constexpr std::array<emd::u64, 12> kBytes = {0, 1, 1, 1, 2, 2, 4, 4, 8, 8, 4, 8};
@@ -68,7 +72,14 @@ template <class T>
 bool pack_real(PyObject* value, emd::u8* to) {
   const double number = PyFloat_AsDouble(value);
   if (number == -1.0 && PyErr_Occurred()) return false;
-  emd::store(to, static_cast<T>(number));
+  const T result = static_cast<T>(number);
+  if constexpr (sizeof(T) < sizeof number) {
+    if (std::isinf(result) && !std::isinf(number)) {
+      PyErr_Format(PyExc_OverflowError, "%R is out of bounds for dtype '<f4'", value);
+      return false;
+    }
+  }
+  emd::store(to, result);
   return true;
 }
 

@@ -49,6 +49,8 @@ inline DictContainer& dict_container(PyObject* self) {
 bool is_dict_object(PyObject* object);
 // An iterator over an EMDict: its keys, values or items.
 bool is_dict_iterator(PyObject* object);
+// Whether it is this dict, a view of it, or an iterator over it.
+bool shows_dict(PyObject* object, PyObject* dict);
 
 enum class Part { key, value, item };
 

@@ -101,13 +101,22 @@ bool draw_all(PairGroup& group, ObjectSource& keys, ObjectSource& values) {
   }
 }
 
+// What the dict itself gives is taken before any of it changes.
+Ref apart(DictContainer& container, PyObject* source) {
+  return shows_dict(source, container.self()) ? Ref(PySequence_List(source)) : Ref::borrowed(source);
+}
+
 }  // namespace
 
-bool dict_set_many(DictContainer& container, PyObject* keys, PyObject* values) {
+bool dict_set_many(DictContainer& container, PyObject* given_keys, PyObject* given_values) {
   { const Container::Entered entered(container); }  // a closed one is refused, whatever the arguments are
+  const Ref keys = apart(container, given_keys), values = apart(container, given_values);
+  if (!keys || !values) return false;
   ObjectSource key_source;
   ObjectSource value_source;
-  if (!may_pair(keys, values, "keys") || !key_source.open(keys) || !value_source.open(values)) return false;
+  if (!may_pair(keys.get(), values.get(), "keys") || !key_source.open(keys.get()) ||
+      !value_source.open(values.get()))
+    return false;
   PairGroup group(container);
   if (draw_all(group, key_source, value_source)) {
     group.store();

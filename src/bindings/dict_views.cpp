@@ -5,6 +5,8 @@
 // another process it also makes sure that the record at its position is the one it gave.
 //
 // Threads: what an iterator has reached changes only while its container is entered.
+#include <algorithm>
+#include <iterator>
 #include <new>
 
 #include "base/hash.h"
@@ -37,6 +39,7 @@ struct DictView {
 
 PyTypeObject* g_iterator_type = nullptr;
 PyTypeObject* g_dict_type = nullptr;
+PyTypeObject* g_view_types[3] = {};  // of keys, values, items
 
 DictIterator& iterator_of(PyObject* object) { return *reinterpret_cast<DictIterator*>(object); }
 
@@ -278,13 +281,23 @@ PyObject* dict_reversed(PyObject* self, PyObject*) { return make_iterator(self, 
 
 bool is_dict_iterator(PyObject* object) { return Py_IS_TYPE(object, g_iterator_type); }
 
+bool shows_dict(PyObject* object, PyObject* dict) {
+  const bool is_view = std::any_of(std::begin(g_view_types), std::end(g_view_types),
+                                   [&](PyTypeObject* type) { return PyObject_TypeCheck(object, type); });
+  if (is_dict_iterator(object)) return iterator_of(object).dict.get().get() == dict;
+  return object == dict || (is_view && reinterpret_cast<DictView*>(object)->dict == dict);
+}
+
 bool add_dict_view_types(PyObject* module, PyTypeObject* dict_type) {
   g_dict_type = dict_type;
   g_iterator_type = add_type(module, "DictIterator", iterator_spec);
-  return g_iterator_type &&
-         add_view_type<Part::key>(module, "KeysBase", "pyrsistence._core.KeysBase", keys_contains) &&
-         add_view_type<Part::value>(module, "ValuesBase", "pyrsistence._core.ValuesBase", nullptr) &&
-         add_view_type<Part::item>(module, "ItemsBase", "pyrsistence._core.ItemsBase", items_contains);
+  if (!g_iterator_type) return false;
+  g_view_types[0] = add_view_type<Part::key>(module, "KeysBase", "pyrsistence._core.KeysBase", keys_contains);
+  g_view_types[1] = add_view_type<Part::value>(module, "ValuesBase", "pyrsistence._core.ValuesBase", nullptr);
+  g_view_types[2] =
+      add_view_type<Part::item>(module, "ItemsBase", "pyrsistence._core.ItemsBase", items_contains);
+  return std::all_of(std::begin(g_view_types), std::end(g_view_types),
+                     [](PyTypeObject* type) { return type != nullptr; });
 }
 
 }  // namespace pyr

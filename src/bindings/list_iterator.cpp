@@ -129,6 +129,10 @@ PyType_Spec iterator_spec = {"pyrsistence._core.ListIterator", sizeof(ListIterat
 PyObject* list_iter(PyObject* self) { return make_iterator(self, false); }
 PyObject* list_reversed(PyObject* self, PyObject*) { return make_iterator(self, true); }
 
+bool iterates_over(PyObject* object, PyObject* list) {
+  return Py_IS_TYPE(object, g_iterator_type) && iterator_of(object).list.get().get() == list;
+}
+
 bool add_list_iterator_type(PyObject* module) {
   g_iterator_type = add_type(module, "ListIterator", iterator_spec);
   return g_iterator_type != nullptr;

@@ -217,5 +217,7 @@ PyObject* list_reversed(PyObject* self, PyObject*);
 // Creates the types and adds them to the module; false with an error set.
 bool add_list_types(PyObject* module);
 bool add_list_iterator_type(PyObject* module);
+// Whether it is an iterator over just this list.
+bool iterates_over(PyObject* object, PyObject* list);
 
 }  // namespace pyr

@@ -90,13 +90,22 @@ bool assign_before_error(ListContainer& container, Assignments& group, Py_ssize_
   return false;
 }
 
+// What the list itself gives is taken before any of it changes.
+Ref apart(ListContainer& container, PyObject* source) {
+  const bool own = source == container.self() || iterates_over(source, container.self());
+  return own ? Ref(PySequence_List(source)) : Ref::borrowed(source);
+}
+
 }  // namespace
 
-bool list_set_many(ListContainer& container, PyObject* indices, PyObject* values) {
+bool list_set_many(ListContainer& container, PyObject* given_indices, PyObject* given_values) {
   { const Container::Entered entered(container); }  // a closed one is refused, whatever the arguments are
-  IndexSource index_source(indices);
+  const Ref indices = apart(container, given_indices), values = apart(container, given_values);
+  if (!indices || !values) return false;
+  IndexSource index_source(indices.get());
   ObjectSource value_source;
-  if (!may_pair(indices, values, "indices") || !index_source.open(indices) || !value_source.open(values))
+  if (!may_pair(indices.get(), values.get(), "indices") || !index_source.open(indices.get()) ||
+      !value_source.open(values.get()))
     return false;
   Assignments group;
   while (true) {

@@ -14,10 +14,13 @@ namespace pyr {
 using emd::u64;
 using emd::u8;
 
+// Whether it is an array of numpy.ma, whose buffer says nothing of items that are missing.
+bool is_masked_array(PyObject* object);
+
 class NumberArray {
  public:
   explicit NumberArray(PyObject* object) {
-    if (!PyObject_CheckBuffer(object)) return;
+    if (!PyObject_CheckBuffer(object) || is_masked_array(object)) return;
     if (PyObject_GetBuffer(object, &view_, PyBUF_STRIDED_RO | PyBUF_FORMAT) < 0) {
       PyErr_Clear();
       return;

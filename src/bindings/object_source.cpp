@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "bindings/codec_support.h"
+#include "bindings/number_array.h"
 
 namespace pyr {
 namespace {
@@ -51,11 +52,12 @@ bool runs_none(PyObject* iterator, int nesting) {
   return true;
 }
 
-// Whether the items of an array are given back by tolist() as Python's own, equal to NumPy's.
+// Whether the items of an array are given back by tolist() as Python's own, equal to NumPy's; and None for masked ones.
 bool has_plain_items(PyObject* array) {
   static PyObject* array_type = nullptr;
   PyObject* const type = if_imported(array_type, "numpy", "ndarray");
-  if (!type || !Py_IS_TYPE(array, reinterpret_cast<PyTypeObject*>(type))) return false;
+  if (!type || !(Py_IS_TYPE(array, reinterpret_cast<PyTypeObject*>(type)) || is_masked_array(array)))
+    return false;
   const Ref dimensions(PyObject_GetAttrString(array, "ndim"));
   const Ref dtype(dimensions ? PyObject_GetAttrString(array, "dtype") : nullptr);
   const Ref kind(dtype ? PyObject_GetAttrString(dtype.get(), "kind") : nullptr);
@@ -65,6 +67,12 @@ bool has_plain_items(PyObject* array) {
 }
 
 }  // namespace
+
+bool is_masked_array(PyObject* object) {
+  static PyObject* masked_type = nullptr;
+  PyObject* const type = if_imported(masked_type, "numpy.ma", "MaskedArray");
+  return type && PyObject_TypeCheck(object, reinterpret_cast<PyTypeObject*>(type));
+}
 
 bool ObjectSource::open(PyObject* iterable) {
   if (PyList_CheckExact(iterable) || PyTuple_CheckExact(iterable)) {

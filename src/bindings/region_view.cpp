@@ -1,6 +1,7 @@
 // The view in a RegionView is given up while the handle is entered.
 #include "bindings/region_view.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -51,21 +52,35 @@ void require_steady(Container& container, bool writable) {
                         "it, and use it, inside `with x.snapshot():`, or take a copy");
 }
 
+int refuse_buffer(Py_buffer* buffer, const char* why) {
+  PyErr_SetString(PyExc_BufferError, why);
+  buffer->obj = nullptr;
+  return -1;
+}
+
+// Whether the items lie in Fortran's order as well as in C's: there is no more than one dimension to speak of.
+bool is_fortran_contiguous(const ViewState& state) {
+  const auto long_ones =
+      std::count_if(state.shape.begin(), state.shape.end(), [](Py_ssize_t length) { return length != 1; });
+  return long_ones <= 1 || state.items->view.size() == 0;
+}
+
+// As NumPy's arrays of the same type do it: who does not ask for a shape gets none, and no dimensions.
 int view_get_buffer(PyObject* self, Py_buffer* buffer, int flags) {
   ViewState& state = state_of(self);
-  if ((flags & PyBUF_WRITABLE) != 0 && !state.writable) {
-    PyErr_SetString(PyExc_BufferError, "this view is read-only");
-    buffer->obj = nullptr;
-    return -1;
-  }
+  if ((flags & PyBUF_WRITABLE) != 0 && !state.writable)
+    return refuse_buffer(buffer, "this view is read-only");
+  if ((flags & PyBUF_F_CONTIGUOUS) == PyBUF_F_CONTIGUOUS && !is_fortran_contiguous(state))
+    return refuse_buffer(buffer, "the items lie in C's order, not in Fortran's");
+  const bool with_shape = (flags & PyBUF_ND) != 0;
   buffer->obj = Py_NewRef(self);
   buffer->buf = state.items->view.data();
   buffer->len = static_cast<Py_ssize_t>(state.items->view.size());
   buffer->itemsize = static_cast<Py_ssize_t>(state.items->element_bytes);
   buffer->readonly = !state.writable;
   buffer->format = (flags & PyBUF_FORMAT) != 0 ? state.items->format.data() : nullptr;
-  buffer->ndim = static_cast<int>(state.shape.size());
-  buffer->shape = (flags & PyBUF_ND) != 0 ? state.shape.data() : nullptr;
+  buffer->ndim = with_shape ? static_cast<int>(state.shape.size()) : 0;
+  buffer->shape = with_shape ? state.shape.data() : nullptr;
   buffer->strides = (flags & PyBUF_STRIDES) == PyBUF_STRIDES ? state.strides.data() : nullptr;
   buffer->suboffsets = nullptr;
   buffer->internal = nullptr;

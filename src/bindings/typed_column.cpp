@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "bindings/codec_support.h"
 
@@ -43,6 +44,50 @@ void put_canonical_half(const u8* from, u8* to) {
   const emd::u16 bits = emd::load<emd::u16>(from);
   const emd::u16 magnitude = bits & 0x7fff;
   emd::store(to, magnitude > 0x7c00 ? emd::u16{0x7e00} : magnitude == 0 ? emd::u16{0} : bits);
+}
+
+// Null without an error if it has no such attribute.
+Ref attribute(PyObject* object, const char* name) {
+  Ref found(PyObject_GetAttrString(object, name));
+  if (!found && PyErr_ExceptionMatches(PyExc_AttributeError)) PyErr_Clear();
+  return found;
+}
+
+// Of a complex number, Python's or NumPy's, its real part; of any other object itself. Null where there is an imaginary
+// part, or with an error set.
+Ref without_imaginary_zero(PyObject* object) {
+  if (PyFloat_Check(object) || PyLong_Check(object) || !attribute(object, "__complex__"))
+    return PyErr_Occurred() ? Ref() : Ref::borrowed(object);
+  const Ref imaginary = attribute(object, "imag");
+  const int nonzero = imaginary ? PyObject_IsTrue(imaginary.get()) : PyErr_Occurred() ? -1 : 0;
+  return nonzero == 0 ? attribute(object, "real") : Ref();
+}
+
+bool is_complex(PyObject* object) {
+  if (PyComplex_Check(object)) return true;
+  const Ref real = attribute(object, "__complex__") ? attribute(object, "real") : Ref();
+  PyErr_Clear();
+  return real && Py_TYPE(real.get()) != Py_TYPE(object);  // NumPy's
+}
+
+// Larger ones are in no column, and may be too large for memory, as Decimal("1e999999999") is.
+constexpr double kMostOfAnInteger = 0x1p65;
+
+// The int that a number of another type equals: a float, a Decimal, a Fraction, NumPy's numbers. Null without an error if
+// it equals none.
+Ref equal_integer(PyObject* object) {
+  const Ref number = without_imaginary_zero(object);
+  const PyNumberMethods* const methods = number ? Py_TYPE(number.get())->tp_as_number : nullptr;
+  if (!methods || !methods->nb_float) return Ref();  // a str can be parsed, but is no number
+  const double near = PyFloat_AsDouble(number.get());
+  if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_ValueError) &&
+      !PyErr_ExceptionMatches(PyExc_OverflowError) && !PyErr_ExceptionMatches(PyExc_TypeError))
+    return Ref();
+  const bool none = PyErr_Occurred() || !(std::abs(near) <= kMostOfAnInteger);
+  PyErr_Clear();
+  Ref integer(none ? nullptr : PyNumber_Long(number.get()));
+  const int equal = integer ? PyObject_RichCompareBool(object, integer.get(), Py_EQ) : 0;
+  return equal == 1 ? std::move(integer) : Ref();
 }
 
 bool is_numpy_bool(PyObject* object) { return std::strncmp(Py_TYPE(object)->tp_name, "numpy.bool", 10) == 0; }
@@ -148,9 +193,9 @@ bool Column::encode(PyObject* object, u8* to) const {
 Ref Column::integer_of(PyObject* object) const {
   if (PyIndex_Check(object)) return Ref(PyNumber_Index(object));
   if (of_keys_ && is_numpy_bool(object)) return Ref(PyLong_FromLong(PyObject_IsTrue(object)));
-  if (of_keys_ && PyFloat_Check(object)) {
-    const double value = PyFloat_AS_DOUBLE(object);
-    if (std::isfinite(value) && value == std::floor(value)) return Ref(PyLong_FromDouble(value));
+  if (of_keys_) {
+    Ref integer = equal_integer(object);
+    if (integer || PyErr_Occurred()) return integer;
   }
   refuse_type(object, "an int");
   return Ref();
@@ -200,8 +245,14 @@ bool Column::encode_boolean(PyObject* object, u8* to) const {
 }
 
 bool Column::encode_real(PyObject* object, u8* to) const {
-  if (PyComplex_Check(object) || PyUnicode_Check(object) || PyBytes_Check(object))
-    return refuse_type(object, "a float");
+  Ref real;
+  if (!PyFloat_Check(object) && !PyLong_Check(object)) {
+    const bool text = PyUnicode_Check(object) || PyBytes_Check(object);
+    real = text || (!of_keys_ && is_complex(object)) ? Ref() : without_imaginary_zero(object);
+    if (!real && PyErr_Occurred()) return false;
+    if (!real) return refuse_type(object, "a float");
+    object = real.get();
+  }
   const double value = PyFloat_AsDouble(object);
   if (value == -1.0 && PyErr_Occurred()) return false;
   if (bytes_ == 8) {

@@ -301,7 +301,7 @@ void Committer::commit() {
     for (const auto& [id, region] : state_.regions) check_unmarked(*region);
   }
   if (nothing_changed()) {
-    store_.dirty_ = stored_through();
+    store_.become_clean(stored_through());
     return;
   }
   checkpoint_before();
@@ -330,7 +330,7 @@ void Committer::commit() {
     state_.dropped_regions.clear();
     Catalogue(store_).load_free_entries();
   }
-  store_.dirty_ = stored_through();
+  store_.become_clean(stored_through());
   store_.dirty_pages_ = 0;
   ++state_.commits;
   unmap_released();
@@ -414,7 +414,7 @@ void Committer::roll_back() {
     }
   });
   state_.new_files = false;
-  store_.dirty_ = stored_through();
+  store_.become_clean(stored_through());
   store_.dirty_pages_ = 0;
   Catalogue(store_).reload();
   for (const auto& [owner, callback] : state_.rollback_callbacks) callback();

@@ -29,7 +29,7 @@ Region::View Region::view(u64 offset, u64 length, bool writable) {
     adopt();
   }
   std::shared_ptr<Exports> exports = content.add_view(offset + length, writable);
-  if (writable) state_->store.dirty_ = true;
+  if (writable) state_->store.become_dirty();
   return View(state_->store, std::move(exports), window_ + offset, length, writable);
 }
 
@@ -66,7 +66,7 @@ Region::View::~View() {
     --exports_->views;
     return;
   }
-  if (writable_) store_->dirty_ = true;
+  if (writable_) store_->become_dirty();
   exports_->content->end_view(writable_);
 }
 

@@ -92,6 +92,16 @@ void Store::require_writable() const {
   if (attention_ & (kClosed | kForked | kReadOnly | kFailed)) refuse();
 }
 
+void Store::become_dirty() {
+  if (!dirty_) state_->dirty_since = platform::coarse_seconds();
+  dirty_ = true;
+}
+
+void Store::become_clean(bool stored_through) {
+  dirty_ = false;
+  if (stored_through) become_dirty();
+}
+
 void Store::begin_operation() {
   if (operations_ == 0) {
     if (__builtin_expect(attention_.load(std::memory_order_relaxed) != 0, 0)) {

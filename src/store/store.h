@@ -288,6 +288,10 @@ class Store {
   // nothing committed refers to; and space that has died.
   std::unique_ptr<Content> create_content();
   void discard_file(FileId id) noexcept;
+  // Something may change, or have changed, since the last commit: the commit interval begins, unless it has.
+  void become_dirty();
+  // After a commit or a rollback; `stored_through`: views may change bytes without a call, from now on.
+  void become_clean(bool stored_through);
   void note_dead(u64 bytes);
   void note_dirty_page() {
     if (__builtin_expect(++dirty_pages_ >= dirty_bound_, 0)) note_many_dirty_pages();

@@ -10,6 +10,7 @@
 // Threads: as the store's. Mutating calls run inside an Operation of the caller.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -64,6 +65,12 @@ class Array {
   Bytes items(u64 from, u64 to) const {
     EMD_DCHECK(from <= to && to <= size());
     return {region_.data() + offset_of(from), (to - from) * item_bytes_};
+  }
+  // The addresses of items from this one on, and behind the last those that views may have: an item that is written
+  // lies there. Precondition: from <= size().
+  Bytes reachable(u64 from) const {
+    const u64 end = std::max(region_.size(), region_.viewed_end());
+    return {region_.data() + offset_of(from), end - offset_of(from)};
   }
   // The items as T. Precondition: sizeof(T) is item_bytes().
   template <class T>

@@ -269,6 +269,72 @@ def test_searching():
     assert [3, 4] in blocks and [1, 4] not in blocks and blocks.index([3, 4]) == 1
 
 
+def test_searching_for_what_is_no_item():
+    numbers = em.EMArray(None, "i8", [1, 2])
+    blocks = em.EMArray(None, "i2", [[1, 2], [3, 4]], shape_tail=2)
+    structures = em.EMArray(None, [("a", "i4"), ("b", "f8")], [(1, 2)])
+    texts = em.EMArray(None, "U3", ["abc"])
+    assert (1, 2) in structures and "abc" in texts and [1, 2] in blocks and 1 in numbers
+    for a in (numbers, blocks, structures, texts):
+        for wrong in (
+            [1, 2, 3],
+            [[1], [2, 3]],
+            [],
+            (1,),
+            {},
+            object(),
+            None,
+            b"abc",
+            [[3, 4], [1, 2]],
+            10**40,
+        ):
+            assert wrong not in a and a.count(wrong) == 0
+            with pytest.raises(ValueError, match="not in"):
+                a.index(wrong)
+    assert [1, 2] not in numbers and "x" not in structures
+
+
+def test_dots_and_fields():
+    kind = np.dtype([("a", "i4"), ("b", "f8", (2,)), ("c", "S3")])
+    rows = np.zeros(200_000, kind)
+    rows["a"] = np.arange(len(rows))
+    a = em.EMArray(None, kind, rows)
+    for key in (..., (...,), (slice(3), ...), "a", "b", "c", ["c", "a"], ["b"], (..., slice(5))):
+        assert a[key].dtype == rows[key].dtype and (a[key] == rows[key]).all()
+    a[...] = rows[::-1]
+    rows[...] = rows[::-1].copy()
+    for key, value in (("a", 7), ("b", [1, 2]), ("b", np.arange(400_000).reshape(-1, 2)), ("c", rows["c"])):
+        a[key] = rows[key] = value
+        same(a[:], rows)
+    a[["c", "a"]] = rows[["c", "a"]] = np.array((b"x", 1), [("c", "S3"), ("a", "i4")])
+    same(a[:], rows)
+    for wrong, error in (("d", ValueError), (["a", "d"], ValueError), ((0, "a"), IndexError)):
+        with pytest.raises(error):
+            a[wrong]
+        with pytest.raises(error):
+            a[wrong] = 0
+    values = np.arange(24).reshape(2, 3, 4)
+    blocks = em.EMArray(None, None, values)
+    for key in (
+        (..., 0),
+        (0, ...),
+        (..., 1, slice(2)),
+        (1, ..., 2),
+        (slice(None), ..., [1, 2]),
+        (0, 1, 2, ...),
+    ):
+        np.testing.assert_array_equal(blocks[key], values[key])
+        blocks[key] = values[key] = -values[key].copy()
+        same(blocks[:], values)
+    for wrong in ((0, 0, 0, 0), (..., ...), "a", ["a"]):
+        with pytest.raises(IndexError):
+            blocks[wrong]
+        with pytest.raises(IndexError):
+            blocks[wrong] = 1
+    with pytest.raises(IndexError):
+        em.EMArray(None, "i4", [1])[0, 0]
+
+
 def test_copies_and_repr(path):
     a = em.EMArray(path, "i2", range(12))
     assert type(a.copy()) is np.ndarray and a.copy().flags.owndata
@@ -411,6 +477,28 @@ def test_a_rollback_undoes_what_was_stored_through_a_view(path):
     a.close()
     with em.EMArray(path) as a:
         assert a[:4].tolist() == [5, 6, 7, 3] and a.verify() == []
+
+
+def test_a_view_does_not_hurry_commits(path):
+    """The commit interval begins when a writable view is made, goes, or is kept by a commit; not in 1970."""
+    with em.EMArray(path, "i8", range(10), commit_interval=1000) as a:
+        a.commit()
+        view = a.view(writable=True)
+        a.append(1)
+        view[0] = 5
+        a.commit()
+        before = a.stats()["commits"]
+        a.append(2)
+        del view
+        a.append(3)
+        view = a.view(writable=True)
+        a.append(4)
+        del view
+        gc.collect()
+        a.append(5)
+        assert a.stats()["commits"] == before
+    with em.EMArray(path) as a:
+        assert a.tolist() == [5, *range(1, 10), 1, 2, 3, 4, 5]
 
 
 def test_views_outlive_the_array(path):
