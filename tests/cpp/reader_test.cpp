@@ -6,10 +6,13 @@
 
 #include <fstream>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <random>
+#include <stdexcept>
 #include <string>
+#include <thread>
 
 #include "scratch.h"
 #include "store/store.h"
@@ -91,7 +94,8 @@ void write_generation(Store& store, Dict& dict, u64 generation) {
 }
 
 struct Writer {
-  explicit Writer(const std::string& path) : store(Store::open(path, options(Mode::append))) {
+  explicit Writer(const std::string& path) : Writer(Store::open(path, options(Mode::append))) {}
+  explicit Writer(std::unique_ptr<Store> opened) : store(std::move(opened)) {
     member = store->find("");
     if (member == nullptr) member = store->create("", Kind::dict, Dict::kRegionCount);
     store->acquire(*member);
@@ -177,6 +181,64 @@ TEST(Reader, ASnapshotIsOneStateOverManyLooks) {
   writer.commit(2);  // waits for it
   go_on.send();
   EXPECT_EQ(child.wait(), 0);
+}
+
+// What ends a wait comes through, and all is as before it: nothing was committed, readers are not kept out.
+TEST(Reader, AWaitThatIsGivenUpLeavesAllAsItWas) {
+  struct GivenUp {};
+  const Scratch scratch;
+  Writer(scratch.path("s")).commit(1);
+  bool gives_up = true;
+  StoreOptions patient = options(Mode::append);
+  patient.snapshot_timeout_seconds = patient.lock_timeout_seconds = 3600;
+  patient.pause = [&](std::chrono::microseconds time) {
+    if (gives_up) throw GivenUp();
+    std::this_thread::sleep_for(time);
+  };
+  Signal held, go_on, opened;
+  Child child([&] {
+    {
+      const Writer other(scratch.path("s"));
+      held.send();
+      go_on.wait();
+    }
+    Reader reader(scratch.path("s"));
+    opened.wait();
+    reader.store->take_snapshot();
+    held.send();
+    go_on.wait();
+    const bool one_state = reader.look() == 1;
+    reader.store->end_snapshot();
+    reader.store->take_snapshot();  // which no intent prevents
+    reader.store->end_snapshot();
+    return one_state && reader.look() == 1 ? 0 : 2;
+  });
+  held.wait();
+  EXPECT_THROW(Store::open(scratch.path("s"), patient), GivenUp);
+  go_on.send();
+  gives_up = false;
+  Writer writer(Store::open(scratch.path("s"), patient));
+  opened.send();
+  held.wait();
+  gives_up = true;
+  EXPECT_THROW(writer.commit(2), GivenUp);
+  go_on.send();
+  EXPECT_EQ(child.wait(), 0);
+  writer.store->commit();
+  EXPECT_EQ(writer.store->stats().dirty_bytes, 0u);
+}
+
+TEST(Reader, TimesThatAreNoneAreRefused) {
+  const Scratch scratch;
+  for (const double seconds : {-1.0, std::numeric_limits<double>::quiet_NaN()}) {
+    for (double StoreOptions::*time :
+         {&StoreOptions::lock_timeout_seconds, &StoreOptions::snapshot_timeout_seconds,
+          &StoreOptions::read_timeout_seconds}) {
+      StoreOptions wrong;
+      wrong.*time = seconds;
+      EXPECT_THROW(Store::open(scratch.path("s"), wrong), std::invalid_argument);
+    }
+  }
 }
 
 // A writer that opens what the last one has closed changes nothing yet.

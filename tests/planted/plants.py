@@ -139,7 +139,7 @@ PLANTS = (
         (
             (
                 "src/store/committer.cpp",
-                "    if (content.size > content.fresh_begin) sync_or_fail(*content.file);\n",
+                "    or_fail([&] { state_.background.settle(*content.file); });\n    sync_or_fail(*content.file);\n",
                 "",
             ),
         ),
@@ -232,7 +232,7 @@ PLANTS = (
     Plant(
         "a page is not tested before it is sealed anew",
         "damage gets a sound page's checksum",
-        (("src/store/committer.cpp", "        require_sound(content, page);\n", ""),),
+        (("src/store/committer.cpp", "    require_sound(content, pages[i]);\n", ""),),
         "Verify.*",
     ),
     Plant(
@@ -252,6 +252,12 @@ PLANTS = (
             ),
         ),
         "Reader.SeesWholeCommitsInOrderBesideAWriter:Reader.OutlivesKilledWriters",
+    ),
+    Plant(
+        "a commit does not wait for snapshots",
+        "a reader's snapshot changes under its hands",
+        (("src/store/reader_table.cpp", "    table_.wait_for_snapshots(patience);\n", ""),),
+        "Reader.ASnapshotIsOneStateOverManyLooks",
     ),
     Plant(
         "an edge is put into one list before there is room in the other",

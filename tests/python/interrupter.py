@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import copy
+import importlib
 import os
 import pathlib
 import pickle
@@ -566,6 +567,8 @@ def in_a_thread(call, delay):
 
 def run(kind, seed, interrupts, in_threads=False, steps_at_most=None):
     """Until so many interrupts have come; returns how many steps that took. Errors: Failure."""
+    if kind in ("typed", "array", "graph"):
+        importlib.import_module("numpy")  # once interrupted, it cannot be imported again
     rng = random.Random(f"{seed}:{kind}")
     old = signal.signal(signal.SIGALRM, _handler)
     old_folder, steps = tempfile.tempdir, 0

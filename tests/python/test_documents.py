@@ -98,3 +98,12 @@ def test_the_format_described_is_the_one_written():
     assert f"Version {version}. " in text
     assert f"| format version | {version} |" in text
     assert f"- **{version}**: " in text
+
+
+def test_planted_bugs_find_their_place():
+    """Each text that a plant replaces stands once in the sources; else `make planted` cannot run."""
+    from plants import PLANTS
+
+    for plant in PLANTS:
+        for file, old, _ in plant.substitutions:
+            assert text_of(file).count(old) == 1, f"{plant.name}: {old!r} in {file}"
