@@ -133,6 +133,11 @@ def show_build(facts: dict[str, Any], budget: int) -> None:
     print(f"{counts['blocks']:,} basic blocks with {counts['edges of the flow']:,} edges,", end=" ")
     print(f"{facts['switches']:,} switches,")
     print(f"{counts['functions']:,} functions with {counts['edges of the call graph']:,} edges of calls")
+    if not facts["reads_calls"]:
+        print(f"  not read of {facts['machine']} code: jumps and calls, so that each function is one block")
+    if facts["not understood"]:
+        told = ", ".join(f"{count:,} {what}" for what, count in facts["not understood"].items())
+        print(f"  not understood: {told}")
     lasted = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in history.lasted().items())
     print(f"  {history.seconds:.1f} s: {lasted}")
     each = facts["disk_bytes"] / counts["instructions"]

@@ -8,6 +8,7 @@ next block within the function; a jump to another function's first instruction i
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,36 +19,40 @@ from numpy.typing import NDArray
 
 from .image import Image, Section
 from .kinds import Kind
+from .leaders import settle
 from .members import CODE, FUNCTION, FUNCTION_HEAD, HEAD, LEADER, Program
 from .switches import Switches
 
 _SPAN_BYTES = 1 << 20
-_NO_MARKS = np.uint8(0xFF & ~(LEADER | FUNCTION_HEAD))
 _FLOW = np.dtype([("source", "u8"), ("target", "u8"), ("kind", "u1"), ("address", "u8")])
 _CALL = np.dtype([("caller", "u8"), ("callee", "u8"), ("kind", "u1"), ("address", "u8"), ("count", "u4")])
 
 
-def connect(image: Image, program: Program, advance: Callable[[int], object]) -> dict[str, int]:
-    """Fills the graphs of blocks and of calls, and the functions. `advance` is told of bytes done."""
+def connect(image: Image, program: Program, advance: Callable[[int], object]) -> dict[str, Any]:
+    """Fills the graphs of blocks and of calls, and the functions. `advance` is told of bytes done.
+
+    Returns how many switches were found, and what has no target that could be told.
+    """
     transfers = _Transfers(program.transfers)
-    switches = 0
+    switches, unknown = 0, Counter[str]()
     for section in image.sections:
         for begin, end in _spans(program, section):
-            flags = program.flags[begin:end]
-            _settle(flags, begin == section.address)
-            span = _Span(begin, flags, transfers.before(end))
+            flags, within = program.flags[begin:end], transfers.before(end)
+            settle(flags, begin, within, begin == section.address)
+            span = _Span(begin, flags, within)
             if span.functions.size:
                 tables = _find_switches(image, program, span)
-                _store(span, tables, program)
+                unknown.update(_store(span, tables, program))
                 switches += np.unique(tables["address"]).size
             program.flags[begin:end] = flags
             advance(end - begin)
-    return {"switches": switches}
+    return {"switches": switches, "not understood": dict(unknown)}
 
 
 def _find_switches(image: Image, program: Program, span: _Span) -> NDArray[np.void]:
     """The jumps of the span by tables, with their targets, which it marks as leaders."""
-    jumps = span.transfers[(span.transfers["kind"] == Kind.JUMP) & (span.transfers["target"] == 0)]
+    is_jump = np.isin(span.transfers["kind"], (Kind.JUMP, Kind.BRANCH))
+    jumps = span.transfers[is_jump & (span.transfers["target"] == 0)]
     found = Switches(image, program, span.begin, span.flags).find(jumps["address"], span.functions)
     span.flags[found["target"] - np.uint64(span.begin)] |= LEADER
     return found
@@ -61,17 +66,6 @@ def _spans(program: Program, section: Section) -> Iterator[tuple[int, int]]:
         end = last if found is None else found
         yield begin, end
         begin = end
-
-
-def _settle(flags: NDArray[np.uint8], is_first: bool) -> None:
-    """Takes back marks where no instruction begins; marks code behind data, and the first of a section."""
-    heads = (flags & (HEAD | CODE)) == HEAD | CODE
-    flags[~heads] &= _NO_MARKS
-    behind_data = heads.copy()
-    behind_data[1:] &= (flags[:-1] & CODE) == 0
-    flags[behind_data] |= LEADER
-    if is_first and heads.any():
-        flags[heads.argmax()] |= LEADER | FUNCTION_HEAD
 
 
 class _Transfers:
@@ -125,7 +119,8 @@ class _Span:
         return found
 
 
-def _store(span: _Span, tables: NDArray[np.void], program: Program) -> None:
+def _store(span: _Span, tables: NDArray[np.void], program: Program) -> dict[str, int]:
+    """Stores what is known of the span; returns what is not, as counts."""
     last = span.heads[span.heads.searchsorted(np.append(span.leaders[1:], np.uint64(span.end))) - 1]
     kinds, targets = _ends(span, last)
     jumps = np.flatnonzero(np.isin(kinds, (Kind.JUMP, Kind.BRANCH)) & (targets != 0))
@@ -146,8 +141,12 @@ def _store(span: _Span, tables: NDArray[np.void], program: Program) -> None:
     program.flow.add_nodes_from(span.leaders.tolist())
     program.flow.add_edges_from(flow[flow["source"].argsort(kind="stable")])
     program.calls.add_nodes_from(span.functions.tolist())
-    program.calls.add_edges_from(_calls(span, program, last[tails], targets[tails]))
+    called = span.transfers[(span.transfers["kind"] == Kind.CALL) & (span.transfers["target"] != 0)]
+    marks = span.flags_at(called["target"], program)
+    is_known = (marks & (FUNCTION_HEAD | HEAD | CODE)) == FUNCTION_HEAD | HEAD | CODE
+    program.calls.add_edges_from(_calls(span, called[is_known], last[tails], targets[tails]))
     program.functions.set_many(span.functions, _functions(span))
+    return _not_understood(span.transfers, tables, int(np.count_nonzero((marks & CODE) == 0)))
 
 
 def _flow(
@@ -181,13 +180,22 @@ def _falls(span: _Span, kinds: NDArray[np.uint8]) -> NDArray[np.int64]:
     return np.flatnonzero(goes_on & touches & (numbers[1:] == numbers[:-1]))
 
 
+def _not_understood(
+    transfers: NDArray[np.void], tables: NDArray[np.void], out_of_code: int
+) -> dict[str, int]:
+    is_computed, kinds = transfers["target"] == 0, transfers["kind"]
+    jumps = transfers["address"][is_computed & (kinds == Kind.JUMP)]
+    return {
+        "jumps through pointers": int(np.count_nonzero(~np.isin(jumps, tables["address"]))),
+        "calls through pointers": int(np.count_nonzero(is_computed & (kinds == Kind.CALL))),
+        "calls out of the code": out_of_code,
+    }
+
+
 def _calls(
-    span: _Span, program: Program, tails: NDArray[np.uint64], tail_targets: NDArray[np.uint64]
+    span: _Span, rows: NDArray[np.void], tails: NDArray[np.uint64], tail_targets: NDArray[np.uint64]
 ) -> NDArray[np.void]:
     """One row for each function and another that it calls, with the first place where it does."""
-    rows = span.transfers[(span.transfers["kind"] == Kind.CALL) & (span.transfers["target"] != 0)]
-    wanted = FUNCTION_HEAD | HEAD | CODE
-    rows = rows[(span.flags_at(rows["target"], program) & wanted) == wanted]
     sites = np.concatenate((rows["address"], tails))
     callees = np.concatenate((rows["target"], tail_targets))
     kinds = np.repeat(np.array([Kind.CALL, Kind.TAIL], "u1"), (rows.size, tails.size))

@@ -1,34 +1,27 @@
-"""An ELF file: its executable sections and their bytes."""
+"""An ELF file: its executable sections and their bytes, as they are when the program is loaded."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from bisect import bisect_right
+from dataclasses import replace
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
-from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 
-from . import machine
+from . import machine, relocations, sections
+from .sections import Section
 
 _MAGIC = b"\x7fELF"
 # Of a section's end; addresses behind an instruction are computed in 64 bits.
 _HIGHEST = 2**64 - 2**16
+_ARM_BE8 = 0x00800000
 
 
 class ImageError(Exception):
     """The file cannot be disassembled; the message says why, and what to do."""
-
-
-@dataclass(frozen=True)
-class Section:
-    """An executable section: where it is in the file, and at which address it is loaded."""
-
-    name: str
-    address: int
-    offset: int
-    size: int
 
 
 class Image:
@@ -54,28 +47,44 @@ class Image:
         if self._file.read(len(_MAGIC)) != _MAGIC:
             raise ImageError(f"{self.path} is not an ELF file: name a program or a library")
         try:
+            self.elf = ELFFile(self._file)
+            self._require_program()
             self._read_sections()
+        except ImageError:
+            raise
         except Exception as error:  # a damaged header makes pyelftools raise whatever it stumbles over
             raise ImageError(f"{self.path} is damaged ({error}): take a whole copy of it") from error
         self._check()
 
+    def _require_program(self) -> None:
+        """Refuses what is no code of a machine known here, linked or that can be."""
+        self.e_machine: str = self.elf["e_machine"]
+        if not machine.known(self.e_machine):
+            raise ImageError(
+                f"{self.path} is for {self.e_machine}, which disassembly/machine.py does not know"
+            )
+        if self.elf["e_type"] == "ET_CORE":
+            raise ImageError(f"{self.path} is a core dump: name the program that it is of")
+        if self.elf["e_type"] == "ET_REL" and not relocations.known(self.e_machine):
+            raise ImageError(
+                f"{self.path} is a relocatable file (an object or a kernel module): where its calls lead to "
+                "is known when it is linked, which disassembly/relocations.py cannot do for "
+                f"{self.e_machine}; link it, as by `ld -o program`, and name the program"
+            )
+
     def _read_sections(self) -> None:
-        self.elf = ELFFile(self._file)
+        self.entry: int = self.elf["e_entry"]
         # Once: each walk over them has pyelftools read all hash tables again.
         self.all_sections = list(self.elf.iter_sections())
-        self.e_machine: str = self.elf["e_machine"]
-        self.entry: int = self.elf["e_entry"]
-        self.sections = [
-            Section(section.name, section["sh_addr"], section["sh_offset"], section["sh_size"])
-            for section in self.all_sections
-            if section["sh_flags"] & SH_FLAGS.SHF_EXECINSTR
-            and section["sh_type"] != "SHT_NOBITS"
-            and section["sh_size"] > 0
-        ]
-        self._loaded = [
-            (segment["p_vaddr"], segment["p_filesz"], segment["p_offset"])
-            for segment in self.elf.iter_segments("PT_LOAD")
-        ]
+        # Of a relocatable file; None of one that came linked.
+        self.linked: relocations.Linked | None = None
+        if self.elf["e_type"] == "ET_REL":
+            self.linked = relocations.Linked(self.elf, self.all_sections)
+            self.sections = self.linked.code
+            self._loaded = list(self.linked.sections.values())
+        else:
+            self.sections = sections.executable(self.elf, self.all_sections)
+            self._loaded = sections.loaded(self.elf)
 
     def _check(self) -> None:
         if not self.sections:
@@ -84,11 +93,8 @@ class Image:
             )
         self._check_places()
         if self.sections_overlap():
-            raise ImageError(f"{self.path} has overlapping sections (an object file?): name a linked program")
-        if not machine.known(self.e_machine):
-            raise ImageError(
-                f"{self.path} is for {self.e_machine}, which disassembly/machine.py does not know"
-            )
+            raise ImageError(f"{self.path} is damaged: it has sections that overlap; take another copy of it")
+        self._begins = [section.address for section in self.sections]
 
     def _check_places(self) -> None:
         """A header that is cut short or damaged may say anything of where its sections are."""
@@ -106,13 +112,26 @@ class Image:
                 )
 
     def sections_overlap(self) -> bool:
-        """Whether two executable sections share addresses, as those of object files (all at 0) do."""
+        """Whether two executable sections share addresses."""
         self.sections.sort(key=lambda section: section.address)
         return any(a.address + a.size > b.address for a, b in pairwise(self.sections))
 
-    @property
+    @cached_property
     def machine(self) -> machine.Machine:
-        return machine.machine_of(self.e_machine, self.elf.little_endian)
+        return machine.machine_of(self.e_machine, self.code_is_little_endian)
+
+    @property
+    def code_is_little_endian(self) -> bool:
+        """Of ARM files with EF_ARM_BE8 only the data is big-endian."""
+        is_be8 = self.e_machine == "EM_ARM" and bool(self.elf["e_flags"] & _ARM_BE8)
+        return is_be8 or bool(self.elf.little_endian)
+
+    @cached_property
+    def global_table(self) -> int:
+        """The address of the global offset table, by its section or as the dynamic linker knows it; or 0."""
+        places = {section.name: section["sh_addr"] for section in self.all_sections}
+        tags = [tag for part in self.elf.iter_segments("PT_DYNAMIC") for tag in part.iter_tags("DT_PLTGOT")]
+        return int(places.get(".got.plt") or places.get(".got") or (tags[0]["d_ptr"] if tags else 0))
 
     @property
     def code_bytes(self) -> int:
@@ -120,7 +139,8 @@ class Image:
 
     def contains(self, address: int) -> bool:
         """Whether there is code at the address."""
-        return any(s.address <= address < s.address + s.size for s in self.sections)
+        number = bisect_right(self._begins, address) - 1
+        return number >= 0 and address < self.sections[number].end
 
     def clip(self, code_bytes: int) -> None:
         """Keeps so many bytes of code, the first ones, and leaves out the rest."""
@@ -130,29 +150,37 @@ class Image:
                 kept.append(replace(section, size=min(section.size, code_bytes)))
             code_bytes -= section.size
         self.sections = kept
+        self._begins = [section.address for section in kept]
 
-    def start(self) -> int:
+    def start(self) -> int | None:
         """The entry point, or, where there is none (most libraries), the first byte of code."""
-        if self.contains(self.entry):
-            return self.entry
+        if self.linked is not None:
+            return None
+        entry = self.entry & ~self.machine.mode_bit
+        if self.contains(entry):
+            return entry
         return next((s.address for s in self.sections if s.name == ".text"), self.sections[0].address)
 
     def read(self, section: Section, offset: int, size: int) -> bytes:
         """At most `size` bytes of the section. Errors: ImageError if the file ends before."""
         expected = min(size, section.size - offset)
-        self._file.seek(section.offset + offset)
-        code = self._file.read(expected)
+        code = self._bytes(section, offset, expected)
         if len(code) < expected:
             raise ImageError(f"{self.path} is cut short in section {section.name}: take a whole copy of it")
         return code
 
     def bytes_at(self, address: int, size: int) -> bytes:
         """At most `size` bytes that are loaded at the address; fewer where less is in the file."""
-        for begin, file_bytes, offset in self._loaded:
-            if begin <= address < begin + file_bytes:
-                self._file.seek(offset + address - begin)
-                return self._file.read(min(size, begin + file_bytes - address))
+        for section in self._loaded:
+            if section.address <= address < section.end:
+                return self._bytes(section, address - section.address, min(size, section.end - address))
         return b""
+
+    def _bytes(self, section: Section, offset: int, size: int) -> bytes:
+        if section.data is not None:
+            return section.data[offset : offset + size]
+        self._file.seek(section.offset + offset)
+        return self._file.read(size)
 
     def close(self) -> None:
         self._file.close()

@@ -24,16 +24,18 @@ def list_code(image: Image, program: Program, advance: Callable[[int], object]) 
     _mark(program, image, function_addresses(image).tolist(), FUNCTION_HEAD | LEADER)
     decoder = Decoder(image.machine)
     mix: Counter[int] = Counter()
-    references = 0
+    references = no_code = 0
     for piece in sweep(image, decoder):
         _store(piece, program)
         _flag(piece, program, image)
         mix.update(dict(enumerate(np.bincount(piece.mnemonics).tolist())))
         references += piece.references.size
+        no_code += int(piece.sizes[piece.is_data].sum(dtype="i8"))
         advance(piece.end - piece.begin)
     program.mnemonics.extend(decoder.mnemonics)
     counts = {decoder.mnemonics[number]: count for number, count in mix.items() if count}
-    return {"instructions": mix.total(), "references": references, "mix": counts}
+    facts = {"instructions": mix.total(), "references": references, "mix": counts}
+    return {**facts, "bytes that are no instruction": no_code}
 
 
 def _store(piece: Piece, program: Program) -> None:
@@ -63,23 +65,38 @@ def _transfers(piece: Piece) -> NDArray[np.void]:
 def _flag(piece: Piece, program: Program, image: Image) -> None:
     """Marks the bytes of the piece, and wherever its jumps and calls lead to."""
     flags = program.flags[piece.begin : piece.end]
-    flags |= np.repeat(np.where(piece.is_data, DATA, CODE).astype("u1"), piece.sizes)
+    flags |= _flags_of_bytes(piece)
     flags[piece.addresses - np.uint64(piece.begin)] |= HEAD
-    # A call does not end a block: it mostly comes back.
-    ends = (piece.kinds != 0) & (piece.kinds != Kind.DATA) & (piece.kinds != Kind.CALL)
-    behind = (piece.addresses + piece.sizes)[ends]
-    goes = piece.references["kind"] != Kind.DATA
-    calls = piece.references["kind"] == Kind.CALL
-    targets = piece.references["target"]
-    for addresses, wanted in (
-        (behind, LEADER),
-        (targets[goes & ~calls], LEADER),
-        (targets[calls], LEADER | FUNCTION_HEAD),
-    ):
+    kinds = piece.references["kind"]
+    goes = piece.references["target"][(kinds != Kind.DATA) & (kinds != Kind.CALL)]
+    for addresses, wanted in ((goes, LEADER), (_called(piece), LEADER | FUNCTION_HEAD)):
         near = (addresses >= piece.begin) & (addresses < piece.end)
         flags[addresses[near] - np.uint64(piece.begin)] |= wanted
         _mark(program, image, np.unique(addresses[~near]).tolist(), wanted)
     program.flags[piece.begin : piece.end] = flags
+
+
+def _called(piece: Piece) -> NDArray[np.uint64]:
+    """The functions that are called; what calls the next instruction only wants to know where that is."""
+    calls = piece.references[piece.references["kind"] == Kind.CALL]
+    places = piece.addresses.searchsorted(calls["source"])
+    behind = piece.addresses[places] + piece.sizes[places]
+    return calls["target"][calls["target"] != behind]
+
+
+def _flags_of_bytes(piece: Piece) -> NDArray[np.uint8]:
+    """CODE or DATA of each byte; both of what may be padding: the second pass decides."""
+    kinds = np.where(piece.is_data, DATA, np.where(piece.is_padding, CODE | DATA, CODE)).astype("u1")
+    size = piece.end - piece.begin
+    if int(piece.sizes.sum(dtype="i8")) == size:
+        return np.repeat(kinds, piece.sizes)
+    flags = np.full(size, DATA, "u1")  # some is no code, as the file tells
+    ends = piece.sizes.cumsum(dtype="i8")
+    gaps = (piece.addresses - np.uint64(piece.begin)).astype("i8") - (ends - piece.sizes)
+    flags[np.repeat(gaps, piece.sizes) + np.arange(ends[-1] if ends.size else 0)] = np.repeat(
+        kinds, piece.sizes
+    )
+    return flags
 
 
 def _mark(program: Program, image: Image, addresses: Iterable[int], flags: int) -> None:

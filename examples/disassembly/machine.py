@@ -8,13 +8,15 @@ other machines are listed without references, and each of their functions is one
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 
 import capstone
 import numpy as np
 from numpy.typing import NDArray
 
+from . import arm, dispatch, x86
+from .dispatch import Jump, Table
 from .kinds import Kind
 from .texts import Texts
 
@@ -22,6 +24,8 @@ Addresses = NDArray[np.uint64]
 # (operands, the addresses behind the instructions) -> the numbers of those that refer to something, and to
 # what.
 Targets = Callable[[Texts, Addresses], tuple[NDArray[np.int64], Addresses]]
+# operands -> the numbers of some of them
+Numbers = Callable[[Texts], NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -37,79 +41,93 @@ class Machine:
     direct: Targets | None = None
     # Addresses of data that an operand is in.
     indirect: Targets | None = None
-    # The type of the entries of a switch's table, if they are relative to the table.
-    table: str = ""
+    # The kinds of mnemonics whose operands write the program counter, which instructions those are, and
+    # which of the jumps are returns.
+    writing_kinds: tuple[tuple[str, Kind], ...] = ()
+    writes_counter: Numbers | None = None
+    returns: Numbers | None = None
+    # The tables that a jump may go through.
+    tables: Callable[[Jump], Iterator[Table]] | None = None
+    # What fills the space between functions: a pattern of mnemonics, and instructions as numbers.
+    padding: str = ""
+    padding_words: tuple[int, ...] = ()
+    # By the letter of a mapping symbol, capstone's mode, None for data; and the bit of a function's address
+    # that tells of the encoding.
+    encodings: dict[str, int | None] = field(default_factory=dict)
+    mode_bit: int = 0
 
-    def disassembler(self) -> capstone.Cs:
+    @property
+    def reads_calls(self) -> bool:
+        """Whether it is known which instructions jump and call, and where to."""
+        return bool(self.kinds)
+
+    def disassembler(self, mode: int | None = None) -> capstone.Cs:
         """A disassembler that passes bad bytes over as `.byte` (one byte, or one unit of code)."""
-        engine = capstone.Cs(self.arch, self.mode)
+        engine = capstone.Cs(self.arch, self.mode if mode is None else mode)
         engine.skipdata = True
         return engine
 
     def kind_of(self, mnemonic: str) -> int:
         """The Kind of an instruction; 0 if it just goes on."""
-        return next((kind for pattern, kind in self.kinds if re.fullmatch(pattern, mnemonic)), 0)
+        return _first(self.kinds, mnemonic)
+
+    def writing_kind_of(self, mnemonic: str) -> int:
+        """The Kind of an instruction that writes the program counter."""
+        return _first(self.writing_kinds, mnemonic)
+
+    def is_padding(self, mnemonic: str) -> bool:
+        return re.fullmatch(self.padding, mnemonic) is not None
 
 
-_X86_KINDS = (
-    # "bnd jmp", "notrack call" and "repz ret" carry a prefix.
-    (r"(.* )?l?jmp", Kind.JUMP),
-    (r"(.* )?(j\w+|loop\w*)", Kind.BRANCH),
-    (r"(.* )?l?call", Kind.CALL),
-    (r"(.* )?(ret\w*|iret\w*|sysret\w*|sysexit\w*|hlt|ud\d|int3)", Kind.STOP),
+def _first(kinds: tuple[tuple[str, Kind], ...], mnemonic: str) -> int:
+    return next((kind for pattern, kind in kinds if re.fullmatch(pattern, mnemonic)), 0)
+
+
+_THUMB, _ARM = capstone.CS_MODE_THUMB, capstone.CS_MODE_ARM
+_RISCV = capstone.CS_MODE_RISCV64 | capstone.CS_MODE_RISCVC
+_X86 = Machine(
+    "x86",
+    capstone.CS_ARCH_X86,
+    capstone.CS_MODE_32,
+    x86.KINDS,
+    x86.direct,
+    x86.absolute,
+    tables=dispatch.x86,
+    padding=x86.PADDING,
+    padding_words=x86.PADDING_WORDS,
 )
-_ARM64_KINDS = (
-    (r"b", Kind.JUMP),
-    (r"br\w*", Kind.JUMP),
-    (r"bc?\.\w+|cbn?z|tbn?z", Kind.BRANCH),
-    (r"bl|blr\w*", Kind.CALL),
-    (r"ret\w*|eret\w*|udf|brk|hlt", Kind.STOP),
-    (r"adr", Kind.DATA),
-)
-_CONDITION = "(eq|ne|hs|cs|lo|cc|mi|pl|vs|vc|hi|ls|ge|lt|gt|le)"
-_ARM_KINDS = (
-    (r"b|bx", Kind.JUMP),
-    (rf"b{_CONDITION}|bx{_CONDITION}|cbn?z", Kind.BRANCH),
-    (rf"blx?{_CONDITION}?", Kind.CALL),
-    (r"udf", Kind.STOP),
-)
-
-
-def _x86_direct(operands: Texts, _: Addresses) -> tuple[NDArray[np.int64], Addresses]:
-    """All of the operands is "0x1234", as of a jump or a call."""
-    at = operands.find(b"0x")
-    numbers = operands.number_of(at)
-    is_first = at == operands.begins[numbers]
-    at, numbers = at[is_first], numbers[is_first]
-    return numbers, operands.hexadecimal(at + 2, numbers)
-
-
-def _x86_indirect(operands: Texts, behind: Addresses) -> tuple[NDArray[np.int64], Addresses]:
-    """What is addressed relative to RIP: "[rip + 0x1234]" or "[rip - 8]"."""
-    at = operands.find(b"[rip ")
-    numbers = operands.number_of(at)
-    in_hexadecimal = operands.byte_at(at + 8) == ord("x")
-    offsets = operands.hexadecimal(np.where(in_hexadecimal, at + 9, at + 7), numbers)
-    forward = operands.byte_at(at + 5) == ord("+")
-    return numbers, np.where(forward, behind[numbers] + offsets, behind[numbers] - offsets)
-
-
-def _arm_direct(operands: Texts, _: Addresses) -> tuple[NDArray[np.int64], Addresses]:
-    """The last operand, if it is "#0x1234": of b, bl, cbz x0, tbz w0, #3, adr x0 and the like."""
-    at = operands.find(b"#0x")
-    numbers = operands.number_of(at)
-    last = np.append(numbers[1:] != numbers[:-1], np.ones(min(numbers.size, 1), "?"))
-    return numbers[last], operands.hexadecimal(at[last] + 3, numbers[last])
-
-
 _MACHINES = {
-    "EM_X86_64": Machine(
-        "x86-64", capstone.CS_ARCH_X86, capstone.CS_MODE_64, _X86_KINDS, _x86_direct, _x86_indirect, "<i4"
+    "EM_386": _X86,
+    "EM_X86_64": replace(
+        _X86, name="x86-64", mode=capstone.CS_MODE_64, indirect=x86.relative, tables=dispatch.x86_64
     ),
-    "EM_386": Machine("x86", capstone.CS_ARCH_X86, capstone.CS_MODE_32, _X86_KINDS, _x86_direct),
-    "EM_AARCH64": Machine("AArch64", capstone.CS_ARCH_ARM64, capstone.CS_MODE_ARM, _ARM64_KINDS, _arm_direct),
-    "EM_ARM": Machine("ARM", capstone.CS_ARCH_ARM, capstone.CS_MODE_ARM, _ARM_KINDS, _arm_direct),
-    "EM_RISCV": Machine("RISC-V", capstone.CS_ARCH_RISCV, capstone.CS_MODE_RISCV64 | capstone.CS_MODE_RISCVC),
+    "EM_AARCH64": Machine(
+        "AArch64",
+        capstone.CS_ARCH_ARM64,
+        _ARM,
+        arm.KINDS_64,
+        arm.direct,
+        tables=dispatch.aarch64,
+        padding=arm.PADDING_64,
+        padding_words=arm.PADDING_WORDS,
+        encodings={"x": _ARM, "d": None},
+    ),
+    "EM_ARM": Machine(
+        "ARM",
+        capstone.CS_ARCH_ARM,
+        _ARM,
+        arm.KINDS,
+        arm.direct,
+        writing_kinds=arm.WRITING_KINDS,
+        writes_counter=arm.writes_counter,
+        returns=arm.returns,
+        tables=dispatch.arm,
+        padding=arm.PADDING,
+        padding_words=arm.PADDING_WORDS,
+        encodings={"a": _ARM, "t": _THUMB, "d": None},
+        mode_bit=1,
+    ),
+    "EM_RISCV": Machine("RISC-V", capstone.CS_ARCH_RISCV, _RISCV, encodings={"x": _RISCV, "d": None}),
     "EM_PPC64": Machine("POWER", capstone.CS_ARCH_PPC, capstone.CS_MODE_64),
     "EM_PPC": Machine("PowerPC", capstone.CS_ARCH_PPC, capstone.CS_MODE_32),
     "EM_S390": Machine("z/Architecture", capstone.CS_ARCH_SYSZ, capstone.CS_MODE_BIG_ENDIAN),
@@ -129,4 +147,8 @@ def known(e_machine: str) -> bool:
 def machine_of(e_machine: str, little_endian: bool) -> Machine:
     """The machine of an ELF header. Errors: KeyError for one that is not in the table."""
     machine = _MACHINES[e_machine]
-    return machine if little_endian else replace(machine, mode=machine.mode | capstone.CS_MODE_BIG_ENDIAN)
+    if little_endian:
+        return machine
+    big = capstone.CS_MODE_BIG_ENDIAN
+    encodings = {letter: mode if mode is None else mode | big for letter, mode in machine.encodings.items()}
+    return replace(machine, mode=machine.mode | big, encodings=encodings)

@@ -23,11 +23,17 @@ def show(program: Program, findings: Findings, address: int | None) -> None:
     """All of it."""
     names = _Names(program, findings)
     _show_mix(program.summary)
-    _show_called(findings, names)
-    _show_recursion(findings, names)
-    _show_chain(findings, names)
-    _show_shapes(findings, names)
-    _show_reach(findings, names, len(program.functions))
+    if program.summary.get("reads_calls", True):
+        _show_called(findings, names)
+        _show_recursion(findings, names)
+        _show_chain(findings, names)
+        _show_shapes(findings, names)
+        _show_reach(findings, names, len(program.functions))
+    else:
+        print(
+            f"\nWhich instructions of {program.summary['machine']} jump and call is not known here: nothing"
+        )
+        print("is told of callers, recursion, chains of calls and the shapes of functions.")
     _show_instruction(program, findings.asked if address is None else address)
     times = ", ".join(f"{what} {seconds:.2f} s" for what, seconds in findings.seconds.items())
     print(f"\nBy NetworkX on the stored graphs: {times}.", flush=True)

@@ -63,7 +63,7 @@ def _image(file: str, code_bytes: int | None) -> Image:
     return image
 
 
-def _recover(image: Image, program: Program, note: Note) -> dict[str, Any]:
+def recover(image: Image, program: Program, note: Note) -> dict[str, Any]:
     """Both passes: the same for whatever the members are."""
     note("instructions")
     with _bar(image.code_bytes, "Disassembling") as bar:
@@ -71,13 +71,28 @@ def _recover(image: Image, program: Program, note: Note) -> dict[str, Any]:
     note("blocks")
     with _bar(image.code_bytes, "Finding blocks") as bar:
         facts.update(connect(image, program, bar.update))
-    if not program.functions:
-        raise ImageError(f"{image.path} has no instruction that capstone knows as {image.machine.name} code")
+    facts["not understood"] = _not_understood(image, facts)
+    if not program.functions or 2 * facts["bytes that are no instruction"] > image.code_bytes:
+        raise ImageError(
+            f"most of what {image.path} has as code is no instruction that capstone knows of "
+            f"{image.machine.name}: is it packed, or for a newer machine?"
+        )
     facts["ranges"] = [(section.address, section.address + section.size) for section in image.sections]
     facts["counts"] = census(program, facts["ranges"])
-    facts.update(file=str(image.path), machine=image.machine.name)
+    facts.update(file=str(image.path), machine=image.machine.name, reads_calls=image.machine.reads_calls)
     program.summary.update(facts)
     return facts
+
+
+def _not_understood(image: Image, facts: dict[str, Any]) -> dict[str, int]:
+    """What the answers leave out, as counts."""
+    found = {
+        "bytes that are no instruction": facts["bytes that are no instruction"],
+        **facts["not understood"],
+    }
+    if image.linked is not None:
+        found["relocations of kinds unknown here"] = image.linked.not_applied
+    return {what: count for what, count in found.items() if count}
 
 
 def build_step(note: Note, file: str, folder: str, memory: int, code_bytes: int | None) -> dict[str, Any]:
@@ -85,7 +100,7 @@ def build_step(note: Note, file: str, folder: str, memory: int, code_bytes: int 
     pyrsistence.set_memory_budget(memory)
     before = memory_of().anonymous
     with _image(file, code_bytes) as image, pyrsistence.Store(folder, mode="x") as store:
-        facts = _recover(image, Program(store), note)
+        facts = recover(image, Program(store), note)
         note("closing")
     return {**facts, "before": before, "disk_bytes": disk_bytes(Path(folder))}
 
@@ -123,7 +138,7 @@ def compare_step(note: Note, file: str, address: int | None, code_bytes: int | N
     before = memory_of().anonymous
     program = Program(InMemory())
     with _image(file, code_bytes) as image:
-        facts = _recover(image, program, note)
+        facts = recover(image, program, note)
     note("queries")
     findings = ask(program, address, PlainDiGraph())
     return {**facts, "before": before, "findings": findings}

@@ -6,12 +6,15 @@ capstone's function. Memory stays the same for a file of any size.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
-from .decoder import Decoder, Piece
-from .image import Image, Section
+from .decoder import Decoder, Piece, Run
+from .image import Image
 from .machine import LONGEST_INSTRUCTION
+from .regions import Region, Regions
 
 # Some 60,000 instructions, 15 MB of capstone's.
 _PIECE_BYTES = 256 << 10
@@ -28,20 +31,28 @@ def sweep(image: Image, decoder: Decoder) -> Iterator[Piece]:
 
 
 def _pieces(image: Image, decoder: Decoder) -> Iterator[Piece]:
+    regions = Regions(image)
     for section in image.sections:
-        yield from _of_section(image, decoder, section)
+        yield from _of_section(image, decoder, deque(regions.of(section)))
 
 
-def _of_section(image: Image, decoder: Decoder, section: Section) -> Iterator[Piece]:
-    position = 0
-    while position < section.size:
-        # An instruction belongs to the piece in which it starts; the bytes behind complete the last one.
-        begin = section.address + position
-        limit = section.address + min(position + _PIECE_BYTES, section.size)
-        piece = decoder.decode(
-            image.read(section, position, _PIECE_BYTES + LONGEST_INSTRUCTION), begin, limit
-        )
-        if piece.end == begin:  # less than a unit of code is left
-            return
-        position = piece.end - section.address
+def _of_section(image: Image, decoder: Decoder, regions: deque[Region]) -> Iterator[Piece]:
+    while regions:
+        begin = end = regions[0].begin
+        runs: list[Run] = []
+        while regions and end < begin + _PIECE_BYTES:
+            region = regions.popleft()
+            end = min(region.end, begin + _PIECE_BYTES)
+            if region.mode is not None:
+                # An instruction belongs to the piece in which it starts; the bytes behind complete the last
+                # one.
+                offset, size = region.begin - region.section.address, end - region.begin + LONGEST_INSTRUCTION
+                code = image.read(region.section, offset, min(size, region.end - region.begin))
+                runs.append(Run(code, region.begin, end, region.mode))
+        piece = decoder.decode(begin, end, runs)
+        if end < region.end:
+            if region.mode is not None and piece.addresses.size:
+                piece.end = int(piece.addresses[-1]) + int(piece.sizes[-1])
+            if piece.end < region.end:  # the rest, from where the last instruction ends
+                regions.appendleft(replace(region, begin=piece.end))
         yield piece
