@@ -13,6 +13,7 @@ from .decoder import Decoder, Piece
 from .image import Image
 from .kinds import Kind
 from .members import CODE, DATA, FUNCTION_HEAD, HEAD, INSTRUCTION, LEADER, TRANSFER, Program
+from .regions import Regions
 from .sweep import sweep
 from .symbols import function_addresses, names
 
@@ -22,10 +23,10 @@ def list_code(image: Image, program: Program, advance: Callable[[int], object]) 
     program.flags.add_ranges((s.address, s.address + s.size) for s in image.sections)
     program.names.update(names(image))
     _mark(program, image, function_addresses(image).tolist(), FUNCTION_HEAD | LEADER)
-    decoder = Decoder(image.machine)
+    regions, decoder = Regions(image), Decoder(image.machine)
     mix: Counter[int] = Counter()
     references = no_code = 0
-    for piece in sweep(image, decoder):
+    for piece in sweep(image, regions, decoder):
         _store(piece, program)
         _flag(piece, program, image)
         mix.update(dict(enumerate(np.bincount(piece.mnemonics).tolist())))
@@ -35,7 +36,11 @@ def list_code(image: Image, program: Program, advance: Callable[[int], object]) 
     program.mnemonics.extend(decoder.mnemonics)
     counts = {decoder.mnemonics[number]: count for number, count in mix.items() if count}
     facts = {"instructions": mix.total(), "references": references, "mix": counts}
-    return {**facts, "bytes that are no instruction": no_code}
+    return {
+        **facts,
+        "bytes that are no instruction": no_code,
+        "bytes of guessed encoding": regions.guessed_bytes,
+    }
 
 
 def _store(piece: Piece, program: Program) -> None:

@@ -30,7 +30,8 @@ REFERENCE_EDGE = [("kind", "u1")]
 FLOW_EDGE = [("kind", "u1"), ("address", "u8")]
 CALL_EDGE = [("kind", "u1"), ("address", "u8"), ("count", "u4")]
 
-# The flags of an address, as EMShadowMemory names them.
+# The flags of an address, as EMShadowMemory names them. DATA is what is no code: bytes that begin no
+# instruction, what the file tells is data, and padding, of which `instructions` tell nevertheless.
 CODE, DATA, HEAD, LEADER, FUNCTION_HEAD = 2, 4, 8, 16, 32
 
 

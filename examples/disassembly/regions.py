@@ -45,6 +45,8 @@ class Regions:
     """The regions of an image."""
 
     def __init__(self, image: Image) -> None:
+        # Bytes of which nothing tells the encoding.
+        self.guessed_bytes = 0
         self._image = image
         self._encodings = image.machine.encodings
         self._marks: list[tuple[int, str]] = []
@@ -85,6 +87,7 @@ class Regions:
         """The encoding of a stretch of which nothing is told."""
         if "t" not in self._encodings:
             return "x"
+        self.guessed_bytes += end - begin
         size = min(end - begin, _MOST_LOOKED_AT)
         code = self._image.read(section, begin - section.address, size)
         if (last and size < _LEAST_LOOKED_AT) or size < 4:

@@ -126,7 +126,7 @@ def _show_instruction(program: Program, address: int) -> None:
     begin, end = next((b, e) for b, e in program.summary["ranges"] if b <= address < e)
     heads = program.heads(max(address - _NEIGHBOURHOOD, begin), min(address + _NEIGHBOURHOOD, end))
     index = max(bisect_right(heads, address) - 1, 0)
-    print(f"\nInstructions at {address:#x}:")
+    print(f"\nInstructions at {address:#x}:" + ("" if heads else " none, there is only data or padding"))
     for near in heads[max(index - _BEFORE, 0) : index + _AFTER + 1]:
         _, mnemonic, operands = program.instruction(near)
         count = program.references.in_degree(near) if near in program.references else 0

@@ -86,10 +86,8 @@ def recover(image: Image, program: Program, note: Note) -> dict[str, Any]:
 
 def _not_understood(image: Image, facts: dict[str, Any]) -> dict[str, int]:
     """What the answers leave out, as counts."""
-    found = {
-        "bytes that are no instruction": facts["bytes that are no instruction"],
-        **facts["not understood"],
-    }
+    listed = ("bytes that are no instruction", "bytes of guessed encoding")
+    found = {what: facts[what] for what in listed} | facts["not understood"]
     if image.linked is not None:
         found["relocations of kinds unknown here"] = image.linked.not_applied
     return {what: count for what, count in found.items() if count}

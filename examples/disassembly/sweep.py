@@ -20,9 +20,9 @@ from .regions import Region, Regions
 _PIECE_BYTES = 256 << 10
 
 
-def sweep(image: Image, decoder: Decoder) -> Iterator[Piece]:
+def sweep(image: Image, regions: Regions, decoder: Decoder) -> Iterator[Piece]:
     """All code of the image in the order of addresses. Errors: ImageError."""
-    pieces = _pieces(image, decoder)
+    pieces = _pieces(image, regions, decoder)
     with ThreadPoolExecutor(1) as worker:
         ahead = worker.submit(next, pieces, None)
         while (piece := ahead.result()) is not None:
@@ -30,8 +30,7 @@ def sweep(image: Image, decoder: Decoder) -> Iterator[Piece]:
             yield piece
 
 
-def _pieces(image: Image, decoder: Decoder) -> Iterator[Piece]:
-    regions = Regions(image)
+def _pieces(image: Image, regions: Regions, decoder: Decoder) -> Iterator[Piece]:
     for section in image.sections:
         yield from _of_section(image, decoder, deque(regions.of(section)))
 

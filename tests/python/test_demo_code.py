@@ -14,6 +14,7 @@ from disassembly.decoder import Decoder  # noqa: E402
 from disassembly.image import Image  # noqa: E402
 from disassembly.kinds import Kind  # noqa: E402
 from disassembly.members import CODE, DATA, HEAD, LEADER  # noqa: E402
+from disassembly.regions import Regions  # noqa: E402
 
 # main, at 1000: push {r4, lr}; bl f; blx g; cbz r0, 100e; ldr r0, [pc, #4]; pop {r4, pc}; nop; data.
 # f, at 1016: cmp r0, #0; it eq; bxeq lr; b.w f. g, at 1020, of ARM: mov r0, #1; bx lr.
@@ -67,10 +68,11 @@ def test_thumb(tmp_path, told_by):
 def test_encoding_of_a_stripped_file(tmp_path):
     """The entry point tells of the functions around it; what is ARM is seen by its conditions."""
     arm = words(*[0xE3A00001, 0xE2800001, 0xE1A01000, 0xE0801001] * 8, 0xE12FFF1E)
-    program, _, _ = made(tmp_path, THUMB[:2] * 40, more=arm, machine=elf.EM_ARM, entry=0x1001)
+    program, facts, _ = made(tmp_path, THUMB[:2] * 40, more=arm, machine=elf.EM_ARM, entry=0x1001)
     found = texts(program)
     assert found[0x1000] == "push {r4, lr}"
     assert found[0x2800] == "mov r0, #1" and found[0x2880] == "bx lr"
+    assert facts["bytes of guessed encoding"] == len(arm)
 
 
 RETURNS = {
@@ -128,7 +130,7 @@ def test_pieces_are_as_one(tmp_path, monkeypatch):
 def swept(file):
     with Image(file) as image:
         decoder = Decoder(image.machine)
-        pieces = list(sweep.sweep(image, decoder))
+        pieces = list(sweep.sweep(image, Regions(image), decoder))
         assert [piece.end for piece in pieces[:-1]] == [piece.begin for piece in pieces[1:]]
         return [
             (address, decoder.mnemonics[number])
