@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
@@ -37,6 +38,7 @@ class Image:
             raise ImageError(f"{path} does not exist: name a program or a library") from None
         except PermissionError:
             raise ImageError(f"{path} may not be read by this user: copy it, or name another file") from None
+        self._file_bytes = os.fstat(self._file.fileno()).st_size
         try:
             self._read_header()
         except BaseException:
@@ -98,12 +100,11 @@ class Image:
 
     def _check_places(self) -> None:
         """A header that is cut short or damaged may say anything of where its sections are."""
-        file_bytes = os.fstat(self._file.fileno()).st_size
         for section in self.sections:
-            if section.offset + section.size > file_bytes:
+            if section.offset + section.size > self._file_bytes:
                 raise ImageError(
-                    f"{self.path} is cut short: it has {file_bytes} bytes, section {section.name} ends at "
-                    f"{section.offset + section.size}; take a whole copy of it"
+                    f"{self.path} is cut short: it has {self._file_bytes} bytes, section {section.name} ends "
+                    f"at {section.offset + section.size}; take a whole copy of it"
                 )
             if section.address + section.size > _HIGHEST:
                 raise ImageError(
@@ -130,8 +131,14 @@ class Image:
     def global_table(self) -> int:
         """The address of the global offset table, by its section or as the dynamic linker knows it; or 0."""
         places = {section.name: section["sh_addr"] for section in self.all_sections}
-        tags = [tag for part in self.elf.iter_segments("PT_DYNAMIC") for tag in part.iter_tags("DT_PLTGOT")]
-        return int(places.get(".got.plt") or places.get(".got") or (tags[0]["d_ptr"] if tags else 0))
+        if found := places.get(".got.plt") or places.get(".got"):
+            return int(found)
+        with suppress(Exception):  # whatever reading a damaged table stumbles over
+            tags = [
+                tag for part in self.elf.iter_segments("PT_DYNAMIC") for tag in part.iter_tags("DT_PLTGOT")
+            ]
+            return int(tags[0]["d_ptr"])
+        return 0
 
     @property
     def code_bytes(self) -> int:
@@ -179,8 +186,9 @@ class Image:
     def _bytes(self, section: Section, offset: int, size: int) -> bytes:
         if section.data is not None:
             return section.data[offset : offset + size]
-        self._file.seek(section.offset + offset)
-        return self._file.read(size)
+        begin = section.offset + offset
+        self._file.seek(begin)
+        return self._file.read(max(min(size, self._file_bytes - begin), 0))
 
     def close(self) -> None:
         self._file.close()

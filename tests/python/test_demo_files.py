@@ -156,6 +156,23 @@ def test_program_headers_alone(tmp_path, joined):
         assert facts["bytes that are no instruction"] == 0
 
 
+@pytest.mark.parametrize("sections", [False, True])
+@pytest.mark.parametrize("machine", [elf.EM_X86_64, elf.EM_386, elf.EM_ARM])
+def test_damaged_program_headers(tmp_path, machine, sections, rng):
+    """Of headers, the dynamic linker's tables, .eh_frame_hdr: an error of its own, or what can be read."""
+    options = {"dynamic": {"f": 0x1000}, "unwound": [0x1000, 0x1010], "entry": 0x1000, "global_table": 0x3000}
+    whole = elf.elf(CODE, machine=machine, sections=sections, joined=not sections, **options)
+    for _ in range(60):
+        damaged = bytearray(whole)
+        for _ in range(rng.randrange(1, 5)):
+            place = rng.choice([rng.randrange(24, 0x180), rng.randrange(0x3000, len(whole))])
+            damaged[place] = rng.choice([0, 1, 0x7F, 0xFF, rng.randrange(256)])
+        try:
+            recover(write(tmp_path / "damaged", bytes(damaged)))
+        except ImageError:
+            continue
+
+
 def test_a_segment_that_holds_other_things(tmp_path):
     """The sweep begins anew with each known function, whatever is before it."""
     code = bytes.fromhex("c3 0f0f0f0f0f0f0f 48 48 c3")  # a return, bytes that would swallow what follows
