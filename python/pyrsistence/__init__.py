@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from ._array import EMArray
 from ._core import DamagedError, FormatError, LockedError, SnapshotError, memory_budget, set_memory_budget
 from ._dict import EMDict
+from ._errors import NotStoredError
 from ._list import EMList
 from ._migration import Migration, migrate
 from ._shadow import EMShadowMemory
@@ -21,6 +22,7 @@ __all__ = [
     "FormatError",
     "LockedError",
     "Migration",
+    "NotStoredError",
     "SnapshotError",
     "Store",
     "memory_budget",

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _core
 from ._core import DamagedError
+from ._errors import not_stored
 from ._memory import parse_memory
 
 # Owners of open stores and the real paths of their directories, by id: the containers are not hashable.
@@ -110,9 +111,30 @@ def _close_all() -> None:
 
 
 def flush(handle: _core.StoreHandle) -> None:
-    """Write the write-back caches of all open members back."""
+    """Write back what was changed in place in objects of all open members.
+
+    Errors: NotStoredError for values that cannot be stored, after all others have been written; those of the
+    store.
+    """
+    failures: list[tuple[str, Any, Exception]] = []
+    broken: Exception | None = None
     for container in handle.containers():
-        _core.flush(container)
+        try:
+            failures += [(container.name, key, error) for key, error in _core.flush(container)]
+        except Exception as error:
+            broken = broken or error
+    refused = not_stored(handle.path, failures) if failures else None
+    if broken is not None:
+        raise broken from refused
+    if refused is not None:
+        raise refused
+
+
+def flush_member(container: Any) -> None:
+    """The same of one container."""
+    failures = [(container.name, key, error) for key, error in _core.flush(container)]
+    if failures:
+        raise not_stored(container.path, failures)
 
 
 def commit(handle: _core.StoreHandle) -> None:
@@ -124,7 +146,7 @@ def commit(handle: _core.StoreHandle) -> None:
 
 def transaction(handle: _core.StoreHandle) -> contextlib.AbstractContextManager[None]:
     """All or nothing: commit at the end, roll back if the block raises."""
-    return _core.Transaction(handle, _flush_usable, _forget)
+    return _core.Transaction(handle, _flush_usable, _show_anew)
 
 
 def _flush_usable(handle: _core.StoreHandle) -> None:
@@ -132,9 +154,9 @@ def _flush_usable(handle: _core.StoreHandle) -> None:
     flush(handle)
 
 
-def _forget(containers: list[Any]) -> None:
+def _show_anew(containers: list[Any]) -> None:
     for container in containers:
-        _core.forget_cache(container)
+        _core.show_anew(container)
 
 
 def close(handle: _core.StoreHandle) -> None:
@@ -145,7 +167,7 @@ def close(handle: _core.StoreHandle) -> None:
     if handle.in_transaction:
         containers = handle.containers()
         handle.rollback()
-        _forget(containers)
+        _show_anew(containers)
     try:
         flush(handle)
     except Exception:

@@ -139,7 +139,8 @@ class Container(_base.Owner):
     def close(self) -> None:
         """Commit and close; a member of a Store is only let go, and committed with its store.
 
-        **Cost**: what is dirty is written. Closing twice is harmless.
+        **Cost**: what is dirty is written. Closing twice is harmless. Errors: NotStoredError for values
+        changed in place that cannot be stored: all else is committed, and it is closed.
         """
         handle = getattr(self, "_handle", None)
         if handle is None:
@@ -147,8 +148,13 @@ class Container(_base.Owner):
         if self._owner is None:
             self._close_store()
         elif _core.attached(self):
-            if not handle.lost:
-                _core.flush(self)
+            try:
+                if not handle.lost:
+                    _base.flush_member(self)
+            except Exception:
+                _core.detach(self)
+                raise
+            # Where an interrupt has come here, it is still open: nothing is lost.
             _core.detach(self)
 
     def __del__(self) -> None:
@@ -192,7 +198,8 @@ class Container(_base.Owner):
         """Make all changes of the store durable.
 
         **Cost**: the changed bytes, and one write and one sync of the journal. Errors: OSError: nothing was
-        committed; RuntimeError inside a transaction; ValueError if closed.
+        committed; NotStoredError for values changed in place that cannot be stored: neither; RuntimeError
+        inside a transaction; ValueError if closed.
         """
         _base.commit(self._open_handle())
 
@@ -242,8 +249,6 @@ class Container(_base.Owner):
         if dst is not None and self._name:
             raise ValueError(f"{self._name!r} is a member of a Store: compact(dst) is the Store's method")
         _base.compact(self._open_handle(), None if dst is not None else self._name, dst, progress)
-        if dst is None:
-            _core.forget_cache(self)
 
     def backup(self, dst: Any, *, progress: _base.Progress | None = None) -> None:
         """Copy the store, as it is committed, into the directory ``dst``, which is new or empty.

@@ -32,8 +32,8 @@ class _Simple(Stored):
             self._storage._add_with(u_of_edge, v_of_edge, attr)
         else:
             self._storage._add_edge(u_of_edge, v_of_edge)
-        if self.__networkx_cache__:
-            nx._clear_cache(self)
+        if self._cache:
+            self._forget_conversions()
 
     def add_edges_from(self, ebunch_to_add: Any, **attr: Any) -> None:
         """Add edges: pairs, or triples with attributes. As networkx.Graph.add_edges_from.
@@ -52,7 +52,7 @@ class _Simple(Stored):
             ends = arrays.integers() if not fields or storage._edge_type is not None else None
             if ends is not None:
                 storage._add_arrays(*ends, fields)
-                nx._clear_cache(self)
+                self._forget_conversions()
                 return
             ebunch_to_add = arrays.rows()
         add, add_with = storage._add_edge, storage._add_with
@@ -70,7 +70,7 @@ class _Simple(Stored):
                 add_with(u, v, given)
             else:
                 add(u, v)
-        nx._clear_cache(self)
+        self._forget_conversions()
 
     def __getitem__(self, n: Any) -> AtlasView:
         return AtlasView(self._adj[n])
@@ -83,7 +83,7 @@ class _Simple(Stored):
         if not self._storage._drop_edge(u, v):
             raise nx.NetworkXError(f"The edge {u}-{v} is not in the graph")
         self._storage._removed = None
-        nx._clear_cache(self)
+        self._forget_conversions()
 
     def remove_edges_from(self, ebunch: Any) -> None:
         """Remove those of the edges that are there. As networkx.Graph.remove_edges_from.
@@ -93,7 +93,7 @@ class _Simple(Stored):
         for edge in ebunch:
             self._storage._drop_edge(*edge[:2])
             self._storage._removed = None
-        nx._clear_cache(self)
+        self._forget_conversions()
 
     def number_of_edges(self, u: Any = None, v: Any = None) -> int:
         """Return the number of edges, or of those between two nodes. As networkx.Graph.number_of_edges.
@@ -137,7 +137,7 @@ class _Multi(Stored):
                 parallel[key].update(attr)
             else:
                 parallel[key] = attr
-        nx._clear_cache(self)
+        self._forget_conversions()
         return key
 
     def add_edges_from(self, ebunch_to_add: Any, **attr: Any) -> Any:

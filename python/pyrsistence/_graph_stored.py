@@ -65,7 +65,7 @@ class Stored:
     _node = Mapping(("_node",), ("nodes",))
 
     if TYPE_CHECKING:
-        __networkx_cache__: dict[Any, Any]
+        _cache: dict[Any, Any] | None
         _storage: GraphStorage
 
         def is_directed(self) -> bool: ...
@@ -110,7 +110,7 @@ class Stored:
         if self.is_directed():
             content["_succ"] = content["_adj"]
             content["_pred"] = Adjacency(storage, 2)
-        self.__networkx_cache__ = {}
+        content["_cache"] = {}
 
     @classmethod
     def _of_storage(cls, storage: GraphStorage) -> Any:
@@ -140,6 +140,30 @@ class Stored:
             self.__dict__["graph"] = value
         else:
             self._storage._graph_attributes()._replace(value)
+
+    @property
+    def __networkx_cache__(self) -> dict[Any, Any] | None:
+        """What NetworkX keeps of its conversions for backends.
+
+        Calls that change the graph empty it themselves; a rollback, or a writer's commit, is found here.
+        """
+        content = self.__dict__
+        storage = content.get("_storage")
+        if storage is not None and _core.attached(storage):
+            seen = storage._seen()
+            if seen != content.get("_cache_seen"):
+                self._forget_conversions()
+                content["_cache_seen"] = seen
+        cache: dict[Any, Any] | None = content["_cache"]
+        return cache
+
+    @__networkx_cache__.setter
+    def __networkx_cache__(self, value: dict[Any, Any] | None) -> None:
+        self.__dict__["_cache"] = value
+
+    def _forget_conversions(self) -> None:
+        if self._cache:
+            self._cache.clear()
 
     def _load_mapping(self, name: str, value: dict[Any, Any]) -> None:
         content = self.__dict__
@@ -179,7 +203,7 @@ class Stored:
         is_new = self._storage._add_vertex(node_for_adding)
         if attr:
             self._storage._add_node_with(node_for_adding, attr, is_new)
-        nx._clear_cache(self)
+        self._forget_conversions()
 
     def add_nodes_from(self, nodes_for_adding: Any, **attr: Any) -> None:
         """Add nodes, or pairs of a node and its attributes. As networkx.Graph.add_nodes_from.
@@ -197,7 +221,7 @@ class Stored:
                 is_new = storage._add_vertex(node)
             if given:
                 storage._add_node_with(node, given, is_new)
-        nx._clear_cache(self)
+        self._forget_conversions()
 
     def remove_node(self, n: Any) -> None:
         """Remove a node and its edges. As networkx.Graph.remove_node.
@@ -210,7 +234,7 @@ class Stored:
             found = False
         if not found:
             raise nx.NetworkXError(f"The node {n} is not in the graph.")
-        nx._clear_cache(self)
+        self._forget_conversions()
 
     def remove_nodes_from(self, nodes: Any) -> None:
         """Remove those of the nodes that are there. As networkx.Graph.remove_nodes_from.
@@ -219,7 +243,7 @@ class Stored:
         """
         for node in nodes:
             self._storage._drop_node(node)
-        nx._clear_cache(self)
+        self._forget_conversions()
 
     def clear(self) -> None:
         """Remove all nodes, edges and attributes.
@@ -228,7 +252,7 @@ class Stored:
         """
         if not self.__dict__.get("_keeps") and self._storage._late is None:
             self._storage._drop_all()
-        nx._clear_cache(self)
+        self._forget_conversions()
 
     def clear_edges(self) -> None:
         """Remove all edges.
@@ -236,7 +260,7 @@ class Stored:
         **Cost**: O(nodes + edges).
         """
         self._storage._drop_edges()
-        nx._clear_cache(self)
+        self._forget_conversions()
 
     def to_directed_class(self) -> Any:
         """Return the class of a directed copy.

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import _casting, _dtypes
-from ._core import DamagedError
+from ._core import DamagedError, replace
 from ._graph_attributes import Attributes
 
 # As src/structures/graph_header.h has them.
@@ -218,19 +218,27 @@ class TypedAttributes(Attributes):
     __slots__ = ()
 
     def _load(self, content: Any) -> None:
-        dict.clear(self)
-        dict.update(self, content)
+        replace(self, content)
         self._in_place = False
 
     def _changed(self) -> None:
         if self._owner is not None:
             kind = self._owner._edge_type
-            dict.update(self, kind.unpack(kind.pack(self)))
+            if kind is not None:
+                dict.update(self, kind.unpack(kind.pack(self)))
             self._owner._write(self)
 
+    def _suspect(self) -> None:
+        kind = None if self._owner is None else self._owner._edge_type
+        if kind is not None:
+            fields = {name: self.get(name, zero) for name, zero in kind.zero.items()}
+            try:
+                kind.pack(fields)
+            except Exception:  # a field cannot be that
+                fields = self._owner._stored(self._place)
+            replace(self, fields)
+        super()._suspect()
+
     def _replace(self, content: Any) -> None:
-        if self._owner is not None:
-            kind = self._owner._edge_type
-            content = kind.unpack(kind.pack(dict(content)))
-        self._load(content)
-        self._changed()
+        kind = None if self._owner is None else self._owner._edge_type
+        super()._replace(content if kind is None else kind.unpack(kind.pack(dict(content))))

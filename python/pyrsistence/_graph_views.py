@@ -77,10 +77,8 @@ class _Edges(ItemsView[Any, Any]):
 
     def __iter__(self) -> Iterator[Any]:
         own = self._mapping
-        edges = own._edges()
-        if edges is None:
-            return super().__iter__()
-        return iter(own._graph._edges_of(own._vertex, edges, own._forward))
+        edges = own._graph._edges_of(own)
+        return super().__iter__() if edges is None else iter(edges)
 
 
 class Neighbours(_core.NeighboursBase, _Bounded):

@@ -307,9 +307,6 @@ class Store(_base.Owner):
             return
         for name in self:
             _base.compact(handle, name, None, progress)
-            container = handle.container(name)
-            if container is not None:
-                _core.forget_cache(container)
 
     def backup(self, dst: Any, *, progress: _base.Progress | None = None) -> None:
         """Copy the store, as it is committed, into the directory ``dst``. As EMDict.backup().

@@ -179,9 +179,4 @@ void Container::clear() {
   codec_.clear();
 }
 
-bool is_mutable_value(PyObject* value) {
-  return !(value == Py_None || PyBool_Check(value) || PyLong_CheckExact(value) || PyFloat_CheckExact(value) ||
-           PyUnicode_CheckExact(value) || PyBytes_CheckExact(value) || PyComplex_CheckExact(value));
-}
-
 }  // namespace pyr

@@ -85,6 +85,8 @@ class Container {
   void detach() noexcept;
   // The same, for whoever has entered the handle.
   void let_go(Trash& trash) noexcept;
+  // A compaction has exchanged what its regions hold. Within its step, by who has entered the handle.
+  void note_exchange() noexcept { ++exchanges_; }
   // Whether there is a write-back cache, at this moment.
   bool keeps_objects() const { return cache_.on(); }
   // Whether it is attached at this moment; for more than that, enter.
@@ -117,7 +119,10 @@ class Container {
   emd::u64 epoch() const { return handle().epoch(); }
   const emd::Member& member() const { return *member_; }
   const std::shared_ptr<emd::Member>& share_member() const { return member_; }
-  WriteBack& cache() { return cache_; }
+  WriteBack& cache() {
+    if (__builtin_expect(cache_.on(), 0)) cache_.follow(stamp());
+    return cache_;
+  }
   DecodedCache& decoded() { return decoded_; }
 
   // A value that a read has copied: its name in the cache of decoded objects, and Store::changes() at that read.
@@ -142,6 +147,8 @@ class Container {
   virtual void close_structure(bool leak) noexcept = 0;
   // Whether what open_structure() lays out is there; a rollback may have taken it back.
   virtual bool laid_out() const { return true; }
+  // Whether the write-back cache has places for names: a compaction moves what is there.
+  virtual bool named_by_place() const { return false; }
 
  private:
   friend class StoreHandle;
@@ -162,6 +169,8 @@ class Container {
   void detach(Trash& trash);
   template <class Work>
   auto look_beside_writer(Work& work);
+  // Another one when what was kept of the container is of another state.
+  u64 stamp() const { return handle().rollbacks() + (named_by_place() ? exchanges_ : 0); }
 
   std::atomic<emd::Store*> store_ = nullptr;
   ObjectMutex opening_;          // one attach() at a time
@@ -172,6 +181,7 @@ class Container {
   Codec codec_;
   WriteBack cache_;
   DecodedCache decoded_;
+  emd::u64 exchanges_ = 0;
   bool keeps_nothing_ = true;
   PyObject* self_;
 };
@@ -190,8 +200,5 @@ __attribute__((noinline)) auto Container::look_beside_writer(Work& work) {
     throw;
   }
 }
-
-// Whether a value can be changed in place, so that the write-back cache has to keep it.
-bool is_mutable_value(PyObject* value);
 
 }  // namespace pyr

@@ -193,8 +193,9 @@ void dict_erase(DictContainer& container, const emd::Dict::Record& record, Trash
 // The key's name in the write-back cache; null with an error set.
 Ref cache_name(Bytes key);
 
-// Writes changed values of the write-back cache; false with an error set.
-bool flush_dict(DictContainer& container);
+// Writes changed values of the write-back cache. A list of failures gets (key, error) of those that cannot be encoded; false
+// with another error set.
+bool flush_dict(DictContainer& container, PyObject* failures);
 
 extern PyMethodDef dict_methods[];
 PyObject* dict_iter(PyObject* self);

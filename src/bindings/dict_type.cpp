@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "bindings/dict_object.h"
+#include "bindings/immutable.h"
 
 namespace pyr {
 namespace {
@@ -48,8 +49,9 @@ void TakenRecord::take_copy(const emd::Dict::Record& record) {
   copies_->clear();
   drop_objects();  // of a look that was in vain
   decoded_ = false;
-  cached_ = container_.cache().on();
-  cache_changes_ = container_.cache().changes();
+  const WriteBack& cache = container_.cache();
+  cached_ = cache.on();
+  cache_changes_ = cache.changes();
   shared_ = container_.decoded().on() && !copy_always_;
   changes_ = container_.store().changes();
   key_size_ = record.key.size();
@@ -97,7 +99,7 @@ PyObject* TakenRecord::cached_value() {
     if (Ref known = container_.cache().find(name.get())) return known.release();
   }
   Ref value(container_.codec().decode_value(value_bytes()));
-  if (!value || !is_mutable_value(value.get())) return value.release();
+  if (!value || is_immutable(value.get())) return value.release();
   if (!container_.attached()) return value.release();  // decoding has closed it
   const Container::Entered entered(container_);
   WriteBack& cache = container_.cache();
@@ -126,7 +128,7 @@ bool update_cache(DictContainer& container, Bytes key, PyObject* value, Trash& t
   const Ref name = cache_name(key);
   if (!name) return false;
   container.cache().forget(name.get(), trash);
-  return !is_mutable_value(value) || container.cache().keep(name.get(), value, trash);
+  return is_immutable(value) || container.cache().keep(name.get(), value, trash);
 }
 
 }  // namespace
@@ -157,12 +159,29 @@ Stored dict_store(DictContainer& container, PyObject* key, PyObject* value, When
 
 namespace {
 
+Bytes named_key(PyObject* name) {
+  return {reinterpret_cast<const u8*>(PyBytes_AS_STRING(name)),
+          static_cast<std::size_t>(PyBytes_GET_SIZE(name))};
+}
+
+// The key that is stored as this name.
+Ref key_object(DictContainer& container, PyObject* name) {
+  std::string annex;
+  {
+    const Container::Entered entered(container);
+    if (const auto record = container.dict().find(named_key(name))) annex = emd::as_text(record->annex);
+  }
+  return Ref(container.codec().decode_key(named_key(name), emd::as_bytes(annex)));
+}
+
 // Writes one value back if its encoding has changed.
-bool flush_entry(DictContainer& container, PyObject* name, PyObject* value) {
+bool flush_entry(DictContainer& container, PyObject* name, PyObject* value, PyObject* failures) {
   Buffer encoded;
-  if (!container.codec().encode_value(value, encoded)) return false;
-  const Bytes key{reinterpret_cast<const u8*>(PyBytes_AS_STRING(name)),
-                  static_cast<std::size_t>(PyBytes_GET_SIZE(name))};
+  if (!container.codec().encode_value(value, encoded)) {
+    Ref error = take_exception();
+    return error && note_failure(failures, std::move(error), key_object(container, name));
+  }
+  const Bytes key = named_key(name);
   const Container::Entered entered(container);
   if (container.cache().find(name).get() != value) return true;  // replaced or deleted meanwhile
   const auto record = container.dict().find(key);
@@ -174,7 +193,7 @@ bool flush_entry(DictContainer& container, PyObject* name, PyObject* value) {
 
 }  // namespace
 
-bool flush_dict(DictContainer& container) {
+bool flush_dict(DictContainer& container, PyObject* failures) {
   if (!container.cache().on()) return true;
   Ref entries;
   {
@@ -184,7 +203,8 @@ bool flush_dict(DictContainer& container) {
   if (!entries) return false;
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(entries.get()); ++i) {
     PyObject* const entry = PyList_GET_ITEM(entries.get(), i);
-    if (!flush_entry(container, PyTuple_GET_ITEM(entry, 0), PyTuple_GET_ITEM(entry, 1))) return false;
+    if (!flush_entry(container, PyTuple_GET_ITEM(entry, 0), PyTuple_GET_ITEM(entry, 1), failures))
+      return false;
   }
   return true;
 }

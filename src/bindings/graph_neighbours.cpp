@@ -179,11 +179,12 @@ PyObject* neighbours_edges(PyObject* self, PyObject*) {
     Neighbours& view = *as_neighbours(self);
     GraphContainer& container = graph_container(view.graph);
     TakenEdges taken;
-    bool typed = false;
-    const bool few = container.read([&] {
+    bool typed = false, few = false;
+    const auto take = [&] {
       typed = container.graph().type().edge_bytes != 0;
-      return take_edges(container.graph(), view, taken);
-    });
+      few = take_edges(container.graph(), view, taken);
+    };
+    if (!read_as_shown(view.graph, container, take)) return nullptr;
     if (!few) Py_RETURN_NONE;
     Ref list(PyList_New(static_cast<Py_ssize_t>(taken.edges.size())));
     for (std::size_t i = 0; list && i < taken.edges.size(); ++i) {

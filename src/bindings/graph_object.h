@@ -8,6 +8,7 @@
 #include <Python.h>
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "bindings/container.h"
@@ -39,6 +40,29 @@ class GraphContainer final : public Container {
     return work(*graph_);
   }
 
+  // ---- The dicts of live attributes, which the Python class keeps by numbers of vertices. Precondition: entered.
+
+  // What those dicts are of: another number where vertices may have got other numbers, or of a reader where a writer has
+  // committed; and how many transactions were rolled back.
+  struct Seen {
+    u64 state = 0, rollbacks = 0;
+    friend bool operator==(const Seen&, const Seen&) = default;
+  };
+  Seen seen() const {
+    return {store().read_only() ? store().changes() : graph_->generation(), handle().rollbacks()};
+  }
+  bool shown() const { return shown_ == seen(); }
+  const std::optional<Seen>& last_shown() const { return shown_; }
+  void set_shown(const Seen& seen) { shown_ = seen; }
+  // Notes that something is removed now. Whether a transaction is on, and whether it is that of the last note.
+  enum class Noted { no_transaction = 0, another = 1, same = 2 };
+  Noted note_removal();
+  // Of the transaction of the last note: 0 it is over, or there was none, 1 it is on, 2 it was rolled back.
+  int removal_state() const {
+    if (!removed_in_ || *removed_in_ == StoreHandle::Outcome::committed) return 0;
+    return *removed_in_ == StoreHandle::Outcome::open ? 1 : 2;
+  }
+
  protected:
   void open_structure(emd::Store& store, emd::Member& member) override;
   void close_structure(bool leak) noexcept override;
@@ -47,6 +71,8 @@ class GraphContainer final : public Container {
  private:
   std::unique_ptr<emd::Graph> graph_;
   WantedGraph wanted_;
+  std::optional<Seen> shown_;
+  std::shared_ptr<StoreHandle::Outcome> removed_in_;
 };
 
 struct GraphObject {
@@ -67,6 +93,23 @@ inline GraphContainer* usable(PyObject* graph) {
   if (__builtin_expect(container.attached(), 1)) return &container;
   const Ref opened(PyObject_CallMethod(graph, "_open_late", nullptr));
   return opened ? &container : nullptr;
+}
+
+// Has the Python class place its live attributes anew (its method _show_anew); false with an error set.
+bool show_anew(PyObject* graph);
+
+// Runs `work` as a read once the live attributes are of the state that is read; false with an error set.
+template <class Work>
+bool read_as_shown(PyObject* graph, GraphContainer& container, Work&& work) {
+  for (;;) {
+    bool shown = false;
+    container.read([&] {
+      shown = container.shown();
+      if (shown) work();
+    });
+    if (__builtin_expect(shown, 1)) return true;
+    if (!show_anew(graph)) return false;
+  }
 }
 
 // The keys of vertices, taken out of a graph to be made objects.
@@ -96,6 +139,15 @@ class TakenKeys {
 
 extern PyMethodDef graph_methods[];
 PyObject* graph_add_edges(PyObject* self, PyObject* const* args, Py_ssize_t count);
+PyObject* graph_vertex_place(PyObject* self, PyObject* key);
+PyObject* graph_edge_place(PyObject* self, PyObject* const* args, Py_ssize_t count);
+PyObject* graph_vertex_at(PyObject* self, PyObject* key);
+PyObject* graph_edge_at(PyObject* self, PyObject* const* args, Py_ssize_t count);
+PyObject* graph_current(PyObject* self, PyObject*);
+PyObject* graph_begin_showing(PyObject* self, PyObject*);
+PyObject* graph_end_showing(PyObject* self, PyObject* const* args, Py_ssize_t count);
+PyObject* graph_note_removal(PyObject* self, PyObject*);
+PyObject* graph_seen(PyObject* self, PyObject*);
 PyObject* graph_edge_layout(PyObject* self, PyObject*);
 PyObject* graph_add_typed_edge(PyObject* self, PyObject* const* args, Py_ssize_t count);
 PyObject* graph_edge_record(PyObject* self, PyObject* const* args, Py_ssize_t count);

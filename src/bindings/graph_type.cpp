@@ -39,6 +39,7 @@ void GraphContainer::open_structure(emd::Store& store, emd::Member& member) {
                            ": open it without edge_dtype=");
   }
   graph_ = std::move(graph);
+  shown_.reset();
 }
 
 void GraphContainer::close_structure(bool leak) noexcept {
@@ -174,15 +175,6 @@ PyObject* graph_kind(PyObject* self, PyObject*) {
   });
 }
 
-// Another number when a writer in another process has committed.
-PyObject* graph_changes(PyObject* self, PyObject*) {
-  return guarded_object([&]() -> PyObject* {
-    GraphContainer* const container = usable(self);
-    if (!container) return nullptr;
-    return PyLong_FromUnsignedLongLong(container->read([&] { return container->store().changes(); }));
-  });
-}
-
 PyObject* graph_clear(PyObject* self, PyObject* edges_only) {
   return guarded_object([&]() -> PyObject* {
     GraphContainer* const container = usable(self);
@@ -192,34 +184,6 @@ PyObject* graph_clear(PyObject* self, PyObject* edges_only) {
     container->handle().run_long(
         [&] { container->change([&](Graph& graph) { only != 0 ? graph.clear_edges() : graph.clear(); }); });
     Py_RETURN_NONE;
-  });
-}
-
-// ---- Where an edge or vertex is, as a number for the dict of those whose attributes are live; None if there is none
-
-PyObject* graph_vertex_place(PyObject* self, PyObject* key) {
-  return guarded_object([&]() -> PyObject* {
-    GraphContainer* const container = usable(self);
-    SoughtKey sought;
-    if (!container || !sought.take(*container, key)) return nullptr;
-    const auto id = container->read([&] { return sought.in(container->graph()); });
-    if (!id) Py_RETURN_NONE;
-    return PyLong_FromUnsignedLongLong(static_cast<unsigned long long>(*id));
-  });
-}
-
-PyObject* graph_edge_place(PyObject* self, PyObject* const* args, Py_ssize_t count) {
-  return guarded_object([&]() -> PyObject* {
-    GraphContainer* const container = usable(self);
-    SoughtEdge edge;
-    if (!check_count(count, 2) || !container || !edge.take(*container, args)) return nullptr;
-    const auto place = container->read([&]() -> std::optional<unsigned long long> {
-      const Graph& graph = container->graph();
-      if (!edge.find(graph) || !graph.has_edge(*edge.u, *edge.v)) return std::nullopt;
-      return place_number(graph, *edge.u, *edge.v);
-    });
-    if (!place) Py_RETURN_NONE;
-    return PyLong_FromUnsignedLongLong(*place);
   });
 }
 
@@ -382,10 +346,16 @@ PyMethodDef graph_methods[] = {
     {"_has_edge", as_method(graph_has_edge), METH_FASTCALL, nullptr},
     {"_counts", as_method(graph_counts), METH_NOARGS, nullptr},
     {"_kind", as_method(graph_kind), METH_NOARGS, nullptr},
-    {"_changes", as_method(graph_changes), METH_NOARGS, nullptr},
+    {"_seen", as_method(graph_seen), METH_NOARGS, nullptr},
     {"_clear", as_method(graph_clear), METH_O, nullptr},
     {"_vertex_place", as_method(graph_vertex_place), METH_O, nullptr},
     {"_edge_place", as_method(graph_edge_place), METH_FASTCALL, nullptr},
+    {"_vertex_at", as_method(graph_vertex_at), METH_O, nullptr},
+    {"_edge_at", as_method(graph_edge_at), METH_FASTCALL, nullptr},
+    {"_current", as_method(graph_current), METH_NOARGS, nullptr},
+    {"_begin_showing", as_method(graph_begin_showing), METH_NOARGS, nullptr},
+    {"_end_showing", as_method(graph_end_showing), METH_FASTCALL, nullptr},
+    {"_note_removal", as_method(graph_note_removal), METH_NOARGS, nullptr},
     {"_value", as_method(graph_value), METH_NOARGS, nullptr},
     {"_set_value", as_method(graph_set_value), METH_O, nullptr},
     {"_vertex_value", as_method(graph_vertex_value), METH_O, nullptr},

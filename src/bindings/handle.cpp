@@ -213,7 +213,10 @@ StoreHandle::StoreHandle(const std::string& path, emd::StoreOptions options, boo
   });
   store_->on_rollback(this, [this] {
     ++epoch_;
-    if (in_transaction()) attention_ |= kRolledBack;
+    if (!in_transaction()) return;  // a compaction
+    attention_ |= kRolledBack;
+    ++rollbacks_;
+    if (outcome_) *outcome_ = Outcome::undone;
   });
 }
 
@@ -303,7 +306,9 @@ emd::u64 StoreHandle::begin() {
   const Entered entered(*this);
   emd::Store& store = use();
   if (in_transaction()) throw emd::StateError("a transaction is on in '" + path_ + "': they do not nest");
+  auto outcome = std::make_shared<Outcome>(Outcome::open);
   run_long([&] { store.begin(); });
+  outcome_ = std::move(outcome);
   transaction_context_ = std::move(context);
   transaction_thread_ = PyThread_get_thread_ident();
   attention_ |= kTransaction;
@@ -313,6 +318,7 @@ emd::u64 StoreHandle::begin() {
 void StoreHandle::end_transaction(TransactionContext& ended) {
   ended = std::move(transaction_context_);
   attention_ &= ~emd::u32{kTransaction | kRolledBack};
+  outcome_.reset();
 }
 
 void StoreHandle::join_transaction(emd::u64 transaction) {
@@ -325,6 +331,7 @@ void StoreHandle::commit_transaction() {
   const Entered entered(*this);
   emd::Store& store = use();
   run_long([&] { store.commit_transaction(); });
+  if (outcome_) *outcome_ = Outcome::committed;
   end_transaction(ended);
 }
 
@@ -436,7 +443,13 @@ Ref StoreHandle::object_of(const emd::Member& member) const {
 std::vector<Ref> StoreHandle::objects() const {
   std::vector<Ref> result;
   for (const auto& [member, attached] : containers_) {
-    if (Ref object = referent(attached.weak_reference.get())) result.push_back(std::move(object));
+    Ref object = referent(attached.weak_reference.get());
+#ifndef Py_GIL_DISABLED
+    // The collector clears weak references before it runs finalizers: what is to be written is there still.
+    PyObject* const self = attached.container->self();
+    if (!object && Py_REFCNT(self) > 0) object = Ref::borrowed(self);
+#endif
+    if (object) result.push_back(std::move(object));
   }
   return result;
 }

@@ -84,6 +84,11 @@ class StoreHandle {
   bool in_transaction() const { return (attention_.load(std::memory_order_relaxed) & kTransaction) != 0; }
   // Grows with every rollback: iterators that began before one compare it. Precondition: entered.
   emd::u64 epoch() const { return epoch_; }
+  // How many transactions were rolled back. Precondition: entered.
+  emd::u64 rollbacks() const { return rollbacks_; }
+  enum class Outcome { open, committed, undone };
+  // What becomes of the transaction that is on; null if there is none. Precondition: entered.
+  const std::shared_ptr<Outcome>& outcome() const { return outcome_; }
   bool read_only() const { return read_only_; }
   bool temporary() const { return temporary_; }
 
@@ -237,6 +242,8 @@ class StoreHandle {
   TransactionContext transaction_context_;
   std::atomic<unsigned long> busy_thread_ = 0;  // of run_long()
   emd::u64 epoch_ = 0;
+  emd::u64 rollbacks_ = 0;
+  std::shared_ptr<Outcome> outcome_;
   unsigned snapshots_ = 0;  // begin_snapshot() calls not yet ended
   // Removed behind the store.
   std::optional<emd::platform::TemporaryDirectory> directory_;

@@ -1,6 +1,7 @@
 // EMList's caches. That of decoded objects is by the word of the block. The write-back cache: word of the block ->
 // (index, object handed out). The word is the element's name, since it stays the same wherever the element moves; the
 // index is where it was last seen.
+#include "bindings/immutable.h"
 #include "bindings/list_object.h"
 
 namespace pyr {
@@ -28,10 +29,25 @@ Py_ssize_t find_word(emd::List& list, Word word, u64 hint) {
   return -1;
 }
 
+// The index of the element of this name; None if it is nowhere.
+Ref index_object(ListContainer& container, PyObject* name, u64 hint) {
+  const Word word{PyLong_AsUnsignedLongLong(name)};
+  const Container::Entered entered(container);
+  const Py_ssize_t found = find_word(container.list(), word, hint);
+  return found < 0 ? Ref::borrowed(Py_None) : Ref(PyLong_FromSsize_t(found));
+}
+
 // Writes one element back if its encoding has changed.
-bool flush_element(ListContainer& container, PyObject* name, u64 hint, PyObject* entry, PyObject* value) {
+bool flush_element(ListContainer& container, PyObject* name, PyObject* entry, PyObject* failures) {
+  PyObject* const value = PyTuple_GET_ITEM(entry, 1);
+  const u64 hint = PyLong_AsUnsignedLongLong(PyTuple_GET_ITEM(entry, 0));
   Buffer block;
-  if (!container.codec().encode_value(value, block)) return false;
+  if (!container.codec().encode_value(value, block)) {
+    Ref error = take_exception();
+    if (!error) return false;
+    const Ref index = index_object(container, name, hint);
+    return index.get() == Py_None || note_failure(failures, std::move(error), index);
+  }
   Trash trash;
   const Container::Entered entered(container);
   if (container.cache().find(name).get() != entry) return true;  // replaced or deleted meanwhile
@@ -61,14 +77,15 @@ void TakenElement::take_block(u64 index) {
   }
   const Bytes bytes = container_.list().block(word_);
   const bool live = container_.live();
-  cached_ = container_.cache().on();
+  const WriteBack& cache = container_.cache();
+  cached_ = cache.on();
   decoded_ = !live && !cached_ && !copy_always_ && decodes_in_place(bytes);
   if (decoded_) {
     object_ = decode_scalar(container_.codec(), bytes);
     return;
   }
   index_ = index;
-  cache_changes_ = container_.cache().changes();
+  cache_changes_ = cache.changes();
   if (!copies_) copies_.emplace();
   copies_->clear();
   copies_->add(bytes, live);
@@ -97,7 +114,7 @@ PyObject* TakenElement::block_object() {
 
 // Remembers a value just decoded, unless the list has been changed meanwhile; gives it back.
 PyObject* TakenElement::remembered(PyObject* value) {
-  if (!value || !is_mutable_value(value) || !container_.attached()) return value;
+  if (!value || is_immutable(value) || !container_.attached()) return value;
   Ref held(value);
   Trash trash;
   const Container::Entered entered(container_);
@@ -109,7 +126,7 @@ PyObject* TakenElement::remembered(PyObject* value) {
 bool remember_element(ListContainer& container, u64 index, PyObject* value, Trash& trash) {
   if (!container.cache().on()) return true;
   const Word word = container.list().get(index);
-  return !word.is_reference() || !is_mutable_value(value) || keep(container, word, index, value, trash);
+  return !word.is_reference() || is_immutable(value) || keep(container, word, index, value, trash);
 }
 
 namespace {
@@ -140,7 +157,7 @@ void forget_elements(ListContainer& container, u64 from, u64 step, u64 count, Tr
   }
 }
 
-bool flush_list(ListContainer& container) {
+bool flush_list(ListContainer& container, PyObject* failures) {
   if (!container.cache().on()) return true;
   Ref entries;
   {
@@ -150,9 +167,7 @@ bool flush_list(ListContainer& container) {
   if (!entries) return false;
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(entries.get()); ++i) {
     PyObject* const item = PyList_GET_ITEM(entries.get(), i);
-    PyObject* const entry = PyTuple_GET_ITEM(item, 1);
-    const u64 hint = PyLong_AsUnsignedLongLong(PyTuple_GET_ITEM(entry, 0));
-    if (!flush_element(container, PyTuple_GET_ITEM(item, 0), hint, entry, PyTuple_GET_ITEM(entry, 1)))
+    if (!flush_element(container, PyTuple_GET_ITEM(item, 0), PyTuple_GET_ITEM(item, 1), failures))
       return false;
   }
   return true;

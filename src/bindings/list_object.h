@@ -41,6 +41,7 @@ class ListContainer final : public Container {
   }
 
  protected:
+  bool named_by_place() const override { return true; }
   void open_structure(emd::Store& store, emd::Member& member) override;
   void close_structure(bool leak) noexcept override;
 
@@ -193,8 +194,8 @@ bool remember_element(ListContainer& container, u64 index, PyObject* value, Tras
 // The element at an index, as an object that nobody else has; null with an error set.
 PyObject* list_element_anew(PyObject* self, PyObject* index);
 
-// Writes changed elements back; false with an error set.
-bool flush_list(ListContainer& container);
+// Writes changed elements back; failures, with the index, and errors as those of flush_dict().
+bool flush_list(ListContainer& container, PyObject* failures);
 
 PyObject* list_slice(ListContainer& container, PyObject* slice);
 bool list_assign_slice(ListContainer& container, PyObject* slice, PyObject* values);

@@ -164,6 +164,16 @@ void sort_list(ListContainer& container, PyObject* key, bool reverse) {
   const Container::Entered entered(container);  // a temporary store may have been removed meanwhile
 }
 
+// Writes back; raises the error of the first element that cannot be stored.
+bool flush_before(ListContainer& container) {
+  const Ref failures(PyList_New(0));
+  if (!failures || !flush_list(container, failures.get())) return false;
+  if (PyList_GET_SIZE(failures.get()) == 0) return true;
+  PyObject* const error = PyTuple_GET_ITEM(PyList_GET_ITEM(failures.get(), 0), 1);
+  PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error)), error);
+  return false;
+}
+
 }  // namespace
 
 PyObject* list_sort(PyObject* self, PyObject* args, PyObject* kwargs) {
@@ -175,7 +185,7 @@ PyObject* list_sort(PyObject* self, PyObject* args, PyObject* kwargs) {
   }
   return guarded_object([&]() -> PyObject* {
     ListContainer& container = list_container(self);
-    if (!flush_list(container)) return nullptr;
+    if (!flush_before(container)) return nullptr;
     sort_list(container, key == Py_None ? nullptr : key, reverse != 0);
     Py_RETURN_NONE;
   });

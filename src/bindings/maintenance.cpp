@@ -1,6 +1,9 @@
 #include "bindings/maintenance.h"
 
+#include <new>
+
 #include "algorithms/compact.h"
+#include "bindings/container.h"
 #include "bindings/errors.h"
 #include "bindings/gil.h"
 #include "bindings/ref.h"
@@ -32,6 +35,33 @@ class Reporter {
   SignalWatch signals_;
 };
 
+// The scope of a compaction of a member: the container learns in the same step if what its regions hold was exchanged,
+// also where an error comes after that.
+class Exchange {
+ public:
+  Exchange(StoreHandle& handle, const emd::Member& member)
+      : container_(handle.container_of(member)), member_(member), path_(container_ ? where() : "") {}
+  ~Exchange() {
+    if (container_ && was_exchanged()) container_->note_exchange();
+  }
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+
+ private:
+  std::string where() const { return member_.regions[0]->path(); }
+  bool was_exchanged() const noexcept {
+    try {
+      return where() != path_;
+    } catch (const std::bad_alloc&) {
+      return true;
+    }
+  }
+
+  Container* const container_;  // open: only then its regions are mapped
+  const emd::Member& member_;
+  const std::string path_;
+};
+
 }  // namespace
 
 void compact(StoreHandle& handle, const std::optional<std::string>& member, const std::string& target,
@@ -44,6 +74,7 @@ void compact(StoreHandle& handle, const std::optional<std::string>& member, cons
     if (!member) return emd::compact_to(store, target, report);
     const auto found = store.find(*member);
     if (found == nullptr) throw emd::ClosedError("there is no '" + *member + "' in '" + store.path() + "'");
+    const Exchange exchange(handle, *found);
     emd::compact(store, *found, report);
   });
 }

@@ -16,7 +16,9 @@
 #include "bindings/codec_testing.h"
 #include "bindings/dict_object.h"
 #include "bindings/graph_object.h"
+#include "bindings/immutable.h"
 #include "bindings/list_object.h"
+#include "bindings/live_dicts.h"
 #include "bindings/maintenance.h"
 #include "bindings/region_view.h"
 #include "bindings/scopes.h"
@@ -155,29 +157,23 @@ void attach_graph(nb::handle object, nb::handle handle, const std::string& name,
 void detach(nb::handle object) { container_at(object).detach(); }
 bool attached(nb::handle object) { return container_at(object).attached(); }
 
-void flush(nb::handle object) {
-  if (!container_at(object).attached()) return;
-  if (is_graph_object(object.ptr())) {
-    object.attr("_flush")();
-    return;
-  }
+// Writes back what was changed in objects that were handed out; (key, error) of each that cannot be stored.
+nb::object flush(nb::handle object) {
+  if (is_graph_object(object.ptr())) return object.attr("_flush")();
+  nb::list failures;
+  if (!container_at(object).attached()) return failures;
   bool done = true;  // arrays, typed dicts and shadow memory keep no objects
   if (is_dict_object(object.ptr()) && !is_typed_object(object.ptr()))
-    done = flush_dict(dict_container(object.ptr()));
-  if (is_list_object(object.ptr())) done = flush_list(list_container(object.ptr()));
+    done = flush_dict(dict_container(object.ptr()), failures.ptr());
+  if (is_list_object(object.ptr())) done = flush_list(list_container(object.ptr()), failures.ptr());
   if (!done) throw PythonError();
+  return failures;
 }
 
-void forget_cache(nb::handle object) {
-  if (is_graph_object(object.ptr())) {
-    object.attr("_forget")();
-    return;
-  }
-  Container& container = container_at(object);
-  if (!container.attached() || !container.keeps_objects()) return;
-  Trash trash;
-  const Container::Entered entered(container);
-  container.cache().forget_all(trash);
+// After a rollback: objects that were handed out and are kept show at once what is stored now. What is stored does not
+// depend on it: who uses them finds it out.
+void show_anew_of(nb::handle object) {
+  if (is_graph_object(object.ptr())) object.attr("_current")();
 }
 
 void update(nb::handle object, nb::handle other) {
@@ -275,7 +271,7 @@ void bind_functions(nb::module_& module) {
   module.def("detach", &detach, nb::arg("container"));
   module.def("attached", &attached, nb::arg("container"));
   module.def("flush", &flush, nb::arg("container"));
-  module.def("forget_cache", &forget_cache, nb::arg("container"));
+  module.def("show_anew", &show_anew_of, nb::arg("container"));
   module.def("dict_update", &update, nb::arg("container"), nb::arg("other"));
   module.def("list_repeat", &repeat, nb::arg("container"), nb::arg("times"));
   module.def("is_storing", &is_storing);
@@ -301,7 +297,8 @@ NB_MODULE(_core, module) {
   PyObject* const self = module.ptr();
   if (!pyr::add_errors(self) || !pyr::add_dict_types(self) || !pyr::add_list_types(self) ||
       !pyr::add_typed_types(self) || !pyr::add_array_types(self) || !pyr::add_region_view_type(self) ||
-      !pyr::add_shadow_type(self) || !pyr::add_graph_types(self) || pyr::add_codec_functions(self) < 0) {
+      !pyr::add_shadow_type(self) || !pyr::add_graph_types(self) || pyr::add_codec_functions(self) < 0 ||
+      pyr::add_immutable_functions(self) < 0 || pyr::add_live_functions(self) < 0) {
     throw nb::python_error();
   }
   pyr::damaged_error_type = pyr::damaged_error();

@@ -127,6 +127,46 @@ def test_writeback_of_a_list(path):
         assert items == [["first"], [1, 10, 100], [2, 20]]
 
 
+def test_writeback_after_a_compaction(path):
+    """Elements have other places then; also where it is cut off, however late."""
+
+    class CutOff(BaseException):
+        pass
+
+    def until(last):
+        def progress(done, total):
+            nonlocal last
+            last -= 1
+            if last < 0:
+                raise CutOff
+
+        return progress
+
+    for last in range(6):
+        with EMList(None, [[i] for i in range(9000)], writeback=True) as items:
+            handed_out = items[:]
+            del items[:100]
+            for value in handed_out:
+                value.append("before")
+            try:
+                items.compact(progress=until(last))
+            except CutOff:
+                pass
+            else:
+                last = None
+            for index in (0, 1, 5000, -1):
+                items[index].append("after")
+            items.commit()
+            expected = [[i, "before"] for i in range(100, 9000)]
+            for index in (0, 1, 5000, -1):
+                expected[index].append("after")
+            assert list(items) == expected
+            items.sort(key=lambda value: value[0])  # of what is stored
+            assert list(items) == expected
+        if last is None:
+            break
+
+
 def test_subclasses_of_the_values_builtins_come_back_as_they_were(path):
     """A subclass is no list: it is pickled, so that its class and attributes are kept."""
     with EMDict(path) as d:

@@ -1,0 +1,352 @@
+"""The live attributes of a graph: which dicts somebody has, what of them is written when, and what they show.
+
+They are kept by numbers of the vertices, which _vertex_place() and _edge_place() tell. Before these tell one
+of another state than the table is of, they call _show_anew(), which puts another table in its place: so
+nothing depends on being told of a rollback, a compaction, or a writer's commit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from . import _core
+from ._graph_attributes import Attributes, Live, ParallelEdges, Place, restored
+from ._graph_typed import EdgeType, TypedAttributes
+
+# Attribute dicts with values that can be changed in place are kept until a commit; beyond so many they are
+# written, and those let go to which nobody else refers.
+_MOST_KEPT = 4096
+
+# What _note_removal() returns, and _begin_showing() of the transaction of the last removal.
+_NO_TRANSACTION, _SAME_TRANSACTION = 0, 2
+_ON, _UNDONE = 1, 2
+# A state that never is.
+_NEVER = 2**64 - 1
+
+
+class LiveAttributes(_core.GraphBase):
+    """What a GraphStorage does for the dicts of attributes that it hands out."""
+
+    if not TYPE_CHECKING:
+        __slots__ = ()
+
+    _edge_type: EdgeType | None
+    _handle: _core.StoreHandle | None
+    _late: Any
+    _mode: str
+    _multi: bool
+
+    def _begin_live(self) -> None:
+        # Held by who makes what exists once: two threads may want the same.
+        self._making = threading.RLock()
+        self._own: Attributes | None = None
+        # The dicts of attributes that somebody has, by the numbers of nodes (negative) and edges.
+        self._live: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+        # Those of them in which something may be changed in place.
+        self._kept: dict[int, Live] = {}
+        self._most_kept = _MOST_KEPT
+        # Those that were removed in the transaction that is on, and those that _show_anew() has still to
+        # place.
+        self._apart: list[Live] = []
+        self._unplaced: list[Live] = []
+
+    def _graph_attributes(self) -> Attributes:
+        if self._own is None:
+            with self._making:
+                if self._own is None:
+                    live = Attributes(self)
+                    if self._late is None:  # else there are none yet
+                        live._load(self._value() or {})
+                    self._own = live
+        else:
+            self._current()
+        return self._own
+
+    def _node_attributes(self, node: Any) -> Any:
+        table = self._live
+        number = self._vertex_place(node)
+        live: Any = None if number is None else table.get(number)
+        if live is None or table is not self._live:
+            live = self._live_at((node,))
+            if live is None:
+                raise KeyError(node)
+        return live
+
+    def _edge_attributes(self, u: Any, v: Any) -> Any:
+        """The attributes of an edge, or of all parallel ones by their keys; None if there is none."""
+        table = self._live
+        number = self._edge_place(u, v)
+        if number is None:
+            return None
+        live = table.get(number)
+        if live is None or table is not self._live:
+            live = self._live_at((u, v))
+        return live
+
+    def _live_at(self, place: Place) -> Any:
+        """The dict of this place, made if nobody has it; None if there is no such node or edge."""
+        with self._making:
+            number = self._vertex_place(*place) if len(place) == 1 else self._edge_place(*place)
+            if number is None:
+                return None
+            live = self._live.get(number)
+            if live is None:
+                live = self._kept.get(number)
+                if live is None:
+                    return self._made(place, number, self._stored(place))
+                self._live[number] = live
+            return live
+
+    def _made(self, place: Place, number: int, content: dict[Any, Any]) -> Live:
+        live = Attributes(self, place) if len(place) == 1 else self._kind_of_edges()(self, place)
+        live._load(content)
+        self._place(live, number)
+        return live
+
+    def _place(self, live: Live, number: int) -> None:
+        live._number = number
+        self._live[number] = live
+        self._keep(live)
+
+    def _edges_of(self, neighbours: Any) -> list[tuple[Any, Any]] | None:
+        """Neighbours and the attributes of the edges, from what is stored of each; None if they are many."""
+        node, forward = neighbours._vertex, neighbours._forward
+        found = []
+        with self._making:
+            edges = neighbours._edges()
+            if edges is None:
+                return None
+            for other, number, content in edges:
+                live = self._live.get(number)
+                if live is None:
+                    live = self._kept.get(number)
+                    if live is None:
+                        place = (node, other) if forward else (other, node)
+                        live = self._made(place, number, self._content(place, content))
+                    self._live[number] = live
+                found.append((other, live))
+        return found
+
+    def _stored(self, place: Place) -> dict[Any, Any]:
+        """What is stored of a place."""
+        if len(place) == 2:
+            typed = self._edge_type is not None
+            return self._content(place, self._edge_record(*place) if typed else self._edge_value(*place))
+        value: Any = self._vertex_value(*place) if place else self._value()
+        return value or {}
+
+    def _content(self, place: Place, stored: Any) -> dict[Any, Any]:
+        """The attributes of an edge of what is stored of it."""
+        if self._edge_type is not None:
+            return self._edge_type.unpack(stored)
+        content: dict[Any, Any] = ({0: {}} if self._multi else {}) if stored is None else stored
+        return content
+
+    def _show_anew(self) -> None:
+        """Place the live dicts anew: vertices may have other numbers, or what is stored is another.
+
+        Called by whatever finds that a transaction was rolled back or the graph compacted, or of a reader
+        that a writer has committed; again, if it was interrupted.
+        """
+        with self._making:
+            *seen, undone, removal = self._begin_showing()
+            reload = undone or self._mode == "r"
+            present = [*self._kept.values(), *self._live.values()]
+            # The last one is first: those placed before an interrupt, then those that had the places before.
+            self._unplaced += present
+            if removal == _UNDONE:
+                self._unplaced += reversed(self._apart)
+            if removal != _ON:
+                self._apart = []
+            self._live, self._kept = weakref.WeakValueDictionary(), {}
+            while self._unplaced:
+                self._place_anew(self._unplaced[-1], reload)
+                self._unplaced.pop()
+            if self._own is not None and reload:
+                self._show_stored(self._own)
+            self._end_showing(*seen)
+
+    def _place_anew(self, live: Live, reload: bool) -> None:
+        place = live._place
+        number = self._vertex_at(*place) if len(place) == 1 else self._edge_at(*place)
+        if number is None:
+            if reload and self._mode != "r":
+                live._lose()
+            else:
+                self._set_apart(live)
+            return
+        known = self._live.get(number)
+        if known is not None and known is not live:
+            live._lose()
+            return
+        live._owner = self
+        if reload:
+            try:
+                self._show_stored(live)
+            except Exception:  # it cannot be decoded, if the store can be read
+                self._vertex_at(*place) if len(place) == 1 else self._edge_at(*place)
+                live._lose()
+                return
+        self._place(live, number)
+
+    def _show_stored(self, live: Live) -> None:
+        content = self._stored(live._place)
+        if self._mode == "r":
+            live._load(content)
+        else:
+            live._reload(content, self._restored)
+
+    def _restored(self, before: Any, stored: Any) -> Any:
+        """The object that was a value before, if it can be what is stored."""
+        try:
+            if _core.encoded(self, before) == _core.encoded(self, stored):
+                return before
+        except Exception:  # what cannot be stored has been put into it
+            pass
+        return restored(before, stored)
+
+    def _kind_of_edges(self) -> type[Live]:
+        if self._edge_type is not None:
+            return TypedAttributes
+        return ParallelEdges if self._multi else Attributes
+
+    # ---- Writing
+
+    def _keep(self, live: Live) -> None:
+        """Keep a dict in which something may be changed in place, or is to be brought back by a rollback."""
+        if not (live._in_place or live._before is not None) or live is self._own or self._mode == "r":
+            return
+        self._kept[live._number] = live
+        if len(self._kept) > self._most_kept:
+            self._let_some_go()
+
+    def _let_some_go(self) -> None:
+        """Write those kept, and let go of what nobody refers to. What cannot be written is tried again."""
+        self._most_kept = 2 * len(self._kept)
+        with contextlib.suppress(Exception):
+            self._flush()
+            self._most_kept = max(_MOST_KEPT, 2 * len(self._kept))
+
+    def _write(self, live: Live) -> None:
+        if live._in_place or live._before is not None:
+            with self._making:
+                self._keep(live)
+        self._store(live._place, live._plain())
+
+    def _suspect(self, live: Live) -> None:
+        with self._making:
+            self._keep(live)
+
+    def _store(self, place: Place, content: Any) -> None:
+        if len(place) == 2 and self._edge_type is not None:
+            self._set_edge_record(*place, self._edge_type.pack(content))
+        elif len(place) == 2:
+            self._set_edge_value(*place, content)
+        elif place:
+            self._set_vertex_value(place[0], content)
+        else:
+            self._set_value(content)
+
+    def _flush(self) -> list[tuple[Any, Exception]]:
+        """Write what was changed in place; return what cannot be stored, by place and name, and the errors.
+
+        What nobody else refers to is not kept any longer.
+        """
+        failures: list[tuple[Any, Exception]] = []
+        if self._mode == "r" or not _core.attached(self):
+            return failures
+        with self._making:
+            self._current()
+            if self._own is not None:
+                self._write_back(self._own, failures)
+            numbers = list(self._kept)
+            # Who asks for one of them waits until it is written, or finds it among those kept.
+            for number in numbers:
+                self._live.pop(number, None)
+            unheld = set(_core.unheld(self._kept, Live))
+            for number in numbers:
+                live = self._kept.get(number)
+                if live is None:  # another thread has removed its node or edge
+                    continue
+                if self._write_back(live, failures) and number in unheld:
+                    del self._kept[number]
+                else:
+                    self._live[number] = live
+                    if not live._in_place and live._before is None:
+                        del self._kept[number]
+        return failures
+
+    def _write_back(self, live: Live, failures: list[tuple[Any, Exception]]) -> bool:
+        """Write one; False if something of it cannot be stored: then the rest is."""
+        if self._handle is not None and not self._handle.in_transaction:
+            live._before = None
+        if not live._in_place:
+            return True
+        place, content = live._place, live._plain()
+        try:
+            self._store(place, content)
+            return True
+        except Exception as error:
+            count = len(failures)
+            if content is not None:
+                content = self._storable(content, self._stored(place), place, failures, live._has_children)
+            if len(failures) == count:
+                raise error from None  # it is not the values
+            self._store(place, content)
+            return False
+
+    def _storable(
+        self, content: Any, stored: Any, place: Place, failures: list[tuple[Any, Exception]], nested: bool
+    ) -> dict[Any, Any]:
+        """The same attributes, as they are stored where they cannot be stored."""
+        found = {}
+        for name, value in content.items():
+            if nested:
+                known = stored.get(name, {})
+                found[name] = self._storable(value, known, (*place, name), failures, False)
+                continue
+            try:
+                _core.encoded(self, value)
+                found[name] = value
+            except Exception as error:
+                failures.append(((*place, name), error))
+                if name in stored:
+                    found[name] = stored[name]
+        return found
+
+    # ---- Removing: what was live is on its own then, until a rollback brings it back
+
+    def _set_apart(self, live: Live) -> None:
+        for table in (self._kept, self._live):
+            if table.get(live._number) is live:
+                del table[live._number]
+        live._owner = None
+        noted = self._note_removal()
+        if noted != _SAME_TRANSACTION:
+            self._apart = []
+        if noted != _NO_TRANSACTION:
+            self._apart.append(live)
+
+    def _removed_of(self, lives: list[Live], remove: Callable[[], Any]) -> Any:
+        """Remove what these dicts are of. After an error the graph is asked which are of something."""
+        try:
+            result = remove()
+            for live in lives:
+                self._set_apart(live)
+            return result
+        except BaseException:
+            self._unplaced += lives
+            _, rollbacks, *_ = self._begin_showing()
+            self._end_showing(_NEVER, rollbacks)
+            raise
+
+    def _live_known(self, number: int | None) -> Live | None:
+        live = self._live.get(number)  # type: ignore[arg-type]
+        return self._kept.get(number) if live is None else live  # type: ignore[arg-type]
+
+    def _lives(self, wanted: Callable[[int], bool]) -> list[Live]:
+        return [live for number, live in list(self._live.items()) if wanted(number)]
