@@ -117,6 +117,24 @@ def test_writeback_and_rollback(path):
         assert dict(d) == {"k": [1, 2]}
 
 
+@pytest.mark.parametrize("kind", ["dict", "list"])
+def test_what_was_handed_out_before_a_rollback_is_a_copy(path, kind):
+    """And is not written, whoever asks first."""
+    with Store(path) as s:
+        values = s.dict("v", writeback=True) if kind == "dict" else s.list("v", writeback=True)
+        values.update({0: [1]}) if kind == "dict" else values.append([1])
+        s.commit()
+        old = values[0]
+        with pytest.raises(ZeroDivisionError), s.transaction():
+            old.append(2)
+            1 / 0
+        old.append(3)
+        s.commit()
+        values[0].append(4)
+    with Store(path) as s:
+        assert (s.dict("v") if kind == "dict" else s.list("v"))[0] == [1, 4]
+
+
 def test_writeback_of_a_list(path):
     with EMList(path, [[1], [2]], writeback=True) as items:
         items[0].append(10)
