@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,8 +21,12 @@ import networkx
 
 HERE = pathlib.Path(__file__).parent
 TESTED = pathlib.Path(networkx.__file__).parent
-# Stored graphs of a few nodes are files of a few pages: made in memory, where there is such a folder.
+# Stored graphs of a few nodes are files of a few pages: made in memory, where that has room.
 MEMORY = "/dev/shm"
+
+
+def _has_room(folder):
+    return os.path.isdir(folder) and shutil.disk_usage(folder).free > 1 << 30
 
 
 def main():
@@ -36,7 +41,7 @@ def main():
     files = [name for name in others if (TESTED / name.split("::")[0]).exists()]
     of_pytest = [name for name in others if name not in files]
     with tempfile.TemporaryDirectory(
-        prefix="loopback-", dir=MEMORY if os.path.isdir(MEMORY) else None
+        prefix="loopback-", dir=MEMORY if _has_room(MEMORY) else None
     ) as scratch:
         report = pathlib.Path(scratch, "report.json")
         jobs = ["-n", str(arguments.jobs)] if arguments.jobs else []

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import pyrsistence as em
-from helpers import python_path
+from helpers import LIMIT, python_path
 
 COMMAND = pathlib.Path(sys.executable).parent / "pyrsistence"
 
@@ -27,7 +27,7 @@ def cli(tmp_path):
             capture_output=True,
             text=True,
             encoding="utf-8",
-            timeout=300,
+            timeout=LIMIT,
         )
         assert done.returncode == expect, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr

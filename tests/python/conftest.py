@@ -11,10 +11,13 @@ import pytest
 
 from cli_fixtures import cli, corpus, lines, words  # noqa: F401 (fixtures)
 from cli_kinds import made  # noqa: F401 (a fixture)
-from helpers import python_path
+from helpers import LIMIT, python_path
 
-# No deadline: a sync may take as long as the disk likes. print_blob gives the command that repeats a failure.
-hypothesis.settings.register_profile("default", deadline=None, print_blob=True)
+# No deadline: a sync may take as long as the disk likes, and all may on a busy machine. print_blob gives the
+# command that repeats a failure.
+hypothesis.settings.register_profile(
+    "default", deadline=None, print_blob=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("default")
 
 
@@ -46,7 +49,7 @@ def path(tmp_path):
 def run_python():
     """Runs Python source in a fresh process, tests/python importable; returns what it printed."""
 
-    def run(source, *arguments, env=None, expect=0, timeout=300):
+    def run(source, *arguments, env=None, expect=0, timeout=LIMIT):
         environment = {**os.environ, "PYTHONPATH": python_path(), **(env or {})}
         command = [sys.executable, "-c", source, *map(str, arguments)]
         result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout)
@@ -69,6 +72,7 @@ def memory_budget():
 
 
 def pytest_configure():
-    """A run in the background is born deaf to Ctrl-C, and so are the processes that it starts."""
+    """One seed for all processes of a run; and all hear Ctrl-C, also those of a run in the background."""
+    _base_seed()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -22,7 +22,7 @@ import sys
 import time
 
 import pyrsistence
-from helpers import python_path
+from helpers import LIMIT, python_path, wait_for
 
 KEYS = 40
 
@@ -40,7 +40,7 @@ def length_of(number):
 
 
 def write(path):
-    with pyrsistence.Store(path, commit_interval=None, timeout=30.0) as store:
+    with pyrsistence.Store(path, commit_interval=None, timeout=LIMIT) as store:
         names, lines = store.dict("names"), store.list("lines")
         number = names.get("commit", 0)
         while True:
@@ -174,9 +174,9 @@ def kill_writers(path, folder, kills, readers, seed):
         for round_number in range(kills):
             with open(begun, "wb") as out:
                 writer = start("write", path, stdout=out)
-            while not last_line(begun) and writer.poll() is None:
-                time.sleep(0.005)
-            time.sleep(rng.uniform(0, 0.2))
+            more = rng.randrange(2, 60)
+            wait_for(lambda: begun.read_bytes().count(b"\n") >= more, f"{more} commits")  # noqa: B023
+            time.sleep(rng.uniform(0, 0.01))
             writer.kill()
             assert writer.wait() == -9, f"round {round_number}: the writer ended by itself, seed {seed}"
             for process, file in zip(processes, files, strict=True):
@@ -186,9 +186,7 @@ def kill_writers(path, folder, kills, readers, seed):
                 )
                 seen = int((last_line(file) or "0").split()[0])
                 assert seen <= int(last_line(begun)), f"{seen} was read, {last_line(begun)} begun last"
-        deadline = time.monotonic() + 60
-        while not all(map(last_line, files)) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait_for(lambda: all(map(last_line, files)), "each reader to have read something")
         counts = [tuple(map(int, last_line(file).split()[1:])) for file in files]
     with pyrsistence.Store(path) as store:
         assert store.verify() == []

@@ -6,14 +6,12 @@ import os
 import pickle
 import shutil
 import struct
-import subprocess
-import sys
 import threading
 
 import pytest
 
 import pyrsistence
-from helpers import files_of
+from helpers import Process, files_of
 from pyrsistence import EMDict, EMList, Store
 
 KINDS = [EMDict, EMList, Store]
@@ -300,20 +298,13 @@ sys.stdin.read()
 
 def test_second_writer_in_another_process(kind, made):
     path, expected = made
-    holder = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, kind.__name__, str(path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert holder.stdout.readline() == "held\n"
+    with Process("-c", HOLDER, kind.__name__, path) as holder:
+        assert holder.line() == "held"
         with pytest.raises(pyrsistence.LockedError, match=rf"\b{holder.pid}\b") as caught:
             kind(path)
         assert isinstance(caught.value, BlockingIOError)
         assert str(path) in str(caught.value)
-    finally:
-        holder.communicate("")
+        assert holder.rest() == ""
     with kind(path) as container:
         assert content(container) == expected
 

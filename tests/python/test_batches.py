@@ -12,6 +12,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from helpers import LIMIT
 from pyrsistence import EMDict, EMList, Store
 from test_threads import switch_often, together  # noqa: F401 (a fixture)
 
@@ -548,7 +549,7 @@ def test_readers_beside_a_writer_that_sets_many(path):
             write(n)
         d["state"] = "stop"
         d.commit()
-        output, _ = reader.communicate(timeout=120)
+        output, _ = reader.communicate(timeout=LIMIT)
         assert reader.returncode == 0 and int(output) > 0
 
 
@@ -613,10 +614,10 @@ def test_other_threads_and_signals_get_in(run_python, call):
 import os, signal, threading, pyrsistence
 from itertools import repeat
 signal.signal(signal.SIGINT, signal.default_int_handler)
-threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
 try:
+    threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
     {call}
 except KeyboardInterrupt:
     print("interrupted")
 """
-    assert run_python(source, timeout=60) == "interrupted\n"
+    assert run_python(source) == "interrupted\n"

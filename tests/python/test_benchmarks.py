@@ -21,13 +21,14 @@ from limit import reason_against  # noqa: E402
 from process import Failed, measure  # noqa: E402
 
 import benchmark_work  # noqa: E402
+from helpers import LIMIT  # noqa: E402
 
 
 def run(tmp_path, *arguments):
     """The result file of a run."""
     output = tmp_path / "result.json"
     command = [sys.executable, BENCHMARKS / "run.py", "--quick", "--scratch", tmp_path, "--output", output]
-    done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=LIMIT)
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(output.read_text())
 
@@ -61,9 +62,9 @@ def test_a_limit_holds():
     if reason := reason_against():
         pytest.skip(reason)
     limit = 64 << 20
-    assert measure(benchmark_work.take, limit // 2, timeout=60, limit_bytes=limit)["taken"] == limit // 2
+    assert measure(benchmark_work.take, limit // 2, timeout=LIMIT, limit_bytes=limit)["taken"] == limit // 2
     with pytest.raises(Failed, match="limit of 64 MiB"):
-        measure(benchmark_work.take, 2 * limit, timeout=60, limit_bytes=limit)
+        measure(benchmark_work.take, 2 * limit, timeout=LIMIT, limit_bytes=limit)
 
 
 def test_what_is_evicted_is_read_again(tmp_path):
@@ -71,7 +72,7 @@ def test_what_is_evicted_is_read_again(tmp_path):
     path.write_bytes(bytes(8 << 20))
     if " 0.0% left" not in evict(tmp_path):
         pytest.skip("this file system keeps what it is asked to drop")
-    assert measure(benchmark_work.has_read, str(path), timeout=60)["read_bytes"] >= 8 << 20
+    assert measure(benchmark_work.has_read, str(path), timeout=LIMIT)["read_bytes"] >= 8 << 20
 
 
 def test_documents_say_what_the_result_files_say():

@@ -1,5 +1,6 @@
 """The command ``pyrsistence``, run as a user runs it: a process, its output, its status (docs/cli.md)."""
 
+import contextlib
 import datetime
 import fcntl
 import json
@@ -13,13 +14,13 @@ import struct
 import subprocess
 import sys
 import termios
-import time
 import types
 
 import pytest
 
 import pyrsistence as em
 from cli_fixtures import COMMAND
+from helpers import LIMIT, Process, wait_for
 from legacy_writer import set_word, write_dict, write_list
 
 READING = ["info", "stats", "verify", "keys", "head", "dump"]
@@ -283,9 +284,9 @@ def test_interrupted_load_leaves_all_as_it_was(words, tmp_path, exists):
     for n in range(20_000):
         process.stdin.write(f'{{"key": {n + 100}, "value": "{n}"}}\n')
     process.stdin.flush()
-    _wait_for(lambda: _waits_for_input(process.pid))
+    wait_for(lambda: _has_taken_all(process), "the command to have read all that there is")
     process.send_signal(signal.SIGINT)
-    error = process.communicate(timeout=60)[1]
+    error = process.communicate(timeout=LIMIT)[1]
     assert process.returncode == 130, error
     assert error == "pyrsistence: interrupted\n"
     assert sorted(os.listdir(tmp_path)) == ["words"]
@@ -293,17 +294,36 @@ def test_interrupted_load_leaves_all_as_it_was(words, tmp_path, exists):
         assert list(d.items()) == before and d.verify() == []
 
 
-def _waits_for_input(pid):
-    """Whether all that was written to the process's pipe has been taken, and it waits for more."""
-    return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "S"
+def _has_taken_all(process):
+    """Whether nothing is left in the pipe to the process, and it waits for more."""
+    left = fcntl.ioctl(process.stdin, termios.FIONREAD, bytes(4))
+    state = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    return left == bytes(4) and state == "S"
 
 
-def _wait_for(condition):
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end, "it never came to wait"
-        time.sleep(0.02)
-    time.sleep(0.2)
+def test_interrupted_while_it_waits_for_the_lock(words, tmp_path):
+    """At once, not when the holder ends or the time is over."""
+    hold = "import sys, pyrsistence; d = pyrsistence.EMDict(sys.argv[1]); print(flush=True); sys.stdin.read()"
+    with Process("-c", hold, words) as holder:
+        holder.line()
+        process = subprocess.Popen(
+            [COMMAND, "compact", "words", "--timeout", str(2 * LIMIT)],
+            cwd=tmp_path,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        wait_for(lambda: str(words / "lock") in _opened_by(process.pid), "the command to try the lock")
+        process.send_signal(signal.SIGINT)
+        error = process.communicate(timeout=LIMIT)[1]
+        assert (process.returncode, error) == (130, "pyrsistence: interrupted\n")
+
+
+def _opened_by(pid):
+    found = []
+    for link in pathlib.Path(f"/proc/{pid}/fd").glob("*"):
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            found.append(os.readlink(link))
+    return found
 
 
 def run_on_a_terminal(arguments, cwd, env=None):
@@ -325,14 +345,14 @@ def run_on_a_terminal(arguments, cwd, env=None):
             break
         shown += part
     os.close(leader)
-    assert process.wait(timeout=60) == 0, shown
+    assert process.wait(timeout=LIMIT) == 0, shown
     return shown.decode()
 
 
 @pytest.mark.parametrize("bar", ["tqdm", "plain"])
 def test_progress_bar_on_a_terminal(tmp_path, bar):
     write_dict(tmp_path / "old", [(n, n) for n in range(10_000)])
-    environment = {}
+    environment = {"TQDM_MININTERVAL": "0"}  # it is shown however fast it goes
     if bar == "plain":
         (tmp_path / "hidden").mkdir()
         (tmp_path / "hidden" / "tqdm.py").write_text("raise ImportError\n")

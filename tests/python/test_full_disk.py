@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from helpers import python_path
+from helpers import LIMIT, python_path
 
 TMPFS = "mount -t tmpfs -o size=12m tmpfs {disk}"
 EXT4 = "truncate -s 24m {disk}.image && mkfs.ext4 -q -F {disk}.image && mount -o loop {disk}.image {disk}"
@@ -37,7 +37,7 @@ def test_a_full_disk_is_survived(tmp_path, kind, mount):
         mount.format(disk=disk),
         f"exec {sys.executable} {script} {kind} {disk}",
         env={**os.environ, "PYTHONPATH": python_path()},
-        timeout=300,
+        timeout=LIMIT,
     )
     if result is None:
         pytest.skip("no filesystem can be mounted here")

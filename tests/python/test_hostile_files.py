@@ -9,7 +9,7 @@ import sys
 import pytest
 
 import hostile_reader
-from helpers import python_path
+from helpers import LIMIT, python_path
 
 ROUNDS = 150
 
@@ -21,7 +21,7 @@ def test_damaged_files_never_crash(tmp_path, rng, closed):
     command = [sys.executable, "-X", "faulthandler", "-m", "hostile_reader"]
     command += [str(tmp_path / "original"), str(tmp_path / "scratch"), str(seed), str(ROUNDS)]
     environment = {**os.environ, "PYTHONPATH": python_path()}
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LIMIT)
     tail = "\n".join(result.stdout.splitlines()[-3:])
     assert result.returncode == 0, (
         f"seed {seed}: status {result.returncode} in\n{tail}\n{result.stderr[-4000:]}"

@@ -6,33 +6,33 @@ on with that store, so that recovery is itself followed by work, by further kill
 off.
 """
 
-import os
-import signal
-import subprocess
-import sys
 import time
 
 import pytest
 
 import kill_writers
 import pyrsistence
-from helpers import python_path
+from helpers import Process
 
 # rounds of each kind; fifty together
 ROUNDS = {"dict": 18, "list": 16, "store": 16}
 
 
-def run_and_kill(kind, path, seed, start, seconds):
+OPENER = """
+import sys, pyrsistence
+print("opening", flush=True)
+pyrsistence.EMDict(sys.argv[1])
+sys.stdin.read()
+"""
+
+
+def run_and_kill(kind, path, seed, start, rng):
     """Returns the last commit that returned, and the last one that was begun."""
-    environment = {**os.environ, "PYTHONPATH": python_path()}
-    command = [sys.executable, "-m", "kill_writers", kind, str(path), str(seed), str(start)]
-    writer = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    first = writer.stdout.readline()  # the store is open: from here on the time counts
-    time.sleep(seconds)
-    writer.send_signal(signal.SIGKILL)
-    rest, errors = writer.communicate()
-    assert writer.returncode == -signal.SIGKILL, errors.decode()
-    lines = (first + rest).decode().split()
+    with Process("-m", "kill_writers", kind, path, seed, start) as writer:
+        # It is killed somewhere behind one of its next lines: two of them are a commit.
+        lines = [writer.line() for _ in range(rng.randrange(6, 80))]
+        time.sleep(rng.uniform(0.0, 0.01))
+        lines += writer.kill().split()
     returned = max(int(line[:-1]) for line in lines if line.endswith("!"))
     begun = max(int(line[:-1]) for line in lines)
     return returned, begun
@@ -60,7 +60,7 @@ def test_killed_writer_leaves_a_committed_state(kind, path, rng):
     expected = next(expected_states)
     in_flight_found = 0
     for round_number in range(ROUNDS[kind]):
-        returned, begun = run_and_kill(kind, path, seed, held, rng.uniform(0.0, 0.15))
+        returned, begun = run_and_kill(kind, path, seed, held, rng)
         content, order = open_and_read(kind, path)
         found = kill_writers.commit_number(kind, content)
         where = f"round {round_number}: found commit {found}, returned {returned}, begun {begun}"
@@ -80,13 +80,12 @@ def test_killed_writer_leaves_a_committed_state(kind, path, rng):
 def test_writer_killed_during_recovery(path, rng):
     """Opening is killed too: recovery that is cut off anywhere is repeated by the next opening."""
     seed = rng.randrange(1 << 32)
-    returned, begun = run_and_kill("dict", path, seed, 0, 0.2)
+    returned, begun = run_and_kill("dict", path, seed, 0, rng)
     for _ in range(8):
-        command = [sys.executable, "-c", f"import pyrsistence; pyrsistence.EMDict({str(path)!r}); input()"]
-        opener = subprocess.Popen(command, stdin=subprocess.PIPE)
-        time.sleep(rng.uniform(0.02, 0.12))
-        opener.kill()
-        opener.communicate()
+        with Process("-c", OPENER, path) as opener:
+            opener.line()
+            time.sleep(rng.uniform(0.0, 0.02))
+            opener.kill()
     content, _ = open_and_read("dict", path)
     found = kill_writers.commit_number("dict", content)
     assert returned <= found <= begun

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from helpers import LIMIT
 from pyrsistence import EMDict
 
 # What the subprocesses share: `anonymous()` is the anonymous memory of the process, in bytes.
@@ -283,7 +284,7 @@ except pyrsistence.LockedError:
 """
 
 
-@pytest.mark.parametrize("timeout", [0, 20])
+@pytest.mark.parametrize("timeout", [0, LIMIT])
 def test_two_processes_race_to_create_a_store(tmp_path, timeout):
     """One wins, the other waits or gets LockedError; the store is sound and holds what the winners wrote."""
     for turn in range(10):

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 import pyrsistence as em
-from helpers import python_path
+from helpers import LIMIT, python_path
 from legacy_writer import MAGIC, ChunkFile, get_word, set_word, word, write_dict, write_list
 
 ITEMS = [(f"name-{n}", {"addr": n, "ops": ["mov", "eax"], "t": (n, None, 1.5)}) for n in range(200)]
@@ -181,7 +181,7 @@ def test_hostile_pickle(tmp_path, name, trusted):
         [sys.executable, "-c", code, tmp_path / "old", tmp_path / "new"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LIMIT,
         env={**os.environ, "PYTHONPATH": python_path()},
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (50, 50)),
     )

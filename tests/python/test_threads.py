@@ -7,6 +7,7 @@ from itertools import chain, count
 
 import pytest
 
+from helpers import LIMIT
 from pyrsistence import EMDict, EMList, Store
 
 
@@ -28,7 +29,7 @@ def together(*calls):
         return call()
 
     with concurrent.futures.ThreadPoolExecutor(len(calls)) as pool:
-        return [future.result(timeout=120) for future in [pool.submit(run, call) for call in calls]]
+        return [future.result(timeout=LIMIT) for future in [pool.submit(run, call) for call in calls]]
 
 
 def test_writers_of_one_dict(path):
