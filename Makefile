@@ -16,8 +16,9 @@ ADDRESS ?=
 STORE ?=
 COMPARE ?=
 FIGURE ?= build/demo.svg
-# For `make test`: further arguments for pytest, e.g. PYTEST="-k dict -x".
+# For `make test`: further arguments for pytest, e.g. PYTEST="-k dict -x", and how many processes run it (0: one).
 PYTEST ?=
+JOBS ?= $(shell nproc)
 # For `make fuzz`: seconds a target, and which (default: all). For the smoke run of them in `make test`: its seed.
 TIME ?= 60
 TARGET ?=
@@ -42,11 +43,12 @@ SOURCES := $(shell find src python include cmake CMakeLists.txt pyproject.toml -
 CXX_FILES = $(shell find src include tests/cpp tests/fuzz -name '*.h' -o -name '*.cpp')
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: help build demo test test-cpp test-python networkx interrupts tsan planted crash faults long-runs fuzz bench lint lint-fast format clean
+.PHONY: help build extension demo test test-cpp test-python networkx interrupts tsan planted crash faults long-runs fuzz bench lint lint-fast format clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make build   the package, into $(VENV) (PYTHON=... chooses the interpreter)'
+	@echo 'make extension what changed of the bindings, for PYTHONPATH=build/extension/package'
 	@echo 'make demo    recover the program in an ELF file in external memory, then ask it (FILE=... MEMORY=512M)'
 	@echo 'make test    C++ tests under sanitizers, pytest, doctests, stubs, layers (PYTEST="-k name")'
 	@echo 'make networkx the tests of NetworkX itself, on stored graphs (NETWORKX="algorithms/flow -x")'
@@ -89,6 +91,16 @@ $(VENV)/.test-packages: $(VENV)/.created
 
 build: $(VENV)/.built
 
+# For work on the bindings: compiles what has changed, without optimising over all files, into a package of links.
+EXTENSION := build/extension
+extension: $(VENV)/.tools
+	$(BIN)/cmake -S . -B $(EXTENSION) -G Ninja -DCMAKE_MAKE_PROGRAM="$(CURDIR)/$(BIN)/ninja" \
+	  -DPython_EXECUTABLE="$(CURDIR)/$(BIN)/python" -DEMD_PYTHON=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+	  -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O1 -g1" --log-level=WARNING
+	$(BIN)/cmake --build $(EXTENSION)
+	mkdir -p $(EXTENSION)/package/pyrsistence
+	ln -sf $(CURDIR)/python/pyrsistence/*.py $(CURDIR)/$(EXTENSION)/_core*.so $(EXTENSION)/package/pyrsistence/
+
 demo: $(VENV)/.built $(VENV)/.extra-demo
 	FILE="$(FILE)" MEMORY="$(MEMORY)" ADDRESS="$(ADDRESS)" STORE="$(STORE)" COMPARE="$(COMPARE)" FIGURE="$(FIGURE)" \
 	  $(BIN)/python examples/disassemble.py
@@ -99,10 +111,11 @@ bench: $(VENV)/.built $(VENV)/.extra-bench
 # pytest is last, so that its closing line, with the counts, closes the output.
 test: lint-fast test-cpp tsan test-python
 
+# -g1: names and lines for the sanitizers' reports, in a half of the time that all of -g takes.
 test-cpp: $(VENV)/.tools $(VENV)/.test-packages
 	$(BIN)/cmake -S . -B $(TESTS_BUILD) -G Ninja -DCMAKE_MAKE_PROGRAM="$(CURDIR)/$(BIN)/ninja" \
 	  -DPython_EXECUTABLE="$(CURDIR)/$(BIN)/python" -DEMD_TESTS=ON -DEMD_PYTHON=OFF \
-	  -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG="-O1 -g" -DEMD_SANITIZE=address,undefined --log-level=WARNING
+	  -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG="-O1 -g1" -DEMD_SANITIZE=address,undefined --log-level=WARNING
 	$(BIN)/cmake --build $(TESTS_BUILD)
 	sh tools/run_sharded.sh $(TESTS_BUILD)/emd_tests
 	$(BIN)/python tests/fuzz/smoke.py $(TESTS_BUILD) $(FUZZ_SEED)
@@ -111,12 +124,12 @@ test-cpp: $(VENV)/.tools $(VENV)/.test-packages
 tsan: $(VENV)/.tools $(VENV)/.test-packages
 	$(BIN)/cmake -S . -B $(TSAN_BUILD) -G Ninja -DCMAKE_MAKE_PROGRAM="$(CURDIR)/$(BIN)/ninja" \
 	  -DPython_EXECUTABLE="$(CURDIR)/$(BIN)/python" -DEMD_TESTS=ON -DEMD_PYTHON=OFF \
-	  -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG="-O1 -g -Wno-tsan" -DEMD_SANITIZE=thread --log-level=WARNING
+	  -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG="-O1 -g1 -Wno-tsan" -DEMD_SANITIZE=thread --log-level=WARNING
 	$(BIN)/cmake --build $(TSAN_BUILD) --target emd_thread_tests
 	$(TSAN_BUILD)/emd_thread_tests --gtest_brief=1
 
 test-python: $(VENV)/.built $(VENV)/.extra-test $(VENV)/.test-packages
-	$(BIN)/python -m pytest -q $(PYTEST)
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal $(PYTEST)
 
 # NetworkX's own algorithms and tests, with each graph copied into a stored one.
 networkx: $(VENV)/.built $(VENV)/.extra-test $(VENV)/.extra-networkx

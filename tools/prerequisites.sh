@@ -10,11 +10,18 @@ set -eu
 purpose=$1
 python=$2
 missing=""
+wished=""
 
 need() { # need PACKAGE COMMAND...: the package is missing unless the command succeeds
   package=$1
   shift
   "$@" >/dev/null 2>&1 || missing="$missing $package"
+}
+
+wish() { # wish PACKAGE COMMAND...: as need, but without it things are slower and no worse
+  package=$1
+  shift
+  "$@" >/dev/null 2>&1 || wished="$wished $package"
 }
 
 header() { # header NAME: the compiler finds it
@@ -51,6 +58,7 @@ case $purpose in
     need libxxhash-dev header xxhash.h
     ;;
   test)
+    wish ccache ccache --version # the library is built three times, and again after each change
     need libgtest-dev header gtest/gtest.h
     need "libpython$version-testsuite" "$python" -c 'import test.mapping_tests, test.list_tests, test.seq_tests'
     ;;
@@ -67,9 +75,9 @@ case $purpose in
     ;;
 esac
 
-# Installs what is in $missing, or names it and stops.
+# Installs what is in $missing, or names it and stops; installs what is in $wished where that can be done.
 provide() {
-  [ -n "$missing" ] || return 0
+  [ -n "$missing$wished" ] || return 0
   for package in $missing; do
     case $package in
       *python*)
@@ -90,17 +98,25 @@ provide() {
   fi
   if [ "$as_root" = none ] || ! command -v apt-get >/dev/null; then
     # xxhash.h alone can be done without: CMake then takes it from the source of the Python package.
-    if [ "$missing" = " libxxhash-dev" ]; then return 0; fi
+    if [ -z "$missing" ] || [ "$missing" = " libxxhash-dev" ]; then return 0; fi
     echo "prerequisites: please install:$missing" >&2
     echo "  apt-get install$missing" >&2
     exit 1
   fi
 
-  echo "prerequisites: installing$missing"
-  install() { $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null; }
+  echo "prerequisites: installing$missing$wished"
   # shellcheck disable=SC2086  # words are packages
-  install $missing 2>/dev/null || { $as_root apt-get update -qq && install $missing; }
+  [ -z "$missing" ] || install $missing
+  # shellcheck disable=SC2086
+  [ -z "$wished" ] || install $wished 2>/dev/null || echo "prerequisites: going on without$wished"
   missing=""
+  wished=""
+}
+
+install() { # install PACKAGE...: from the lists that are there, or from newer ones
+  get="$as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq"
+  set -- install -y --no-install-recommends "$@"
+  $get "$@" >/dev/null 2>&1 || { $get update && $get "$@" >/dev/null; }
 }
 
 provide
