@@ -124,7 +124,7 @@ class EMArray(_core.ArrayBase, _container.Container):
         >>> a.close()
         """
         if _core.attached(self):
-            raise RuntimeError(f"{type(self).__name__} '{self.path}' is open")
+            raise RuntimeError(f"{type(self).__name__} '{self._open_handle().path}' is open")
         self._configure(None, None, True, None, False, _container.DEFAULT_LAYOUT, 0)
         self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory)
 
@@ -141,7 +141,7 @@ class EMArray(_core.ArrayBase, _container.Container):
         """NumPy's dtype of the elements."""
         if self._dtype is None:
             text, element_bytes, _ = self._type()
-            self._dtype = _dtypes.parse(text, element_bytes, self.path)
+            self._dtype = _dtypes.parse(text, element_bytes, self._open_handle().path)
         return self._dtype
 
     @property
@@ -569,7 +569,7 @@ class EMArray(_core.ArrayBase, _container.Container):
                 rest = [f"... {size - _REPR_ITEMS} more"] if size > _REPR_ITEMS else []
                 shown = f"[{', '.join([*map(repr, self._values(0, min(size, _REPR_ITEMS))), *rest])}]"
         shape = f", shape_tail={tail}" if tail else ""
-        return f"{name}({shown}, dtype={reprlib.repr(text)}{shape}, path={self.path!r})"
+        return f"{name}({shown}, dtype={reprlib.repr(text)}{shape}, path={self._open_handle().path!r})"
 
 
 Sequence.register(EMArray)

@@ -64,7 +64,9 @@ def open_handle(
 
 def register(owner: Any) -> None:
     """Have the owner found by its path, and closed when the interpreter ends."""
-    key, path = id(owner), os.path.realpath(owner._handle.path)
+    key, path = id(owner), owner._handle.path
+    if not owner._handle.temporary:  # else it is a real path
+        path = os.path.realpath(path)
 
     def forget(reference: weakref.ref[Any]) -> None:
         _owners.pop(key, None)
@@ -187,7 +189,13 @@ def committed_path(handle: _core.StoreHandle, read_only: bool) -> str:
             )
         commit(handle)
     handle.require_usable()
-    return os.path.realpath(handle.path)
+    return os.path.realpath(located(handle))
+
+
+def located(handle: _core.StoreHandle) -> str:
+    """Return the path of a store's directory, which a temporary store makes now, unless it has one."""
+    handle.require_files()
+    return handle.path
 
 
 def snapshot(handle: _core.StoreHandle) -> contextlib.AbstractContextManager[None]:
@@ -240,7 +248,7 @@ class Owner:
         if temporary:
             if mode not in ("a", "x"):
                 raise ValueError(f"a temporary store cannot be opened with mode {mode!r}")
-            path, mode = tempfile.gettempdir(), "a"
+            path, mode = os.path.realpath(tempfile.gettempdir()), "a"
         self._handle = open_handle(path, mode, commit_interval, timeout, snapshot_timeout, memory, temporary)
         self._mode = mode
         register(self)

@@ -175,8 +175,8 @@ class Container(_base.Owner):
 
     @property
     def path(self) -> str:
-        """The directory of the store."""
-        return self._open_handle().path
+        """The directory of the store; a temporary one is made then, if it was small enough to need none."""
+        return _base.located(self._open_handle())
 
     @property
     def name(self) -> str:
@@ -280,7 +280,7 @@ class Container(_base.Owner):
 
         **Cost**: reads all of it.
         """
-        _base.raise_findings(self.path, self.verify())
+        _base.raise_findings(self._open_handle().path, self.verify())
 
     def stats(self) -> dict[str, Any]:
         """Return figures of the container and of its store.

@@ -144,7 +144,7 @@ class EMDict(_core.DictBase, _container.Container, metaclass=_Opening):
         >>> d.close()
         """
         if _core.attached(self):
-            raise RuntimeError(f"{type(self).__name__} '{self.path}' is open")
+            raise RuntimeError(f"{type(self).__name__} '{self._open_handle().path}' is open")
         self._configure(*self._options[:5], self._layout, self._options[5])
         self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory)
 
@@ -274,7 +274,7 @@ class EMDict(_core.DictBase, _container.Container, metaclass=_Opening):
         rest = size - len(shown)
         if rest > 0:
             shown.append(f"... {rest} more")
-        return f"{name}({{{', '.join(shown)}}}, path={self.path!r})"
+        return f"{name}({{{', '.join(shown)}}}, path={self._open_handle().path!r})"
 
     def _option_names(self) -> dict[str, Any]:
         names = ("pickler", "unpickler", "pickle", "key", "writeback", "cache")

@@ -4,7 +4,7 @@ Their nodes, edges and attributes are in a GraphStorage; NetworkX's own methods 
 that it expects (``_node``, ``_adj``, ``_succ``, ``_pred``). What is overridden here is what would be slow by
 them, or what removes.
 
-A graph without a path is made in a temporary directory, when it is first used: NetworkX makes an empty graph
+A graph without a path is made, as a temporary store, when it is first used: NetworkX makes an empty graph
 for each view (a subgraph, a reversed graph) and then gives that its own mappings, which are kept as they are.
 """
 

@@ -93,7 +93,7 @@ class EMList(_core.ListBase, _container.Container):
         >>> l.close()
         """
         if _core.attached(self):
-            raise RuntimeError(f"{type(self).__name__} '{self.path}' is open")
+            raise RuntimeError(f"{type(self).__name__} '{self._open_handle().path}' is open")
         self._configure(*self._options[:5], self._layout, self._options[5])
         self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory)
 
@@ -187,7 +187,7 @@ class EMList(_core.ListBase, _container.Container):
         rest = size - len(shown)
         if rest > 0:
             shown.append(f"... {rest} more")
-        return f"{name}([{', '.join(shown)}], path={self.path!r})"
+        return f"{name}([{', '.join(shown)}], path={self._open_handle().path!r})"
 
     def _option_names(self) -> dict[str, Any]:
         names = ("pickler", "unpickler", "pickle", "key", "writeback", "cache")

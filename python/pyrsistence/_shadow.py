@@ -115,7 +115,7 @@ class EMShadowMemory(_core.ShadowBase, _container.Container):
         >>> s.close()
         """
         if _core.attached(self):
-            raise RuntimeError(f"{type(self).__name__} '{self.path}' is open")
+            raise RuntimeError(f"{type(self).__name__} '{self._open_handle().path}' is open")
         self._configure(None, None, True, None, False, _container.DEFAULT_LAYOUT, 0)
         self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory)
 
@@ -324,7 +324,8 @@ class EMShadowMemory(_core.ShadowBase, _container.Container):
         backed = self.backed
         shown = ", ".join(f"{begin:#x} to {end:#x}" for begin, end in backed[:_REPR_RANGES])
         more = f", and {len(backed) - _REPR_RANGES} more" if len(backed) > _REPR_RANGES else ""
-        return f"<{type(self).__name__} {self.path!r} of [{shown}{more}], {self.width} bytes an address>"
+        path = self._open_handle().path
+        return f"<{type(self).__name__} {path!r} of [{shown}{more}], {self.width} bytes an address>"
 
 
 def _ends(item: Any) -> tuple[int, int]:

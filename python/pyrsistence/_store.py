@@ -104,7 +104,7 @@ class Store(_base.Owner):
         True
         """
         typed = options.get("value") is not None or _columns.names_a_type(options.get("key"))
-        if typed or self.members().get(name) == "typed dict":
+        if typed or self._kind_of(name) == "typed dict":
             known: EMDict[Any, Any] = self._typed_member(name, options)
             return known
         return self._member(EMDict, name, options)
@@ -224,6 +224,10 @@ class Store(_base.Owner):
             raise KeyError(name)
         self._open_handle().drop(name)
 
+    def _kind_of(self, name: object) -> str | None:
+        """Return what the member of this name is, None if there is none. O(1)."""
+        return self._open_handle().kind(name) if isinstance(name, str) else None
+
     def members(self) -> dict_of[str, str]:
         """Return each member's kind ("dict", "typed dict", "graph", "shadow memory", ...) by its name.
 
@@ -235,10 +239,10 @@ class Store(_base.Owner):
         return iter(self.members())
 
     def __len__(self) -> int:
-        return len(self._open_handle().members())
+        return self._open_handle().member_count
 
     def __contains__(self, name: object) -> bool:
-        return name in self.members()
+        return self._kind_of(name) is not None
 
     def __bool__(self) -> bool:
         return True
@@ -252,8 +256,8 @@ class Store(_base.Owner):
 
     @property
     def path(self) -> str:
-        """The directory of the store."""
-        return self._open_handle().path
+        """The directory of the store; a temporary one is made then, if it was small enough to need none."""
+        return _base.located(self._open_handle())
 
     @property
     def mode(self) -> str:
@@ -263,7 +267,7 @@ class Store(_base.Owner):
     def __repr__(self) -> str:
         if self.closed:
             return f"<closed Store{f' {self._handle.path!r}' if self._handle else ''}>"
-        return f"Store({self.path!r}, members={len(self)})"
+        return f"Store({self._open_handle().path!r}, members={len(self)})"
 
     # ---- Durability
 
@@ -329,7 +333,7 @@ class Store(_base.Owner):
 
         **Cost**: reads all of it.
         """
-        _base.raise_findings(self.path, self.verify())
+        _base.raise_findings(self._open_handle().path, self.verify())
 
     def stats(self) -> dict_of[str, Any]:
         """Return figures of the store. As EMDict.stats(), without those of a container.

@@ -130,7 +130,7 @@ class EMTypedDict(_core.TypedDictBase, _container.Container):
             return
         wanted = _columns.column(key, "key"), _columns.column(value, "value")
         if wanted != self._types:
-            raise _other_types(self.path, wanted, self._types)
+            raise _other_types(self._open_handle().path, wanted, self._types)
 
     def open(
         self,
@@ -153,7 +153,7 @@ class EMTypedDict(_core.TypedDictBase, _container.Container):
         >>> d.close()
         """
         if _core.attached(self):
-            raise RuntimeError(f"{type(self).__name__} '{self.path}' is open")
+            raise RuntimeError(f"{type(self).__name__} '{self._open_handle().path}' is open")
         self._configure(None, None, True, None, False, self._layout)
         self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory)
 

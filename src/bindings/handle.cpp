@@ -204,7 +204,11 @@ StoreHandle::StoreHandle(const std::string& path, emd::StoreOptions options, boo
     path_ = directory_->path();
     options.file_system = emd::platform::temporary_file_system();
   }
-  run_long([&] { store_ = emd::Store::open(path_, options); });
+  if (temporary) {
+    store_ = emd::Store::open(path_, options);  // in memory: it waits for nothing
+  } else {
+    run_long([&] { store_ = emd::Store::open(path_, options); });
+  }
   read_only_ = store_->read_only();
   // A commit that an operation begins with may wait for the disk, and for readers.
   store_->on_implied_commit([this](const std::function<void()>& commit) {
@@ -280,6 +284,7 @@ void StoreHandle::abandon() {
   store_->remove_callback(this);
   std::shared_ptr<emd::Store> store = std::move(store_);
   const bool viewed = store->viewed();
+  if (store->in_memory() && !store->has_directory()) return store.reset();
   run_long([&] {
     if (viewed) store->close();  // so that the views keep what they show
     store.reset();
@@ -299,6 +304,12 @@ void StoreHandle::checkpoint() {
   const Entered entered(*this);
   emd::Store& store = use();
   run_long([&] { store.checkpoint(); });
+}
+
+void StoreHandle::require_files() {
+  if (lost() || in_transaction()) return;
+  const Entered entered(*this);
+  if (store_ && store_->in_memory()) run_long([&] { store_->move_to_files(); });
 }
 
 emd::u64 StoreHandle::begin() {

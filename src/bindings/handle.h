@@ -95,6 +95,8 @@ class StoreHandle {
   // These enter by themselves.
   void commit();
   void checkpoint();
+  // Of a temporary store in memory: makes its files, unless it is closed, or in a transaction.
+  void require_files();
   // Begins a transaction; returns its number. Nothing has begun if it throws.
   emd::u64 begin();
   void commit_transaction();

@@ -84,7 +84,12 @@ void back_up(StoreHandle& handle, const std::string& target, PyObject* progress)
   {
     const StoreHandle::Entered entered(handle);
     emd::Store& store = handle.use();
-    if (!store.read_only()) handle.run_long([&] { store.commit(); });
+    if (!store.read_only()) {
+      handle.run_long([&] {
+        store.commit();
+        if (store.in_memory()) store.move_to_files();
+      });
+    }
   }
   const GilReleased released;
   emd::StoreOptions options;

@@ -33,6 +33,9 @@ namespace nb = nanobind;
 namespace pyr {
 namespace {
 
+// What a region of a temporary store may have before the store gets files.
+constexpr emd::u64 kInMemoryBytes = emd::u64{128} << 10;
+
 emd::Mode parse_mode(const std::string& mode) {
   if (mode == "a") return emd::Mode::append;
   if (mode == "r") return emd::Mode::read;
@@ -52,6 +55,7 @@ void open_handle(StoreHandle* self, const nb::bytes& path, const std::string& mo
   options.lock_timeout_seconds = timeout;
   options.snapshot_timeout_seconds = snapshot_timeout;
   options.memory_bytes = memory;
+  if (temporary) options.in_memory_bytes = kInMemoryBytes;
   const std::string directory(path.c_str(), path.size());
   if (directory.find('\0') != std::string::npos) throw nb::value_error("embedded null byte");
   new (self) StoreHandle(directory, std::move(options), temporary);
@@ -68,6 +72,22 @@ std::vector<std::pair<std::string, std::string>> members_of(StoreHandle& handle)
   for (const auto& member : handle.use().members())
     result.emplace_back(member->name, kind_name(member->kind));
   return result;
+}
+
+// "dict", "list", ... of the member of this name; None if there is none.
+std::optional<std::string> kind_of(StoreHandle& handle, const nb::str& text) {
+  Py_ssize_t size = 0;
+  const char* const begin = PyUnicode_AsUTF8AndSize(text.ptr(), &size);
+  if (!begin) PyErr_Clear();  // no member is called so
+  const std::string_view name = begin ? std::string_view(begin, static_cast<std::size_t>(size)) : "";
+  const StoreHandle::Entered entered(handle);
+  const auto member = !begin || name == emd::kCompactionName ? nullptr : handle.use().find(name);
+  return member ? std::optional<std::string>(kind_name(member->kind)) : std::nullopt;
+}
+
+std::size_t member_count(StoreHandle& handle) {
+  const StoreHandle::Entered entered(handle);
+  return handle.use().member_count();
 }
 
 nb::object container_named(StoreHandle& handle, const std::string& name) {
@@ -233,11 +253,14 @@ void bind_handle(nb::module_& module) {
       .def("rollback", [](StoreHandle& handle) { handle.rollback(handle.transaction()); })
       .def("commit", &StoreHandle::commit)
       .def("checkpoint", &StoreHandle::checkpoint)
+      .def("require_files", &StoreHandle::require_files)
       .def("close", &StoreHandle::close)
       .def("abandon", &StoreHandle::abandon)
       .def(
           "drop", [](StoreHandle& handle, const std::string& name) { handle.drop(name); }, nb::arg("name"))
       .def("members", &members_of)
+      .def_prop_ro("member_count", &member_count)
+      .def("kind", &kind_of, nb::arg("name"))
       .def("containers", &open_containers)
       .def("container", &container_named, nb::arg("name"))
       .def(

@@ -407,8 +407,9 @@ class LinuxFileSystem : public FileSystem {
     if (failed != 0) throw_errno("fsync", path + "/..", failed);
   }
   std::unique_ptr<Directory> open_directory(const std::string& path, bool create) override {
-    const bool made = create && ::mkdir(path.c_str(), 0777) == 0;
-    if (create && !made && errno != EEXIST) throw_errno("mkdir", path);
+    // A temporary directory is nobody else's, and new.
+    const bool made = create && ::mkdir(path.c_str(), durable_ ? 0777 : 0700) == 0;
+    if (create && !made && (errno != EEXIST || !durable_)) throw_errno("mkdir", path);
     const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) throw_errno("open directory", path);
     auto directory = std::make_unique<LinuxDirectory>(std::make_shared<DirectoryHandle>(fd, path, durable_));

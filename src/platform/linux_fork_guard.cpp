@@ -5,19 +5,15 @@
 
 #include <algorithm>
 #include <mutex>
+#include <unordered_map>
 #include <vector>
 
 namespace emd::platform {
 namespace {
 
-struct Watched {
-  std::atomic<u32>* flags;
-  u32 bits;
-};
-
 struct Registry {
   std::mutex mutex;
-  std::vector<Watched> flags;
+  std::unordered_map<std::atomic<u32>*, u32> flags;  // bits by them
   std::vector<int> descriptors;
   std::vector<std::mutex*> held;
 };
@@ -46,7 +42,7 @@ void in_parent() {
 
 void in_child() {
   Registry& all = registry();
-  for (const Watched& one : all.flags) one.flags->fetch_or(one.bits, std::memory_order_relaxed);
+  for (const auto& [flags, bits] : all.flags) flags->fetch_or(bits, std::memory_order_relaxed);
   for (const int descriptor : all.descriptors) ::close(descriptor);
   all.descriptors.clear();
   for (std::mutex* mutex : all.held) mutex->unlock();
@@ -57,12 +53,12 @@ void in_child() {
 
 ForkGuard::ForkGuard(std::atomic<u32>& flags, u32 bits) : flags_(flags) {
   const std::lock_guard hold(registry().mutex);
-  registry().flags.push_back({&flags, bits});
+  registry().flags.emplace(&flags, bits);
 }
 
 ForkGuard::~ForkGuard() {
   const std::lock_guard hold(registry().mutex);
-  std::erase_if(registry().flags, [this](const Watched& one) { return one.flags == &flags_; });
+  registry().flags.erase(&flags_);
 }
 
 void hold_over_fork(std::mutex& mutex) {

@@ -1,17 +1,18 @@
-#include <stdlib.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <filesystem>
 
-#include "platform/system_error.h"
+#include "platform/random.h"
 #include "platform/temporary_directory.h"
 
 namespace emd::platform {
 
-// Other systems: without mkdtemp, a random name and mkdir until it is new.
 TemporaryDirectory::TemporaryDirectory(const std::string& parent, const std::string& prefix)
-    : path_(parent + "/" + prefix + "XXXXXX"), process_(::getpid()) {
-  if (::mkdtemp(path_.data()) == nullptr) throw_errno("mkdtemp", parent);
+    : process_(::getpid()) {
+  char name[17];
+  (void)std::snprintf(name, sizeof name, "%016llx", static_cast<unsigned long long>(random_bits()));
+  path_ = parent + "/" + prefix + name;
 }
 
 TemporaryDirectory::~TemporaryDirectory() {

@@ -1,4 +1,5 @@
-// TemporaryDirectory: a directory with a new name, removed with all that is in it when its owner goes. A forked child
+// TemporaryDirectory: a new name for a directory, which is removed with all that is in it, if it was made, when the owner of
+// the name goes. A forked child
 // leaves its parent's alone.
 #pragma once
 
@@ -8,7 +9,7 @@ namespace emd::platform {
 
 class TemporaryDirectory {
  public:
-  // Makes `prefix` and some random characters in the directory `parent`. Errors: SystemError.
+  // `prefix` and 64 random bits, in the directory `parent`. Nothing is made.
   TemporaryDirectory(const std::string& parent, const std::string& prefix);
   // What cannot be removed stays.
   ~TemporaryDirectory();

@@ -25,17 +25,17 @@ void Budget::set_bytes(u64 bytes) {
 
 void Budget::ask_all() {
   const std::lock_guard hold(mutex_);
-  for (const Enrolled& one : stores_) one.flags->fetch_or(one.bits, std::memory_order_relaxed);
+  for (const auto& [flags, bits] : stores_) flags->fetch_or(bits, std::memory_order_relaxed);
 }
 
 void Budget::enroll(std::atomic<u32>& flags, u32 bits) {
   const std::lock_guard hold(mutex_);
-  stores_.push_back({&flags, bits});
+  stores_.emplace(&flags, bits);
 }
 
 void Budget::resign(std::atomic<u32>& flags) {
   const std::lock_guard hold(mutex_);
-  std::erase_if(stores_, [&](const Enrolled& one) { return one.flags == &flags; });
+  stores_.erase(&flags);
 }
 
 void StoreBudget::start(u64 bytes, std::atomic<u32>& flags, u32 bits) {

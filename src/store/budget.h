@@ -9,7 +9,7 @@
 
 #include <atomic>
 #include <mutex>
-#include <vector>
+#include <unordered_map>
 
 #include "base/bytes.h"
 
@@ -46,14 +46,10 @@ class Budget {
   Budget();
   void ask_all();
 
-  struct Enrolled {
-    std::atomic<u32>* flags;
-    u32 bits;
-  };
   std::atomic<u64> limit_bytes_;
   std::atomic<u64> pages_ = 0;
   std::mutex mutex_;
-  std::vector<Enrolled> stores_;
+  std::unordered_map<std::atomic<u32>*, u32> stores_;  // bits by the flags
 };
 
 // A store's: what it holds, and its limit, if it has one of its own.

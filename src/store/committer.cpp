@@ -8,6 +8,7 @@
 #include "base/errors.h"
 #include "platform/mapping.h"
 #include "store/catalogue.h"
+#include "store/memory_store.h"
 
 namespace emd {
 namespace {
@@ -297,6 +298,7 @@ bool Committer::write_journal_with_room(const std::vector<Region*>& changed) {
 
 void Committer::commit() {
   if (!store_.dirty_) return;
+  if (state_.memory != nullptr) return MemoryStore(store_).commit();
   if (state_.options.check_unmarked_writes) {
     for (const auto& [id, region] : state_.regions) check_unmarked(*region);
   }
@@ -406,6 +408,7 @@ bool Committer::restore(Region& region) {
 }
 
 void Committer::roll_back() {
+  if (state_.memory != nullptr) return MemoryStore(store_).roll_back();
   ++store_.changes_;
   or_fail([&] {
     std::erase_if(state_.regions, [this](const auto& one) { return !restore(*one.second); });

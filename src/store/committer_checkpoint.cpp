@@ -21,6 +21,7 @@ constexpr u64 kPatience = 16;
 }  // namespace
 
 bool Committer::checkpoint_is_due() const {
+  if (state_.memory != nullptr) return false;
   const Journal& journal = *state_.journal;
   u64 bytes = 0;
   for (const auto& [id, region] : state_.regions) bytes += region->size();

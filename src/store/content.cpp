@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <new>
 
 #include "base/errors.h"
@@ -91,6 +92,29 @@ Content::Content(StoreBudget& the_budget, std::unique_ptr<platform::File> the_fi
   }
 }
 
+Content::Content(StoreBudget& the_budget, FileId the_id)
+    : budget(the_budget), id(the_id), origin(Origin::created) {}
+
+namespace {
+
+constexpr std::align_val_t kInMemory{64};  // as structures expect their buckets to be
+
+u64 pages_of(u64 bytes) { return page_up(bytes) >> kPageShift; }
+
+}  // namespace
+
+void Content::grow_in_memory(u64 end) {
+  if (end <= reserved) return;
+  const u64 room = round_up(std::max(end, std::min(2 * reserved, end + end / 2)), 64);
+  u8* const larger = static_cast<u8*>(::operator new(room, kInMemory));
+  if (size != 0) std::memcpy(larger, window, size);
+  std::memset(larger + size, 0, room - size);
+  budget.add_pages(pages_of(room) - pages_of(reserved));
+  ::operator delete(window, kInMemory);
+  window = larger;
+  reserved = allocated = populated = room;
+}
+
 void Content::grow_to(u64 bytes) {
   require_file_holds(bytes);
   size = committed = bytes;
@@ -98,6 +122,11 @@ void Content::grow_to(u64 bytes) {
 }
 
 Content::~Content() {
+  if (in_memory()) {
+    budget.remove_pages(pages_of(reserved));
+    ::operator delete(window, kInMemory);
+    return;
+  }
   discharge(copied.count());
   if (view_count() != 0) {
     leave_window_to_views();
@@ -198,7 +227,7 @@ void Content::roll_back() {
 }
 
 void Content::drop_clean_pages() {
-  if (stored_through()) return;  // a store may just be coming
+  if (in_memory() || stored_through()) return;  // a store may just be coming
   copied.for_each_run([&](u64 first, u64 count) {
     // Runs of clean pages within the run of copied ones.
     for (u64 page = first; page < first + count;) {
@@ -223,11 +252,12 @@ void Content::drop_clean_pages() {
 
 u64 Content::resident(u64 offset, u64 length, u8* pages) const {
   const u64 end = std::min(offset + length, allocated);
-  if (offset >= end || !platform::resident(window + offset, end - offset, pages)) return 0;
+  if (in_memory() || offset >= end || !platform::resident(window + offset, end - offset, pages)) return 0;
   return page_up(end - offset) >> kPageShift;
 }
 
 u64 Content::resident_bytes() const {
+  if (in_memory()) return 0;
   constexpr u64 kChunk = u64{16384} << kPageShift;
   std::vector<u8> pages(std::min(allocated, kChunk) >> kPageShift);
   u64 count = 0;
@@ -243,7 +273,8 @@ u64 Content::resident_bytes() const {
 
 void Content::let_go(u64 offset, u64 length) noexcept {
   const u64 begin = page_up(offset), end = std::min(page_down(offset + length), allocated);
-  if (overlaid || begin >= end || stored_through()) return;  // under such a view private copies are not known
+  if (in_memory() || overlaid || begin >= end || stored_through())
+    return;  // under such a view private copies are not known
   const u64 last = end >> kPageShift;
   for (u64 first = begin >> kPageShift; first < last;) {
     u64 next = first;

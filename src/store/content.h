@@ -34,10 +34,18 @@ struct Content {
   };
   // A reader's. It has no checksums. Errors: as above.
   Content(StoreBudget& budget, std::unique_ptr<platform::File> file, FileId id, u64 size, Reading reading);
+  // Of a temporary store that has no files yet: bytes in memory, at first none. It has neither file nor checksums, all of
+  // it is fresh, and it takes as much memory as it has bytes, and a little. See memory_store.h.
+  Content(StoreBudget& budget, FileId id);
   ~Content();
   Content(const Content&) = delete;
   Content& operator=(const Content&) = delete;
 
+  bool in_memory() const { return file == nullptr; }
+  // Of this process's anonymous memory.
+  u64 private_bytes() const { return in_memory() ? reserved : copied.count() << kPageShift; }
+  // Of one in memory: gives it room for `end` bytes; what is behind `size` is zero. Errors: bad_alloc.
+  void grow_in_memory(u64 end);
   // Gives the file real blocks up to at least `end` (and some more, if there is room), and the addresses.
   void allocate(u64 end, u64 generous_end);
   // Moves to a larger reservation. Pointers into the window change. Precondition: there are no views.

@@ -82,35 +82,59 @@ void Opener::create() {
     if (name != kLockName && name != kReadersName && may_be_left_over(name)) directory.remove(name);
   }
   using Open = platform::Directory::Open;
-  u8 table[sizeof(RegionTableHeader) + 2 * sizeof(RegionEntry)] = {};
-  RegionTableHeader header{};
-  header.magic = kTableMagic;
-  header.next_file = static_cast<u64>(kMemberTableFile) + 1;
-  store(table, header);
-  store(table + region_entry_offset(kRegionTable),
-        RegionEntry{static_cast<u64>(kRegionTableFile), sizeof table, 1, 0, 0});
-  store(table + region_entry_offset(kMemberTable),
-        RegionEntry{static_cast<u64>(kMemberTableFile), 0, 1, 0, 0});
+  const FirstTable table = first_region_table();
   const auto regions = directory.open(region_file_name(kRegionTableFile), Open::create);
   regions->allocate(0, kPageSize);
-  regions->write(0, table, sizeof table);
+  regions->write(0, table.data(), table.size());
   regions->sync();
   const auto sums = directory.open(sums_file_name(kRegionTableFile), Open::create);
-  const u32 sum = PageSums::of(table, kRegionTableFile, 0);
+  const u32 sum = PageSums::of(Bytes(table), kRegionTableFile, 0);
   sums->allocate(0, kPageSize);
   sums->write(0, &sum, sizeof sum);
   sums->sync();
   directory.open(region_file_name(kMemberTableFile), Open::create);
   directory.open(sums_file_name(kMemberTableFile), Open::create);
+  make_a_store(Superblock::fresh());
+}
+
+// What else belongs to one, but for the regions.
+void Opener::make_a_store(Superblock first) {
+  using Open = platform::Directory::Open;
+  platform::Directory& directory = *state_.directory;
   const auto journal = directory.open(kJournalName, Open::create);
   Journal::create(*journal);
   journal->sync();
   const auto superblock = directory.open(kNewSuperblockName, Open::create);
-  Superblock::fresh().write_new(*superblock);
+  first.write_new(*superblock);
   // Its parts have durable names before the name that makes it a store.
   directory.sync();
   directory.rename(kNewSuperblockName, kSuperblockName);
   directory.sync();
+}
+
+void Opener::make_files() {
+  state_.lock = state_.directory->lock(kLockName, platform::LockKind::writer, state_.patience(0));
+  make_a_store(state_.superblock);
+  state_.readers = ReaderTable::open_for_writing(*state_.directory);
+  read_superblock(platform::Directory::Open::read_write);
+  state_.readers->begin_change();
+  state_.journal->restart(state_.superblock.generation(), state_.superblock.salt(),
+                          state_.superblock.sequence());
+  state_.readers->end_change(state_.journal->sequence());
+}
+
+void Opener::remove_files() noexcept {
+  state_.journal.reset();
+  state_.superblock_file.reset();
+  state_.readers.reset();
+  state_.lock.reset();
+  for (const char* name : {kJournalName, kNewSuperblockName, kSuperblockName, kReadersName, kLockName}) {
+    try {
+      if (state_.directory->exists(name)) state_.directory->remove(name);
+    } catch (...) {
+      // It goes with the directory.
+    }
+  }
 }
 
 void Opener::read_superblock(platform::Directory::Open how) {

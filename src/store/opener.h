@@ -11,12 +11,17 @@ class Opener {
 
   void open_for_writing();
   void open_for_reading();
+  // Makes the files of a store that has been in memory, but for those of its regions; or, where that has failed, removes
+  // them.
+  void make_files();
+  void remove_files() noexcept;
   // What the last writer committed and did not apply, by file, from the journal.
   static void load_overlay(Store::State& state);
 
  private:
   void refuse_foreign_directory();
   void create();
+  void make_a_store(Superblock first);
   void read_superblock(platform::Directory::Open how);
   Journal::Found scan_journal();
   // Returns whether there was something to recover.

@@ -1,12 +1,14 @@
 #include "store/region.h"
 
 #include <algorithm>
+#include <memory>
 
 #include "base/errors.h"
 #include "platform/file.h"
 #include "platform/mapping.h"
 #include "store/region_state.h"
 #include "store/store.h"
+#include "store/tables.h"
 
 namespace emd {
 namespace {
@@ -46,10 +48,21 @@ void Region::mark_page(u64 page) {
 }
 
 void Region::allocate_to(u64 end) {
+  if (end <= state_->content->allocated) return;
+  if (state_->content->in_memory()) {
+    if (end <= state_->store.in_memory_bytes()) return state_->content->grow_in_memory(end);
+    move_to_file();
+  }
   Content& content = *state_->content;
-  if (end <= content.allocated) return;
   const u64 held = end - std::min(end, content.punched);
   content.allocate(end, end + std::clamp(held / 4, kLeastSlack, kMostSlack));
+}
+
+// A temporary store's content that has grown, or that somebody wants a view of; the others follow at the next operation.
+void Region::move_to_file() {
+  save();
+  state_->content = state_->store.content_in_file(*state_->content);
+  adopt();
 }
 
 void Region::grow(u64 bytes, bool populate) {
@@ -67,7 +80,7 @@ void Region::grow(u64 bytes, bool populate) {
     content.populated = ahead;
   }
   adopt();
-  if (state_->syncs_ahead) state_->store.note_fresh_bytes(content);
+  if (state_->syncs_ahead && !content.in_memory()) state_->store.note_fresh_bytes(content);
 }
 
 u64 Region::extend_untouched(u64 bytes) {
@@ -77,12 +90,12 @@ u64 Region::extend_untouched(u64 bytes) {
 
 u64 Region::append(Bytes bytes) {
   const u64 offset = size_;
-  if (bytes.size() < kWriteThrough) {
+  if (bytes.size() >= kWriteThrough && bytes.size() > ready_ - size_) grow(bytes.size(), false);
+  if (bytes.size() < kWriteThrough || state_->content->in_memory()) {
     extend(bytes.size());
     if (!bytes.empty()) std::memcpy(writable(offset, bytes.size()), bytes.data(), bytes.size());
     return offset;
   }
-  if (bytes.size() > ready_ - size_) grow(bytes.size(), false);
   // The private part goes through memory, the fresh part through the file; an error of the latter leaves
   // the size as it was, and zeros behind it.
   const u64 in_memory = private_bytes(offset, bytes.size());
@@ -101,6 +114,7 @@ u64 Region::append(Bytes bytes) {
 
 void Region::note_dead(u64 offset, u64 length) {
   EMD_DCHECK(offset <= size_ && length <= size_ - offset);
+  if (state_->content->in_memory()) return;
   const u64 first = page_up(offset);
   const u64 end = page_down(offset + length);
   if (end <= first) return;
@@ -130,11 +144,17 @@ u64 Region::resident(u64 offset, u64 length, u8* pages) const {
   return state_->content->resident(offset, length, pages);
 }
 
-void Region::will_need(u64 offset, u64 length) { state_->content->file->will_need(offset, length); }
+void Region::will_need(u64 offset, u64 length) {
+  if (!state_->content->in_memory()) state_->content->file->will_need(offset, length);
+}
 
 void Region::let_go(u64 offset, u64 length) { state_->content->let_go(offset, length); }
 
-std::string Region::path() const { return state_->content->file->path(); }
+std::string Region::path() const {
+  const Content& content = *state_->content;
+  return content.in_memory() ? state_->store.path() + "/" + region_file_name(content.id)
+                             : content.file->path();
+}
 
 void Region::out_of_bounds(u64 offset, u64 length) const {
   throw DamagedError(path() + ": a reference to " + std::to_string(length) + " bytes at offset " +
@@ -147,9 +167,16 @@ Region::Rewrite Region::rewrite(u64 bytes) {
   auto state = std::make_unique<Rewrite::State>(Rewrite::State{state_->store, nullptr});
   state->content = state_->store.create_content();
   Rewrite result(std::move(state));  // from here on an error removes the file
-  Content& content = *result.state_->content;
-  if (bytes != 0) content.allocate(bytes, bytes);
-  content.size = bytes;
+  std::unique_ptr<Content>& content = result.state_->content;
+  if (content->in_memory() && bytes > state_->store.in_memory_bytes()) {
+    content = state_->store.content_in_file(*content);
+  }
+  if (content->in_memory()) {
+    content->grow_in_memory(bytes);
+  } else if (bytes != 0) {
+    content->allocate(bytes, bytes);
+  }
+  content->size = bytes;
   return result;
 }
 
@@ -180,7 +207,9 @@ u64 Region::Rewrite::size() const { return state_->content->size; }
 
 void Region::Rewrite::write(u64 offset, Bytes bytes) {
   EMD_CHECK(offset <= size() && bytes.size() <= size() - offset);
-  state_->content->file->write(offset, bytes.data(), bytes.size());
+  Content& content = *state_->content;
+  if (!content.in_memory()) return content.file->write(offset, bytes.data(), bytes.size());
+  if (!bytes.empty()) std::memcpy(content.window + offset, bytes.data(), bytes.size());
 }
 
 }  // namespace emd

@@ -153,6 +153,7 @@ class Region {
   friend class Catalogue;
   friend class Follower;
   friend class Verifier;
+  friend class MemoryStore;
   // A region over this content. Made by the store.
   Region(Store& store, RegionId id, std::unique_ptr<Content> content);
 
@@ -164,6 +165,7 @@ class Region {
   }
   void mark_page(u64 page);
   void grow(u64 bytes, bool populate);
+  void move_to_file();
   void allocate_to(u64 end);
   // The hot fields below and the content's: written back before the store looks, taken over after.
   void save();

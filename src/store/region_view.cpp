@@ -17,6 +17,7 @@ constexpr u64 kRoomForViews = u64{1} << 40;
 
 Region::View Region::view(u64 offset, u64 length, bool writable) {
   EMD_CHECK(offset <= size_ && length <= size_ - offset);
+  if (state_->content->in_memory()) move_to_file();
   save();
   Content& content = *state_->content;
   const u64 room = std::max(kRoomForViews, 4 * content.allocated);

@@ -14,6 +14,7 @@
 #include "store/catalogue.h"
 #include "store/committer.h"
 #include "store/follower.h"
+#include "store/memory_store.h"
 #include "store/opener.h"
 #include "store/verifier.h"
 
@@ -49,7 +50,9 @@ std::unique_ptr<Store> Store::open(const std::string& path, const StoreOptions& 
   state.options = options;
   if (state.options.file_system == nullptr) state.options.file_system = platform::real_file_system();
   state.budget.start(options.memory_bytes, store->attention_, kCommitDue);
-  if (options.mode == Mode::read) {
+  if (options.in_memory_bytes != 0) {
+    MemoryStore(*store).open();
+  } else if (options.mode == Mode::read) {
     store->attention_ = kReadOnly;
     Opener(*store).open_for_reading();
   } else {
@@ -71,6 +74,8 @@ Store::~Store() {
 
 const std::string& Store::path() const { return state_->path; }
 bool Store::read_only() const { return attention_ & kReadOnly; }
+bool Store::in_memory() const { return state_->memory != nullptr; }
+bool Store::has_directory() const { return state_->directory != nullptr; }
 bool Store::closed() const { return attention_ & kClosed; }
 bool Store::in_transaction() const { return state_->in_transaction; }
 u64 Store::seed() const { return state_->superblock.seed(); }
@@ -189,15 +194,21 @@ void Store::commit() {
   Committer(*this).commit();
 }
 
+void Store::move_to_files() {
+  commit();
+  if (in_memory()) MemoryStore(*this).move_to_files();
+}
+
 void Store::checkpoint() {
   commit();
-  if (!read_only()) Committer(*this).checkpoint();
+  if (!read_only() && !in_memory()) Committer(*this).checkpoint();
 }
 
 void Store::begin() {
   require_writable();
   if (in_transaction()) throw StateError(path() + ": a transaction is open already; they do not nest");
   commit();
+  if (in_memory()) MemoryStore(*this).begin();
   state_->in_transaction = true;
 }
 
@@ -261,6 +272,11 @@ std::vector<std::shared_ptr<Member>> Store::members() {
   return all;
 }
 
+u64 Store::member_count() {
+  follow();
+  return state_->members.size() - state_->members.count(kCompactionName);
+}
+
 bool Store::viewed() const {
   return std::any_of(state_->regions.begin(), state_->regions.end(),
                      [](const auto& one) { return one.second->view_count() != 0; });
@@ -284,7 +300,7 @@ void Store::release(Member& member) {
   const auto found = state_->members.find(member.name);
   if (found == state_->members.end()) return;
   state_->released.push_back(found->second);
-  if (attention_ & (kForked | kFailed)) return;
+  if (attention_ & (kForked | kFailed) || in_memory()) return;
   if (read_only()) return;  // what a reader has mapped stays mapped
   Committer committer(*this);
   if (!in_transaction() && committer.nothing_changed()) committer.unmap_released();
@@ -352,9 +368,10 @@ void Store::close() {
       if (in_transaction()) rollback();
       Committer committer(*this);
       committer.commit();
-      const bool needed = state_->journal->used_bytes() != 0 || !state_->obsolete_files.empty();
+      const bool filed = !in_memory();
+      const bool needed = filed && (state_->journal->used_bytes() != 0 || !state_->obsolete_files.empty());
       // Where a backup holds the checkpoint up, the next writer recovers.
-      if (!needed || committer.checkpoint()) {
+      if (filed && (!needed || committer.checkpoint())) {
         committer.trim();
         state_->lock->end_in_order();
       }
@@ -382,6 +399,12 @@ std::unique_ptr<Content> Store::create_content() {
   Region& table = state_->region_table();
   auto header = load<RegionTableHeader>(table.at(0, sizeof(RegionTableHeader)));
   const FileId id{header.next_file};
+  if (in_memory()) {
+    auto content = std::make_unique<Content>(state_->budget, id);
+    ++header.next_file;
+    store(table.writable(0, sizeof header), header);
+    return content;
+  }
   using Open = platform::Directory::Open;
   platform::Directory& directory = *state_->directory;
   // A writer that was cut off may have left such files: nothing committed refers to them.
@@ -403,8 +426,15 @@ std::unique_ptr<Content> Store::create_content() {
   }
 }
 
+u64 Store::in_memory_bytes() const { return state_->options.in_memory_bytes; }
+
+std::unique_ptr<Content> Store::content_in_file(const Content& content) {
+  return MemoryStore(*this).content_in_file(content);
+}
+
 // Nothing committed refers to the files; if they stay, the next writer removes them.
 void Store::discard_file(FileId id) noexcept {
+  if (state_->directory == nullptr) return;
   state_->background.finish();  // a job opens its files by name
   for (const std::string& name : {region_file_name(id), sums_file_name(id)}) {
     try {
@@ -446,52 +476,6 @@ void Store::note_dead(u64 bytes) {
   if (before / kDeadBytesDue != state_->dead_bytes / kDeadBytesDue) {
     attention_.fetch_or(kCommitDue, std::memory_order_relaxed);
   }
-}
-
-StoreStats Store::stats() const {
-  follow();
-  StoreStats stats;
-  stats.commits = state_->commits;
-  stats.checkpoints = state_->checkpoints;
-  stats.journal_bytes = state_->journal->used_bytes();
-  stats.journal_capacity = state_->journal->capacity_bytes();
-  stats.budget_bytes = memory_budget();
-  stats.process_budget_bytes = Budget::instance().bytes();
-  stats.process_private_bytes = Budget::instance().pages() * kPageSize;
-  for (const auto& [id, region] : state_->regions) {
-    const Content& content = *region->state_->content;
-    stats.dirty_bytes += content.dirty.count() * kPageSize;
-    stats.private_bytes += content.copied.count() * kPageSize;
-    stats.mapped_bytes += content.allocated;
-    stats.resident_bytes += content.resident_bytes();
-    stats.region_bytes += region->size();
-  }
-  for (const std::string& name : state_->directory->list()) {
-    stats.disk_bytes += state_->directory->open(name, platform::Directory::Open::read_only)->allocated();
-  }
-  return stats;
-}
-
-std::vector<RegionStats> Store::region_stats(const Member& member) const {
-  follow();
-  std::vector<RegionStats> all;
-  for (unsigned i = 0; i < member.region_count; ++i) {
-    const Region::State& state = *member.regions[i]->state_;
-    const Content& content = *state.content;
-    RegionStats& stats = all.emplace_back();
-    stats.file = region_file_name(content.id);
-    stats.bytes = member.regions[i]->size();
-    stats.committed_bytes = state.before != nullptr ? state.before->committed : content.committed;
-    stats.dirty_bytes = content.dirty.count() * kPageSize;
-    stats.private_bytes = content.copied.count() * kPageSize;
-    stats.mapped_bytes = content.allocated;
-    stats.resident_bytes = content.resident_bytes();
-    stats.disk_bytes = content.file->allocated();
-    for (const auto* ranges : {&state.dead, &state.committed_dead}) {
-      for (const DeadRange& range : *ranges) stats.awaiting_bytes += range.length;
-    }
-  }
-  return all;
 }
 
 void Store::verify(Findings& findings) const {

@@ -67,6 +67,9 @@ struct StoreOptions {
   u64 background_sync_bytes = u64{16} << 20;
   // The disk; null: the real one.
   std::shared_ptr<platform::FileSystem> file_system;
+  // Not zero: a temporary store, which begins in memory and makes its directory (that may not be there yet) and its files
+  // when a region has outgrown so many bytes, or move_to_files() is called. See memory_store.h.
+  u64 in_memory_bytes = 0;
 };
 
 // What a member is. Kept on disk: values are never reused.
@@ -137,6 +140,11 @@ class Store {
 
   const std::string& path() const;
   bool read_only() const;
+  // Whether it is a temporary store that has no files yet; and whether it has made its directory.
+  bool in_memory() const;
+  bool has_directory() const;
+  // Has it make them, and commits. Errors: as commit(); SystemError: nothing has changed.
+  void move_to_files();
   bool closed() const;
   // 64 random bits chosen at creation, the seed for hashing keys.
   u64 seed() const;
@@ -149,8 +157,9 @@ class Store {
   // `source`, with the old ones, is dropped. Both are mapped. Views into `target` are void: the callbacks of
   // on_rollback() are called.
   void replace(Member& target, Member& source);
-  // All but the hidden one of a compaction.
+  // All but the hidden one of a compaction; and how many they are.
   std::vector<std::shared_ptr<Member>> members();
+  u64 member_count();
   // Whether there are views of any region (Region::View).
   bool viewed() const;
   // Maps the member's regions if they are not; release() unmaps what is clean when its last user has gone.
@@ -246,6 +255,7 @@ class Store {
   friend class Catalogue;
   friend class Follower;
   friend class Verifier;
+  friend class MemoryStore;
   struct State;
 
   enum : u32 {
@@ -287,6 +297,9 @@ class Store {
   // For Region: a content in files of its own, created now, part of the store from the next commit on; files that
   // nothing committed refers to; and space that has died.
   std::unique_ptr<Content> create_content();
+  // Of a temporary store: what a content in memory may grow to; and a file with what such a content holds.
+  u64 in_memory_bytes() const;
+  std::unique_ptr<Content> content_in_file(const Content& content);
   void discard_file(FileId id) noexcept;
   // Something may change, or have changed, since the last commit: the commit interval begins, unless it has.
   void become_dirty();

@@ -35,6 +35,11 @@ struct FollowedTables {
 
 class Follower;
 
+// A temporary store's that is in memory: what a rollback brings back, since the transaction has begun.
+struct MemoryImage {
+  std::vector<std::pair<u32, std::unique_ptr<Content>>> contents;  // by the regions' ids
+};
+
 struct Store::State {
   ~State();
 
@@ -50,6 +55,8 @@ struct Store::State {
   Readahead bases;        // of the files' pages that dirty ones are compared with
   u64 applied_bytes = 0;  // pages written to region files since a sync of these began
   std::optional<platform::ForkGuard> fork_guard;
+  // Of a store in memory; null once it has files. See memory_store.h.
+  std::unique_ptr<MemoryImage> memory;
   // Null in a reader.
   std::unique_ptr<ReaderTable> readers;
   // A live reader's: null in others.

@@ -2,6 +2,7 @@
 // regions themselves, so they commit, roll back and recover with what they describe. docs/format.md
 #pragma once
 
+#include <array>
 #include <string>
 
 #include "base/bytes.h"
@@ -34,6 +35,21 @@ static_assert(sizeof(RegionEntry) == 32);
 
 constexpr u64 region_entry_offset(RegionId id) {
   return sizeof(RegionTableHeader) + static_cast<u64>(id) * sizeof(RegionEntry);
+}
+
+// That of a store without members: it names the two tables.
+using FirstTable = std::array<u8, sizeof(RegionTableHeader) + 2 * sizeof(RegionEntry)>;
+inline FirstTable first_region_table() {
+  FirstTable table{};
+  RegionTableHeader header{};
+  header.magic = kTableMagic;
+  header.next_file = static_cast<u64>(kMemberTableFile) + 1;
+  store(table.data(), header);
+  store(table.data() + region_entry_offset(kRegionTable),
+        RegionEntry{static_cast<u64>(kRegionTableFile), table.size(), 1, 0, 0});
+  store(table.data() + region_entry_offset(kMemberTable),
+        RegionEntry{static_cast<u64>(kMemberTableFile), 0, 1, 0, 0});
+  return table;
 }
 
 inline constexpr u64 kMaxMemberName = 200;

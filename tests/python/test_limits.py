@@ -427,7 +427,7 @@ def test_temporary_containers_leave_nothing(run, tmp_path):
         """
 d, items = EMDict(None, {1: 2}), EMList()
 items.append(1)
-assert dict(d) == {1: 2} and os.listdir(os.environ["TMPDIR"])
+assert dict(d) == {1: 2} and d.path and items.path and os.listdir(os.environ["TMPDIR"])
 d.close()
 del items
 gc.collect()
@@ -437,6 +437,7 @@ os.makedirs(d.path + "/of/others")
 d.close()
 assert os.listdir(os.environ["TMPDIR"]) == []
 left_open = EMDict(None, {1: 2})
+assert left_open.path
 """,
         env={"TMPDIR": str(folder)},
     )
