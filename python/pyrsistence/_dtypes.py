@@ -7,7 +7,6 @@ dtype it reads there is damage, so no other form of a dtype comes from a file.
 
 from __future__ import annotations
 
-import functools
 import importlib
 import json
 import math
@@ -146,7 +145,6 @@ def _descr(form: Any, depth: int) -> Any:
     return fields
 
 
-@functools.lru_cache(maxsize=64)
 def buffer_format(dtype: Any) -> str | None:
     """Return the format in the buffer protocol; None if NumPy has none, or does not read it back."""
     module = numpy("its buffer")

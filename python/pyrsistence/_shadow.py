@@ -8,9 +8,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from . import _casting, _container, _core, _dtypes
+from ._shadow_counter import ShadowCounter
+from ._shadow_sets import ShadowSets
 
 _WIDTHS = range(1, 9)
-_HIGHEST = 2**64 - 1
+_HIGHEST = _EVERY = 2**64 - 1
 # So many runs are taken from the store, and so many ranges are shown by repr().
 _RUNS = 4096
 _REPR_RANGES = 4
@@ -18,7 +20,7 @@ _REPR_RANGES = 4
 _EDITED = 1 << 16
 
 
-class EMShadowMemory(_core.ShadowBase, _container.Container):
+class EMShadowMemory(ShadowSets, _core.ShadowBase, _container.Container):
     """Flags for each address of some ranges: of a program's memory, say, of which most is not looked at yet.
 
     ``path`` is its directory, created if missing (None: a temporary one, removed at close). ``ranges`` are to
@@ -162,6 +164,92 @@ class EMShadowMemory(_core.ShadowBase, _container.Container):
         """
         self._add_ranges([_ends(item) for item in ranges])
 
+    def remove_range(self, begin: int, end: int) -> None:
+        """Back the addresses from begin up to, but not including, end no more: their flags are lost.
+
+        Those that are not backed do not matter. Of very many pages it is made of several operations: in a
+        transaction all or nothing.
+
+        **Cost**: O(ranges), and as unmarking them. Errors: ValueError if there is no address between them.
+
+        >>> s = EMShadowMemory(None, [(0, 32)])
+        >>> s.remove_range(8, 16)
+        >>> s.backed
+        [(0, 8), (16, 32)]
+        """
+        self._remove_range(*_ends((begin, end)))
+
+    # ---- Many addresses
+
+    def get_many(self, addresses: Any) -> Any:
+        """Return the flags of many addresses, given as an array or a sequence of integers, as an array.
+
+        **Cost**: a look each, some thousand together, without the GIL. Errors: IndexError naming the first
+        that is not backed; TypeError, ValueError for what are no addresses; ImportError without NumPy.
+
+        >>> s = EMShadowMemory(None, [(0, 100)])
+        >>> s.mark_as_code(10, 5)
+        >>> s.get_many([9, 10, 14, 15]).tolist()
+        [0, 2, 2, 0]
+        """
+        where = self._addresses(addresses)
+        found = _dtypes.numpy("flags of many addresses").empty(where.shape, f"u{self._stored_width()}")
+        if found.size:
+            self._gather(where, found.reshape(-1).view("u1"))
+        return found
+
+    def mark_many(self, addresses: Any, flags: Any) -> None:
+        """Add flags to those of many addresses: the same for all, or an array of as many.
+
+        **Cost**: as mark(), some thousand addresses an operation, without the GIL. Errors: as get_many(), and
+        ValueError for flags beyond the width: nothing has changed then; OSError: the first part is marked.
+
+        >>> s = EMShadowMemory(None, [(0, 100)])
+        >>> s.mark_many([3, 5, 8], s.HEAD)
+        >>> s.count(0, 100, s.HEAD)
+        3
+        """
+        self._scatter(self._addresses(addresses), _EVERY, self._flags(flags))
+
+    def unmark_many(self, addresses: Any, flags: int) -> None:
+        """Take flags from those of many addresses. **Cost**, errors: as mark_many()."""
+        self._scatter(self._addresses(addresses), _EVERY & ~operator.index(flags), self._flags(0))
+
+    def assign_many(self, addresses: Any, flags: Any) -> None:
+        """Make these the flags of many addresses. **Cost**, errors: as mark_many()."""
+        self._scatter(self._addresses(addresses), 0, self._flags(flags))
+
+    def counter(self, shift: int, bits: int) -> ShadowCounter:
+        """Return a counter in so many bits of the flags from bit ``shift`` on, which no flags may use.
+
+        It is a name for these bits, and keeps nothing of its own.
+
+        **Cost**: O(1). Errors: ValueError beyond the width.
+
+        >>> s = EMShadowMemory(None, [(0, 100)], width=4)
+        >>> hits = s.counter(8, 24)
+        >>> hits.add_many([7, 7, 9])
+        >>> hits[7], hits[6:10].tolist()
+        (2, [0, 2, 0, 1])
+        """
+        return ShadowCounter(self, shift, bits)
+
+    def _addresses(self, addresses: Any) -> Any:
+        """As contiguous numbers of 8 bytes, of their own."""
+        module = _dtypes.numpy("arrays of addresses")
+        try:
+            found = _casting.of_values(addresses, module.dtype("u8"))
+        except OverflowError as error:
+            raise IndexError(f"an address is not backed: {error}") from None
+        return module.ascontiguousarray(found)
+
+    def _flags(self, flags: Any) -> Any:
+        module = _dtypes.numpy("arrays of flags")
+        try:
+            return module.ascontiguousarray(_casting.of_values(flags, module.dtype("u8"))).reshape(-1)
+        except OverflowError as error:
+            raise ValueError(f"flags do not fit: {error}") from None
+
     # ---- Searching
 
     def find(
@@ -172,12 +260,13 @@ class EMShadowMemory(_core.ShadowBase, _container.Container):
         length: int = 1,
         start: int = 0,
         stop: int | None = None,
+        any: bool = False,
     ) -> int | None:
         """Return the first address from which on ``length`` addresses have all of the flags, or None.
 
         With ``value``, those whose flags among ``flags`` are ``value``: ``find(s.CODE | s.DATA, 0)`` finds an
-        address that has neither. Only backed addresses from start up to, but not including, stop count; a
-        run of them does not go beyond its range.
+        address that has neither. With ``any``, those that have any of the flags. Only backed addresses from
+        start up to, but not including, stop count; a run of them does not go beyond its range.
 
         **Cost**: O(1) for each run of equal flags in whole pages that is passed, else a pass over the pages.
 
@@ -190,14 +279,22 @@ class EMShadowMemory(_core.ShadowBase, _container.Container):
         start = max(operator.index(start), 0)
         if start > last:
             return None
-        return self._find(start, last, flags, flags if value is None else value, length)
+        mask, wanted = _wanted(flags, value, any)
+        return self._find(start, last, mask, wanted, length, any)
 
     def ranges(
-        self, flags: int, value: int | None = None, *, start: int = 0, stop: int | None = None
+        self,
+        flags: int,
+        value: int | None = None,
+        *,
+        start: int = 0,
+        stop: int | None = None,
+        any: bool = False,
     ) -> Iterator[tuple[int, int]]:
         """Iterate over the longest runs of addresses that have all of the flags, as (begin, end).
 
-        ``value``, ``start`` and ``stop`` are those of find(). What is changed meanwhile may be seen or not.
+        ``value``, ``start``, ``stop`` and ``any`` are those of find(). What is changed meanwhile may be seen
+        or not.
 
         **Cost**: as find(), of all addresses.
 
@@ -208,15 +305,45 @@ class EMShadowMemory(_core.ShadowBase, _container.Container):
         """
         last = _HIGHEST if stop is None else min(operator.index(stop) - 1, _HIGHEST)
         start = max(operator.index(start), 0)
-        mask, wanted = operator.index(flags), operator.index(flags if value is None else value)
+        mask, wanted = _wanted(flags, value, any)
         if start > last:
             return iter(())
-        self._find(start, start, mask, wanted, 1)  # errors come at the call, not at the first step
-        return self._all_runs(start, last, mask, wanted)
+        self._find(start, start, mask, wanted, 1, any)  # errors come at the call, not at the first step
+        return self._all_runs(start, last, mask, wanted, any)
 
-    def _all_runs(self, start: int, last: int, mask: int, value: int) -> Iterator[tuple[int, int]]:
+    def runs(self, begin: int = 0, end: int | None = None) -> Iterator[tuple[int, int, int]]:
+        """Iterate over the runs of backed addresses of equal flags, as (begin, end, flags).
+
+        They are cut to begin and end. Runs without flags come as well. What is changed meanwhile may be seen
+        or not.
+
+        **Cost**: O(1) for each run in whole pages, else a pass over the pages.
+
+        >>> s = EMShadowMemory(None, [(0, 2**32), (2**40, 2**40 + 8)])
+        >>> s.mark_as_data(100, 2**20); s.mark_as_code(120)
+        >>> list(s.runs(110, 130))
+        [(110, 120, 4), (120, 121, 6), (121, 130, 4)]
+        >>> [flags for _, _, flags in s.runs()]
+        [0, 4, 6, 4, 0, 0]
+        """
+        last = _HIGHEST if end is None else min(operator.index(end) - 1, _HIGHEST)
+        start = max(operator.index(begin), 0)
+        self._open_handle()
+        return self._all_flag_runs(start, last)
+
+    def _all_flag_runs(self, start: int, last: int) -> Iterator[tuple[int, int, int]]:
         while start <= last:
-            found = self._runs(start, last, mask, value, _RUNS)
+            found = self._flag_runs(start, last, _RUNS)
+            yield from found
+            if len(found) < _RUNS:
+                return
+            start = found[-1][1]
+
+    def _all_runs(
+        self, start: int, last: int, mask: int, value: int, negated: bool
+    ) -> Iterator[tuple[int, int]]:
+        while start <= last:
+            found = self._runs(start, last, mask, value, _RUNS, negated)
             yield from found
             if len(found) < _RUNS:
                 return
@@ -326,6 +453,13 @@ class EMShadowMemory(_core.ShadowBase, _container.Container):
         more = f", and {len(backed) - _REPR_RANGES} more" if len(backed) > _REPR_RANGES else ""
         path = self._open_handle().path
         return f"<{type(self).__name__} {path!r} of [{shown}{more}], {self.width} bytes an address>"
+
+
+def _wanted(flags: int, value: int | None, any: bool) -> tuple[int, int]:
+    """The flags that are looked at, and what they are to be, or (``any``) not to be."""
+    if any and value is not None:
+        raise ValueError("expected a value, or any of the flags, not both")
+    return operator.index(flags), 0 if any else operator.index(flags if value is None else value)
 
 
 def _ends(item: Any) -> tuple[int, int]:

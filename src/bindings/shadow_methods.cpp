@@ -30,6 +30,7 @@ enum Usual : u64 {
 constexpr u64 kBytesAtOnce = u64{64} << 20;
 
 WantedFlags all_of(u64 flags) { return {flags, flags, false}; }
+WantedFlags any_of(u64 flags) { return {flags, 0, true}; }
 
 // ---- Arguments of a call: (address, length, flags) or some of them; false with an error set
 
@@ -112,13 +113,25 @@ PyObject* method_unmark_as(PyObject* self, PyObject* const* args, Py_ssize_t cou
 
 // ---- Asking
 
-u64 count_marked(PyObject* self, const RunArguments& run) {
+u64 count_wanted(PyObject* self, const RunArguments& run, const WantedFlags& wanted) {
   ShadowContainer& container = shadow_container(self);
   const Container::Entered entered(container);
   return container.look_at(run.length > kLongRun, [&]() -> u64 {
     require_some(container.shadow(), run.flags);
     if (run.length == 0) return 0;
-    return container.shadow().count(run.address, last_of(run.address, run.length), all_of(run.flags));
+    return container.shadow().count(run.address, last_of(run.address, run.length), wanted);
+  });
+}
+
+u64 count_marked(PyObject* self, const RunArguments& run) {
+  return count_wanted(self, run, all_of(run.flags));
+}
+
+PyObject* method_count_any(PyObject* self, PyObject* const* args, Py_ssize_t count) {
+  return guarded_object([&]() -> PyObject* {
+    RunArguments run;
+    if (!run.take(args, count)) return nullptr;
+    return PyLong_FromUnsignedLongLong(count_wanted(self, run, any_of(run.flags)));
   });
 }
 
@@ -181,35 +194,40 @@ std::optional<u64> search(ShadowContainer& container, u64 first, u64 last, const
   return container.look_at(true, [&] { return container.shadow().find_run(first, last, wanted, length); });
 }
 
-PyObject* next(PyObject* self, PyObject* const* args, Py_ssize_t count, bool marked) {
+template <class Wanted>
+PyObject* next(PyObject* self, PyObject* const* args, Py_ssize_t count, Wanted&& wanted) {
   return guarded_object([&]() -> PyObject* {
     RunArguments run;
     if (!run.take_without_length(args, count)) return nullptr;
     ShadowContainer& container = shadow_container(self);
     const Container::Entered entered(container);
     require_some(container.shadow(), run.flags);
-    const WantedFlags wanted = marked ? all_of(run.flags) : all_of(run.flags).others();
-    return number_or_none(search(container, run.address, ~u64{0}, wanted, 1));
+    return number_or_none(search(container, run.address, ~u64{0}, wanted(run.flags), 1));
   });
 }
 
 PyObject* method_next_marked(PyObject* self, PyObject* const* args, Py_ssize_t count) {
-  return next(self, args, count, true);
+  return next(self, args, count, all_of);
 }
 PyObject* method_next_unmarked(PyObject* self, PyObject* const* args, Py_ssize_t count) {
-  return next(self, args, count, false);
+  return next(self, args, count, [](u64 flags) { return all_of(flags).others(); });
+}
+PyObject* method_next_any(PyObject* self, PyObject* const* args, Py_ssize_t count) {
+  return next(self, args, count, any_of);
 }
 
-// (first, last, mask, value, number): what is asked for where; false with an error set.
+// (first, last, mask, value, number, negated): what is asked for where; false with an error set.
 struct Question {
   u64 first = 0, last = 0, number = 0;
   WantedFlags wanted;
 
   bool take(PyObject* args) {
     PyObject *from = nullptr, *to = nullptr, *mask = nullptr, *value = nullptr, *count = nullptr;
-    return PyArg_ParseTuple(args, "OOOOO", &from, &to, &mask, &value, &count) && as_address(from, first) &&
-           as_address(to, last) && as_flags(mask, wanted.mask) && as_flags(value, wanted.value) &&
-           as_length(count, number);
+    int negated = 0;
+    if (!PyArg_ParseTuple(args, "OOOOOp", &from, &to, &mask, &value, &count, &negated)) return false;
+    wanted.negated = negated != 0;
+    return as_address(from, first) && as_address(to, last) && as_flags(mask, wanted.mask) &&
+           as_flags(value, wanted.value) && as_length(count, number);
   }
   void require_sound(const emd::Shadow& shadow) const {
     require_some(shadow, wanted.mask);
@@ -231,13 +249,10 @@ PyObject* method_find(PyObject* self, PyObject* args) {
   });
 }
 
-// (first address, the one behind the last), which may be 2^64. A new reference, or null with an error set.
+// (first address, the one behind the last). A new reference, or null with an error set.
 PyObject* interval(const AddressRange& range) {
-  const Ref first(PyLong_FromUnsignedLongLong(range.first)), last(PyLong_FromUnsignedLongLong(range.last));
-  const Ref one(PyLong_FromLong(1));
-  if (!first || !last || !one) return nullptr;
-  const Ref end(PyNumber_Add(last.get(), one.get()));
-  return end ? PyTuple_Pack(2, first.get(), end.get()) : nullptr;
+  const Ref first(PyLong_FromUnsignedLongLong(range.first)), end = end_of(range.last);
+  return first && end ? PyTuple_Pack(2, first.get(), end.get()) : nullptr;
 }
 
 PyObject* intervals(const std::vector<AddressRange>& ranges) {
@@ -410,11 +425,25 @@ PyMethodDef shadow_methods[] = {
     PYR_USUAL(kFunction, "function", "begins of functions"),
     PYR_USUAL(kRelocated, "relocated", "relocated"),
     PYR_USUAL(kRelocatedLeaf, "relocated_leaf", "relocated leaves"),
+    {"next_any", c_function(method_next_any), METH_FASTCALL,
+     "next_any($self, address, flags, /)\n--\n\nReturn the first backed address from this one on that has "
+     "any "
+     "of the flags, or None.\n\n**Cost**: as next_marked()."},
+    {"count_any", c_function(method_count_any), METH_FASTCALL,
+     "count_any($self, address, length, flags, /)\n--\n\nReturn how many of so many addresses have any of "
+     "the "
+     "flags.\n\n**Cost**: as count()."},
     {"_find", method_find, METH_VARARGS, "Return the first run of so many addresses, or None."},
     {"_runs", method_runs, METH_VARARGS, "Return the first so many runs of addresses."},
     {"_read", method_read, METH_VARARGS, "Fill the buffer with the flags from address on."},
     {"_write", method_write, METH_VARARGS, "Replace the flags from address on."},
     {"_ranges", method_ranges, METH_NOARGS, "Return the ranges."},
+    {"_remove_range", shadow_remove_range, METH_VARARGS, "Back none of these any more."},
+    {"_flag_runs", shadow_flag_runs, METH_VARARGS, "Return the first so many runs of equal flags."},
+    {"_gather", shadow_gather, METH_VARARGS, "Fill the buffer with the flags at these addresses."},
+    {"_scatter", shadow_scatter, METH_VARARGS, "Change the flags at these addresses."},
+    {"_count_up", shadow_count_up, METH_VARARGS, "Count up in a run of addresses."},
+    {"_count_up_at", shadow_count_up_at, METH_VARARGS, "Count up at these addresses."},
     {"_add_ranges", method_add_ranges, METH_O, "Add ranges, of their first and last addresses."},
     {"_width", method_width, METH_NOARGS, "Return the bytes of flags an address."},
     {nullptr, nullptr, 0, nullptr}};

@@ -88,6 +88,8 @@ bool as_length(PyObject* object, u64& length);
 // Flags of at most 64 bits. ValueError.
 bool as_flags(PyObject* object, u64& flags);
 
+// The address behind this one, which may be 2^64: a new reference, or null with an error set.
+Ref end_of(u64 last);
 // The last of `length` addresses. Precondition: length != 0. Errors by exception: UnbackedError if they go beyond 2^64.
 u64 last_of(u64 address, u64 length);
 // Errors by exception: std::invalid_argument if there are none, where some are asked for, or more than the width takes.
@@ -97,6 +99,13 @@ void require_some(const emd::Shadow& shadow, u64 flags);
 void change_run(ShadowContainer& container, u64 address, u64 length, emd::FlagChange change);
 
 extern PyMethodDef shadow_methods[];
+// Of shadow_bulk.cpp.
+PyObject* shadow_remove_range(PyObject* self, PyObject* args);
+PyObject* shadow_flag_runs(PyObject* self, PyObject* args);
+PyObject* shadow_gather(PyObject* self, PyObject* args);
+PyObject* shadow_scatter(PyObject* self, PyObject* args);
+PyObject* shadow_count_up(PyObject* self, PyObject* args);
+PyObject* shadow_count_up_at(PyObject* self, PyObject* args);
 
 // Creates the type and adds it to the module; false with an error set.
 bool add_shadow_type(PyObject* module);

@@ -94,6 +94,11 @@ bool as_flags(PyObject* object, u64& flags) {
   return false;
 }
 
+Ref end_of(u64 last) {
+  const Ref number(PyLong_FromUnsignedLongLong(last)), one(PyLong_FromLong(1));
+  return Ref(number && one ? PyNumber_Add(number.get(), one.get()) : nullptr);
+}
+
 u64 last_of(u64 address, u64 length) {
   if (length - 1 <= ~address) return address + (length - 1);
   throw emd::UnbackedError("address 0x10000000000000000 is not backed: addresses are from 0 to 2**64 - 1");

@@ -139,11 +139,31 @@ void Shadow::add_ranges(std::span<const AddressRange> more) {
   if (all.empty()) return;
   if (all.front() == AddressRange{0, ~u64{0}})
     throw std::invalid_argument("expected ranges of fewer than 2**64 addresses");
-  const u64 bytes = all.size() * sizeof(AddressRange), held = header_.size() - kShadowRangesAt;
-  if (bytes > held) header_.reserve(bytes - held);
+  reserve_ranges(all.size());
   tree_->cover(all.back().last);
+  set_ranges(all);
+}
+
+void Shadow::remove_range(u64 first, u64 last) {
+  EMD_CHECK(!find(first, last, {~u64{0}, 0, true}));
+  std::vector<AddressRange> left;
+  for (const AddressRange& range : ranges()) {
+    if (range.first < first) left.push_back({range.first, std::min(range.last, first - 1)});
+    if (range.last > last) left.push_back({std::max(range.first, last + 1), range.last});
+  }
+  set_ranges(left);
+}
+
+void Shadow::reserve_ranges(u64 count) {
+  const u64 bytes = count * sizeof(AddressRange), held = header_.size() - kShadowRangesAt;
+  if (bytes > held) header_.reserve(bytes - held);
+}
+
+void Shadow::set_ranges(const std::vector<AddressRange>& all) {
+  reserve_ranges(all.size());
+  const u64 bytes = all.size() * sizeof(AddressRange), held = header_.size() - kShadowRangesAt;
   if (bytes > held) header_.extend(bytes - held);
-  std::memcpy(header_.writable(kShadowRangesAt, bytes), all.data(), bytes);
+  if (bytes != 0) std::memcpy(header_.writable(kShadowRangesAt, bytes), all.data(), bytes);
   store(header_.writable(offsetof(ShadowHeader, range_count), 8), u64{all.size()});
 }
 
@@ -233,7 +253,61 @@ std::vector<AddressRange> Shadow::runs(u64 first, u64 last, const WantedFlags& w
   return result;
 }
 
+std::vector<FlagRun> Shadow::flag_runs(u64 first, u64 last, u64 most) const {
+  std::vector<FlagRun> result;
+  // Whether there are enough; the last one is whole then.
+  const auto add = [&](u64 from, u64 to, u64 flags) {
+    const bool continues = !result.empty() && result.back().flags == flags && result.back().last + 1 == from;
+    if (!continues && result.size() == most) return true;
+    if (!continues) result.push_back({from, to, flags});
+    result.back().last = to;
+    return false;
+  };
+  walk(first, last, [&](const ShadowTree::Piece& piece) {
+    if (!piece.flags) return add(piece.first, piece.last, piece.value & all_flags());
+    return with_width(stored_width(), [&](auto zero) {
+      using T = decltype(zero);
+      const T* const flags = reinterpret_cast<const T*>(piece.flags);
+      for (u64 begin = 0, end = 0; begin < piece.count(); begin = end) {
+        const T value = flags[begin];
+        for (end = begin + 1; end < piece.count() && flags[end] == value;) ++end;
+        if (add(piece.first + begin, piece.first + end - 1, value & all_flags())) return true;
+      }
+      return false;
+    });
+  });
+  return result;
+}
+
 // ---- Changing
+
+u64 Shadow::count_up(u64 first, u64 last, const FlagCounter& counter) {
+  backing(first, last);
+  EMD_CHECK((counter.mask() & ~all_flags()) == 0);
+  std::vector<u8> counted;
+  u64 from = first;
+  for (u64 pages = 0; pages < ShadowTree::kPagesAtOnce; ++pages) {
+    ShadowTree::Piece piece{};
+    tree_->walk(from, last, [&](const ShadowTree::Piece& found) {
+      piece = found;
+      return true;
+    });
+    if (!piece.flags) {
+      tree_->change(piece.first, piece.last, {0, counter(piece.value & all_flags())});
+    } else {
+      counted.assign(piece.flags, piece.flags + piece.count() * stored_width());
+      with_width(stored_width(), [&](auto zero) {
+        using T = decltype(zero);
+        for (u64 at = 0; at < counted.size(); at += sizeof(T))
+          store(counted.data() + at, static_cast<T>(counter(load<T>(counted.data() + at) & all_flags())));
+      });
+      tree_->write(piece.first, counted);
+    }
+    if (piece.last == last) return last;
+    from = piece.last + 1;
+  }
+  return from - 1;
+}
 
 void Shadow::write(u64 first, Bytes bytes) {
   if (bytes.empty()) return;

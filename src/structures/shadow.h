@@ -21,6 +21,11 @@
 
 namespace emd {
 
+// Addresses first to last of the same flags.
+struct FlagRun {
+  u64 first, last, flags;
+};
+
 class Shadow {
  public:
   static constexpr unsigned kRegionCount = 4;
@@ -60,6 +65,8 @@ class Shadow {
   // Backs these as well; those that overlap or touch others are merged with them. Flags are kept, or 0.
   // Errors: std::invalid_argument if first > last, or if all 2^64 addresses would be backed. Cost: O(ranges).
   void add_ranges(std::span<const AddressRange> more);
+  // Backs none of these any more, whether they were or not. Precondition: their flags are 0. Cost: O(ranges).
+  void remove_range(u64 first, u64 last);
   // The range of an address, or the next one behind it.
   std::optional<AddressRange> range_at_or_after(u64 address) const;
   // The range that holds these addresses.
@@ -89,6 +96,8 @@ class Shadow {
   // The longest runs of addresses whose flags are wanted, as many as `most`, cut to first and last, which need not be
   // backed. No run goes beyond its range.
   std::vector<AddressRange> runs(u64 first, u64 last, const WantedFlags& wanted, u64 most) const;
+  // The longest runs of backed addresses of the same flags, those of 0 too, as many as `most`, cut to first and last.
+  std::vector<FlagRun> flag_runs(u64 first, u64 last, u64 most) const;
   // Calls work(Piece) for flags of backed addresses in order until it returns true.
   template <class Work>
   bool walk(u64 first, u64 last, Work&& work) const;
@@ -100,6 +109,9 @@ class Shadow {
     backing(first, last);
     return tree_->change(first, last, {change.keep, change.set & all_flags()});
   }
+  // Counts up in the flags of each. Precondition: the counter's bits are of all_flags(). Returns the last address that was
+  // changed: of many pages only the first are. If space runs out, those before stay counted.
+  u64 count_up(u64 first, u64 last, const FlagCounter& counter);
   // Flags as they are, stored_width() bytes each, of the addresses from `first` on.
   // Precondition: at most 64 MiB; none is beyond all_flags().
   void write(u64 first, Bytes bytes);
@@ -113,6 +125,8 @@ class Shadow {
   void check(Findings& findings) const;
 
  private:
+  void reserve_ranges(u64 count);
+  void set_ranges(const std::vector<AddressRange>& all);
   void check_ranges(Findings& findings) const;
   void check_gaps(Findings& findings) const;
   [[noreturn]] void damaged(const std::string& what) const;

@@ -30,6 +30,21 @@ struct FlagChange {
   bool is_constant(u64 all) const { return ((~keep | set) & all) == all; }
 };
 
+// A number in some bits of the flags, which counts up and stays at its highest value.
+struct FlagCounter {
+  unsigned shift = 0;
+  unsigned bits = 0;  // shift + bits is at most 64; neither is all of it
+  u64 by = 0;
+
+  u64 highest() const { return ~u64{0} >> (64 - bits); }
+  u64 mask() const { return highest() << shift; }
+  u64 operator()(u64 flags) const {
+    const u64 before = (flags & mask()) >> shift;
+    const u64 after = by > highest() - before ? highest() : before + by;
+    return (flags & ~mask()) | after << shift;
+  }
+};
+
 // work(T{}), T the unsigned integer of `width` bytes.
 template <class Work>
 inline auto with_width(unsigned width, Work&& work) {
@@ -95,6 +110,16 @@ Outcome outcome(const T* flags, u64 count, const FlagChange& change) {
     spread |= static_cast<T>(after ^ first);
   }
   return {difference != 0, spread == 0};
+}
+
+// Whether all are `value`, but perhaps the one at `place`. Precondition: count is a power of two, at least 2.
+template <class T>
+bool others_are(const T* flags, u64 count, u64 place, T value) {
+  // Mostly one of these two is another: then no more is read.
+  if (flags[(place + 1) % count] != value || flags[(place + count / 2) % count] != value) return false;
+  const WantedFlags another{~u64{0}, value, true};
+  return find(flags, place, another) == place &&
+         find(flags + place + 1, count - place - 1, another) == count - place - 1;
 }
 
 template <class T>

@@ -124,7 +124,8 @@ void ShadowTree::apply_from_root(u64 first, u64 last, FlagChange change) {
   if (after != before) set_root(after);
 }
 
-// The usual change of one address, whose flags are in a page, or stay as they are. False: nothing was done.
+// The usual change of one address, whose flags are in a page that is still needed then, or stay as they are. False:
+// nothing was done.
 bool ShadowTree::change_page(u64 address, FlagChange change) {
   Entry entry = root();
   unsigned level = height();
@@ -133,12 +134,16 @@ bool ShadowTree::change_page(u64 address, FlagChange change) {
   }
   if (!entry.reference) return change(entry.value) == entry.value;
   const u64 at = chunk_at(entry.value) + (address - base_of(address, 0)) * stored_width_;
-  with_width(stored_width_, [&](auto zero) {
+  const u64 place = address - base_of(address, 0);
+  return with_width(stored_width_, [&](auto zero) {
     using T = decltype(zero);
-    const T before = load<T>(chunks_.data() + at), after = static_cast<T>(change(before));
-    if (after != before) store(chunks_.writable(at, sizeof(T)), after);
+    const T* const page = reinterpret_cast<const T*>(chunks_.data() + at) - place;
+    const T before = page[place], after = static_cast<T>(change(before));
+    if (after == before) return true;
+    if (flags::others_are(page, chunk_addresses(), place, after)) return false;
+    store(chunks_.writable(at, sizeof(T)), after);
+    return true;
   });
-  return true;
 }
 
 // Goes where apply() will go, without changing anything: so references are sound, and what it takes is known.
@@ -151,7 +156,7 @@ void ShadowTree::survey(Entry entry, unsigned level, u64 base, u64 first, u64 la
   }
   if (level == 0) {
     chunk_at(entry.value);
-    if (whole) ++need.freed;
+    ++need.freed;  // if all of its flags become the same
     if (--need.pages_left == 0) need.last = last;
     return;
   }
@@ -209,13 +214,24 @@ ShadowTree::Entry ShadowTree::apply(Entry entry, unsigned level, u64 base, u64 f
                     : apply_to_node(entry.value, level, base, first, last, change);
 }
 
+// Whether the flags of a page in front of these and behind them are all `value`.
+template <class T>
+bool ShadowTree::others_equal(u64 number, u64 begin, u64 count, T value) const {
+  const T* const page = reinterpret_cast<const T*>(chunks_.data() + chunk_at(number));
+  const WantedFlags another{~u64{0}, value, true};
+  const u64 end = begin + count, behind = chunk_addresses() - end;
+  // Mostly one of the neighbours is another: then no more is read.
+  if ((begin != 0 && page[begin - 1] != value) || (behind != 0 && page[end] != value)) return false;
+  return flags::find(page, begin, another) == begin && flags::find(page + end, behind, another) == behind;
+}
+
 ShadowTree::Entry ShadowTree::apply_to_chunk(u64 number, u64 base, u64 first, u64 last, FlagChange change) {
   const u64 at = chunk_at(number) + (first - base) * stored_width_, count = last - first + 1;
   return with_width(stored_width_, [&](auto zero) -> Entry {
     using T = decltype(zero);
     const T* const before = reinterpret_cast<const T*>(chunks_.data() + at);
     const flags::Outcome outcome = flags::outcome(before, count, change);
-    if (outcome.uniform && count == chunk_addresses()) {
+    if (outcome.uniform && others_equal<T>(number, first - base, count, static_cast<T>(change(*before)))) {
       const T value = static_cast<T>(change(*before));
       free_chunk(number);
       return {value, false};
@@ -229,14 +245,15 @@ ShadowTree::Entry ShadowTree::apply_to_chunk(u64 number, u64 base, u64 first, u6
 ShadowTree::Entry ShadowTree::apply_to_node(u64 number, unsigned level, u64 base, u64 first, u64 last,
                                             FlagChange change) {
   const u64 node = node_at(number, level, base);
+  bool simpler = false;
   for_children(level, first, last, [&](u64 slot, u64 from, u64 to) {
     const Entry before = entry(node, slot);
     const Entry after = apply(before, level - 1, base_of(from, level - 1), from, to, change);
     if (after != before) set_entry(node, slot, after);
+    simpler |= after != before && !after.reference;
     return false;
   });
-  const bool whole = first == base && last == last_of(base, level);
-  return whole ? replace_node(number, node, level) : Entry{number, true};
+  return simpler ? replace_node(number, node, level) : Entry{number, true};
 }
 
 // A node whose entries have become equal is not needed any more.

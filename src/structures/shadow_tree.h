@@ -153,6 +153,8 @@ class ShadowTree {
   Entry apply(Entry entry, unsigned level, u64 base, u64 first, u64 last, FlagChange change);
   Entry apply_to_chunk(u64 number, u64 base, u64 first, u64 last, FlagChange change);
   Entry apply_to_node(u64 number, unsigned level, u64 base, u64 first, u64 last, FlagChange change);
+  template <class T>
+  bool others_equal(u64 number, u64 begin, u64 count, T value) const;
   bool change_page(u64 address, FlagChange change);
   void write_piece(u64 first, Bytes bytes);
   // A run of addresses of the same flags gets a node, or a chunk, of its own.

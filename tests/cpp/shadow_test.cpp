@@ -27,7 +27,8 @@ class Model {
     const auto next = runs_.upper_bound(address);
     return next == runs_.end() ? kHighest : next->first - 1;
   }
-  void change(u64 first, u64 last, FlagChange change) {
+  template <class Change>
+  void change(u64 first, u64 last, const Change& change) {
     cut(first);
     if (last != kHighest) cut(last + 1);
     for (auto run = runs_.find(first); run != runs_.end() && run->first <= last; ++run)
@@ -163,11 +164,32 @@ class ShadowModelTest : public ShadowTest {
     for (u64 i = 0; i < count; ++i) {
       const u64 value = noisy ? random_() & shadow_->all_flags() : i < count / 2 ? flags : 0;
       std::memcpy(bytes.data() + i * stored(), &value, width());
-      if (noisy) model_.change(run.first + i, run.first + i, {0, value});
+      if (noisy) model_.change(run.first + i, run.first + i, FlagChange{0, value});
     }
-    if (!noisy && count / 2 != 0) model_.change(run.first, run.first + count / 2 - 1, {0, flags});
-    if (!noisy) model_.change(run.first + count / 2, run.first + count - 1, {0, 0});
+    if (!noisy && count / 2 != 0) model_.change(run.first, run.first + count / 2 - 1, FlagChange{0, flags});
+    if (!noisy) model_.change(run.first + count / 2, run.first + count - 1, FlagChange{0, 0});
     operate([&] { shadow_->write(run.first, bytes); });
+  }
+  void count_somewhere() {
+    const AddressRange run = draw_run();
+    const unsigned bits = 1 + static_cast<unsigned>(random_() % (8 * width()));
+    const unsigned shift = static_cast<unsigned>(random_() % (8 * width() - bits + 1));
+    const FlagCounter counter{shift, bits, random_() % 4 == 0 ? random_() : random_() % 5};
+    for (u64 from = run.first, done = 0;; from = done + 1) {
+      operate([&] { done = shadow_->count_up(from, run.last, counter); });
+      if (done == run.last) break;
+    }
+    model_.change(run.first, run.last, counter);
+  }
+  void remove_somewhere() {
+    const u64 first = draw_address(), last = first + std::min(~first, random_() % 3000);
+    for (const AddressRange& range : ranges()) {
+      if (range.first <= last && range.last >= first)
+        change(std::max(first, range.first), std::min(last, range.last), {0, 0});
+    }
+    operate([&] { shadow_->remove_range(first, last); });
+    model_.change(first, last, FlagChange{0, 0});
+    EXPECT_THROW(shadow_->get(first), UnbackedError);
   }
   void add_somewhere() {
     const u64 bases[] = {kBinary, kStack, kKernel, 0};
@@ -234,6 +256,20 @@ class ShadowModelTest : public ShadowTest {
     if (found.size() < 50 && last <= range.last) {
       EXPECT_EQ(shadow_->count(first, last, wanted), total);
     }
+    u64 at = first;
+    for (const FlagRun& run : shadow_->flag_runs(first, range.last, 50)) {
+      EXPECT_EQ(run.first, at);
+      EXPECT_EQ(run.flags, model_.get(at));
+      while (model_.last_of_run(at) < run.last) {
+        at = model_.last_of_run(at) + 1;
+        EXPECT_EQ(run.flags, model_.get(at));
+      }
+      if (run.last == kHighest) break;
+      at = run.last + 1;
+      if (at <= range.last) {
+        EXPECT_NE(run.flags, model_.get(at));
+      }
+    }
   }
 
   Random random_;
@@ -255,7 +291,11 @@ TEST_P(ShadowModelTest, BehavesAsItsModel) {
     if (transaction) store_->begin();
     for (u64 i = random_() % 6; i-- > 0;) {
       const u64 draw = random_() % 16;
-      draw == 0 ? add_somewhere() : draw < 5 ? write_somewhere() : change_somewhere();
+      draw == 0   ? add_somewhere()
+      : draw < 5  ? write_somewhere()
+      : draw == 5 ? count_somewhere()
+      : draw == 6 ? remove_somewhere()
+                  : change_somewhere();
     }
     if (transaction && random_() % 2 == 0) {
       store_->rollback();
@@ -375,6 +415,18 @@ TEST_P(ShadowTest, PagesThatBecomeUniformAreUsedAgain) {
   expect_sound();
 }
 
+TEST_P(ShadowTest, WhatIsUnmarkedHereAndThereIsGivenBack) {
+  add({{0, (u64{1} << 48) - 1}});
+  for (const u64 length : {1u, 3u}) {
+    for (u64 i = 0; i < 500; ++i) mark(i * 0x1e3779b97f, i * 0x1e3779b97f + length - 1, 1);
+    EXPECT_NE(tree().chunks, 0u);
+    for (u64 i = 500; i-- > 0;) change(i * 0x1e3779b97f, i * 0x1e3779b97f + length - 1, {~u64{1}, 0});
+    EXPECT_EQ(tree().chunks, 0u);
+    EXPECT_EQ(tree().nodes, 0u);
+    expect_sound();
+  }
+}
+
 TEST_P(ShadowTest, MarkingWhatIsMarkedChangesNothing) {
   add({{0, 16 * kMiB}});
   for (u64 at = 0; at < kMiB; at += 3) mark(at, at, 1);
@@ -432,13 +484,15 @@ TEST_P(ShadowTest, ALayoutThatWasRolledBackIsMadeAgain) {
 
 TEST_P(ShadowTest, CompactionKeepsFlagsAndGivesBackPages) {
   add({{0, 64 * kMiB}, {kStack, kHighest}});
-  for (u64 at = 0; at < kMiB; ++at) mark(at, at, 1);  // page by page, so they stay pages
+  for (const u64 odd : {0u, 1u}) {  // so that all pages are needed at once
+    for (u64 at = odd; at < kMiB; at += 2) mark(at, at, 1);
+  }
   mark(kStack + 5, kHighest - 5, 2);
-  const u64 chunks = tree().chunks;
+  const u64 chunks = tree().chunks + tree().free_chunks;
   shadow_.reset();
   compact(*store_, *member_, [](u64, u64) {});
   shadow_.emplace(*store_, *member_);
-  EXPECT_LT(tree().chunks, chunks / 4);
+  EXPECT_LT(tree().chunks + tree().free_chunks, chunks / 4);
   EXPECT_EQ(shadow_->run_length(0, {1, 1, false}), kMiB);
   EXPECT_EQ(shadow_->count(kStack, kHighest, {2, 2, false}), kHighest - kStack - 9);
   expect_sound();

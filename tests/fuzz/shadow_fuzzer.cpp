@@ -65,6 +65,7 @@ class Subject {
     if (!run) return;
     const u64 flags = input.byte() * u64{0x0101010101010101} & shadow_.all_flags();
     if (what % 8 == 2) return write(input, *run, modelled);
+    if (what % 8 == 3) return count_up(input, *run, modelled);
     const FlagChange changes[] = {{~u64{0}, flags}, {~flags, 0}, {0, flags}};
     const FlagChange change = changes[what / 8 % 3];
     // More than 64 MiB of pages are changed in parts.
@@ -119,6 +120,15 @@ class Subject {
       std::memcpy(&flags, bytes.data() + i * width, width);
       flags_at(run.first + i) = flags;
     }
+  }
+
+  void count_up(Input& input, const AddressRange& run, bool modelled) {
+    const emd::FlagCounter counter{static_cast<unsigned>(input.byte() % 4), 4, input.byte()};
+    const u64 last = shadow_.count_up(run.first, std::min(run.last, run.first + 20'000), counter);
+    for (u64 at = run.first; modelled && at <= last; ++at) flags_at(at) = counter(flags_at(at));
+    const auto runs = shadow_.flag_runs(run.first, run.last, 100);
+    for (const emd::FlagRun& found : runs)
+      if (modelled) require(flags_at(found.first) == found.flags, "a run has the flags of the model");
   }
 
   // Behind a range, or between two; what it is merged with says ranges().

@@ -300,6 +300,138 @@ def test_ranges_merge():
     assert "closed" in repr(s)
 
 
+def test_pages_are_given_back(path):
+    """What is marked here and there and unmarked again takes no pages, whichever way it is unmarked."""
+    with em.EMShadowMemory(path, [(0, 2**48)]) as s:
+        places = np.random.default_rng(5).integers(0, 2**48, 2000).astype("u8")
+        for undo in (
+            lambda: [s.unmark(int(place), 1, 3) for place in places],
+            lambda: [s.unmark(max(0, int(place) - 2), 5, 3) for place in places],
+            lambda: s.unmark_many(places, 3),
+            lambda: s.assign_many(places, 0),
+            lambda: [s.__setitem__(int(place), 0) for place in places],
+            lambda: [s.__setitem__(slice(int(place), int(place) + 1), np.array([0])) for place in places],
+        ):
+            s.mark_many(places, 3)
+            used = s.stats()
+            assert used["nodes"] > 0
+            undo()
+            found = s.stats()
+            assert (found["nodes"], found["pages"]) == (0, 0), found
+            assert s.count_any(0, 2**48, 255) == 0 and s.verify() == []
+        # A page of which each address has come to have the same flags, in any order.
+        for address in [*range(0, 4096, 2), *range(4095, 0, -2)]:
+            s.mark(address, 1, 4)
+        assert (s.stats()["nodes"], s.stats()["pages"]) != (0, 0)  # the nodes above it
+        assert s.stats()["pages"] == 0 and list(s.ranges(4)) == [(0, 4096)]
+
+
+def random_shadow(seed, width, count=20_000):
+    """A shadow memory, and its backed addresses and flags as arrays."""
+    numbers = np.random.default_rng(seed)
+    s = em.EMShadowMemory(None, width=width)
+    backed, flags = np.zeros(count, bool), np.zeros(count, "u2")
+    for _ in range(6):
+        begin, length = int(numbers.integers(count - 1)), int(numbers.integers(1, 9000))
+        end = min(begin + length, count)
+        s.add_range(begin, end)
+        backed[begin:end] = True
+        if numbers.random() < 0.5:
+            flags[begin:end] = numbers.integers(0, 256**width, end - begin)
+            s[begin:end] = flags[begin:end]
+        else:
+            s.mark(begin, end - begin, 5)
+            flags[begin:end] |= 5
+    return s, backed, flags
+
+
+def contents(s, count=20_000):
+    backed, flags = np.zeros(count, bool), np.zeros(count, "u2")
+    for begin, end in s.backed:
+        backed[begin:end], flags[begin:end] = True, s[begin:end]
+    return backed, flags
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_unions_intersections_differences(seed, path):
+    a, backed, flags = random_shadow(seed, 2)
+    b, other_backed, other_flags = random_shadow(seed + 100, 1 + seed % 2)
+    expected = {
+        "union": (backed | other_backed, flags | other_flags),
+        "intersection": (backed, flags & other_flags),
+        "difference": (backed, flags & ~other_flags),
+    }
+    operators = {"union": "__or__", "intersection": "__and__", "difference": "__sub__"}
+    in_place = {"union": "__ior__", "intersection": "__iand__", "difference": "__isub__"}
+    path.mkdir()
+    for name, content in expected.items():
+        made = [getattr(a, name)(b), getattr(a, operators[name])(b), getattr(a, name)(b, path / name)]
+        changed = em.EMShadowMemory(None, width=2)
+        changed.update(a)
+        assert getattr(changed, in_place[name])(b) is changed
+        for found in (*made, changed):
+            for mine, yours in zip(contents(found), content, strict=True):
+                np.testing.assert_array_equal(mine, yours)
+            assert found.verify() == []
+            found.close()
+    a |= a
+    a &= a
+    np.testing.assert_array_equal(contents(a)[1], flags)
+    a -= a
+    assert not contents(a)[1].any()
+
+
+def test_unions_are_all_or_nothing(shadow):
+    wide = em.EMShadowMemory(None, [(0, 100)], width=2)
+    wide.mark(3, 1, 7)
+    wide.mark(4, 1, 256)
+    with pytest.raises(ValueError, match="do not fit"):
+        shadow.update(wide)
+    assert shadow.backed == [(BEGIN, END)]
+    wide &= shadow
+    assert wide.count_any(0, 100, 0xFFFF) == 0
+    for wrong in ({}, None, [(0, 1)]):
+        with pytest.raises(TypeError):
+            shadow | wrong
+        with pytest.raises(TypeError):
+            shadow.update(wrong)
+
+
+def test_many_addresses_and_counters(path):
+    with em.EMShadowMemory(path, [(0, 2**40)], width=4) as s:
+        places = np.random.default_rng(1).integers(0, 2**20, 50_000)
+        hits = s.counter(8, 24)
+        hits.add_many(places)
+        s.mark_many(np.unique(places), s.CODE)
+        expected = np.bincount(places, minlength=2**20)
+        np.testing.assert_array_equal(hits[0 : 2**20], expected)
+        assert s.count(0, 2**20, s.CODE) == (expected != 0).sum()
+        hits.add(0, 2**40, by=2**30)
+        assert hits[2**39] == hits.highest == 2**24 - 1 and s.count(0, 2**40, hits.mask) == 2**40
+        s.unmark(0, 2**40, hits.mask)
+        assert hits[int(places[0])] == 0 and s.get_many([int(places[0])]).tolist() == [s.CODE]
+        for wrong in ([2**40], [-1], [2**64], np.array([1, 2**40])):
+            with pytest.raises(IndexError):
+                s.mark_many(wrong, 1)
+            with pytest.raises(IndexError):
+                hits.add_many(wrong)
+            with pytest.raises(IndexError):
+                s.get_many(wrong)
+        for wrong in ([1.5], ["x"], [None]):
+            with pytest.raises((TypeError, ValueError)):
+                s.mark_many(wrong, 1)
+        for flags in (2**32, -1, [1, 2, 3]):
+            with pytest.raises(ValueError):
+                s.mark_many([1, 2], flags)
+        for shift, bits in ((0, 0), (-1, 3), (8, 25), (32, 1)):
+            with pytest.raises(ValueError, match="counter"):
+                s.counter(shift, bits)
+        with pytest.raises(ValueError):
+            hits.add(0, by=-1)
+        s.mark_many([], 1)
+        assert s.get_many(np.zeros((2, 3), int)).shape == (2, 3)
+
+
 def test_half_of_all_addresses():
     with em.EMShadowMemory(None, [(2**63, 2**64), (0, 1)]) as s:
         s.mark_as_data(2**63, 2**63)
@@ -638,6 +770,78 @@ class ShadowMachine(ContainerMachine):
             if not ok:
                 raise KeyError
             part[:] = array
+
+    @rule(begin=PLACES, end=PLACES, flags=FLAGS)
+    def ask_for_runs(self, begin, end, flags):
+        backed, model = self.model
+        begin, end = min(begin, end), max(begin, end) + 1
+        found = list(self.subject.runs(FIRST + begin, FIRST + end))
+        shown = np.full(end - begin, -1)
+        for first, last, value in found:
+            assert (shown[first - FIRST - begin : last - FIRST - begin] == -1).all() and first < last
+            shown[first - FIRST - begin : last - FIRST - begin] = value
+        part = np.where(backed[begin:end], model[begin:end].astype(int), -1)
+        np.testing.assert_array_equal(shown, part)
+        assert len(found) == ((np.diff(part, prepend=-1) != 0) & (part != -1)).sum()
+        equal = backed & ((model & flags) != 0)
+        places = np.flatnonzero(equal[begin:])
+        expected = FIRST + begin + int(places[0]) if len(places) else None
+        assert self.subject.next_any(FIRST + begin, flags) == expected
+        assert self.subject.find(flags, any=True, start=FIRST + begin) == expected
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], equal.view("i1"), [0]]))) + FIRST
+        expected = list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+        assert list(self.subject.ranges(flags, any=True)) == expected
+        if backed[begin:end].all():
+            assert self.subject.count_any(FIRST + begin, end - begin, flags) == equal[begin:end].sum()
+
+    @rule(
+        places=st.lists(PLACES, max_size=30),
+        flags=FLAGS,
+        how=st.sampled_from(["mark", "unmark", "assign", "each", "count"]),
+    )
+    def change_many(self, places, flags, how):
+        backed, model = self.model
+        where = np.array([*places, *range(min(places, default=0), min(places, default=0) + 3)])
+        where = where[where < COUNT]
+        each = (np.arange(len(where)) * 7 % flags).astype(model.dtype)
+        counter = self.subject.counter(4, 4)
+        try:
+            if how == "each":
+                self.subject.assign_many(FIRST + where, each)
+            elif how == "count":
+                counter.add_many(FIRST + where, 5)
+            else:
+                getattr(self.subject, f"{how}_many")(FIRST + where, flags)
+        except IndexError as error:
+            assert f"{FIRST + where[np.argmin(backed[where])]:#x} is not" in str(error)
+            return
+        assert backed[where].all()
+        for place, value in zip(where, each, strict=True):
+            before = int(model[place])
+            model[place] = {
+                "mark": before | flags,
+                "unmark": before & ~flags,
+                "assign": flags,
+                "each": value,
+                "count": before & ~0xF0 | min(15, (before >> 4 & 15) + 5) << 4,
+            }[how]
+        np.testing.assert_array_equal(self.subject.get_many(FIRST + where), model[where])
+        np.testing.assert_array_equal(counter.get_many(FIRST + where), model[where] >> 4 & 15)
+
+    @rule(begin=PLACES, length=st.integers(1, 9000), by=st.sampled_from([0, 1, 4, 2**40]))
+    def count_up(self, begin, length, by):
+        backed, model = self.model
+        part = model[begin : begin + length]
+        if backed[begin : begin + length].all():
+            self.subject.counter(4, 4).add(FIRST + begin, len(part), by)
+            counted = np.minimum(15, (part.astype("u8") >> 4 & 15) + min(by, 15)) << 4
+            part[:] = (part.astype("u8") & ~np.uint64(0xF0) | counted).astype(part.dtype)
+
+    @rule(begin=PLACES, length=st.integers(1, 9000))
+    def remove_range(self, begin, length):
+        self.subject.remove_range(FIRST + begin, FIRST + min(COUNT, begin + length))
+        self.model[0][begin : begin + length] = False
+        self.model[1][begin : begin + length] = 0
 
     @rule()
     def compact(self):
