@@ -11,7 +11,8 @@ CommitInterval: TypeAlias = float | None
 Memory: TypeAlias = int | str | None
 # A text such as "u8", or what numpy.dtype takes: numpy is optional, so its types are not named.
 TypeOfFixedSize: TypeAlias = Any
-KeyFunction = Callable[[Any], Any]
+# To an equivalent form of a key; or that and the way back, or None: then no originals are stored.
+KeyFunction: TypeAlias = Callable[[Any], Any] | tuple[Callable[[Any], Any], Callable[[Any], Any] | None]
 
 
 class Pickler(Protocol):

@@ -2,6 +2,7 @@
 #include "bindings/codec.h"
 
 #include <cstdlib>
+#include <cstring>
 #include <new>
 
 #include "bindings/codec_atoms.h"
@@ -26,6 +27,10 @@ constexpr const char* kPickleRefused =
     "its parts (None, "
     "bool, int, float, complex, str, bytes and tuples, lists, dicts and sets of them), or give pickler= and "
     "unpickler=";
+
+constexpr const char* kUnpicklableKey =
+    "cannot be a key, since pickle cannot store it so that it is found again; give key= (a function to an "
+    "equivalent key, or a pair of that and of the function back, which stores no original)";
 
 PyObject* unpickling_error(const char* what) {
   static PyObject* type = nullptr;
@@ -55,6 +60,32 @@ Ref bound_method(PyObject* object, const char* parameter, const char* name) {
 
 bool given(PyObject* object) { return object && object != Py_None; }
 
+// What key= may be: a function, or a pair of one and of the way back.
+bool is_pair(PyObject* key) { return PyTuple_Check(key) && PyTuple_GET_SIZE(key) == 2; }
+PyObject* to_form(PyObject* key) { return is_pair(key) ? PyTuple_GET_ITEM(key, 0) : key; }
+PyObject* from_form(PyObject* key) { return is_pair(key) ? PyTuple_GET_ITEM(key, 1) : Py_None; }
+
+bool check_key(PyObject* key) {
+  if (PyCallable_Check(to_form(key)) && (from_form(key) == Py_None || PyCallable_Check(from_form(key))))
+    return true;
+  PyErr_Format(PyExc_TypeError,
+               "key= must be a function, or a pair of one and of the function back (or None), not %R",
+               is_pair(key) ? key : reinterpret_cast<PyObject*>(Py_TYPE(key)));
+  return false;
+}
+
+// An annex holds the key, or its form, as a value: what pickle cannot take apart or find again is no key.
+bool is_unpicklable() {
+  static PyObject* pickling_error = nullptr;
+  const PendingError error;
+  if (if_imported(pickling_error, "pickle", "PicklingError") && error.matches(pickling_error)) return true;
+  if (!error.matches(PyExc_AttributeError)) return false;
+  const Ref text(PyObject_Str(error.exception()));  // "Can't pickle local object ...", before Python 3.13
+  const char* const said = text ? PyUnicode_AsUTF8(text.get()) : nullptr;
+  if (!said) PyErr_Clear();
+  return said && std::strncmp(said, "Can't ", 6) == 0;
+}
+
 }  // namespace
 
 bool is_storing() { return t_storing != 0; }
@@ -81,13 +112,11 @@ bool Codec::configure(PyObject* pickler, PyObject* unpickler, bool allow_pickle,
   Ref pickle, unpickle;
   if (given(pickler) && !(pickle = bound_method(pickler, "pickler", "pickle"))) return false;
   if (given(unpickler) && !(unpickle = bound_method(unpickler, "unpickler", "unpickle"))) return false;
-  if (given(key) && !PyCallable_Check(key)) {
-    PyErr_Format(PyExc_TypeError, "key= must be a function, not %R", Py_TYPE(key));
-    return false;
-  }
+  if (given(key) && !check_key(key)) return false;
   pickle_.exchange(std::move(pickle));
   unpickle_.exchange(std::move(unpickle));
   key_.exchange(given(key) ? Ref::borrowed(key) : Ref());
+  rebuilds_keys_ = given(key) && from_form(key) != Py_None;
   allow_pickle_ = allow_pickle;
   return true;
 }
@@ -180,17 +209,27 @@ bool Codec::encode_key(PyObject* key, Buffer& canonical, Buffer* annex) {
 }
 
 bool Codec::encode_any_key(PyObject* key, Buffer& canonical, Buffer* annex) {
-  Ref form;
-  const Ref function = key_.get();
-  if (function && !(form = Ref(PyObject_CallOneArg(function.get(), key)))) return false;
+  const Ref how = key_.get();
+  Ref form = how ? Ref(PyObject_CallOneArg(to_form(how.get()), key)) : Ref::borrowed(key);
+  if (!form) return false;
   bool natural = true;
-  if (!encode_canonical(form ? form.get() : key, canonical, natural)) return false;
-  if (form && form.get() != key) natural = false;
-  return natural || !annex || encode_value(key, *annex);
+  if (!encode_canonical(form.get(), canonical, natural)) return false;
+  PyObject* const kept = how && is_pair(how.get()) ? form.get() : key;
+  if (!annex || (natural && kept == form.get()) || encode_value(kept, *annex)) return true;
+  if (is_unpicklable()) raise_from(PyExc_TypeError, kUnpicklableKey, kept);
+  return false;
+}
+
+PyObject* Codec::rebuilt_key(PyObject* form) {
+  const Ref held(form);
+  const Ref how = form ? key_.get() : Ref();
+  if (!how || from_form(how.get()) == Py_None) return Py_XNewRef(form);
+  return PyObject_CallOneArg(from_form(how.get()), form);
 }
 
 PyObject* Codec::decode_key(Bytes canonical, Bytes annex) {
-  return annex.empty() ? decode_native(canonical, Side::kKey) : decode_value(annex);
+  PyObject* const key = annex.empty() ? decode_native(canonical, Side::kKey) : decode_value(annex);
+  return __builtin_expect(rebuilds_keys(), 0) ? rebuilt_key(key) : key;
 }
 
 }  // namespace pyr

@@ -69,7 +69,8 @@ class Codec {
 
   // `pickler` has .pickle(obj) -> bytes, `unpickler` .unpickle(bytes) -> obj; null or None: the pickle
   // module, protocol 5. `allow_pickle` speaks of that module alone: a user's own pickler is the user's word.
-  // `key` is a function to the canonical form of keys, or null or None.
+  // `key` is a function to an equivalent form of keys, by which they are found; or a pair of that and of a function from
+  // the form to the key, or None if keys are to be given as their forms: then no originals are kept; or null or None.
   // Errors: TypeError, with what was configured before left as it was.
   bool configure(PyObject* pickler, PyObject* unpickler, bool allow_pickle, PyObject* key);
   int traverse(visitproc visit, void* arg);
@@ -86,8 +87,12 @@ class Codec {
   // is needed to give the very key back: nothing where the canonical bytes do.
   // Errors: TypeError if it is unhashable or cannot be reduced; whatever hash(key) raises. May run Python code.
   bool encode_key(PyObject* key, Buffer& canonical, Buffer* annex);
-  // A new reference, or null with an error set, as decode_value.
+  // A new reference, or null with an error set, as decode_value; where keys are rebuilt, runs Python code for any.
   PyObject* decode_key(Bytes canonical, Bytes annex);
+  // Whether a key is what a function makes of what its bytes say.
+  bool rebuilds_keys() const { return rebuilds_keys_.load(std::memory_order_relaxed); }
+  // That of a key decoded from its bytes, taking the reference; null, also for null, with an error set.
+  PyObject* rebuilt_key(PyObject* form);
 
  private:
   bool encode_pickled(PyObject* value, Buffer& out);
@@ -96,7 +101,8 @@ class Codec {
 
   SharedRef pickle_;    // the bound method pickler.pickle
   SharedRef unpickle_;  // the bound method unpickler.unpickle
-  SharedRef key_;
+  SharedRef key_;       // as configured
+  std::atomic<bool> rebuilds_keys_ = false;
   std::atomic<bool> allow_pickle_ = true;
 };
 

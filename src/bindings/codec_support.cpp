@@ -24,24 +24,31 @@ PyObject* damaged_from_error(const char* what) {
   return damaged("%s", what);
 }
 
+PendingError::PendingError() {
+  PyErr_Fetch(&type_, &value_, &traceback_);
+  PyErr_NormalizeException(&type_, &value_, &traceback_);
+  if (value_ && traceback_) PyException_SetTraceback(value_, traceback_);
+}
+
+PendingError::~PendingError() {
+  if (type_) PyErr_Restore(type_, value_, traceback_);
+}
+
+void PendingError::drop() {
+  Py_CLEAR(type_);
+  Py_CLEAR(value_);
+  Py_CLEAR(traceback_);
+}
+
 void raise_from(PyObject* type, const char* what, PyObject* subject) {
-  PyObject *old_type, *old_value, *old_traceback;
-  PyErr_Fetch(&old_type, &old_value, &old_traceback);
-  PyErr_NormalizeException(&old_type, &old_value, &old_traceback);
+  PendingError former;
   PyErr_Format(type, "%R: %s", Py_TYPE(subject), what);
-  PyObject *new_type, *new_value, *new_traceback;
-  PyErr_Fetch(&new_type, &new_value, &new_traceback);
-  PyErr_NormalizeException(&new_type, &new_value, &new_traceback);
-  if (old_value && new_value) {
-    Py_INCREF(old_value);
-    PyException_SetContext(new_value, old_value);  // steals
-    PyException_SetCause(new_value, old_value);    // steals
-  } else {
-    Py_XDECREF(old_value);
+  const PendingError latter;
+  if (former.exception() && latter.exception()) {
+    PyException_SetContext(latter.exception(), Py_NewRef(former.exception()));
+    PyException_SetCause(latter.exception(), Py_NewRef(former.exception()));
   }
-  Py_XDECREF(old_type);
-  Py_XDECREF(old_traceback);
-  PyErr_Restore(new_type, new_value, new_traceback);
+  former.drop();
 }
 
 namespace {
@@ -67,6 +74,7 @@ PyObject* if_imported(PyObject*& cache, const char* module, const char* name) {
   if (PyObject* const known = std::atomic_ref(cache).load(std::memory_order_acquire)) return known;
   PyObject* const owner = PyDict_GetItemString(PyImport_GetModuleDict(), module);
   if (!owner) return nullptr;
+  const Ref held = Ref::borrowed(owner);  // its attributes may be made by code
   PyObject* const found = cache_attribute(cache, owner, name);
   if (!found) PyErr_Clear();  // a module still being imported: its types have no objects yet
   return found;

@@ -77,7 +77,12 @@ void Container::refuse() {
   const char* const type = Py_TYPE(self_)->tp_name;
   Ref handle_object;
   StoreHandle* const handle = share_handle(handle_object);
-  if (!handle) throw emd::ClosedError(std::string(type) + " is not open");
+  if (!handle) {
+    // What was unpickled, but could not be opened, says why.
+    const Ref said(PyObject_CallMethod(self_, "_open_handle", nullptr));
+    if (!said) throw PythonError();
+    throw emd::ClosedError(std::string(type) + " is not open");
+  }
   if (handle->lost()) handle->enter();  // which says so
   if (handle->closed()) throw emd::ClosedError(std::string(type) + " '" + handle->path() + "' is closed");
   throw emd::ClosedError(std::string(type) + " in '" + handle->path() +
@@ -113,6 +118,7 @@ bool Container::attach(PyObject* handle_object, StoreHandle& handle, std::string
   if (keeping.writeback && !store.read_only() && !cache_.start()) return false;
   decoded_.start(keeping.decoded, trash);
   keeps_nothing_ = !cache_.on() && !decoded_.on();
+  gives_plainly_ = keeps_nothing_ && !codec_.rebuilds_keys();
   store.acquire(*member);
   try {
     store.look(*member, [&] { open_structure(store, *member); });

@@ -112,11 +112,14 @@ class Container {
   bool decodes_at_once() const { return __builtin_expect(!live() && keeps_nothing_, 1); }
   // Whether there is neither a write-back cache nor one of decoded objects, at this moment.
   bool keeps_nothing() const { return keeps_nothing_; }
+  // The same, and keys are what their bytes say: there is nothing to be done for a record but to decode it.
+  bool gives_plainly() const { return gives_plainly_; }
   emd::Store& store() const { return *store_.load(std::memory_order_relaxed); }
   StoreHandle& handle() const { return *handle_.load(std::memory_order_relaxed); }
   // What owns the handle.
   Ref handle_object() const { return Ref::borrowed(handle_object_); }
   emd::u64 epoch() const { return handle().epoch(); }
+  emd::u64 opening() const { return handle().opening(); }
   const emd::Member& member() const { return *member_; }
   const std::shared_ptr<emd::Member>& share_member() const { return member_; }
   WriteBack& cache() {
@@ -183,6 +186,7 @@ class Container {
   DecodedCache decoded_;
   emd::u64 exchanges_ = 0;
   bool keeps_nothing_ = true;
+  bool gives_plainly_ = true;
   PyObject* self_;
 };
 

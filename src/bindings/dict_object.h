@@ -129,7 +129,7 @@ class TakenRecord {
 
 // The common cases without a call.
 __attribute__((always_inline)) inline void TakenRecord::take(const emd::Dict::Record& record) {
-  if (__builtin_expect(!container_.keeps_nothing() || copy_always_, 0)) return take_copy(record);
+  if (__builtin_expect(!container_.gives_plainly() || copy_always_, 0)) return take_copy(record);
   const bool wants_key = part_ != Part::value;
   const bool wants_value = part_ != Part::key;
   const bool small_key = is_small_int(record.key) && record.annex.empty();

@@ -125,8 +125,19 @@ class TakenKeys {
   // Within a read. Errors: PythonError.
   void add(const emd::Graph::Key& key);
   std::size_t size() const { return items_.size(); }
-  // Outside of it: the object, a new reference, once each; null with an error set.
+  // Outside of it: the object, a new reference, once each; null with an error set. Not from several threads.
   PyObject* object(std::size_t i, Codec& codec);
+
+  // One of them, for whoever shares them with others: take() while they are kept out, made() outside.
+  struct One {
+    PyObject* object;  // null: of `bytes`
+    std::vector<u8> bytes;
+    std::size_t key_size;
+  };
+  One take(std::size_t i, Codec& codec);
+  static PyObject* made(const One& one, Codec& codec);
+  // Takes over those of another from a place on.
+  void copy(const TakenKeys& other, std::size_t from);
 
  private:
   struct Item {

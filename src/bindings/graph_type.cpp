@@ -70,11 +70,39 @@ void TakenKeys::add(const emd::Graph::Key& key) {
   bytes_.insert(bytes_.end(), key.annex.begin(), key.annex.end());
 }
 
+void TakenKeys::copy(const TakenKeys& other, std::size_t from) {
+  items_.assign(other.items_.begin() + static_cast<std::ptrdiff_t>(from), other.items_.end());
+  for (const Item& item : items_) Py_XINCREF(item.object);
+  bytes_ = other.bytes_;
+}
+
 PyObject* TakenKeys::object(std::size_t i, Codec& codec) {
   Item& item = items_[i];
-  if (__builtin_expect(item.object != nullptr, 1)) return std::exchange(item.object, nullptr);
+  if (__builtin_expect(item.object != nullptr, 1)) {
+    PyObject* const key = std::exchange(item.object, nullptr);
+    return __builtin_expect(codec.rebuilds_keys(), 0) ? codec.rebuilt_key(key) : key;
+  }
   const Bytes all = Bytes(bytes_).subspan(item.at, item.key_size + item.annex_size);
   return codec.decode_key(all.first(item.key_size), all.subspan(item.key_size));
+}
+
+TakenKeys::One TakenKeys::take(std::size_t i, Codec& codec) {
+  Item& item = items_[i];
+  if (__builtin_expect(item.object != nullptr, 1)) return {std::exchange(item.object, nullptr), {}, 0};
+  const Bytes all = Bytes(bytes_).subspan(item.at, item.key_size + item.annex_size);
+  const Bytes key = all.first(item.key_size);
+  if (item.annex_size != 0 || codec.rebuilds_keys() || !decodes_in_place(key))
+    return {nullptr, {all.begin(), all.end()}, item.key_size};
+  One one{codec.decode_key(key, {}), {}, 0};
+  if (!one.object) throw PythonError();
+  return one;
+}
+
+PyObject* TakenKeys::made(const One& one, Codec& codec) {
+  if (one.object)
+    return __builtin_expect(codec.rebuilds_keys(), 0) ? codec.rebuilt_key(one.object) : one.object;
+  const Bytes all(one.bytes);
+  return codec.decode_key(all.first(one.key_size), all.subspan(one.key_size));
 }
 
 namespace {

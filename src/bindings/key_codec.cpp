@@ -47,6 +47,7 @@ bool KeyEncoder::put_other(PyObject* object, Place place) {
     if (done) return true;
   }
   PyTypeObject* type = Py_TYPE(object);
+  const Ref held = Ref::borrowed(reinterpret_cast<PyObject*>(type));  // the object may be given another class
   TypeInfo* info = type_info(type);
   if (!info) return false;
   const KeyKind kind = info->kind;
@@ -91,6 +92,8 @@ bool KeyEncoder::put_of_kind(PyObject* object, TypeInfo& info, Place place) {
       return put_time(object);
     case KeyKind::kTimeDelta:
       return put_timedelta(object);
+    case KeyKind::kLikeTime:
+      return put_like_plain_time(object, place);
     case KeyKind::kUuid:
       return put_uuid(object);
     case KeyKind::kPath:

@@ -66,6 +66,8 @@ class KeyEncoder {
   bool put_time(PyObject* time);
   bool put_timedelta(PyObject* delta);
   bool put_fields(Tag tag, const void* fields, std::size_t size);
+  // Of a class with a hash of its own (pandas.Timestamp): as the plain time, if it is equal and has the same hash.
+  bool put_like_plain_time(PyObject* object, Place place);
 
   Buffer& out_;
   bool natural_ = true;

@@ -56,6 +56,11 @@ bool KeyEncoder::put_ratio(PyObject* ratio) {
   if (integral < 0) return false;
   if (integral) return put_int(out_, numerator);
   const Ref quotient(PyNumber_TrueDivide(numerator, denominator));
+  if (quotient && !PyFloat_Check(quotient.get())) {  // of a class that overrides it
+    PyErr_Format(PyExc_TypeError, "%R: the quotient of two ints must be a float, not %R", Py_TYPE(numerator),
+                 Py_TYPE(quotient.get()));
+    return false;
+  }
   if (quotient) {
     const Ref exact = call(quotient.get(), "as_integer_ratio");
     const int same = exact ? PyObject_RichCompareBool(exact.get(), ratio, Py_EQ) : -1;

@@ -23,19 +23,28 @@ PyObject* registered_reducer(PyTypeObject* type) {
   return PyDict_GetItemWithError(table, reinterpret_cast<PyObject*>(type));
 }
 
+// Whether the error that is set is how pickle says that it cannot take an object apart.
+bool is_irreducible() {
+  static PyObject* pickling_error = nullptr;
+  const PendingError error;
+  return error.matches(PyExc_TypeError) ||
+         (if_imported(pickling_error, "pickle", "PicklingError") && error.matches(pickling_error));
+}
+
 Ref reduce(PyObject* object) {
   Ref reducer = Ref::borrowed(registered_reducer(Py_TYPE(object)));
   if (!reducer && PyErr_Occurred()) return Ref();
   Ref reduced(reducer ? PyObject_CallOneArg(reducer.get(), object)
                       : PyObject_CallMethod(object, "__reduce_ex__", "i", 4));
-  static PyObject* pickling_error = nullptr;
-  if (!reduced) {
-    const bool known =
-        PyErr_ExceptionMatches(PyExc_TypeError) ||
-        (if_imported(pickling_error, "pickle", "PicklingError") && PyErr_ExceptionMatches(pickling_error));
-    if (known) raise_from(PyExc_TypeError, kIrreducible, object);
-  }
+  if (!reduced && is_irreducible()) raise_from(PyExc_TypeError, kIrreducible, object);
   return reduced;
+}
+
+// The module in which pickle would look for a global of this name: the object's own word, else where it is found.
+Ref module_of(PyObject* object, PyObject* name) {
+  static PyObject* which = nullptr;
+  if (!imported(which, "pickle", "whichmodule")) return Ref();
+  return Ref(PyObject_CallFunctionObjArgs(which, object, name, nullptr));
 }
 
 // Item `i` of a tuple, or null where it is missing or None.
@@ -201,6 +210,11 @@ bool KeyEncoder::put_path(PyObject* path) {
   Ref text(is_windows < 0 ? nullptr : PyObject_Str(path));
   if (text && is_windows) text = Ref(PyObject_CallMethod(text.get(), "lower", nullptr));
   const u8 flavour = is_windows ? 1 : 0;
+  if (text && !PyUnicode_Check(text.get())) {
+    PyErr_Format(PyExc_TypeError, "%R: the text of a path must be a str, not %R", Py_TYPE(path),
+                 Py_TYPE(text.get()));
+    return false;
+  }
   return text && put_tag(out_, kPath) && append(&flavour, 1) && put_str<Place::kNested>(out_, text.get());
 }
 
@@ -234,8 +248,10 @@ bool KeyEncoder::put_reduced(PyObject* object) {
 // What __reduce_ex__ gave: the name of a global, or a tuple of what to call, its arguments, and up to four ways to fill the result.
 bool KeyEncoder::put_reduced_parts(PyObject* object, PyObject* reduced) {
   if (PyUnicode_Check(reduced)) {
-    const Ref module(PyObject_GetAttrString(object, "__module__"));
-    return module && put_tag(out_, kGlobal) && PyUnicode_Check(module.get()) &&
+    const Ref module = module_of(object, reduced);
+    if (module && !PyUnicode_Check(module.get()))
+      PyErr_Format(PyExc_TypeError, "%R: its __module__ must be a str", Py_TYPE(object));
+    return module && PyUnicode_Check(module.get()) && put_tag(out_, kGlobal) &&
            put_str<Place::kNested>(out_, module.get()) && put_str<Place::kNested>(out_, reduced);
   }
   const Py_ssize_t size = PyTuple_Check(reduced) ? PyTuple_GET_SIZE(reduced) : 0;

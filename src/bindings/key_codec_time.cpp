@@ -53,6 +53,11 @@ Offset offset_of(PyObject* time, i64& offset) {
   const Ref delta(PyObject_CallMethod(time, "utcoffset", nullptr));
   if (!delta) return Offset::kError;
   if (delta.get() == Py_None) return Offset::kNone;
+  if (!PyDelta_Check(delta.get())) {  // of a class that overrides it
+    PyErr_Format(PyExc_TypeError, "%R: utcoffset() must return None or a timedelta, not %R", Py_TYPE(time),
+                 Py_TYPE(delta.get()));
+    return Offset::kError;
+  }
   offset =
       (PyDateTime_DELTA_GET_DAYS(delta.get()) * kSecondsPerDay + PyDateTime_DELTA_GET_SECONDS(delta.get())) *
           kMicrosecondsPerSecond +
@@ -74,7 +79,43 @@ bool ready() {
   return PyDateTimeAPI != nullptr;
 }
 
+// A plain object of datetime's of the same fields. Precondition: ready().
+Ref plain_of(PyObject* object) {
+  if (PyDateTime_Check(object)) {
+    return Ref(PyDateTimeAPI->DateTime_FromDateAndTimeAndFold(
+        PyDateTime_GET_YEAR(object), PyDateTime_GET_MONTH(object), PyDateTime_GET_DAY(object),
+        PyDateTime_DATE_GET_HOUR(object), PyDateTime_DATE_GET_MINUTE(object),
+        PyDateTime_DATE_GET_SECOND(object), PyDateTime_DATE_GET_MICROSECOND(object),
+        PyDateTime_DATE_GET_TZINFO(object), PyDateTime_DATE_GET_FOLD(object), PyDateTimeAPI->DateTimeType));
+  }
+  if (PyDate_Check(object)) {
+    return Ref(PyDate_FromDate(PyDateTime_GET_YEAR(object), PyDateTime_GET_MONTH(object),
+                               PyDateTime_GET_DAY(object)));
+  }
+  if (PyDelta_Check(object)) {
+    return Ref(PyDelta_FromDSU(PyDateTime_DELTA_GET_DAYS(object), PyDateTime_DELTA_GET_SECONDS(object),
+                               PyDateTime_DELTA_GET_MICROSECONDS(object)));
+  }
+  return Ref(PyDateTimeAPI->Time_FromTimeAndFold(
+      PyDateTime_TIME_GET_HOUR(object), PyDateTime_TIME_GET_MINUTE(object),
+      PyDateTime_TIME_GET_SECOND(object), PyDateTime_TIME_GET_MICROSECOND(object),
+      PyDateTime_TIME_GET_TZINFO(object), PyDateTime_TIME_GET_FOLD(object), PyDateTimeAPI->TimeType));
+}
+
 }  // namespace
+
+bool KeyEncoder::put_like_plain_time(PyObject* object, Place place) {
+  if (Py_TYPE(object)->tp_hash == PyObject_HashNotImplemented)
+    return check_hashable(object) && put_reduced(object);
+  if (!ready()) return false;
+  const Ref plain = plain_of(object);
+  const Py_hash_t hash = plain ? PyObject_Hash(plain.get()) : -1;
+  const Py_hash_t own = hash != -1 ? PyObject_Hash(object) : -1;
+  if (own == -1 && PyErr_Occurred()) return false;
+  const int equal = own == hash ? PyObject_RichCompareBool(plain.get(), object, Py_EQ) : 0;
+  if (equal < 0) return false;
+  return equal ? put(plain.get(), place) : put_reduced(object);
+}
 
 bool KeyEncoder::put_fields(Tag tag, const void* fields, std::size_t size) {
   return put_tag(out_, tag) && append(fields, size);

@@ -20,11 +20,9 @@ int inherits_attribute(PyTypeObject* type, PyTypeObject* base, const char* name)
   return own.get() == inherited.get();
 }
 
-// Whether objects of `type` compare and hash as those of `base` do.
-int equals_as(PyTypeObject* type, PyTypeObject* base) {
-  if (!PyType_IsSubtype(type, base)) return 0;
-  const int same = inherits_attribute(type, base, "__eq__");
-  return same == 1 ? inherits_attribute(type, base, "__hash__") : same;
+bool is_time(KeyKind kind) {
+  return kind == KeyKind::kDateTime || kind == KeyKind::kDate || kind == KeyKind::kTime ||
+         kind == KeyKind::kTimeDelta;
 }
 
 struct Base {
@@ -78,14 +76,20 @@ bool classify_numpy(PyTypeObject* type, TypeInfo& info) {
   return true;
 }
 
+// By the class that it has its __hash__ from. A class that defines __eq__ alone has no hash at all: one with an __eq__ of
+// its own and the hash of its base says on purpose that it equals the plain object.
 // 1 if classified, 0 if not, -1 with an error set.
 int classify_by_base(PyTypeObject* type, TypeInfo& info) {
   for (Base& candidate : bases) {
     PyTypeObject* base = candidate.builtin;
     if (!base) base = ancestor(type, candidate.cache, candidate.module, candidate.name);
-    const int same = base ? equals_as(type, base) : 0;
-    if (same == 1) info.kind = candidate.kind;
-    if (same != 0) return same;
+    if (!base || !PyType_IsSubtype(type, base)) continue;
+    const int same = inherits_attribute(type, base, "__hash__");
+    if (same < 0) return same;
+    if (same == 1 || is_time(candidate.kind)) {
+      info.kind = same == 1 ? candidate.kind : KeyKind::kLikeTime;
+      return 1;
+    }
   }
   return 0;
 }

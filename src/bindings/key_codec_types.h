@@ -13,7 +13,7 @@ namespace pyr {
 
 enum class KeyKind {
   kReduced,  // the general rule: by __reduce_ex__
-  // Subclasses that inherit __eq__ and __hash__ of these are the same key as the plain object.
+  // Subclasses that hash as these do are the same key as the plain object.
   kStr,
   kBytes,
   kInt,
@@ -27,6 +27,7 @@ enum class KeyKind {
   kDate,
   kTime,
   kTimeDelta,
+  kLikeTime,  // derived from one of the four, with a hash of its own
   kUuid,
   kPath,
   kNumpy,  // a number of NumPy's

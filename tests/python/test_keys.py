@@ -14,10 +14,12 @@ import itertools
 import math
 import os
 import pathlib
+import pickle
 import re
 import struct
 import subprocess
 import sys
+import threading
 import tracemalloc
 import uuid
 import zoneinfo
@@ -26,7 +28,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyrsistence import DamagedError
+import pyrsistence
+from pyrsistence import DamagedError, EMDict
 from pyrsistence._core import _decode_key, _encode_key, _encode_lookup
 
 D = decimal.Decimal
@@ -420,6 +423,109 @@ def test_subclasses_that_inherit_equality():
     assert type(round_trip(OrderedText("a"))) is OrderedText
 
 
+def test_a_subclass_with_the_hash_of_its_base_is_the_plain_key():
+    """Whatever its __eq__ is: a class that says __eq__ alone has no hash, so this one is meant to equal."""
+    for plain in (
+        "a",
+        b"a",
+        5,
+        2**70,
+        0.5,
+        (1, "x"),
+        2j,
+        frozenset("ab"),
+        D(5),
+        F(1, 3),
+        datetime.date(2020, 1, 2),
+    ):
+        base = type(plain)
+
+        def equal(self, other, base=base):
+            return not isinstance(other, type(self)) and base.__eq__(self, other)
+
+        kind = type("Token", (base,), {"__eq__": equal, "__hash__": base.__hash__})
+        arguments = (2020, 1, 2) if base is datetime.date else (plain,)
+        assert _encode_lookup(kind(*arguments)) == canonical(plain)
+        assert _encode_lookup((1, kind(*arguments))) == canonical((1, plain))
+
+
+class Token(str):
+    """As lark's: equal to its text, and to tokens of the same kind and text."""
+
+    __slots__ = ("kind", "start")
+
+    def __new__(cls, kind, text, start=0):
+        self = super().__new__(cls, text)
+        self.kind, self.start = kind, start
+        return self
+
+    def __reduce__(self):
+        return Token, (self.kind, str(self), self.start)
+
+    def __eq__(self, other):
+        return (not isinstance(other, Token) or self.kind == other.kind) and str.__eq__(self, other)
+
+    __hash__ = str.__hash__
+
+
+def test_tokens():
+    token = Token("NAME", "x", 7)
+    assert canonical(token) == canonical("x") == canonical(Token("NAME", "x", 30))
+    assert round_trip(token).start == 7
+    with EMDict(None, {token: 1}) as d:
+        assert d["x"] == d[token] == d[Token("OTHER", "x")] == 1
+        d["x"] = 2
+        assert [(key.start, value) for key, value in d.items()] == [(7, 2)]
+
+
+class Moment(datetime.datetime):
+    """Equal to the datetime, unless it has more than that: a hash of its own says which."""
+
+    more = 0
+
+    def __eq__(self, other):
+        return self.more == getattr(other, "more", 0) and datetime.datetime.__eq__(self, other)
+
+    def __hash__(self):
+        return datetime.datetime.__hash__(self) ^ self.more
+
+    def __reduce_ex__(self, protocol):
+        return (Moment, (self.year, self.month, self.day), {"more": self.more})
+
+
+def test_times_with_a_hash_of_their_own():
+    plain, same, more = datetime.datetime(2020, 1, 2), Moment(2020, 1, 2), Moment(2020, 1, 2)
+    more.more = 1
+    assert canonical(same) == canonical(plain) != canonical(more)
+    assert canonical(more)[0] == 0x93
+
+
+def test_times_of_pandas():
+    pd = pytest.importorskip("pandas")
+    for plain in (
+        datetime.datetime(2020, 1, 2, 3, 4, 5, 6),
+        datetime.datetime(2020, 1, 2, tzinfo=UTC),
+        datetime.datetime(2020, 1, 2, tzinfo=NEW_YORK),
+        datetime.datetime(2020, 11, 1, 1, 30, tzinfo=NEW_YORK, fold=1),
+        datetime.timedelta(days=1, microseconds=3),
+    ):
+        own = (pd.Timedelta if isinstance(plain, datetime.timedelta) else pd.Timestamp)(plain)
+        assert own == plain and hash(own) == hash(plain)
+        assert canonical(own) == canonical(plain)
+        assert round_trip(own) == own and type(round_trip(own)) is type(own)
+    fine = pd.Timestamp("2020-01-02 03:04:05.000006007")
+    assert canonical(fine) != canonical(fine.floor("us"))
+    assert canonical(pd.NaT) != canonical(None)
+
+
+def test_objects_that_pickle_as_a_name():
+    for key in (NotImplemented, (NotImplemented, 1), ...):
+        assert round_trip(key) == key
+    assert len({canonical(key) for key in (NotImplemented, ..., None)}) == 3
+    with EMDict(None, {NotImplemented: 1}) as d:
+        assert d[NotImplemented] == 1 and list(d) == [NotImplemented]
+
+
 def test_a_subclass_with_its_own_equality_is_another_key():
     assert canonical(CaselessText("a")) != canonical("a")
     assert canonical(CaselessText("a")) != canonical(CaselessText("A"))
@@ -650,6 +756,143 @@ def test_key_function():
     assert _encode_key("a", key=lambda k: k) == _encode_key("a")
     with pytest.raises(ZeroDivisionError):
         _encode_key("a", key=lambda k: 1 / 0)
+
+
+class Project:
+    """What a node drags along: it cannot be pickled."""
+
+    def __init__(self):
+        self.nodes = {}
+        self.lock = threading.Lock()
+
+    def node(self, address):
+        return self.nodes.setdefault(address, Node(self, address))
+
+
+class Node:
+    def __init__(self, project, address):
+        self.project, self.address = project, address
+
+
+def address_of(node):
+    return node.address
+
+
+@pytest.mark.parametrize("scale", [1, 0.5, 2**60, "text", (1, "x")], ids=repr)
+def test_keys_rebuilt_from_their_forms(scale, path):
+    """key=(encode, decode): no original is stored, nothing is pickled; all ways to read a key give it."""
+    project = Project()
+    how = (address_of, project.node)
+    nodes = [project.node(scale * n) for n in range(1, 40)]
+    with EMDict(path, key=how, pickle=False) as d:
+        d.update((node, n) for n, node in enumerate(nodes))
+        d.set_many(nodes[:3], [0, 1, 2])
+        assert all(d[node] == n for n, node in enumerate(nodes))
+        assert d.get_many(nodes) == [*range(39)]
+        for given in (
+            list(d),
+            list(d.keys()),
+            [key for key, _ in d.items()],
+            list(reversed(d))[::-1],
+            list(d.copy()),
+        ):
+            assert all(a is b for a, b in zip(given, nodes, strict=True))
+        assert d.popitem() == (nodes[-1], 38) and d.pop(nodes[0]) == 0
+        assert nodes[1] in d and (nodes[1], 1) in d.items() and nodes[0] not in d
+        d.compact()
+        assert next(iter(d)) is nodes[1]
+    with EMDict(path, key=how, pickle=False, cache=3) as d:
+        assert list(d) == nodes[1:-1]
+    with EMDict(path, key=how, pickle=False, mode="r") as d:
+        assert list(d.items()) == [*zip(nodes[1:-1], range(1, 38), strict=True)]
+    with EMDict(path, key=(address_of, None), pickle=False) as d:
+        assert list(d) == [node.address for node in nodes[1:-1]] and nodes[1] in d
+    with EMDict(path) as d:
+        assert list(d) == [node.address for node in nodes[1:-1]]
+
+
+def test_forms_that_their_bytes_do_not_give_back():
+    for form in (True, 1.0, D(5), Text("a")):
+        assert _encode_key("x", key=(lambda _, form=form: form, None))[0] == canonical(form)
+        assert type(round_trip("x", key=(lambda _, form=form: form, None))) is type(form)
+
+
+def test_rebuilt_nodes_of_a_graph(path):
+    nx = pytest.importorskip("networkx")
+    project = Project()
+    nodes = [project.node(n) for n in range(600)]
+    with pyrsistence.EMDiGraph(path, key=(address_of, project.node), pickle=False) as graph:
+        graph.add_edges_from((nodes[0], node) for node in nodes[1:])
+        graph.add_edge(nodes[1], nodes[2])
+        assert all(a is b for a, b in zip(graph, nodes, strict=True))
+        assert set(graph[nodes[0]]) == set(nodes[1:]) and list(graph[nodes[1]]) == [nodes[2]]
+        assert set(graph.edges(nodes[1])) == {(nodes[1], nodes[2])}
+        assert nx.shortest_path(graph, nodes[0], nodes[2]) == [nodes[0], nodes[2]]
+
+
+def test_what_key_may_be():
+    for wrong in (5, (), (str,), (str, 5), (5, str), (str, str, str), (None, str)):
+        with pytest.raises(TypeError, match="key=|type"):
+            EMDict(None, key=wrong)
+    with EMDict(None, key=(str, lambda form: 1 / 0)) as d:
+        d[1] = 2
+        assert d[1] == 2 and list(d.values()) == [2]
+        with pytest.raises(ZeroDivisionError):
+            list(d)
+        assert "ZeroDivisionError" in repr(d)
+
+
+def test_a_class_that_is_not_found_by_its_name():
+    hidden = type("Hidden", (), {"__module__": __name__, "__hash__": lambda self: 1})
+    with EMDict() as d:
+        with pytest.raises(TypeError, match="key=") as caught:
+            d[hidden()] = 1
+        assert isinstance(caught.value.__cause__, pickle.PicklingError)
+        assert len(d) == 0
+    with EMDict(None, key=lambda _: 1) as d:
+        with pytest.raises(TypeError, match="key="):
+            d[lambda: 0] = 1
+        local = type("Local", (), {"__qualname__": "f.<locals>.Local"})
+        with pytest.raises(TypeError, match="key="):
+            d[local()] = 1
+
+
+class Misfit:
+    """Methods that are overridden to give what their callers do not expect."""
+
+    class Clock(datetime.datetime):
+        def utcoffset(self):
+            return 5
+
+    class Zoned(datetime.time):
+        def utcoffset(self):
+            return "x"
+
+    class Third(fractions.Fraction):
+        class Number(int):
+            def __truediv__(self, other):
+                return "x"
+
+        numerator = property(lambda self: Misfit.Third.Number(1))
+
+    class Place(pathlib.PureWindowsPath):
+        def __str__(self):
+            return Misfit.Place.Name("x")
+
+        class Name(str):
+            def lower(self):
+                return 5
+
+
+def test_methods_that_give_what_is_not_expected():
+    for key in (
+        Misfit.Clock(2020, 1, 1, tzinfo=UTC),
+        Misfit.Zoned(1, tzinfo=UTC),
+        Misfit.Third(1, 3),
+        Misfit.Place("a"),
+    ):
+        with pytest.raises(TypeError):
+            _encode_key(key)
 
 
 # Hostile bytes and leaks.
