@@ -131,8 +131,11 @@ class EMArray(_core.ArrayBase, _container.Container):
     def _option_names(self) -> dict[str, Any]:
         return {}
 
+    def _content(self) -> Any:
+        return _core.ArrayBase.__getitem__(self, slice(None))
+
     def __reduce__(self) -> Any:
-        return self.copy().__reduce__() if _core.is_storing() else super().__reduce__()
+        return self._content().__reduce__() if _core.is_storing() else super().__reduce__()
 
     # ---- What the items are
 
@@ -293,8 +296,12 @@ class EMArray(_core.ArrayBase, _container.Container):
         )
 
     def __iter__(self) -> Iterator[Any]:
+        return self._forwards(_core.opening(self))
+
+    def _forwards(self, opening: int) -> Iterator[Any]:
         start = 0
         while True:
+            self._require_opening(opening)
             with self._consistent():
                 values = self._values(start, min(_CHUNK // 16, len(self) - start))
             if not values:
@@ -303,8 +310,13 @@ class EMArray(_core.ArrayBase, _container.Container):
             start += len(values)
 
     def __reversed__(self) -> Iterator[Any]:
-        end = len(self)
-        while end > 0:
+        return self._backwards(_core.opening(self), len(self))
+
+    def _backwards(self, opening: int, end: int) -> Iterator[Any]:
+        while True:
+            self._require_opening(opening)
+            if end <= 0:
+                return
             start = max(0, end - _CHUNK // 16)
             yield from reversed(self._values(start, end - start))
             end = start

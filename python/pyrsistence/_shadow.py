@@ -128,6 +128,9 @@ class EMShadowMemory(ShadowSets, _core.ShadowBase, _container.Container):
         """Raise TypeError: there is no builtin for it; backup() copies it on disk. **Cost**: none."""
         raise TypeError(f"{type(self).__name__} has no copy in memory: use backup(), or s[begin:end]")
 
+    def _content(self) -> Any:
+        return EMShadowMemory.copy(self)  # which says why not
+
     # ---- What is backed
 
     @property
@@ -309,7 +312,7 @@ class EMShadowMemory(ShadowSets, _core.ShadowBase, _container.Container):
         if start > last:
             return iter(())
         self._find(start, start, mask, wanted, 1, any)  # errors come at the call, not at the first step
-        return self._all_runs(start, last, mask, wanted, any)
+        return self._all_runs(_core.opening(self), start, last, mask, wanted, any)
 
     def runs(self, begin: int = 0, end: int | None = None) -> Iterator[tuple[int, int, int]]:
         """Iterate over the runs of backed addresses of equal flags, as (begin, end, flags).
@@ -328,23 +331,24 @@ class EMShadowMemory(ShadowSets, _core.ShadowBase, _container.Container):
         """
         last = _HIGHEST if end is None else min(operator.index(end) - 1, _HIGHEST)
         start = max(operator.index(begin), 0)
-        self._open_handle()
-        return self._all_flag_runs(start, last)
+        return self._all_flag_runs(_core.opening(self), start, last)
 
-    def _all_flag_runs(self, start: int, last: int) -> Iterator[tuple[int, int, int]]:
+    def _all_flag_runs(self, opening: int, start: int, last: int) -> Iterator[tuple[int, int, int]]:
         while start <= last:
             found = self._flag_runs(start, last, _RUNS)
             yield from found
+            self._require_opening(opening)
             if len(found) < _RUNS:
                 return
             start = found[-1][1]
 
     def _all_runs(
-        self, start: int, last: int, mask: int, value: int, negated: bool
+        self, opening: int, start: int, last: int, mask: int, value: int, negated: bool
     ) -> Iterator[tuple[int, int]]:
         while start <= last:
             found = self._runs(start, last, mask, value, _RUNS, negated)
             yield from found
+            self._require_opening(opening)
             if len(found) < _RUNS:
                 return
             start = found[-1][1]

@@ -1,16 +1,16 @@
 // Iterators over an EMDict and the base types of its views.
 //
 // An iterator keeps the position of the record it gave last. It refuses to go on when a key was inserted or
-// removed, or a transaction was rolled back, since then; new values for old keys are allowed. Beside a writer in
-// another process it also makes sure that the record at its position is the one it gave.
-//
-// Threads: what an iterator has reached changes only while its container is entered.
+// removed, or a transaction was rolled back, since then, or the dict was opened anew; new values for old keys are
+// allowed. Beside a writer in another process it also makes sure that the record at its position is the one it gave.
+// See iterators.h.
 #include <algorithm>
 #include <iterator>
 #include <new>
 
 #include "base/hash.h"
 #include "bindings/dict_object.h"
+#include "bindings/iterators.h"
 
 namespace pyr {
 namespace {
@@ -43,18 +43,29 @@ PyTypeObject* g_view_types[3] = {};  // of keys, values, items
 
 DictIterator& iterator_of(PyObject* object) { return *reinterpret_cast<DictIterator*>(object); }
 
+// One that is exhausted yet.
+DictIterator* new_iterator(Ref& object) {
+  auto* const self = PyObject_GC_New(DictIterator, g_iterator_type);
+  if (!self) return nullptr;
+  object = Ref(reinterpret_cast<PyObject*>(self));
+  new (&self->dict) SharedRef;
+  new (&self->scan) emd::Scan;
+  self->part = Part::key;
+  self->backwards = false;
+  self->version = self->epoch = 0;
+  self->reached = {};
+  PyObject_GC_Track(object.get());
+  return self;
+}
+
 PyObject* make_iterator(PyObject* dict, Part part, bool backwards) {
   return guarded_object([&]() -> PyObject* {
-    auto* const self = PyObject_GC_New(DictIterator, g_iterator_type);
+    Ref object;
+    DictIterator* const self = new_iterator(object);
     if (!self) return nullptr;
-    Ref object(reinterpret_cast<PyObject*>(self));
-    new (&self->dict) SharedRef;
-    new (&self->scan) emd::Scan;
     self->dict.exchange(Ref::borrowed(dict));
     self->part = part;
     self->backwards = backwards;
-    self->reached = {};
-    PyObject_GC_Track(self);
     DictContainer& container = dict_container(dict);
     container.read([&] {
       self->version = container.dict().version();
@@ -152,18 +163,22 @@ PyObject* iterator_length_hint(PyObject* object, PyObject*) {
   });
 }
 
-// As for dict: what is left, as a list's iterator; so that iterators can be copied and pickled.
 PyObject* iterator_reduce(PyObject* object, PyObject*) {
-  DictIterator& self = iterator_of(object);
-  const Ref builtins(PyImport_ImportModule("builtins"));
-  Ref iter(builtins ? PyObject_GetAttrString(builtins.get(), "iter") : nullptr);
-  if (!iter) return nullptr;
-  const Reached before = self.reached;
-  Ref dict = self.dict.get();
-  Ref rest(PySequence_List(object));
-  self.reached = before;
-  self.dict.exchange(std::move(dict));
-  return rest ? Py_BuildValue("N(N)", iter.release(), rest.release()) : nullptr;
+  return guarded_object([&]() -> PyObject* {
+    DictIterator& self = iterator_of(object);
+    Ref twin;
+    DictIterator* const other = new_iterator(twin);
+    if (Ref dict = self.dict.get(); other && dict) {
+      const Container::Entered entered(dict_container(dict.get()));
+      other->part = self.part;
+      other->backwards = self.backwards;
+      other->version = self.version;
+      other->epoch = self.epoch;
+      other->reached = self.reached;
+      other->dict.exchange(std::move(dict));
+    }
+    return reduced_iterator(twin);
+  });
 }
 
 int iterator_traverse(PyObject* object, visitproc visit, void* arg) {

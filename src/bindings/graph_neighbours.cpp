@@ -85,13 +85,15 @@ PyObject* neighbours_subscript(PyObject* self, PyObject* key) {
 PyObject* iterate_many(Neighbours& view) {
   GraphContainer& container = graph_container(view.graph);
   std::vector<VertexId> ids;
+  u64 generation = 0;
   container.read([&] {
     ids.clear();
     const Graph& graph = container.graph();
+    generation = graph.generation();
     const auto id = vertex_of(graph, view);
     if (id) graph.neighbours(*id, view.side, [&](VertexId other) { ids.push_back(other); });
   });
-  return iterate_listed(view.graph, std::move(ids));
+  return iterate_listed(view.graph, generation, std::move(ids));
 }
 
 // The keys as a list.

@@ -4,6 +4,7 @@
 #include <Python.h>
 
 #include "bindings/graph_views.h"
+#include "bindings/iterators.h"
 
 namespace pyr {
 namespace {
@@ -15,33 +16,35 @@ using emd::VertexId;
 PyTypeObject* g_vertices_type = nullptr;
 PyTypeObject* g_iterator_type = nullptr;
 
-// ---- An iterator over vertices: all of a graph, or those named by a list of ids
+// ---- An iterator over vertices: all of a graph, or those named by a list of ids. See iterators.h.
 
 struct KeyIterator {
-  PyObject_HEAD PyObject* graph;
+  PyObject_HEAD SharedRef graph;  // empty when exhausted
   bool all;
   bool reversed;
-  u64 next;     // the next id, or place in `ids`
-  u64 version;  // of the graph; of all
+  u64 next;   // the next id, or place in `ids`
+  u64 state;  // of all: the graph's version; else its generation
   std::vector<VertexId> ids;
   TakenKeys keys;
   std::size_t at;  // in `keys`
 };
 
-KeyIterator* as_iterator(PyObject* self) { return reinterpret_cast<KeyIterator*>(self); }
+KeyIterator& iterator_of(PyObject* self) { return *reinterpret_cast<KeyIterator*>(self); }
 
-PyObject* new_iterator(PyObject* graph, bool all) {
+// One that is exhausted yet.
+KeyIterator* new_iterator(Ref& object) {
   KeyIterator* const iterator = PyObject_GC_New(KeyIterator, g_iterator_type);
   if (!iterator) return nullptr;
-  iterator->graph = Py_NewRef(graph);
-  iterator->all = all;
+  object = Ref(reinterpret_cast<PyObject*>(iterator));
+  new (&iterator->graph) SharedRef();
+  iterator->all = true;
   iterator->reversed = false;
-  iterator->next = iterator->version = 0;
+  iterator->next = iterator->state = 0;
   iterator->at = 0;
   new (&iterator->ids) std::vector<VertexId>();
   new (&iterator->keys) TakenKeys();
-  PyObject_GC_Track(reinterpret_cast<PyObject*>(iterator));
-  return reinterpret_cast<PyObject*>(iterator);
+  PyObject_GC_Track(object.get());
+  return iterator;
 }
 
 // The next ids of all; where the walk stands then.
@@ -61,15 +64,21 @@ bool take_listed(const Graph& graph, KeyIterator& it) {
   return take_keys(graph, std::span(it.ids).subspan(it.next, count), it.keys);
 }
 
+// Precondition of these: entered.
+
+bool is_current(const KeyIterator& it, const Graph& graph) {
+  return (it.all ? graph.version() : graph.generation()) == it.state;
+}
+
 // Takes the next keys; false if the graph has changed so that they cannot be told.
 bool refill(KeyIterator& it, GraphContainer& container) {
   it.at = 0;
   u64 next = it.next;
-  const bool same = container.read([&] {
+  const bool same = container.look([&] {
     it.keys.clear();
     const Graph& graph = container.graph();
+    if (!is_current(it, graph)) return false;
     if (!it.all) return take_listed(graph, it);
-    if (graph.version() != it.version) return false;
     next = take_all(graph, it);
     return true;
   });
@@ -77,53 +86,89 @@ bool refill(KeyIterator& it, GraphContainer& container) {
   return same;
 }
 
+enum class Outcome { given, exhausted, changed };
+
+Outcome advance(KeyIterator& it, GraphContainer& container, TakenKeys::One& key) {
+  const Container::Entered entered(container);
+  bool same = true;
+  if (it.at == it.keys.size()) {
+    same = refill(it, container);
+  } else if (it.all) {
+    same = container.look([&] { return is_current(it, container.graph()); });
+  }
+  if (!same) return Outcome::changed;
+  if (it.at == it.keys.size()) return Outcome::exhausted;
+  key = it.keys.take(it.at++, container.codec());
+  return Outcome::given;
+}
+
 PyObject* iterator_next(PyObject* self) {
   return guarded_object([&]() -> PyObject* {
-    KeyIterator& it = *as_iterator(self);
-    if (!it.graph) return nullptr;
-    GraphContainer& container = graph_container(it.graph);
-    bool same = true;
-    if (it.at == it.keys.size()) {
-      same = refill(it, container);
-    } else if (it.all) {
-      same = container.read([&] { return container.graph().version() == it.version; });
-    }
-    if (!same) {
+    KeyIterator& it = iterator_of(self);
+    const Ref graph = it.graph.get();
+    if (!graph) return nullptr;
+    GraphContainer& container = graph_container(graph.get());
+    TakenKeys::One key{};
+    const Outcome outcome = advance(it, container, key);
+    if (__builtin_expect(outcome == Outcome::given, 1)) return TakenKeys::made(key, container.codec());
+    if (outcome == Outcome::changed) {
       PyErr_SetString(PyExc_RuntimeError, "dictionary changed size during iteration");
-      return nullptr;
+    } else {
+      it.graph.exchange(Ref());
     }
-    if (it.at < it.keys.size()) return it.keys.object(it.at++, container.codec());
-    Py_CLEAR(it.graph);
     return nullptr;
+  });
+}
+
+PyObject* iterator_reduce(PyObject* self, PyObject*) {
+  return guarded_object([&]() -> PyObject* {
+    KeyIterator& it = iterator_of(self);
+    Ref twin;
+    KeyIterator* const other = new_iterator(twin);
+    if (Ref graph = it.graph.get(); other && graph) {
+      const Container::Entered entered(graph_container(graph.get()));
+      other->all = it.all;
+      other->reversed = it.reversed;
+      other->state = it.state;
+      other->ids = it.ids;
+      other->next = it.next;
+      other->keys.copy(it.keys, it.at);
+      other->graph.exchange(std::move(graph));
+    }
+    return reduced_iterator(twin);
   });
 }
 
 int iterator_traverse(PyObject* self, visitproc visit, void* arg) {
   Py_VISIT(Py_TYPE(self));
-  Py_VISIT(as_iterator(self)->graph);
-  return 0;
+  return iterator_of(self).graph.traverse(visit, arg);
 }
 
 int iterator_clear(PyObject* self) {
-  Py_CLEAR(as_iterator(self)->graph);
+  iterator_of(self).graph.exchange(Ref());
   return 0;
 }
 
 void iterator_dealloc(PyObject* self) {
   PyTypeObject* const type = Py_TYPE(self);
   PyObject_GC_UnTrack(self);
-  iterator_clear(self);
-  as_iterator(self)->keys.~TakenKeys();
-  as_iterator(self)->ids.~vector();
+  iterator_of(self).graph.~SharedRef();
+  iterator_of(self).keys.~TakenKeys();
+  iterator_of(self).ids.~vector();
   PyObject_GC_Del(self);
   Py_DECREF(type);
 }
+
+PyMethodDef iterator_methods[] = {
+    {"__reduce__", iterator_reduce, METH_NOARGS, "The keys left, as an iterator over a list."},
+    {nullptr, nullptr, 0, nullptr}};
 
 PyType_Slot iterator_slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(iterator_dealloc)},
                                 {Py_tp_traverse, reinterpret_cast<void*>(iterator_traverse)},
                                 {Py_tp_clear, reinterpret_cast<void*>(iterator_clear)},
                                 {Py_tp_iter, reinterpret_cast<void*>(PyObject_SelfIter)},
                                 {Py_tp_iternext, reinterpret_cast<void*>(iterator_next)},
+                                {Py_tp_methods, iterator_methods},
                                 {0, nullptr}};
 PyType_Spec iterator_spec = {"pyrsistence._core.VertexIterator", sizeof(KeyIterator), 0,
                              Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
@@ -141,10 +186,15 @@ bool take_keys(const Graph& graph, std::span<const VertexId> ids, TakenKeys& key
   return true;
 }
 
-PyObject* iterate_listed(PyObject* graph, std::vector<VertexId> ids) {
-  PyObject* const iterator = new_iterator(graph, false);
-  if (iterator) as_iterator(iterator)->ids = std::move(ids);
-  return iterator;
+PyObject* iterate_listed(PyObject* graph, u64 generation, std::vector<VertexId> ids) {
+  Ref object;
+  KeyIterator* const iterator = new_iterator(object);
+  if (!iterator) return nullptr;
+  iterator->all = false;
+  iterator->state = generation;
+  iterator->ids = std::move(ids);
+  iterator->graph.exchange(Ref::borrowed(graph));
+  return object.release();
 }
 
 namespace {
@@ -222,13 +272,14 @@ PyObject* iterate(PyObject* self, bool reversed) {
   return guarded_object([&]() -> PyObject* {
     PyObject* const graph = as_vertices(self)->graph;
     GraphContainer* const container = usable(graph);
-    Ref iterator(container ? new_iterator(graph, true) : nullptr);
-    if (!iterator) return nullptr;
-    KeyIterator& it = *as_iterator(iterator.get());
-    it.reversed = reversed;
-    it.version = container->read([&] { return container->graph().version(); });
-    it.next = reversed ? ~u64{0} : 0;
-    return iterator.release();
+    Ref object;
+    KeyIterator* const it = container ? new_iterator(object) : nullptr;
+    if (!it) return nullptr;
+    it->reversed = reversed;
+    it->state = container->read([&] { return container->graph().version(); });
+    it->next = reversed ? ~u64{0} : 0;
+    it->graph.exchange(Ref::borrowed(graph));
+    return object.release();
   });
 }
 

@@ -196,6 +196,11 @@ emd::Store& StoreHandle::use() {
 
 // ---- Life
 
+emd::u64 StoreHandle::first_epoch() {
+  static std::atomic<emd::u64> openings = 0;
+  return ++openings << 32;
+}
+
 StoreHandle::StoreHandle(const std::string& path, emd::StoreOptions options, bool temporary)
     : temporary_(temporary), path_(path) {
   options.pause = [this](std::chrono::microseconds time) { pause(time); };

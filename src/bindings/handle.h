@@ -82,8 +82,11 @@ class StoreHandle {
   // Whether nothing of the store may be touched any more: it is a parent process's, or a thread's that has stopped in it.
   bool lost() const { return (attention_.load(std::memory_order_relaxed) & (kForked | kStranded)) != 0; }
   bool in_transaction() const { return (attention_.load(std::memory_order_relaxed) & kTransaction) != 0; }
-  // Grows with every rollback: iterators that began before one compare it. Precondition: entered.
+  // Grows with every rollback, and differs from any other handle's: iterators that began before one, or with what was open
+  // before this, compare it. Precondition: entered.
   emd::u64 epoch() const { return epoch_; }
+  // Which of all handles that the process has had this is.
+  emd::u64 opening() const { return epoch_ >> 32; }
   // How many transactions were rolled back. Precondition: entered.
   emd::u64 rollbacks() const { return rollbacks_; }
   enum class Outcome { open, committed, undone };
@@ -237,13 +240,15 @@ class StoreHandle {
   void let_go_of_lost();
   void pause(std::chrono::microseconds time);
 
+  static emd::u64 first_epoch();
+
   std::atomic<emd::u32> attention_ = 0;
   emd::platform::ForkGuard fork_guard_{attention_, kForked};
   unsigned long transaction_thread_ = 0;
   emd::u64 transactions_ = 0;  // so many were begun
   TransactionContext transaction_context_;
   std::atomic<unsigned long> busy_thread_ = 0;  // of run_long()
-  emd::u64 epoch_ = 0;
+  emd::u64 epoch_ = first_epoch();
   emd::u64 rollbacks_ = 0;
   std::shared_ptr<Outcome> outcome_;
   unsigned snapshots_ = 0;  // begin_snapshot() calls not yet ended

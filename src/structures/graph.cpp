@@ -1,5 +1,6 @@
 #include "structures/graph.h"
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 
@@ -48,6 +49,11 @@ Graph::Graph(Store& store, Member& member, u32 hub_degree)
     follow();
     store_.on_follow(this, [this] { follow(); });
   }
+}
+
+u64 Graph::first_version() {
+  static std::atomic<u64> graphs = 0;
+  return ++graphs << 32;
 }
 
 Graph::~Graph() { store_.remove_callback(this); }

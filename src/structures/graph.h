@@ -85,7 +85,8 @@ class Graph {
   u64 edge_count() const { return header().edges; }
   // Ids are less than this.
   u64 id_bound() const { return load_once<u64>(&header().rows); }
-  // Changes with every vertex that is added or removed, and with a rollback. Of this object, not of the file.
+  // Changes with every vertex that is added or removed, and with a rollback. Of this object, not of the file: another one has
+  // other versions and generations.
   u64 version() const { return version_; }
   // Changes where a vertex may have got another id: with a compaction, and with a rollback.
   u64 generation() const { return generation_; }
@@ -278,6 +279,8 @@ class Graph {
   [[noreturn]] void damaged(const std::string& what) const;
   void follow();
 
+  static u64 first_version();
+
   Store& store_;
   Region& rows_region_;
   Region& index_region_;
@@ -287,8 +290,8 @@ class Graph {
   Heap heap_;
   Type type_;
   u64 seed_ = 0;
-  u64 version_ = 0;
-  u64 generation_ = 0;
+  u64 version_ = first_version();
+  u64 generation_ = version_;
   const u32 hub_degree_;
   Outline outline_{};  // when it was followed last
 };
