@@ -14,6 +14,7 @@ import copyreg
 import os
 import weakref
 from copy import deepcopy
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import networkx as nx  # type: ignore[import-untyped]
@@ -75,6 +76,8 @@ class Stored:
         return object.__new__(cls)
 
     def __init__(self, path: Any = None, incoming_graph_data: Any = None, **attributes: Any) -> None:
+        if "_storage" in self.__dict__:
+            self._storage.close()
         if path is not None and not is_path(path):
             if incoming_graph_data is not None:
                 raise TypeError(f"expected a path, found {type(path).__name__}")
@@ -104,6 +107,9 @@ class Stored:
     def _adopt_storage(self, storage: GraphStorage) -> None:
         storage._facade = weakref.ref(self)
         content = self.__dict__
+        for name in list(content):
+            if isinstance(getattr(type(self), name, None), cached_property):
+                del content[name]  # a view of what was open before
         content["_storage"] = storage
         content["_node"] = Nodes(storage)
         content["_adj"] = Adjacency(storage, 1)
@@ -467,11 +473,16 @@ def _restore(cls: Any, path: str, name: str, options: dict[str, Any]) -> Any:
     """Return what was pickled: the graph that is open here already, or a reader."""
     from ._store import Store
 
-    with _base.opening():
-        owner = _base.owner_of(path)
-        if name:
-            store = owner if isinstance(owner, Store) else Store(path, mode="r")
-            return cls._of_storage(store._member(GraphStorage, name, options))
-        if isinstance(owner, GraphStorage):
-            return cls._of_storage(owner)
-        return cls(path, mode="r", **options)
+    try:
+        with _base.opening():
+            owner = _base.owner_of(path)
+            if name:
+                store = owner if isinstance(owner, Store) else Store(path, mode="r")
+                return cls._of_storage(store._member(GraphStorage, name, options))
+            if isinstance(owner, GraphStorage):
+                return cls._of_storage(owner)
+            return cls(path, mode="r", **options)
+    except Exception as error:
+        graph = cls.__new__(cls)
+        graph._adopt_storage(GraphStorage._unopened(path, options, None, error))
+        return graph

@@ -14,7 +14,8 @@ namespace {
 constexpr u64 kBytesPerElement = 512;
 constexpr u64 kLeastRun = u64{1} << 12;
 
-// Keeps a list usable while code that may close its store runs. Precondition, for all its life: entered.
+// Keeps a list usable while code that may close its store, and open it anew, runs. Precondition, for all its life: entered,
+// and its handle's object is held outside of that.
 class Pin {
  public:
   explicit Pin(ListContainer& container)
@@ -152,11 +153,15 @@ void sort_generally(ListContainer& container, Pin& pin, PythonSorter& sorter) {
 }
 
 void sort_list(ListContainer& container, PyObject* key, bool reverse) {
-  std::optional<PythonSorter> sorter;  // what it holds is released outside
+  // What these hold is released outside.
+  std::optional<PythonSorter> sorter;
+  Ref handle_object;
   {
     const Container::Entered entered(container);
     container.cache().changed();
-    if (container.list().size() < 2 || (!key && sort_natively(container, reverse))) return;
+    // The key of a single element is asked for too, as list.sort does.
+    if (container.list().size() < (key ? 1 : 2) || (!key && sort_natively(container, reverse))) return;
+    handle_object = container.handle_object();
     Pin pin(container);
     sorter.emplace(container, pin, key, reverse);
     sort_generally(container, pin, *sorter);

@@ -50,7 +50,7 @@ class BufferView {
 // The keys of a batch: canonical ones, chunk by chunk.
 class Keys {
  public:
-  Keys(const TypedContainer& container, PyObject* object) : column_(container.keys) {
+  Keys(const Columns& columns, PyObject* object) : column_(columns.keys) {
     view_.open(object, false);
     if (column_.bytes() == 0 || view_.size() % column_.bytes() != 0) {
       PyErr_SetString(PyExc_ValueError, "expected whole keys");
@@ -79,11 +79,11 @@ class Keys {
   std::vector<u8> room_;
 };
 
-// Calls work(first, count) for chunk after chunk, entered. The columns' sizes are the dict's.
+// Calls work(first, count) for chunk after chunk, entered. The columns are the dict's.
 template <class Work>
-void in_chunks(TypedContainer& container, u64 count, Work&& work) {
+void in_chunks(TypedContainer& container, const Columns& columns, u64 count, Work&& work) {
   const Container::Entered entered(container);
-  container.dict();
+  container.dict(columns);
   const auto all = [&] {
     for (u64 first = 0; first < count; first += kChunk) work(first, std::min(kChunk, count - first));
   };
@@ -96,11 +96,11 @@ void in_chunks(TypedContainer& container, u64 count, Work&& work) {
 
 // The same for what reads, of one state. work(look) calls look(part) for part after part: looks of their own.
 template <class Work>
-void while_reading(TypedContainer& container, u64 count, Work&& work) {
+void while_reading(TypedContainer& container, const Columns& columns, u64 count, Work&& work) {
   std::optional<Container::Snapshot> snapshot;
   if (count > kChunk) snapshot.emplace(container);
   const Container::Entered entered(container);
-  container.dict();
+  container.dict(columns);
   const auto look = [&](auto&& part) {
     container.handle().require_snapshot();
     return container.store().look(container.member(), part);
@@ -113,8 +113,8 @@ void while_reading(TypedContainer& container, u64 count, Work&& work) {
 }
 
 template <class Work>
-void change_chunks(TypedContainer& container, u64 count, Work&& work) {
-  in_chunks(container, count, [&](u64 first, u64 here) {
+void change_chunks(TypedContainer& container, const Columns& columns, u64 count, Work&& work) {
+  in_chunks(container, columns, count, [&](u64 first, u64 here) {
     const emd::Operation operation(container.store());
     work(first, here);
   });
@@ -168,8 +168,9 @@ u64 sweep(TypedContainer& container, Look& look, const u8* keys, u64 count, cons
 
 PyObject* typed_find_many(TypedContainer& container, PyObject* keys_object, PyObject* out_object,
                           PyObject* found_object, PyObject* missing_object, bool erase) {
-  Keys keys(container, keys_object);
-  const u32 value_bytes = container.values.bytes();
+  const Columns& columns = container.columns();
+  Keys keys(columns, keys_object);
+  const u32 value_bytes = columns.values.bytes();
   BufferView out, found, missing;
   out.open(out_object, true);
   found.open_unless_none(found_object, true);
@@ -183,12 +184,12 @@ PyObject* typed_find_many(TypedContainer& container, PyObject* keys_object, PyOb
                    missing.data()};
   };
   if (erase) {
-    change_chunks(container, keys.count(), [&](u64 first, u64 here) {
+    change_chunks(container, columns, keys.count(), [&](u64 first, u64 here) {
       const Results to = results(first);
       hits += container.any_dict().erase_many(keys.chunk(first, here), here, to.values, to.found, to.missing);
     });
   } else {
-    while_reading(container, keys.count(), [&](auto& look) {
+    while_reading(container, columns, keys.count(), [&](auto& look) {
       for (u64 first = 0, here; first < keys.count(); first += here) {
         here = sweep_keys(container, keys, first);
         if (here != 0) {
@@ -207,11 +208,12 @@ PyObject* typed_find_many(TypedContainer& container, PyObject* keys_object, PyOb
 }
 
 PyObject* typed_contains_many(TypedContainer& container, PyObject* keys_object, PyObject* found_object) {
-  Keys keys(container, keys_object);
+  const Columns& columns = container.columns();
+  Keys keys(columns, keys_object);
   BufferView found;
   found.open(found_object, true);
   found.require_size(keys.count(), "flags");
-  while_reading(container, keys.count(), [&](auto& look) {
+  while_reading(container, columns, keys.count(), [&](auto& look) {
     for (u64 first = 0; first < keys.count(); first += kChunk) {
       const u64 here = std::min(kChunk, keys.count() - first);
       const u8* const chunk = keys.chunk(first, here);
@@ -222,25 +224,27 @@ PyObject* typed_contains_many(TypedContainer& container, PyObject* keys_object, 
 }
 
 PyObject* typed_put_many(TypedContainer& container, PyObject* keys_object, PyObject* values_object) {
-  Keys keys(container, keys_object);
+  const Columns& columns = container.columns();
+  Keys keys(columns, keys_object);
   BufferView values;
   values.open(values_object, false);
-  values.require_size(keys.count() * container.values.bytes(), "values");
-  change_chunks(container, keys.count(), [&](u64 first, u64 here) {
-    container.any_dict().put_many(keys.chunk(first, here), values.data() + first * container.values.bytes(),
+  values.require_size(keys.count() * columns.values.bytes(), "values");
+  change_chunks(container, columns, keys.count(), [&](u64 first, u64 here) {
+    container.any_dict().put_many(keys.chunk(first, here), values.data() + first * columns.values.bytes(),
                                   here);
   });
   Py_RETURN_NONE;
 }
 
 PyObject* typed_add_many(TypedContainer& container, PyObject* keys_object, PyObject* deltas_object) {
-  const emd::TypedDict::Number number = number_of(container.values);
-  Keys keys(container, keys_object);
+  const Columns& columns = container.columns();
+  const emd::TypedDict::Number number = number_of(columns.values);
+  Keys keys(columns, keys_object);
   BufferView deltas;
   deltas.open(deltas_object, false);
-  deltas.require_size(keys.count() * container.values.bytes(), "deltas");
-  change_chunks(container, keys.count(), [&](u64 first, u64 here) {
-    container.any_dict().add_many(keys.chunk(first, here), deltas.data() + first * container.values.bytes(),
+  deltas.require_size(keys.count() * columns.values.bytes(), "deltas");
+  change_chunks(container, columns, keys.count(), [&](u64 first, u64 here) {
+    container.any_dict().add_many(keys.chunk(first, here), deltas.data() + first * columns.values.bytes(),
                                   here, number);
   });
   Py_RETURN_NONE;
@@ -263,7 +267,8 @@ u8* bytes_of(const Ref& bytearray) { return reinterpret_cast<u8*>(PyByteArray_AS
 }  // namespace
 
 PyObject* typed_pack(TypedContainer& container, bool keys, PyObject* objects, bool wanted) {
-  const Column& column = keys ? container.keys : container.values;
+  const Columns& columns = container.columns();
+  const Column& column = keys ? columns.keys : columns.values;
   const Ref sequence(PySequence_Tuple(objects));
   if (!sequence) return nullptr;
   const u64 count = static_cast<u64>(PyTuple_GET_SIZE(sequence.get()));
@@ -273,10 +278,10 @@ PyObject* typed_pack(TypedContainer& container, bool keys, PyObject* objects, bo
   for (u64 i = 0; i < count; ++i) {
     PyObject* const object = PyTuple_GET_ITEM(sequence.get(), static_cast<Py_ssize_t>(i));
     if (wanted) {
-      const EncodedKey encoded = encode_wanted(container, object, one);
+      const EncodedKey encoded = encode_wanted(container, column, object, one);
       if (encoded == EncodedKey::failed) return nullptr;
       if (encoded == EncodedKey::never) continue;
-    } else if (!column.encode(object, one.data())) {
+    } else if (column.encode(object, one.data()) != Column::Fit::yes) {
       return nullptr;
     }
     std::memcpy(bytes_of(bytes) + i * column.bytes(), one.data(), one.size());
@@ -286,7 +291,8 @@ PyObject* typed_pack(TypedContainer& container, bool keys, PyObject* objects, bo
 }
 
 PyObject* typed_unpack(TypedContainer& container, bool keys, PyObject* buffer) {
-  const Column& column = keys ? container.keys : container.values;
+  const Columns& columns = container.columns();
+  const Column& column = keys ? columns.keys : columns.values;
   BufferView view;
   view.open(buffer, false);
   const u64 count = column.bytes() == 0 ? 0 : view.size() / column.bytes();
@@ -309,7 +315,8 @@ PyObject* typed_column_bytes(TypedContainer& container, TypedPart part) {
                                       : dict.row_bytes();
   };
   while (true) {
-    const u64 size = container.read([&] { return container.dict().size() * item_bytes(container.dict()); });
+    const u64 size =
+        container.read([&] { return container.any_dict().size() * item_bytes(container.any_dict()); });
     Ref bytes(new_bytes(size));
     bool same = false;
     {
@@ -317,7 +324,7 @@ PyObject* typed_column_bytes(TypedContainer& container, TypedPart part) {
       const auto copy = [&] {
         container.handle().require_snapshot();
         same = container.store().look(container.member(), [&] {
-          const emd::TypedDict& dict = container.dict();
+          const emd::TypedDict& dict = container.any_dict();
           const u64 each = item_bytes(dict);
           u64 left = size / each;
           if (dict.size() != left) return false;

@@ -90,6 +90,12 @@ Ref equal_integer(PyObject* object) {
   return equal == 1 ? std::move(integer) : Ref();
 }
 
+// What NumPy raises for an object that it cannot make one of the type's.
+bool is_conversion_error() {
+  return PyErr_ExceptionMatches(PyExc_TypeError) || PyErr_ExceptionMatches(PyExc_ValueError) ||
+         PyErr_ExceptionMatches(PyExc_OverflowError);
+}
+
 bool is_numpy_bool(PyObject* object) { return std::strncmp(Py_TYPE(object)->tp_name, "numpy.bool", 10) == 0; }
 
 }  // namespace
@@ -106,9 +112,8 @@ bool Column::configure(PyObject* description, bool of_keys) {
   bytes_ = static_cast<u32>(bytes);
   of_keys_ = of_keys;
   name_ = name;
-  spans_.clear();
-  Py_XSETREF(pack_, pack == Py_None ? nullptr : Py_NewRef(pack));
-  Py_XSETREF(unpack_, unpack == Py_None ? nullptr : Py_NewRef(unpack));
+  pack_ = pack == Py_None ? nullptr : Py_NewRef(pack);
+  unpack_ = unpack == Py_None ? nullptr : Py_NewRef(unpack);
   return !of_keys || add_spans(spans);
 }
 
@@ -155,19 +160,19 @@ void Column::canonical(const u8* from, u64 count, u8* to) const {
 
 // ---- encoding
 
-bool Column::refuse_type(PyObject* object, const char* expected) const {
+Column::Fit Column::refuse_type(PyObject* object, const char* expected) const {
   PyErr_Format(PyExc_TypeError, "expected %s for a %s of type %s, not '%s'", expected,
                of_keys_ ? "key" : "value", name_.c_str(), Py_TYPE(object)->tp_name);
-  return false;
+  return Fit::refused;
 }
 
-bool Column::refuse_range(PyObject* object) const {
+Column::Fit Column::refuse_range(PyObject* object) const {
   PyErr_Format(PyExc_OverflowError, "%R is out of the range of a %s of type %s", object,
                of_keys_ ? "key" : "value", name_.c_str());
-  return false;
+  return Fit::refused;
 }
 
-bool Column::encode(PyObject* object, u8* to) const {
+Column::Fit Column::encode(PyObject* object, u8* to) const {
   switch (kind_) {
     case Kind::boolean:
       return encode_boolean(object, to);
@@ -186,26 +191,32 @@ bool Column::encode(PyObject* object, u8* to) const {
       break;
   }
   PyErr_SetString(PyExc_ValueError, "the typed dict is not open");
-  return false;
+  return Fit::refused;
 }
 
 // As a key, 2.0 is 2; as a value it would lose its type.
-Ref Column::integer_of(PyObject* object) const {
-  if (PyIndex_Check(object)) return Ref(PyNumber_Index(object));
-  if (of_keys_ && is_numpy_bool(object)) return Ref(PyLong_FromLong(PyObject_IsTrue(object)));
-  if (of_keys_) {
-    Ref integer = equal_integer(object);
-    if (integer || PyErr_Occurred()) return integer;
+Column::Fit Column::integer_of(PyObject* object, Ref& integer) const {
+  if (PyIndex_Check(object)) {
+    integer = Ref(PyNumber_Index(object));
+    return integer ? Fit::yes : Fit::failed;
   }
-  refuse_type(object, "an int");
-  return Ref();
+  if (of_keys_ && is_numpy_bool(object)) {
+    const int truth = PyObject_IsTrue(object);
+    integer = truth < 0 ? Ref() : Ref(PyLong_FromLong(truth));
+    return integer ? Fit::yes : Fit::failed;
+  }
+  if (of_keys_) {
+    integer = equal_integer(object);
+    if (integer) return Fit::yes;
+    if (PyErr_Occurred()) return Fit::failed;
+  }
+  return refuse_type(object, "an int");
 }
 
-bool Column::encode_integer(PyObject* object, u8* to) const {
+Column::Fit Column::encode_integer(PyObject* object, u8* to) const {
   Ref converted;
   if (!PyLong_Check(object)) {
-    converted = integer_of(object);
-    if (!converted) return false;
+    if (const Fit fit = integer_of(object, converted); fit != Fit::yes) return fit;
     object = converted.get();
   }
   int overflow = 0;
@@ -224,87 +235,92 @@ bool Column::encode_integer(PyObject* object, u8* to) const {
   }
   if (!fits) return refuse_range(object);
   std::memcpy(to, &bits, bytes_);
-  return true;
+  return Fit::yes;
 }
 
-bool Column::encode_boolean(PyObject* object, u8* to) const {
+Column::Fit Column::encode_boolean(PyObject* object, u8* to) const {
   if (PyBool_Check(object)) {
     *to = object == Py_True;
-    return true;
+    return Fit::yes;
   }
   if (is_numpy_bool(object)) {
-    *to = PyObject_IsTrue(object) == 1;
-    return true;
+    const int truth = PyObject_IsTrue(object);
+    *to = truth == 1;
+    return truth < 0 ? Fit::failed : Fit::yes;
   }
-  const Ref integer(integer_of(object));
-  if (!integer) return false;
-  const long value = PyLong_AsLong(integer.get());
-  PyErr_Clear();
+  Ref integer;
+  if (const Fit fit = integer_of(object, integer); fit != Fit::yes) return fit;
+  int overflow = 0;
+  const long value = PyLong_AsLongAndOverflow(integer.get(), &overflow);
   *to = value == 1;
-  return value == 0 || value == 1 || refuse_range(object);
+  return value == 0 || value == 1 ? Fit::yes : refuse_range(object);
 }
 
-bool Column::encode_real(PyObject* object, u8* to) const {
+Column::Fit Column::encode_real(PyObject* object, u8* to) const {
   Ref real;
   if (!PyFloat_Check(object) && !PyLong_Check(object)) {
     const bool text = PyUnicode_Check(object) || PyBytes_Check(object);
     real = text || (!of_keys_ && is_complex(object)) ? Ref() : without_imaginary_zero(object);
-    if (!real && PyErr_Occurred()) return false;
+    if (!real && PyErr_Occurred()) return Fit::failed;
     if (!real) return refuse_type(object, "a float");
     object = real.get();
   }
   const double value = PyFloat_AsDouble(object);
-  if (value == -1.0 && PyErr_Occurred()) return false;
+  if (value == -1.0 && PyErr_Occurred()) {
+    const PyNumberMethods* const number = Py_TYPE(object)->tp_as_number;
+    const bool own = number && (number->nb_float || number->nb_index) && !PyLong_CheckExact(object);
+    return own ? Fit::failed : Fit::refused;
+  }
   if (bytes_ == 8) {
     emd::store(to, value);
     if (of_keys_) put_canonical_real<double, u64>(to, to);
-    return true;
+    return Fit::yes;
   }
   const float rounded = static_cast<float>(value);
   if (std::isfinite(value) && !std::isfinite(rounded)) return refuse_range(object);
   emd::store(to, rounded);
   if (of_keys_) put_canonical_real<float, u32>(to, to);
-  return true;
+  return Fit::yes;
 }
 
-bool Column::encode_bytes(PyObject* object, u8* to) const {
+Column::Fit Column::encode_bytes(PyObject* object, u8* to) const {
   if (!PyBytes_Check(object)) return refuse_type(object, "bytes");
   const std::size_t size = static_cast<std::size_t>(PyBytes_GET_SIZE(object));
   const char* const from = PyBytes_AS_STRING(object);
   if (size > bytes_) {
     PyErr_Format(PyExc_ValueError, "%zu bytes do not fit the type %s", size, name_.c_str());
-    return false;
+    return Fit::refused;
   }
   if (size != 0 && from[size - 1] == 0) {
     PyErr_Format(PyExc_ValueError, "the type %s cannot tell bytes that end with a zero from shorter ones",
                  name_.c_str());
-    return false;
+    return Fit::refused;
   }
   std::memcpy(to, from, size);
   std::memset(to + size, 0, bytes_ - size);
-  return true;
+  return Fit::yes;
 }
 
-bool Column::encode_text(PyObject* object, u8* to) const {
+Column::Fit Column::encode_text(PyObject* object, u8* to) const {
   if (!PyUnicode_Check(object)) return refuse_type(object, "a str");
   const Py_ssize_t size = PyUnicode_GET_LENGTH(object);
   if (size > static_cast<Py_ssize_t>(bytes_ / 4)) {
     PyErr_Format(PyExc_ValueError, "%zd characters do not fit the type %s", size, name_.c_str());
-    return false;
+    return Fit::refused;
   }
   if (size != 0 && PyUnicode_READ_CHAR(object, size - 1) == 0) {
     PyErr_Format(PyExc_ValueError, "the type %s cannot tell a str that ends with a zero from a shorter one",
                  name_.c_str());
-    return false;
+    return Fit::refused;
   }
   std::memset(to, 0, bytes_);
   for (Py_ssize_t i = 0; i < size; ++i) emd::store<u32>(to + 4 * i, PyUnicode_READ_CHAR(object, i));
-  return true;
+  return Fit::yes;
 }
 
-bool Column::encode_other(PyObject* object, u8* to) const {
+Column::Fit Column::encode_other(PyObject* object, u8* to) const {
   const Ref packed(PyObject_CallOneArg(pack_, object));
-  if (!packed) return false;
+  if (!packed) return is_conversion_error() ? Fit::refused : Fit::failed;
   if (!PyBytes_Check(packed.get()) || PyBytes_GET_SIZE(packed.get()) != static_cast<Py_ssize_t>(bytes_)) {
     return refuse_type(object, "one value");
   }
@@ -314,7 +330,7 @@ bool Column::encode_other(PyObject* object, u8* to) const {
   } else {
     canonical(from, 1, to);
   }
-  return true;
+  return Fit::yes;
 }
 
 // ---- decoding

@@ -3,6 +3,8 @@
 // Numbers, bytes and texts are done here; every other type (complex, times, structures) by two callables, which
 // python/pyrsistence/_columns.py makes with NumPy. Bytes of keys are canonical: what is equal has equal bytes.
 //
+// A column does not change once it is configured: whoever has one may run Python code meanwhile.
+//
 // Threads: call with the GIL held, or attached; canonical() anywhere.
 #pragma once
 
@@ -24,21 +26,30 @@ class Column {
  public:
   enum class Kind : u8 { none, boolean, signed_integer, unsigned_integer, real, bytes, text, other };
   Column() = default;
-  ~Column() { clear(); }
+  ~Column() {
+    Py_CLEAR(pack_);
+    Py_CLEAR(unpack_);
+  }
   Column(const Column&) = delete;
   Column& operator=(const Column&) = delete;
 
-  // From a tuple: (kind's letter, bytes, name, spans, pack, unpack); spans, for keys, of (offset, bytes, kind: 'r' as they
+  // Once, from a tuple: (kind's letter, bytes, name, spans, pack, unpack); spans, for keys, of (offset, bytes, kind: 'r' as they
   // are, '?' or 'f'), pack and unpack for other kinds. False with an error set.
   bool configure(PyObject* description, bool of_keys);
 
   Kind kind() const { return kind_; }
   u32 bytes() const { return bytes_; }
   const std::string& name() const { return name_; }
+  // Whether it is of the same type.
+  bool is_same(const Column& other) const {
+    return kind_ == other.kind_ && bytes_ == other.bytes_ && name_ == other.name_;
+  }
 
-  // Writes bytes() bytes; may run Python code. False with an error set: OverflowError, TypeError, ValueError if the object
-  // cannot be one of the column's.
-  bool encode(PyObject* object, u8* to) const;
+  // Whether an object was encoded. An error is set unless it was: refused, which is the column's word, if the object cannot be
+  // one of its own (OverflowError, TypeError, ValueError); failed is what the object's code has raised.
+  enum class Fit { yes, refused, failed };
+  // Writes bytes() bytes; may run Python code.
+  Fit encode(PyObject* object, u8* to) const;
   // A new reference; null with an error set, DamagedError if they are no value of the type.
   PyObject* decode(const u8* from) const;
 
@@ -47,14 +58,10 @@ class Column {
   // Copies `count` items so that equal ones have equal bytes: -0.0 is 0.0, all NaNs are one, gaps are zero.
   void canonical(const u8* from, u64 count, u8* to) const;
 
-  int traverse(visitproc visit, void* arg) {
+  int traverse(visitproc visit, void* arg) const {
     Py_VISIT(pack_);
     Py_VISIT(unpack_);
     return 0;
-  }
-  void clear() {
-    Py_CLEAR(pack_);
-    Py_CLEAR(unpack_);
   }
 
  private:
@@ -63,15 +70,15 @@ class Column {
     char kind;
   };
   bool add_spans(PyObject* spans);
-  Ref integer_of(PyObject* object) const;
-  bool encode_integer(PyObject* object, u8* to) const;
-  bool encode_boolean(PyObject* object, u8* to) const;
-  bool encode_real(PyObject* object, u8* to) const;
-  bool encode_bytes(PyObject* object, u8* to) const;
-  bool encode_text(PyObject* object, u8* to) const;
-  bool encode_other(PyObject* object, u8* to) const;
-  bool refuse_type(PyObject* object, const char* expected) const;
-  bool refuse_range(PyObject* object) const;
+  Fit integer_of(PyObject* object, Ref& integer) const;
+  Fit encode_integer(PyObject* object, u8* to) const;
+  Fit encode_boolean(PyObject* object, u8* to) const;
+  Fit encode_real(PyObject* object, u8* to) const;
+  Fit encode_bytes(PyObject* object, u8* to) const;
+  Fit encode_text(PyObject* object, u8* to) const;
+  Fit encode_other(PyObject* object, u8* to) const;
+  Fit refuse_type(PyObject* object, const char* expected) const;
+  Fit refuse_range(PyObject* object) const;
   PyObject* decode_integer(const u8* from) const;
   PyObject* decode_text(const u8* from) const;
 
@@ -82,6 +89,12 @@ class Column {
   std::vector<Span> spans_;
   PyObject* pack_ = nullptr;
   PyObject* unpack_ = nullptr;
+};
+
+// The types of a typed dict.
+struct Columns {
+  Column keys;
+  Column values;
 };
 
 // The bytes of one key or value.

@@ -14,10 +14,11 @@ PyObject* method_get(PyObject* self, PyObject* const* args, Py_ssize_t count) {
   if (!check_count("get", count)) return nullptr;
   return guarded_object([&]() -> PyObject* {
     TypedContainer& container = typed_container(self);
-    ScalarBytes key(container.keys.bytes());
-    const EncodedKey encoded = encode_wanted(container, args[0], key);
+    const Columns& columns = container.columns();
+    ScalarBytes key(columns.keys.bytes());
+    const EncodedKey encoded = encode_wanted(container, columns.keys, args[0], key);
     if (encoded == EncodedKey::failed) return nullptr;
-    PyObject* const value = encoded == EncodedKey::yes ? typed_value(container, key) : nullptr;
+    PyObject* const value = encoded == EncodedKey::yes ? typed_value(container, columns, key) : nullptr;
     if (value || PyErr_Occurred()) return value;
     return Py_NewRef(count == 2 ? args[1] : Py_None);
   });
@@ -27,12 +28,12 @@ PyObject* method_get(PyObject* self, PyObject* const* args, Py_ssize_t count) {
 // is decoded before it is removed, so that what cannot be decoded stays; if another thread has changed it meanwhile,
 // once more.
 template <class Find>
-PyObject* pop_row(TypedContainer& container, TypedPart part, Find&& find) {
-  ScalarBytes key(container.keys.bytes());
-  ScalarBytes value(container.values.bytes());
+PyObject* pop_row(TypedContainer& container, const Columns& columns, TypedPart part, Find&& find) {
+  ScalarBytes key(columns.keys.bytes());
+  ScalarBytes value(columns.values.bytes());
   while (true) {
     const bool found = container.read([&] {
-      const emd::TypedDict& dict = container.dict();
+      const emd::TypedDict& dict = container.dict(columns);
       const u64 row = find(dict);
       if (row == emd::TypedDict::kNone) return false;
       std::memcpy(key.data(), dict.key_at(row), key.size());
@@ -40,10 +41,10 @@ PyObject* pop_row(TypedContainer& container, TypedPart part, Find&& find) {
       return true;
     });
     if (!found) return nullptr;
-    Ref object(typed_object(container, part, key, value));
+    Ref object(typed_object(columns, part, key, value));
     if (!object) return nullptr;
     const Container::Entered entered(container);
-    emd::TypedDict& dict = container.dict();
+    emd::TypedDict& dict = container.dict(columns);
     const u64 row = find(dict);
     if (row == emd::TypedDict::kNone || std::memcmp(key.data(), dict.key_at(row), key.size()) != 0 ||
         std::memcmp(value.data(), dict.value_at(row), value.size()) != 0) {
@@ -59,12 +60,13 @@ PyObject* method_pop(PyObject* self, PyObject* const* args, Py_ssize_t count) {
   if (!check_count("pop", count)) return nullptr;
   return guarded_object([&]() -> PyObject* {
     TypedContainer& container = typed_container(self);
-    ScalarBytes key(container.keys.bytes());
-    const EncodedKey encoded = encode_wanted(container, args[0], key);
+    const Columns& columns = container.columns();
+    ScalarBytes key(columns.keys.bytes());
+    const EncodedKey encoded = encode_wanted(container, columns.keys, args[0], key);
     if (encoded == EncodedKey::failed) return nullptr;
     PyObject* const value = encoded == EncodedKey::never
                                 ? nullptr
-                                : pop_row(container, TypedPart::value,
+                                : pop_row(container, columns, TypedPart::value,
                                           [&](const emd::TypedDict& dict) { return dict.find(key.data()); });
     if (value || PyErr_Occurred()) return value;
     if (count == 2) return Py_NewRef(args[1]);
@@ -75,7 +77,8 @@ PyObject* method_pop(PyObject* self, PyObject* const* args, Py_ssize_t count) {
 
 PyObject* method_popitem(PyObject* self, PyObject*) {
   return guarded_object([&]() -> PyObject* {
-    PyObject* const item = pop_row(typed_container(self), TypedPart::item,
+    TypedContainer& container = typed_container(self);
+    PyObject* const item = pop_row(container, container.columns(), TypedPart::item,
                                    [](const emd::TypedDict& dict) { return dict.last_live(); });
     if (!item && !PyErr_Occurred()) PyErr_SetString(PyExc_KeyError, "popitem(): dictionary is empty");
     return item;
@@ -90,24 +93,26 @@ PyObject* method_setdefault(PyObject* self, PyObject* const* args, Py_ssize_t co
   }
   return guarded_object([&]() -> PyObject* {
     TypedContainer& container = typed_container(self);
-    ScalarBytes key(container.keys.bytes());
-    ScalarBytes value(container.values.bytes());
-    if (!container.keys.encode(args[0], key.data()) || !container.values.encode(args[1], value.data()))
+    const Columns& columns = container.columns();
+    ScalarBytes key(columns.keys.bytes());
+    ScalarBytes value(columns.values.bytes());
+    if (columns.keys.encode(args[0], key.data()) != Column::Fit::yes ||
+        columns.values.encode(args[1], value.data()) != Column::Fit::yes)
       return nullptr;
     {
       const Container::Entered entered(container);
       const bool found = container.look([&] {
-        const u64 row = container.dict().find(key.data());
+        const u64 row = container.dict(columns).find(key.data());
         if (row == emd::TypedDict::kNone) return false;
-        std::memcpy(value.data(), container.dict().value_at(row), value.size());
+        std::memcpy(value.data(), container.dict(columns).value_at(row), value.size());
         return true;
       });
       if (!found) {
         const emd::Operation operation(container.store());
-        container.dict().put(key.data(), value.data());
+        container.dict(columns).put(key.data(), value.data());
       }
     }
-    return container.values.decode(value.data());
+    return columns.values.decode(value.data());
   });
 }
 

@@ -24,10 +24,7 @@ nb::object given(PyObject* object) {
 }
 
 void typed_configure(nb::handle object, nb::handle keys, nb::handle values) {
-  TypedContainer& container = typed_at(object);
-  if (!container.keys.configure(keys.ptr(), true) || !container.values.configure(values.ptr(), false)) {
-    throw PythonError();
-  }
+  if (!typed_at(object).describe(keys.ptr(), values.ptr())) throw PythonError();
 }
 
 // (key_bytes, value_bytes, value_offset, row_bytes, key's text, value's text) of a dict that is to be created.
@@ -78,23 +75,38 @@ void bind_typed(nb::module_& module) {
         return given(
             typed_find_many(typed_at(object), keys.ptr(), out.ptr(), found.ptr(), missing.ptr(), erase));
       },
-      nb::arg("container"), nb::arg("keys"), nb::arg("out"), nb::arg("found").none(),
+      nb::arg("container"), nb::arg("keys").none(), nb::arg("out").none(), nb::arg("found").none(),
       nb::arg("missing").none(), nb::arg("erase"));
-  module.def("typed_contains_many", [](nb::handle object, nb::handle keys, nb::handle found) {
-    return given(typed_contains_many(typed_at(object), keys.ptr(), found.ptr()));
-  });
-  module.def("typed_put_many", [](nb::handle object, nb::handle keys, nb::handle values) {
-    return given(typed_put_many(typed_at(object), keys.ptr(), values.ptr()));
-  });
-  module.def("typed_add_many", [](nb::handle object, nb::handle keys, nb::handle deltas) {
-    return given(typed_add_many(typed_at(object), keys.ptr(), deltas.ptr()));
-  });
-  module.def("typed_pack", [](nb::handle object, bool keys, nb::handle objects, bool wanted) {
-    return given(typed_pack(typed_at(object), keys, objects.ptr(), wanted));
-  });
-  module.def("typed_unpack", [](nb::handle object, bool keys, nb::handle buffer) {
-    return given(typed_unpack(typed_at(object), keys, buffer.ptr()));
-  });
+  module.def(
+      "typed_contains_many",
+      [](nb::handle object, nb::handle keys, nb::handle found) {
+        return given(typed_contains_many(typed_at(object), keys.ptr(), found.ptr()));
+      },
+      nb::arg("container"), nb::arg("keys").none(), nb::arg("found").none());
+  module.def(
+      "typed_put_many",
+      [](nb::handle object, nb::handle keys, nb::handle values) {
+        return given(typed_put_many(typed_at(object), keys.ptr(), values.ptr()));
+      },
+      nb::arg("container"), nb::arg("keys").none(), nb::arg("values").none());
+  module.def(
+      "typed_add_many",
+      [](nb::handle object, nb::handle keys, nb::handle deltas) {
+        return given(typed_add_many(typed_at(object), keys.ptr(), deltas.ptr()));
+      },
+      nb::arg("container"), nb::arg("keys").none(), nb::arg("deltas").none());
+  module.def(
+      "typed_pack",
+      [](nb::handle object, bool keys, nb::handle objects, bool wanted) {
+        return given(typed_pack(typed_at(object), keys, objects.ptr(), wanted));
+      },
+      nb::arg("container"), nb::arg("of_keys"), nb::arg("objects").none(), nb::arg("wanted"));
+  module.def(
+      "typed_unpack",
+      [](nb::handle object, bool keys, nb::handle buffer) {
+        return given(typed_unpack(typed_at(object), keys, buffer.ptr()));
+      },
+      nb::arg("container"), nb::arg("of_keys"), nb::arg("buffer").none());
   module.def("typed_view", [](nb::handle object) {
     typed_at(object);
     return given(typed_view(object.ptr()));

@@ -1,12 +1,17 @@
 // TypedObject: the C part of EMTypedDict, with plain CPython slots. See dict_object.h for the order of work in a slot.
 //
-// What is encoded before the container is entered has the sizes of its columns; the dict that is found then may be
-// another one (another thread has closed and opened it), so the sizes are compared again: dict().
+// What is encoded before the container is entered has the types that the dict had then. The dict that is found may be another
+// one (the code that encoding has run, or another thread, has opened it anew), so whoever has encoded by columns() asks for
+// dict() of these columns.
 //
 // Threads: any; see container.h.
 #pragma once
 
 #include <Python.h>
+
+#include <atomic>
+#include <memory>
+#include <vector>
 
 #include "bindings/container.h"
 #include "bindings/typed_column.h"
@@ -16,24 +21,27 @@ namespace pyr {
 
 class TypedContainer final : public Container {
  public:
-  using Container::Container;
+  explicit TypedContainer(PyObject* self);
   ~TypedContainer() override { detach(); }
 
-  // The types, once they are known: those given, or those of the file.
-  Column keys;
-  Column values;
+  // The types, once they are known: those given, or those of the file. They are valid as long as the container, whatever it
+  // is opened with later: a call may go on with them.
+  const Columns& columns() const { return *columns_.load(std::memory_order_acquire); }
+  // Sets them, for the dict that is open. False with an error set. Errors by exception: as Entered.
+  bool describe(PyObject* keys, PyObject* values);
 
   // How a dict that has no bytes yet is laid out. Without one, it is not created.
   void set_layout(emd::TypedDict::Layout layout) { layout_ = std::move(layout); }
   const emd::TypedDict::Layout& layout() const { return layout_; }
 
-  // Precondition of both: entered. The second is for what the columns have encoded. Errors: StateError.
+  // Precondition of both: entered. The second is for what these columns have encoded. Errors: StateError.
   emd::TypedDict& any_dict() { return *dict_; }
-  emd::TypedDict& dict() {
-    if (__builtin_expect(dict_->key_bytes() != keys.bytes() || dict_->value_bytes() != values.bytes(), 0))
-      refuse_types();
+  emd::TypedDict& dict(const Columns& columns) {
+    if (__builtin_expect(&columns != settled_, 0)) refuse_types();
     return *dict_;
   }
+
+  int traverse_columns(visitproc visit, void* arg) const;
 
  protected:
   void open_structure(emd::Store& store, emd::Member& member) override;
@@ -43,7 +51,13 @@ class TypedContainer final : public Container {
  private:
   [[noreturn]] void refuse_types() const;
 
+  const Columns* known(std::unique_ptr<Columns> columns);
+
   std::unique_ptr<emd::TypedDict> dict_;
+  const Columns* settled_ = nullptr;  // the columns of dict_; null while they are not known
+  std::atomic<const Columns*> columns_;
+  ObjectMutex describing_;
+  std::vector<std::unique_ptr<const Columns>> all_columns_;  // that it has had
   emd::TypedDict::Layout layout_;
 };
 
@@ -63,12 +77,12 @@ enum class TypedPart { key, value, item };
 // The canonical bytes of a key that is looked up. What cannot be a key is in no dict: then there are none, and no error;
 // but what has no hash is refused as dict refuses it.
 enum class EncodedKey { yes, never, failed };
-EncodedKey encode_wanted(TypedContainer& container, PyObject* key, ScalarBytes& bytes);
+EncodedKey encode_wanted(TypedContainer& container, const Column& keys, PyObject* key, ScalarBytes& bytes);
 
 // The value of a key: a new reference; null if there is none, or with an error set.
-PyObject* typed_value(TypedContainer& container, ScalarBytes& key);
+PyObject* typed_value(TypedContainer& container, const Columns& columns, ScalarBytes& key);
 // The part of a row whose bytes were taken out: a new reference, or null with an error set.
-PyObject* typed_object(TypedContainer& container, TypedPart part, ScalarBytes& key, ScalarBytes& value);
+PyObject* typed_object(const Columns& columns, TypedPart part, ScalarBytes& key, ScalarBytes& value);
 
 extern PyMethodDef typed_methods[];
 PyObject* typed_iter(PyObject* self);

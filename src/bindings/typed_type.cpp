@@ -13,7 +13,42 @@ PyTypeObject* g_typed_type = nullptr;
 
 }  // namespace
 
+TypedContainer::TypedContainer(PyObject* self) : Container(self) {
+  columns_ = all_columns_.emplace_back(std::make_unique<Columns>()).get();
+}
+
+// Columns are few, so none is ever given up: those of the same types are one.
+const Columns* TypedContainer::known(std::unique_ptr<Columns> columns) {
+  const Hold hold(describing_);
+  for (const auto& old : all_columns_) {
+    if (old->keys.is_same(columns->keys) && old->values.is_same(columns->values)) return old.get();
+  }
+  return all_columns_.emplace_back(std::move(columns)).get();
+}
+
+bool TypedContainer::describe(PyObject* keys, PyObject* values) {
+  auto made = std::make_unique<Columns>();
+  if (!made->keys.configure(keys, true) || !made->values.configure(values, false)) return false;
+  const Columns* const columns = known(std::move(made));
+  const Entered entered(*this);
+  if (dict_->key_bytes() != columns->keys.bytes() || dict_->value_bytes() != columns->values.bytes())
+    refuse_types();
+  settled_ = columns;
+  columns_.store(columns, std::memory_order_release);
+  return true;
+}
+
+int TypedContainer::traverse_columns(visitproc visit, void* arg) const {
+  for (const auto& columns : all_columns_) {
+    int stopped = columns->keys.traverse(visit, arg);
+    if (stopped == 0) stopped = columns->values.traverse(visit, arg);
+    if (stopped != 0) return stopped;
+  }
+  return 0;
+}
+
 void TypedContainer::open_structure(emd::Store& store, emd::Member& member) {
+  settled_ = nullptr;
   if (layout_.row_bytes == 0) {
     dict_ = std::make_unique<emd::TypedDict>(store, member);
   } else {
@@ -30,42 +65,37 @@ void TypedContainer::close_structure(bool leak) noexcept {
 }
 
 void TypedContainer::refuse_types() const {
-  throw emd::StateError("the typed dict was opened again, with other types, by another thread");
+  throw emd::StateError("the typed dict was opened anew meanwhile");
 }
 
 // ---- One key
 
-EncodedKey encode_wanted(TypedContainer& container, PyObject* key, ScalarBytes& bytes) {
-  if (__builtin_expect(container.keys.encode(key, bytes.data()), 1)) return EncodedKey::yes;
-  if (!PyErr_ExceptionMatches(PyExc_TypeError) && !PyErr_ExceptionMatches(PyExc_ValueError) &&
-      !PyErr_ExceptionMatches(PyExc_OverflowError)) {
-    return EncodedKey::failed;
-  }
-  if (!container.attached()) {  // what it says is another error
-    PyErr_Clear();
-    const Container::Entered entered(container);
-  }
+EncodedKey encode_wanted(TypedContainer& container, const Column& keys, PyObject* key, ScalarBytes& bytes) {
+  const Column::Fit fit = keys.encode(key, bytes.data());
+  if (__builtin_expect(fit == Column::Fit::yes, 1)) return EncodedKey::yes;
+  if (fit == Column::Fit::failed) return EncodedKey::failed;
   PyErr_Clear();
+  if (!container.attached()) const Container::Entered refused(container);  // what it says is another error
   return PyObject_Hash(key) == -1 ? EncodedKey::failed : EncodedKey::never;
 }
 
-PyObject* typed_value(TypedContainer& container, ScalarBytes& key) {
-  ScalarBytes value(container.values.bytes());
+PyObject* typed_value(TypedContainer& container, const Columns& columns, ScalarBytes& key) {
+  ScalarBytes value(columns.values.bytes());
   const bool found = container.read([&] {
-    const emd::TypedDict& dict = container.dict();
+    const emd::TypedDict& dict = container.dict(columns);
     const u64 row = dict.find(key.data());
     if (row == emd::TypedDict::kNone) return false;
     std::memcpy(value.data(), dict.value_at(row), value.size());
     return true;
   });
-  return found ? container.values.decode(value.data()) : nullptr;
+  return found ? columns.values.decode(value.data()) : nullptr;
 }
 
-PyObject* typed_object(TypedContainer& container, TypedPart part, ScalarBytes& key, ScalarBytes& value) {
-  if (part == TypedPart::value) return container.values.decode(value.data());
-  Ref key_object(container.keys.decode(key.data()));
+PyObject* typed_object(const Columns& columns, TypedPart part, ScalarBytes& key, ScalarBytes& value) {
+  if (part == TypedPart::value) return columns.values.decode(value.data());
+  Ref key_object(columns.keys.decode(key.data()));
   if (part == TypedPart::key || !key_object) return key_object.release();
-  Ref value_object(container.values.decode(value.data()));
+  Ref value_object(columns.values.decode(value.data()));
   return value_object ? PyTuple_Pack(2, key_object.get(), value_object.get()) : nullptr;
 }
 
@@ -76,24 +106,26 @@ namespace {
 PyObject* typed_subscript(PyObject* self, PyObject* key) {
   return guarded_object([&]() -> PyObject* {
     TypedContainer& container = typed_container(self);
-    ScalarBytes bytes(container.keys.bytes());
-    const EncodedKey encoded = encode_wanted(container, key, bytes);
+    const Columns& columns = container.columns();
+    ScalarBytes bytes(columns.keys.bytes());
+    const EncodedKey encoded = encode_wanted(container, columns.keys, key, bytes);
     if (encoded == EncodedKey::failed) return nullptr;
-    PyObject* const value = encoded == EncodedKey::yes ? typed_value(container, bytes) : nullptr;
+    PyObject* const value = encoded == EncodedKey::yes ? typed_value(container, columns, bytes) : nullptr;
     if (!value && !PyErr_Occurred()) set_key_error(key);
     return value;
   });
 }
 
 int remove(TypedContainer& container, PyObject* key) {
-  ScalarBytes bytes(container.keys.bytes());
-  const EncodedKey encoded = encode_wanted(container, key, bytes);
+  const Columns& columns = container.columns();
+  ScalarBytes bytes(columns.keys.bytes());
+  const EncodedKey encoded = encode_wanted(container, columns.keys, key, bytes);
   if (encoded == EncodedKey::failed) return -1;
   bool erased = false;
   if (encoded == EncodedKey::yes) {
     const Container::Entered entered(container);
     const emd::Operation operation(container.store());
-    erased = container.dict().erase(bytes.data());
+    erased = container.dict(columns).erase(bytes.data());
   }
   if (!erased) set_key_error(key);
   return erased ? 0 : -1;
@@ -103,13 +135,15 @@ int typed_assign(PyObject* self, PyObject* key, PyObject* value) {
   return guarded(-1, [&] {
     TypedContainer& container = typed_container(self);
     if (!value) return remove(container, key);
-    ScalarBytes key_bytes(container.keys.bytes());
-    ScalarBytes value_bytes(container.values.bytes());
-    if (!container.keys.encode(key, key_bytes.data()) || !container.values.encode(value, value_bytes.data()))
+    const Columns& columns = container.columns();
+    ScalarBytes key_bytes(columns.keys.bytes());
+    ScalarBytes value_bytes(columns.values.bytes());
+    if (columns.keys.encode(key, key_bytes.data()) != Column::Fit::yes ||
+        columns.values.encode(value, value_bytes.data()) != Column::Fit::yes)
       return -1;
     const Container::Entered entered(container);
     const emd::Operation operation(container.store());
-    container.dict().put(key_bytes.data(), value_bytes.data());
+    container.dict(columns).put(key_bytes.data(), value_bytes.data());
     return 0;
   });
 }
@@ -117,11 +151,12 @@ int typed_assign(PyObject* self, PyObject* key, PyObject* value) {
 int typed_contains(PyObject* self, PyObject* key) {
   return guarded(-1, [&] {
     TypedContainer& container = typed_container(self);
-    ScalarBytes bytes(container.keys.bytes());
-    const EncodedKey encoded = encode_wanted(container, key, bytes);
+    const Columns& columns = container.columns();
+    ScalarBytes bytes(columns.keys.bytes());
+    const EncodedKey encoded = encode_wanted(container, columns.keys, key, bytes);
     if (encoded != EncodedKey::yes) return encoded == EncodedKey::never ? 0 : -1;
     return container.read(
-        [&] { return container.dict().find(bytes.data()) != emd::TypedDict::kNone ? 1 : 0; });
+        [&] { return container.dict(columns).find(bytes.data()) != emd::TypedDict::kNone ? 1 : 0; });
   });
 }
 
@@ -146,10 +181,8 @@ int typed_init(PyObject*, PyObject*, PyObject*) { return 0; }
 int typed_traverse(PyObject* self, visitproc visit, void* arg) {
   Py_VISIT(Py_TYPE(self));
   TypedContainer& container = typed_container(self);
-  const int stopped = container.keys.traverse(visit, arg);
-  if (stopped != 0) return stopped;
-  const int values_stopped = container.values.traverse(visit, arg);
-  return values_stopped != 0 ? values_stopped : container.traverse(visit, arg);
+  const int stopped = container.traverse_columns(visit, arg);
+  return stopped != 0 ? stopped : container.traverse(visit, arg);
 }
 
 int typed_clear_references(PyObject* self) {

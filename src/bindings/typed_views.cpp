@@ -1,11 +1,11 @@
 // Iterators over an EMTypedDict; its views are written in Python (python/pyrsistence/_typed_views.py).
 //
 // An iterator keeps the row it goes on at. It refuses when a key was inserted or removed, or a transaction was rolled back,
-// since it began; new values for old keys are allowed. The version is in the file, so this holds beside a writer too.
-//
-// Threads: what an iterator has reached changes only while its container is entered.
+// since it began, or the dict was opened anew; new values for old keys are allowed. The version is in the file, so this holds
+// beside a writer too. See iterators.h.
 #include <new>
 
+#include "bindings/iterators.h"
 #include "bindings/typed_object.h"
 
 namespace pyr {
@@ -25,6 +25,20 @@ PyTypeObject* g_iterator_type = nullptr;
 
 TypedIterator& iterator_of(PyObject* object) { return *reinterpret_cast<TypedIterator*>(object); }
 
+// One that is exhausted yet.
+TypedIterator* new_iterator(Ref& object) {
+  auto* const self = PyObject_GC_New(TypedIterator, g_iterator_type);
+  if (!self) return nullptr;
+  object = Ref(reinterpret_cast<PyObject*>(self));
+  new (&self->dict) SharedRef;
+  self->part = TypedPart::key;
+  self->backwards = false;
+  self->version = self->epoch = self->row = 0;
+  self->remaining = 0;
+  PyObject_GC_Track(object.get());
+  return self;
+}
+
 enum class Outcome { given, exhausted, changed };
 
 // Precondition: within a read.
@@ -33,10 +47,10 @@ bool is_current(const TypedIterator& self, TypedContainer& container) {
 }
 
 // Copies the next row out; `next` becomes where the iterator is then.
-Outcome advance(const TypedIterator& self, TypedContainer& container, u64& next, ScalarBytes& key,
-                ScalarBytes& value) {
-  const emd::TypedDict& dict = container.dict();
+Outcome advance(const TypedIterator& self, TypedContainer& container, const Columns& columns, u64& next,
+                ScalarBytes& key, ScalarBytes& value) {
   if (!is_current(self, container)) return Outcome::changed;
+  const emd::TypedDict& dict = container.dict(columns);
   const u64 row = self.backwards ? dict.previous_live(self.row) : dict.next_live(self.row);
   if (row == emd::TypedDict::kNone) return Outcome::exhausted;
   next = self.backwards ? row : row + 1;
@@ -59,21 +73,22 @@ PyObject* iterator_next(PyObject* object) {
   if (!dict) return nullptr;
   return guarded_object([&]() -> PyObject* {
     TypedContainer& container = typed_container(dict.get());
-    ScalarBytes key(container.keys.bytes());
-    ScalarBytes value(container.values.bytes());
+    const Columns& columns = container.columns();
+    ScalarBytes key(columns.keys.bytes());
+    ScalarBytes value(columns.values.bytes());
     Outcome outcome{};
     bool live = false;
     {
       const Container::Entered entered(container);
       live = container.live();
       u64 next = 0;
-      outcome = container.look([&] { return advance(self, container, next, key, value); });
+      outcome = container.look([&] { return advance(self, container, columns, next, key, value); });
       if (outcome == Outcome::given) {
         self.row = next;
         --self.remaining;
       }
     }
-    if (__builtin_expect(outcome == Outcome::given, 1)) return typed_object(container, self.part, key, value);
+    if (__builtin_expect(outcome == Outcome::given, 1)) return typed_object(columns, self.part, key, value);
     if (outcome == Outcome::changed) return refuse_changed(live);
     self.dict.exchange(Ref());
     return nullptr;
@@ -91,20 +106,23 @@ PyObject* iterator_length_hint(PyObject* object, PyObject*) {
   });
 }
 
-// As for dict: what is left, as a list's iterator; so that iterators can be copied and pickled.
 PyObject* iterator_reduce(PyObject* object, PyObject*) {
-  TypedIterator& self = iterator_of(object);
-  const Ref builtins(PyImport_ImportModule("builtins"));
-  Ref iter(builtins ? PyObject_GetAttrString(builtins.get(), "iter") : nullptr);
-  if (!iter) return nullptr;
-  const u64 row = self.row;
-  const Py_ssize_t remaining = self.remaining;
-  Ref dict = self.dict.get();
-  Ref rest(PySequence_List(object));
-  self.row = row;
-  self.remaining = remaining;
-  self.dict.exchange(std::move(dict));
-  return rest ? Py_BuildValue("N(N)", iter.release(), rest.release()) : nullptr;
+  return guarded_object([&]() -> PyObject* {
+    TypedIterator& self = iterator_of(object);
+    Ref twin;
+    TypedIterator* const other = new_iterator(twin);
+    if (Ref dict = self.dict.get(); other && dict) {
+      const Container::Entered entered(typed_container(dict.get()));
+      other->part = self.part;
+      other->backwards = self.backwards;
+      other->version = self.version;
+      other->epoch = self.epoch;
+      other->row = self.row;
+      other->remaining = self.remaining;
+      other->dict.exchange(std::move(dict));
+    }
+    return reduced_iterator(twin);
+  });
 }
 
 int iterator_traverse(PyObject* object, visitproc visit, void* arg) {
@@ -140,17 +158,15 @@ PyType_Spec iterator_spec = {"pyrsistence._core.TypedDictIterator", sizeof(Typed
 
 PyObject* typed_iterator(PyObject* dict, TypedPart part, bool backwards) {
   return guarded_object([&]() -> PyObject* {
-    auto* const self = PyObject_GC_New(TypedIterator, g_iterator_type);
+    Ref object;
+    TypedIterator* const self = new_iterator(object);
     if (!self) return nullptr;
-    Ref object(reinterpret_cast<PyObject*>(self));
-    new (&self->dict) SharedRef;
     self->dict.exchange(Ref::borrowed(dict));
     self->part = part;
     self->backwards = backwards;
-    PyObject_GC_Track(self);
     TypedContainer& container = typed_container(dict);
     container.read([&] {
-      const emd::TypedDict& typed = container.dict();
+      const emd::TypedDict& typed = container.any_dict();
       self->version = typed.version();
       self->epoch = container.epoch();
       self->row = backwards ? typed.row_count() : 0;
