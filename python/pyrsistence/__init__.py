@@ -3,10 +3,11 @@
 from typing import TYPE_CHECKING, Any
 
 from ._array import EMArray
-from ._core import DamagedError, FormatError, LockedError, SnapshotError, memory_budget, set_memory_budget
+from ._core import DamagedError, FormatError, LockedError, SnapshotError, memory_budget
 from ._dict import EMDict
 from ._errors import NotStoredError
 from ._list import EMList
+from ._memory import set_memory_budget
 from ._migration import Migration, migrate
 from ._shadow import EMShadowMemory
 from ._store import Store, open

@@ -56,10 +56,24 @@ def open_handle(
     A temporary one is made in ``path``, and removed when it is closed. It is not synced: nobody will open it
     after a crash of the machine.
     """
-    budget = parse_memory(memory)
+    if not isinstance(mode, str):
+        raise TypeError(f"mode must be 'a', 'r', 'r+' or 'x', not {mode!r}")
     return _core.StoreHandle(
-        os.fsencode(path), mode, commit_interval, timeout, snapshot_timeout, budget, temporary
+        os.fsencode(path),
+        mode,
+        None if commit_interval is None else seconds("commit_interval", commit_interval),
+        seconds("timeout", timeout),
+        seconds("snapshot_timeout", snapshot_timeout),
+        parse_memory(memory),
+        temporary,
     )
+
+
+def seconds(name: str, value: Any) -> float:
+    """Return a number of seconds. Errors: TypeError for what is no number, OverflowError."""
+    if not hasattr(value, "__float__") and not hasattr(value, "__index__"):
+        raise TypeError(f"{name} must be a number of seconds, not {value!r}")
+    return float(value)
 
 
 def register(owner: Any) -> None:
@@ -226,13 +240,37 @@ def raise_findings(path: str, findings: list[str]) -> None:
         raise DamagedError(5, f"{len(findings)} findings, the first: {findings[0]}", path)
 
 
+class Unopened:
+    """Stands for the handle of what could not be opened where it was unpickled: using it raises why.
+
+    Unpickling itself does not: a pool of processes unpickles where an exception ends the worker, or is lost
+    with the task, and its caller would wait for ever.
+    """
+
+    closed = True
+    forked = False
+
+    def __init__(self, path: str, error: Exception) -> None:
+        self.path = path
+        self.error = error.with_traceback(None)
+
+
+def closed_repr(owner: Any) -> str:
+    """Return the repr() of what is closed, or was never open."""
+    name, handle = type(owner).__name__, getattr(owner, "_handle", None)
+    if isinstance(handle, Unopened):
+        error = handle.error
+        return f"<{name} {handle.path!r}, which could not be opened: {type(error).__name__}: {error}>"
+    return f"<closed {name}{f' {handle.path!r}' if handle else ''}>"
+
+
 class Owner:
     """A store's handle and what it takes to close it."""
 
     if not TYPE_CHECKING:  # the slots are those of the classes that are instantiated
         __slots__ = ()
 
-    _handle: _core.StoreHandle | None
+    _handle: Any  # _core.StoreHandle, Unopened or None
     _mode: str
 
     def _open_store(
@@ -264,7 +302,10 @@ class Owner:
         unregister(self)
 
     def _open_handle(self) -> _core.StoreHandle:
-        """The handle of an open store; ValueError if it was never opened."""
+        """The handle of an open store; ValueError if it was never opened, or why it could not be."""
+        if isinstance(self._handle, Unopened):
+            raise self._handle.error.with_traceback(None)
         if self._handle is None:
             raise ValueError(f"{type(self).__name__} is not open")
-        return self._handle
+        handle: _core.StoreHandle = self._handle
+        return handle

@@ -114,12 +114,13 @@ class Container(_base.Owner):
     def _option_names(self) -> dict[str, Any]:
         raise NotImplementedError
 
-    def copy(self) -> Any:
+    def _content(self) -> Any:
+        """What is in it, as an object of another class, whatever the copy() of a subclass gives."""
         raise NotImplementedError
 
     def __reduce__(self) -> Any:
         if _core.is_storing():  # as part of a value: its items, which the value then owns
-            items = self.copy()
+            items = self._content()
             return type(items), (items,)
         handle = self._open_handle()
         if self.closed and not handle.lost:
@@ -134,6 +135,19 @@ class Container(_base.Owner):
         if state:
             self.__dict__.update(state)
         self._open_alone(path, "r", None, 0.0, 0.0)
+        return self
+
+    @classmethod
+    def _unopened(
+        cls: type[_Self], path: str, options: dict[str, Any], state: dict[str, Any] | None, error: Exception
+    ) -> _Self:
+        """Return one that raises this error when it is used."""
+        self = cls.__new__(cls)
+        self._set_options(**options)
+        if state:
+            self.__dict__.update(state)
+        self._handle = _base.Unopened(path, error)
+        self._mode = "r"
         return self
 
     def close(self) -> None:
@@ -188,9 +202,13 @@ class Container(_base.Owner):
         """The mode it was opened with."""
         return self._mode
 
+    def _require_opening(self, opening: int) -> None:
+        """Raise RuntimeError unless it is open since an iterator over it began."""
+        if _core.opening(self) != opening:
+            raise RuntimeError(f"{type(self).__name__} was closed, and opened again, during iteration")
+
     def _closed_repr(self) -> str:
-        handle = getattr(self, "_handle", None)
-        return f"<closed {type(self).__name__}{f' {handle.path!r}' if handle else ''}>"
+        return _base.closed_repr(self)
 
     # ---- Durability
 
@@ -323,15 +341,18 @@ def consistent(other: Any) -> contextlib.AbstractContextManager[None]:
 def _restore(
     cls: type[_Self], path: str, name: str, options: dict[str, Any], state: dict[str, Any] | None
 ) -> Any:
-    """Return what was pickled: what is open here already, or a reader."""
+    """Return what was pickled: what is open here already, or a reader; or what raises, when it is used."""
     from ._store import Store
 
-    with _base.opening():
-        owner = _base.owner_of(path)
-        if not name:
-            return owner if isinstance(owner, cls) else cls._reopen(path, options, state)
-        store = owner if isinstance(owner, Store) else Store(path, mode="r")
-        return store._member(cls, name, options)
+    try:
+        with _base.opening():
+            owner = _base.owner_of(path)
+            if not name:
+                return owner if isinstance(owner, cls) else cls._reopen(path, options, state)
+            store = owner if isinstance(owner, Store) else Store(path, mode="r")
+            return store._member(cls, name, options)
+    except Exception as error:
+        return cls._unopened(path, options, state, error)
 
 
 @contextlib.contextmanager

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import reprlib
 from abc import ABCMeta
 from collections.abc import Iterable, Mapping, MutableMapping
-from itertools import islice
 from types import GenericAlias
 from typing import Any
 
-from . import _columns, _container, _core
+from . import _columns, _container, _core, _shown
 from ._views import Items, Keys, Values
 
 _REPR_ITEMS = 5
@@ -62,6 +60,8 @@ class EMDict(_core.DictBase, _container.Container, metaclass=_Opening):
     __slots__ = ("_handle", "_layout", "_mode", "_name", "_options", "_owner")
 
     __hash__ = None  # type: ignore[assignment]
+
+    _views: tuple[Any, Any, Any] = (Keys, Values, Items)
 
     def __new__(cls, *arguments: Any, key: Any = None, value: Any = None, **options: Any) -> Any:
         """Make an EMTypedDict where types are given."""
@@ -202,13 +202,16 @@ class EMDict(_core.DictBase, _container.Container, metaclass=_Opening):
         Beside a writer in another process it is of one state. **Cost**: O(n) time and memory. Errors: there,
         SnapshotError if it takes longer than the writer's ``snapshot_timeout``.
         """
-        with self._consistent():
-            return dict(self.items())
+        return self._content()
 
     __copy__ = copy
 
     def __deepcopy__(self, memo: dict[int, Any]) -> dict[Any, Any]:
-        return copy.deepcopy(self.copy(), memo)
+        return copy.deepcopy(self._content(), memo)
+
+    def _content(self) -> dict[Any, Any]:
+        with self._consistent():
+            return dict(self._views[2](self))
 
     @classmethod
     def fromkeys(cls, iterable: Iterable[Any], value: Any = None) -> Any:
@@ -264,17 +267,15 @@ class EMDict(_core.DictBase, _container.Container, metaclass=_Opening):
         return self
 
     def __repr__(self) -> str:
-        name = type(self).__name__
         if self.closed:
             return self._closed_repr()
-        short = reprlib.Repr()
         with self._consistent():
-            first, size = list(islice(self.items(), _REPR_ITEMS)), len(self)
-        shown = [f"{short.repr(key)}: {short.repr(value)}" for key, value in first]
-        rest = size - len(shown)
+            keys, values = (_shown.texts(iter(view(self)), _REPR_ITEMS) for view in self._views[:2])
+            shown = [f"{key}: {value}" for key, value in zip(keys, values, strict=False)]
+            rest = len(self) - len(shown)
         if rest > 0:
             shown.append(f"... {rest} more")
-        return f"{name}({{{', '.join(shown)}}}, path={self._open_handle().path!r})"
+        return f"{type(self).__name__}({{{', '.join(shown)}}}, path={self._open_handle().path!r})"
 
     def _option_names(self) -> dict[str, Any]:
         names = ("pickler", "unpickler", "pickle", "key", "writeback", "cache")

@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import copy
 import operator
-import reprlib
 from collections.abc import Callable, MutableSequence
 from types import GenericAlias
 from typing import Any
 
-from . import _container, _core
+from . import _container, _core, _shown
 
 _REPR_ITEMS = 10
 
@@ -104,12 +103,16 @@ class EMList(_core.ListBase, _container.Container):
 
         **Cost**: O(n) time and memory.
         """
-        return self[:]
+        return self._content()
 
     __copy__ = copy
 
     def __deepcopy__(self, memo: dict[int, Any]) -> list[Any]:
-        return copy.deepcopy(self.copy(), memo)
+        return copy.deepcopy(self._content(), memo)
+
+    def _content(self) -> list[Any]:
+        whole: list[Any] = _core.ListBase.__getitem__(self, slice(None))
+        return whole
 
     def __add__(self, other: Any) -> Any:
         if not isinstance(other, (list, EMList)):
@@ -177,17 +180,14 @@ class EMList(_core.ListBase, _container.Container):
         return self._compare(other, operator.ge)
 
     def __repr__(self) -> str:
-        name = type(self).__name__
         if self.closed:
             return self._closed_repr()
-        short = reprlib.Repr()
         with self._consistent():
-            first, size = self[:_REPR_ITEMS], len(self)
-        shown = [short.repr(value) for value in first]
-        rest = size - len(shown)
+            shown = list(_shown.texts(_core.ListBase.__iter__(self), _REPR_ITEMS))
+            rest = len(self) - len(shown)
         if rest > 0:
             shown.append(f"... {rest} more")
-        return f"{name}([{', '.join(shown)}], path={self._open_handle().path!r})"
+        return f"{type(self).__name__}([{', '.join(shown)}], path={self._open_handle().path!r})"
 
     def _option_names(self) -> dict[str, Any]:
         names = ("pickler", "unpickler", "pickle", "key", "writeback", "cache")

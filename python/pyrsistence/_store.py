@@ -85,8 +85,10 @@ class Store(_base.Owner):
     # ---- Members
 
     def _member(self, cls: type[_C], name: str, options: dict[str, Any]) -> _C:
-        if not isinstance(name, str) or not name:
-            raise ValueError(f"a member's name is a text that is not empty, not {name!r}")
+        if not isinstance(name, str) or not name or not _is_unicode(name):
+            raise ValueError(
+                f"a member's name is a text that is not empty and has a UTF-8 form, not {name!r}"
+            )
         with _base.opening():
             known = self._open_handle().container(name)
             if isinstance(known, cls):
@@ -266,7 +268,7 @@ class Store(_base.Owner):
 
     def __repr__(self) -> str:
         if self.closed:
-            return f"<closed Store{f' {self._handle.path!r}' if self._handle else ''}>"
+            return _base.closed_repr(self)
         return f"Store({self._open_handle().path!r}, members={len(self)})"
 
     # ---- Durability
@@ -343,11 +345,21 @@ class Store(_base.Owner):
         return self._open_handle().stats()
 
 
+def _is_unicode(text: str) -> bool:
+    """Whether it has a UTF-8 form: no lone surrogates."""
+    return not any("\ud800" <= c <= "\udfff" for c in text)
+
+
 def _restore(cls: type[Store], path: str) -> Store:
     """Return the Store that was pickled: the one that is open here already, or a reader."""
-    with _base.opening():
-        owner = _base.owner_of(path)
-        return owner if isinstance(owner, cls) else cls(path, mode="r")
+    try:
+        with _base.opening():
+            owner = _base.owner_of(path)
+            return owner if isinstance(owner, cls) else cls(path, mode="r")
+    except Exception as error:
+        store = cls.__new__(cls)
+        store._handle, store._mode, store._temporary = _base.Unopened(path, error), "r", None
+        return store
 
 
 # The builtins, whose names are methods of Store.

@@ -52,6 +52,8 @@ class EMTypedDict(_core.TypedDictBase, _container.Container):
 
     __hash__ = None  # type: ignore[assignment]
 
+    _views: tuple[Any, Any, Any] = (TypedKeys, TypedValues, TypedItems)
+
     def __init__(
         self,
         path: Any = None,
@@ -196,6 +198,7 @@ class EMTypedDict(_core.TypedDictBase, _container.Container):
         return TypedItems(self)
 
     copy = EMDict.copy
+    _content = EMDict._content
     __copy__ = copy
     __deepcopy__ = EMDict.__deepcopy__
     __eq__ = EMDict.__eq__

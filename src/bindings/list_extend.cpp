@@ -4,17 +4,21 @@
 // go one by one: its code may look at the list while it grows. What was added before an exception stays, as for list.
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cmath>
+#include <string>
 
 #include "bindings/batch.h"
 #include "bindings/list_object.h"
 #include "bindings/number_array.h"
 #include "bindings/object_source.h"
+#include "platform/file.h"
 
 namespace pyr {
 namespace {
 
 constexpr std::size_t kChunkWords = std::size_t{1} << 14;
+constexpr u64 kAsksForRoom = u64{1} << 20;  // fewer words are just written
 constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
 
 void append_batch(ListContainer& container, WordBatch& batch) {
@@ -47,10 +51,8 @@ bool extend_in_chunks(ListContainer& container, ObjectSource& source) {
     append_batch(container, batch);
     return true;
   }
-  PyObject *error_type, *error_value, *traceback;
-  PyErr_Fetch(&error_type, &error_value, &traceback);
+  const PendingError error;
   append_batch(container, batch);
-  PyErr_Restore(error_type, error_value, traceback);
   return false;
 }
 
@@ -96,6 +98,27 @@ bool extend_from_self(ListContainer& container, u64 count) {
   return true;
 }
 
+// Whether so many words can be added, as far as it can be told before the first one is written. False with an error set.
+// Errors by exception: SystemError: the disk has less space than they take.
+bool check_room(ListContainer& container, u64 words) {
+  if (words > u64{PY_SSIZE_T_MAX} / sizeof(Word)) {  // as for a list
+    PyErr_NoMemory();
+    return false;
+  }
+  if (words < kAsksForRoom) return true;
+  std::string path;
+  {
+    const Container::Entered entered(container);
+    path = container.handle().path();
+  }
+  const u64 available = emd::platform::available_space(path);
+  if (words * sizeof(Word) <= available) return true;
+  throw emd::SystemError(ENOSPC,
+                         "expected room for " + std::to_string(words * sizeof(Word)) + " bytes more, found " +
+                             std::to_string(available),
+                         path);
+}
+
 // ---- Ranges ------------------------------------------------------------------------------------------
 
 bool range_part(PyObject* range, const char* name, long long& part) {
@@ -136,6 +159,7 @@ bool extend_from_range(ListContainer& container, PyObject* range) {
   if (__builtin_mul_overflow(count - 1, step, &span) || __builtin_add_overflow(start, span, &last))
     return false;
   if (!Word::fits_integer(start) || !Word::fits_integer(last)) return false;
+  if (!check_room(container, static_cast<u64>(count))) return false;
   return extend_by(container, static_cast<u64>(count),
                    [=](u64 i) { return Word::integer(start + static_cast<i64>(i) * step); });
 }
@@ -211,6 +235,25 @@ bool list_extend(PyObject* self, PyObject* iterable) {
   return extend_from_any(container, iterable);
 }
 
+namespace {
+
+bool repeat(ListContainer& container, u64 count, u64 times) {
+  for (u64 i = 1; i < times; ++i) {
+    if (!extend_from_self(container, count) || PyErr_CheckSignals() < 0) return false;
+  }
+  return true;
+}
+
+void cut_back(ListContainer& container, u64 count) {
+  const PendingError held;
+  if (!container.attached()) return;
+  const Container::Entered entered(container);
+  const u64 size = container.list().size();
+  if (size > count) container.change(false, [&] { container.list().splice(count, size, {}); });
+}
+
+}  // namespace
+
 bool list_repeat(PyObject* self, Py_ssize_t times) {
   ListContainer& container = list_container(self);
   if (times <= 0) {
@@ -221,11 +264,18 @@ bool list_repeat(PyObject* self, Py_ssize_t times) {
     return true;
   }
   const u64 count = size_of(container);
-  for (Py_ssize_t i = 1; i < times && count > 0; ++i) {
-    if (!extend_from_self(container, count)) return false;
-    if (PyErr_CheckSignals() < 0) return false;
+  if (count == 0 || times == 1) return true;
+  u64 more = 0;
+  if (__builtin_mul_overflow(count, static_cast<u64>(times - 1), &more)) more = ~u64{0};
+  if (!check_room(container, more)) return false;
+  try {
+    if (repeat(container, count, static_cast<u64>(times))) return true;
+  } catch (...) {
+    cut_back(container, count);
+    throw;
   }
-  return true;
+  cut_back(container, count);
+  return false;
 }
 
 }  // namespace pyr

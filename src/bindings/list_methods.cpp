@@ -102,7 +102,7 @@ PyObject* pop_element(ListContainer& container, Py_ssize_t index) {
 PyObject* method_pop(PyObject* self, PyObject* const* args, Py_ssize_t count) {
   if (!check_count("pop", count, 0, 1)) return nullptr;
   return guarded_object([&]() -> PyObject* {
-    const Py_ssize_t index = count == 0 ? -1 : PyNumber_AsSsize_t(args[0], PyExc_IndexError);
+    const Py_ssize_t index = count == 0 ? -1 : PyNumber_AsSsize_t(args[0], PyExc_OverflowError);
     if (index == -1 && count != 0 && PyErr_Occurred()) return nullptr;
     return pop_element(list_container(self), index);
   });

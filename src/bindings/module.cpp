@@ -177,6 +177,13 @@ void attach_graph(nb::handle object, nb::handle handle, const std::string& name,
 void detach(nb::handle object) { container_at(object).detach(); }
 bool attached(nb::handle object) { return container_at(object).attached(); }
 
+// What differs whenever it has been opened anew. Errors: as Entered.
+emd::u64 opening(nb::handle object) {
+  Container& container = container_at(object);
+  const Container::Entered entered(container);
+  return container.opening();
+}
+
 // Writes back what was changed in objects that were handed out; (key, error) of each that cannot be stored.
 nb::object flush(nb::handle object) {
   if (is_graph_object(object.ptr())) return object.attr("_flush")();
@@ -201,9 +208,10 @@ void update(nb::handle object, nb::handle other) {
   if (!dict_update(dict_container(object.ptr()), other.ptr())) throw PythonError();
 }
 
-void repeat(nb::handle object, Py_ssize_t times) {
+void repeat(nb::handle object, nb::handle times) {
   if (!is_list_object(object.ptr())) throw nb::type_error("not an EMList");
-  if (!list_repeat(object.ptr(), times)) throw PythonError();
+  const Py_ssize_t count = PyNumber_AsSsize_t(times.ptr(), PyExc_OverflowError);
+  if ((count == -1 && PyErr_Occurred()) || !list_repeat(object.ptr(), count)) throw PythonError();
 }
 
 // What the container would store for this value.
@@ -293,13 +301,14 @@ void bind_functions(nb::module_& module) {
              nb::arg("edge_bytes"), nb::arg("edge_type"));
   module.def("detach", &detach, nb::arg("container"));
   module.def("attached", &attached, nb::arg("container"));
+  module.def("opening", &opening, nb::arg("container"));
   module.def("flush", &flush, nb::arg("container"));
   module.def("show_anew", &show_anew_of, nb::arg("container"));
-  module.def("dict_update", &update, nb::arg("container"), nb::arg("other"));
-  module.def("list_repeat", &repeat, nb::arg("container"), nb::arg("times"));
+  module.def("dict_update", &update, nb::arg("container"), nb::arg("other").none());
+  module.def("list_repeat", &repeat, nb::arg("container"), nb::arg("times").none());
   module.def("is_storing", &is_storing);
-  module.def("encoded", &encoded, nb::arg("container"), nb::arg("value"));
-  module.def("decoded_anew", &decoded_anew, nb::arg("container"), nb::arg("key"));
+  module.def("encoded", &encoded, nb::arg("container"), nb::arg("value").none());
+  module.def("decoded_anew", &decoded_anew, nb::arg("container"), nb::arg("key").none());
   module.def("container_stats", &container_stats, nb::arg("container"));
   module.def(
       "interpreter_ends", [] { interpreter_ends = true; },

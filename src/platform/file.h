@@ -132,4 +132,8 @@ std::shared_ptr<FileSystem> real_file_system();
 // The same without a sync of anything: for what is removed when it is closed, and so need not survive the machine.
 std::shared_ptr<FileSystem> temporary_file_system();
 
+// How many bytes may still be written where this directory of the real disk lies; as many as there are numbers if that cannot
+// be told.
+u64 available_space(const std::string& path) noexcept;
+
 }  // namespace emd::platform

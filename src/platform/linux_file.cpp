@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <dirent.h>
@@ -455,6 +456,14 @@ std::shared_ptr<FileSystem> temporary_file_system() {
   static const auto* const instance =
       new std::shared_ptr<FileSystem>(std::make_shared<LinuxFileSystem>(false));
   return *instance;
+}
+
+u64 available_space(const std::string& path) noexcept {
+  struct statvfs found;
+  u64 bytes = 0;
+  const bool told = ::statvfs(path.c_str(), &found) == 0 &&
+                    !__builtin_mul_overflow(u64{found.f_bavail}, u64{found.f_frsize}, &bytes);
+  return told ? bytes : ~u64{0};
 }
 
 }  // namespace emd::platform

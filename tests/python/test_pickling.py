@@ -3,13 +3,15 @@
 An object that is open where the pickle is read comes back as itself; elsewhere a reader is opened.
 """
 
+import concurrent.futures
 import copy
 import multiprocessing
 import pickle
+import shutil
 
 import pytest
 
-from pyrsistence import EMDict, EMList, Store
+from pyrsistence import EMArray, EMDict, EMList, EMShadowMemory, EMTypedDict, Store
 
 METHODS = ("fork", "spawn", "forkserver")
 
@@ -117,14 +119,63 @@ def test_as_part_of_a_value_it_is_copied(path, tmp_path):
         assert d["nested"]["a"][0] == d["nested"]["b"][1] == [1, 2]
 
 
-def test_what_is_not_there_any_more(path):
-    with EMDict(path) as d:
+OF_ALL_KINDS = {
+    "dict": (lambda path: EMDict(path, {1: 2}), len),
+    "subclass": (lambda path: Named("a title", path), len),
+    "typed dict": (lambda path: EMTypedDict(path, {1: 2}, key="u8", value="u8"), lambda d: d[1]),
+    "list": (lambda path: EMList(path, [1]), lambda v: v[0]),
+    "array": (lambda path: EMArray(path, "u8"), list),
+    "shadow memory": (lambda path: EMShadowMemory(path, [(0, 9)]), lambda s: s.backed),
+    "graph": (lambda path: graph(path), list),
+    "store": (Store, lambda s: s.members()),
+    "member": (lambda path: Store(path).dict("names"), lambda d: d.get(1)),
+}
+
+
+def graph(path):
+    pytest.importorskip("networkx")
+    import pyrsistence
+
+    return pyrsistence.EMGraph(path)
+
+
+@pytest.fixture(params=OF_ALL_KINDS)
+def gone(request, path):
+    """A container of each kind, pickled, whose store is not there any more; and a use of it."""
+    make, use = OF_ALL_KINDS[request.param]
+    made = make(path)
+    pickled = pickle.dumps(made)
+    (made._owner if request.param == "member" else made).close()
+    shutil.rmtree(path)
+    return pickled, use
+
+
+def test_what_is_not_there_any_more(gone, path):
+    """It says so when it is used: where a pool unpickles, an exception would be lost with the task."""
+    pickled, use = gone
+    there = pickle.loads(pickled)
+    for _ in range(2):
+        with pytest.raises(FileNotFoundError, match=str(path)):
+            use(there)
+    with pytest.raises(FileNotFoundError, match=str(path)):
+        there.commit()
+    assert there.closed and there.mode == "r"
+    if type(there).__repr__ is not object.__repr__:
+        assert str(path) in repr(there) and "FileNotFoundError" in repr(there)
+    there.close()
+
+
+def test_what_could_not_be_opened_can_be_later(path):
+    with Named("a title", path) as d:
+        d["a"] = 1
         pickled = pickle.dumps(d)
-    for file in sorted(path.iterdir()):
-        file.unlink()
-    path.rmdir()
+    path.rename(path.with_name("elsewhere"))
+    there = pickle.loads(pickled)
     with pytest.raises(FileNotFoundError):
-        pickle.loads(pickled)
+        there["a"]
+    there.open(path.with_name("elsewhere"), mode="r")
+    assert there == {"a": 1} and there.title == "a title"
+    there.close()
 
 
 # ---- In other processes
@@ -148,6 +199,26 @@ def test_pool_map_while_the_parent_goes_on_writing(context, path):
             if n % 50 == 0:
                 d.commit()
         assert [value for value, _, _ in results.get(120)] == [n * n for n in range(200)]
+
+
+class Lazily:
+    """Pickled as what another pickle says: unpickled where a task is read."""
+
+    def __init__(self, pickled):
+        self.pickled = pickled
+
+    def __reduce__(self):
+        return pickle.loads, (self.pickled,)
+
+
+def test_a_pool_goes_on_where_unpickling_fails(context, path):
+    with EMDict(path) as d:
+        pickled = pickle.dumps(d)
+    shutil.rmtree(path)
+    with context.Pool(1) as pool:
+        assert pool.map_async(type, [Lazily(pickled)] * 3).get(60) == [EMDict] * 3
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as executor:
+        assert executor.submit(type, Lazily(pickled)).result(60) is EMDict
 
 
 def test_members_and_temporary_ones(context, path):
