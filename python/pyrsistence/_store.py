@@ -358,7 +358,7 @@ def _restore(cls: type[Store], path: str) -> Store:
             return owner if isinstance(owner, cls) else cls(path, mode="r")
     except Exception as error:
         store = cls.__new__(cls)
-        store._handle, store._mode, store._temporary = _base.Unopened(path, error), "r", None
+        store._handle, store._mode = _base.Unopened(path, error), "r"
         return store
 
 
