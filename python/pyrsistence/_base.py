@@ -56,8 +56,9 @@ def open_handle(
     A temporary one is made in ``path``, and removed when it is closed. It is not synced: nobody will open it
     after a crash of the machine.
     """
-    if not isinstance(mode, str):
-        raise TypeError(f"mode must be 'a', 'r', 'r+' or 'x', not {mode!r}")
+    if mode not in ("a", "r", "r+", "x"):
+        kind_of_error = ValueError if isinstance(mode, str) else TypeError
+        raise kind_of_error(f"mode must be 'a', 'r', 'r+' or 'x', not {mode!r}")
     return _core.StoreHandle(
         os.fsencode(path),
         mode,

@@ -295,7 +295,9 @@ namespace {
 
 // _view(writable): an object with the items as its buffer, as bytes.
 PyObject* method_view(PyObject* self, PyObject* writable) {
-  return guarded_object([&] { return make_array_view(self, PyObject_IsTrue(writable) == 1, "B"); });
+  const int truth = PyObject_IsTrue(writable);
+  if (truth < 0) return nullptr;
+  return guarded_object([&] { return make_array_view(self, truth == 1, "B"); });
 }
 
 template <class Function>

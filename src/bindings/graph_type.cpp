@@ -206,8 +206,8 @@ PyObject* graph_kind(PyObject* self, PyObject*) {
 PyObject* graph_clear(PyObject* self, PyObject* edges_only) {
   return guarded_object([&]() -> PyObject* {
     GraphContainer* const container = usable(self);
-    const int only = PyObject_IsTrue(edges_only);
-    if (!container || only < 0) return nullptr;
+    const int only = container ? PyObject_IsTrue(edges_only) : -1;
+    if (only < 0) return nullptr;
     const Container::Entered entered(*container);
     container->handle().run_long(
         [&] { container->change([&](Graph& graph) { only != 0 ? graph.clear_edges() : graph.clear(); }); });
