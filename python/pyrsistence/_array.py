@@ -131,11 +131,11 @@ class EMArray(_core.ArrayBase, _container.Container):
     def _option_names(self) -> dict[str, Any]:
         return {}
 
-    def _content(self) -> Any:
+    def _as_builtin(self) -> Any:
         return _core.ArrayBase.__getitem__(self, slice(None))
 
     def __reduce__(self) -> Any:
-        return self._content().__reduce__() if _core.is_storing() else super().__reduce__()
+        return self._as_builtin().__reduce__() if _core.is_storing() else super().__reduce__()
 
     # ---- What the items are
 

@@ -249,7 +249,7 @@ class Unopened:
     """
 
     closed = True
-    forked = False
+    lost = False
 
     def __init__(self, path: str, error: Exception) -> None:
         self.path = path

@@ -114,13 +114,13 @@ class Container(_base.Owner):
     def _option_names(self) -> dict[str, Any]:
         raise NotImplementedError
 
-    def _content(self) -> Any:
+    def _as_builtin(self) -> Any:
         """What is in it, as an object of another class, whatever the copy() of a subclass gives."""
         raise NotImplementedError
 
     def __reduce__(self) -> Any:
         if _core.is_storing():  # as part of a value: its items, which the value then owns
-            items = self._content()
+            items = self._as_builtin()
             return type(items), (items,)
         handle = self._open_handle()
         if self.closed and not handle.lost:

@@ -202,14 +202,14 @@ class EMDict(_core.DictBase, _container.Container, metaclass=_Opening):
         Beside a writer in another process it is of one state. **Cost**: O(n) time and memory. Errors: there,
         SnapshotError if it takes longer than the writer's ``snapshot_timeout``.
         """
-        return self._content()
+        return self._as_builtin()
 
     __copy__ = copy
 
     def __deepcopy__(self, memo: dict[int, Any]) -> dict[Any, Any]:
-        return copy.deepcopy(self._content(), memo)
+        return copy.deepcopy(self._as_builtin(), memo)
 
-    def _content(self) -> dict[Any, Any]:
+    def _as_builtin(self) -> dict[Any, Any]:
         with self._consistent():
             return dict(self._views[2](self))
 

@@ -98,7 +98,7 @@ class GraphStorage(_graph_live.LiveAttributes, _container.Container):
                 self._open_alone(*self._late)
                 self._late = None
 
-    def _content(self) -> Any:
+    def _as_builtin(self) -> Any:
         """Not of a storage: its graph has it."""
         raise TypeError("a mapping of a graph cannot be part of a value that is stored: make it a dict")
 

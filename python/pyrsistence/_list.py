@@ -103,14 +103,14 @@ class EMList(_core.ListBase, _container.Container):
 
         **Cost**: O(n) time and memory.
         """
-        return self._content()
+        return self._as_builtin()
 
     __copy__ = copy
 
     def __deepcopy__(self, memo: dict[int, Any]) -> list[Any]:
-        return copy.deepcopy(self._content(), memo)
+        return copy.deepcopy(self._as_builtin(), memo)
 
-    def _content(self) -> list[Any]:
+    def _as_builtin(self) -> list[Any]:
         whole: list[Any] = _core.ListBase.__getitem__(self, slice(None))
         return whole
 

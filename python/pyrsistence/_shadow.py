@@ -128,7 +128,7 @@ class EMShadowMemory(ShadowSets, _core.ShadowBase, _container.Container):
         """Raise TypeError: there is no builtin for it; backup() copies it on disk. **Cost**: none."""
         raise TypeError(f"{type(self).__name__} has no copy in memory: use backup(), or s[begin:end]")
 
-    def _content(self) -> Any:
+    def _as_builtin(self) -> Any:
         return EMShadowMemory.copy(self)  # which says why not
 
     # ---- What is backed

@@ -198,7 +198,7 @@ class EMTypedDict(_core.TypedDictBase, _container.Container):
         return TypedItems(self)
 
     copy = EMDict.copy
-    _content = EMDict._content
+    _as_builtin = EMDict._as_builtin
     __copy__ = copy
     __deepcopy__ = EMDict.__deepcopy__
     __eq__ = EMDict.__eq__

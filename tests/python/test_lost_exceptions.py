@@ -25,9 +25,10 @@ LENIENT = {"repr"}
 
 
 def chain(error):
-    """The exception and what it was raised from."""
+    """The exception, those that it holds, and what it was raised from."""
     while error is not None:
         yield error
+        yield from getattr(error, "exceptions", ())
         error = error.__cause__ or error.__context__
 
 
