@@ -461,9 +461,11 @@ std::shared_ptr<FileSystem> temporary_file_system() {
 u64 available_space(const std::string& path) noexcept {
   struct statvfs found;
   u64 bytes = 0;
-  const bool told = ::statvfs(path.c_str(), &found) == 0 &&
-                    !__builtin_mul_overflow(u64{found.f_bavail}, u64{found.f_frsize}, &bytes);
-  return told ? bytes : ~u64{0};
+  bool told = ::statvfs(path.c_str(), &found) == 0;
+  const std::size_t last = path.find_last_of('/');
+  if (!told && last != std::string::npos)  // one that is not made yet
+    told = ::statvfs(path.substr(0, last + 1).c_str(), &found) == 0;
+  return told && !__builtin_mul_overflow(u64{found.f_bavail}, u64{found.f_frsize}, &bytes) ? bytes : ~u64{0};
 }
 
 }  // namespace emd::platform

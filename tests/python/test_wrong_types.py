@@ -212,8 +212,8 @@ def test_large_numbers_are_refused_as_a_list_does(number):
             assert (name, found, items[:]) == (name, expected, plain)
 
 
-def test_repeating_beyond_the_disk():
-    with EMList(None, [1, 2]) as items:
+def test_repeating_beyond_the_disk(path):
+    with EMList(path, [1, 2]) as items:
         with pytest.raises(OSError, match="room"):
             items *= 2**45
         with pytest.raises(OSError, match="room"):
