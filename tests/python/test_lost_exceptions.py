@@ -1,7 +1,7 @@
 """What the caller's code raises within a call is what the call raises: no exception is lost or replaced.
 
 The list of calls is that of test_callbacks.py. A process keeps what it has looked up once (a module's
-attribute), so each call is also the first one of a process: a child forked from one that has called nothing yet.
+attribute), so each call is also the first one of a process: a child of one that has called nothing yet.
 """
 
 import os
