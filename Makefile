@@ -32,8 +32,10 @@ NETWORKX ?=
 # For `make interrupts`: how many.
 INTERRUPTS ?= 10000
 
-# For `make crash` and `make faults`: how many images, the first seed, how many workloads a structure.
+# For `make crash`, `make faults` and `make mutants`: how many images or mutants, the first seed, how many workloads a
+# structure.
 IMAGES ?= 100000
+MUTANTS ?= 100000
 SEED ?= 1
 WORKLOADS ?= 2
 LONG_BUILD := build/long
@@ -43,7 +45,7 @@ SOURCES := $(shell find src python include cmake CMakeLists.txt pyproject.toml -
 CXX_FILES = $(shell find src include tests/cpp tests/fuzz -name '*.h' -o -name '*.cpp')
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: help build extension demo test test-cpp test-python networkx interrupts tsan planted crash faults long-runs fuzz bench lint lint-fast format clean
+.PHONY: help build extension demo test test-cpp test-python networkx interrupts tsan planted crash faults long-runs fuzz mutants bench lint lint-fast format clean
 .DEFAULT_GOAL := help
 
 help:
@@ -58,6 +60,7 @@ help:
 	@echo 'make crash   power cuts and kills on a simulated disk (IMAGES=100000 SEED=1)'
 	@echo 'make faults  each call on the disk fails in turn; a table of outcomes (SEED=1 WORKLOADS=2)'
 	@echo 'make fuzz    libFuzzer on every parser of the files (TIME=60 seconds each, TARGET=journal)'
+	@echo 'make mutants stores of hostile structure, used by all calls (MUTANTS=100000 SEED=1)'
 	@echo 'make bench   pyrsistence beside its peers: hours; BENCH=--quick: two minutes'
 	@echo 'make lint    ruff, clang-format, mypy'
 	@echo 'make format  let ruff and clang-format rewrite the sources'
@@ -149,6 +152,9 @@ planted: $(VENV)/.test-packages
 fuzz: $(VENV)/.tools $(VENV)/.extra-test
 	sh tools/prerequisites.sh fuzz "$(CURDIR)/$(BIN)/python"
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tests/fuzz/run.py --seconds $(TIME) $(TARGET)
+
+mutants: $(VENV)/.built $(VENV)/.extra-test
+	$(BIN)/python tests/python/structural_mutator.py --mutants $(MUTANTS) --seed $(SEED)
 
 # One process a processor, each with its share of the work; their tables are added up.
 crash: long-runs

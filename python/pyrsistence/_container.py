@@ -289,7 +289,7 @@ class Container(_base.Owner):
     def verify(self) -> list[str]:
         """Return what is wrong with the store; an empty list for a sound one.
 
-        **Cost**: reads all of it.
+        Ctrl-C ends it. **Cost**: reads all of it, but for holes.
         """
         return self._open_handle().verify()
 

@@ -8,6 +8,7 @@ nothing depends on being told of a rollback, a compaction, or a writer's commit.
 from __future__ import annotations
 
 import contextlib
+import reprlib
 import threading
 import weakref
 from collections.abc import Callable
@@ -60,7 +61,7 @@ class LiveAttributes(_core.GraphBase):
                 if self._own is None:
                     live = Attributes(self)
                     if self._late is None:  # else there are none yet
-                        live._load(self._value() or {})
+                        live._load(self._stored(()))
                     self._own = live
         else:
             self._current()
@@ -137,14 +138,23 @@ class LiveAttributes(_core.GraphBase):
             typed = self._edge_type is not None
             return self._content(place, self._edge_record(*place) if typed else self._edge_value(*place))
         value: Any = self._vertex_value(*place) if place else self._value()
-        return value or {}
+        return self._attributes_in(place, {} if value is None else value, False)
 
     def _content(self, place: Place, stored: Any) -> dict[Any, Any]:
         """The attributes of an edge of what is stored of it."""
         if self._edge_type is not None:
             return self._edge_type.unpack(stored)
-        content: dict[Any, Any] = ({0: {}} if self._multi else {}) if stored is None else stored
-        return content
+        nothing: dict[Any, Any] = {0: {}} if self._multi else {}
+        return self._attributes_in(place, nothing if stored is None else stored, self._multi)
+
+    def _attributes_in(self, place: Place, stored: Any, parallel: bool) -> dict[Any, Any]:
+        """What is stored, if it is a dict; of parallel edges, of dicts. Errors: DamagedError."""
+        inner = stored.values() if parallel and isinstance(stored, dict) else ()
+        if all(isinstance(part, dict) for part in (stored, *inner)):
+            attributes: dict[Any, Any] = stored
+            return attributes
+        found = reprlib.repr(stored)
+        raise _core.DamagedError(5, f"expected the attributes of {place!r}, found {found}")
 
     def _show_anew(self) -> None:
         """Place the live dicts anew: vertices may have other numbers, or what is stored is another.

@@ -326,7 +326,7 @@ class Store(_base.Owner):
     def verify(self) -> list_of[str]:
         """Return what is wrong with the store and its members; an empty list for a sound store.
 
-        **Cost**: reads all of it.
+        Ctrl-C ends it. **Cost**: reads all of it, but for holes.
         """
         return self._open_handle().verify()
 

@@ -72,7 +72,14 @@ std::vector<VertexId> copy_vertices(Store& from_store, Member& from, const Graph
     for (std::size_t i = 0; i < batch.ids.size(); ++i) {
       next = static_cast<u64>(batch.ids[i]) + 1;
       now.resize(next, kNoVertex);
-      now.back() = copy.add_vertex(batch.keys[i], batch.annexes[i]).first;
+      const auto [id, is_new] = copy.add_vertex(batch.keys[i], batch.annexes[i]);
+      if (!is_new) {
+        throw DamagedError(
+            from_store.path() + ": row " + std::to_string(next - 1) +
+                " is a second vertex of one key; run verify(), and restore the store from a backup",
+            from_store.path());
+      }
+      now.back() = id;
       if (!batch.attributes[i].empty()) copy.set_vertex_attributes(now.back(), batch.attributes[i]);
     }
   }

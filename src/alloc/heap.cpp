@@ -200,6 +200,7 @@ void Heap::check(Findings& findings, std::vector<HeapRef>* live) const {
     header();
     // Blocks tile the region from the header page to its end.
     for (u64 offset = kPageSize; offset < region_.size();) {
+      findings.step();
       const Block block = block_at(offset);
       (block.live ? live_sum : free_sum) += block.size;
       free_blocks += !block.live;
@@ -224,6 +225,7 @@ void Heap::check_free_lists(u64 free_blocks, Findings& findings) const {
   u64 seen = 0;
   for (unsigned size_class = 0; size_class < kClasses; ++size_class) {
     for (u64 offset = header().free_heads[size_class]; offset != 0 && seen <= free_blocks; ++seen) {
+      findings.step();
       const Block block = block_at(offset);
       if (block.live || block.size_class != size_class)
         damaged(offset, "a free block of its list's class", block.size);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "store/findings.h"
+
 namespace emd {
 
 namespace {
@@ -131,6 +133,8 @@ void PageMap::free(u64 page, u64 count) {
 void PageMap::check(Findings& findings) const {
   u64 free = 0;
   for (u64 page = 0; page < page_count(); ++page) {
+    if (is_full(findings)) return findings.push_back(list_ends("page map"));
+    findings.step();
     free += !used(page);
     if (page % kGroupPages == 0 && !used(page)) {
       findings.push_back(

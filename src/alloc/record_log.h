@@ -194,6 +194,7 @@ void RecordLog::check(Findings& findings, Visit&& visit) const {
   bool after_dead = false;
   for (u64 offset = 0; offset < end();) {
     scan.reached(log_, offset);
+    findings.step();
     bool dead = false;
     const u64 bytes = check_boundary(offset, after_dead, dead, findings);
     if (bytes == 0) return;

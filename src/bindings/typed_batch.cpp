@@ -329,11 +329,11 @@ PyObject* typed_column_bytes(TypedContainer& container, TypedPart part) {
           u64 left = size / each;
           if (dict.size() != left) return false;
           u8* to = bytes_of(bytes);
-          for (u64 row = dict.first_live(); row != emd::TypedDict::kNone && left != 0;
-               row = dict.next_live(row + 1), to += each, --left) {
+          u64 row = dict.first_live();
+          for (; row != emd::TypedDict::kNone && left != 0; row = dict.next_live(row + 1), to += each, --left)
             std::memcpy(to, part == TypedPart::value ? dict.value_at(row) : dict.key_at(row), each);
-          }
-          return left == 0;
+          if (left != 0 || row != emd::TypedDict::kNone) dict.damaged_counts();
+          return true;
         });
       };
       container.handle().run_long(copy);

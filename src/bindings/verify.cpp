@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "bindings/gil.h"
 #include "structures/array.h"
 #include "structures/dict.h"
 #include "structures/graph.h"
@@ -27,8 +28,9 @@ bool has_bytes(const emd::Member& member) {
   return member.region_count > 0 && member.regions[0] && member.regions[0]->size() > 0;
 }
 
-emd::Findings check_member(emd::Store& store, emd::Member& member) {
+emd::Findings check_member(emd::Store& store, emd::Member& member, const emd::Findings& so_far) {
   emd::Findings findings;
+  findings.on_step = so_far.on_step;
   if (!has_bytes(member)) return findings;
   switch (member.kind) {
     case emd::Kind::dict:
@@ -57,7 +59,7 @@ void verify_member(emd::Store& store, emd::Member& member, emd::Findings& findin
   emd::Findings own;
   store.acquire(member);
   try {
-    own = store.look(member, [&] { return check_member(store, member); });
+    own = store.look(member, [&] { return check_member(store, member, findings); });
   } catch (const emd::DamagedError& error) {
     own.push_back({error.path(), error.what()});
   } catch (...) {
@@ -90,7 +92,11 @@ class HeldState {
 
 std::vector<std::string> verify(StoreHandle& handle) {
   const HeldState held(handle);
+  SignalWatch signals;
   emd::Findings findings;
+  findings.on_step = [&] {
+    if (signals.due()) signals.look();
+  };
   {
     const StoreHandle::Entered entered(handle);
     emd::Store& store = handle.use();

@@ -47,6 +47,13 @@ class File {
   virtual void let_go(u64, u64) {}
   // Blocks on disk, in bytes.
   virtual u64 allocated() = 0;
+  // Bytes that are no hole.
+  struct Extent {
+    u64 begin, end;
+  };
+  // The first of them in [offset, end); both `end`: there are none. Where a filesystem does not tell, all are. So what
+  // reads a file whole takes as long as what is in it, whatever it says of its size.
+  virtual Extent data_in(u64 offset, u64 end) { return {offset, end}; }
 
   // Maps [offset, offset + length) at `address`, within a reservation (platform/mapping.h).
   enum class Share { private_copy, shared, shared_read_only };
@@ -100,6 +107,10 @@ class Directory {
   enum class Open { read_only, read_write, create };
   virtual std::unique_ptr<File> open(const std::string& name, Open how) = 0;
   virtual bool exists(const std::string& name) = 0;
+  // Blocks on disk of whatever has this name, in bytes; 0 if nothing has.
+  virtual u64 allocated(const std::string& name) {
+    return exists(name) ? open(name, Open::read_only)->allocated() : 0;
+  }
   virtual void remove(const std::string& name) = 0;
   virtual void rename(const std::string& from, const std::string& to) = 0;
   virtual std::vector<std::string> list() = 0;

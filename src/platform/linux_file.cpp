@@ -24,6 +24,7 @@
 #include "platform/file.h"
 #include "platform/fork_guard.h"
 #include "platform/linux_lock.h"
+#include "platform/linux_open.h"
 #include "platform/system_error.h"
 
 namespace emd::platform {
@@ -89,12 +90,13 @@ class LinuxFile : public File {
   void will_need(u64 offset, u64 length) override;
   void let_go(u64 offset, u64 length) override;
   u64 allocated() override;
+  Extent data_in(u64 offset, u64 end) override;
   void map(void* address, u64 offset, u64 length, Share share) override;
 
   // Opens the descriptor; -1 with errno set if that fails.
   int open_now(int extra_flags) {
-    return ::openat(directory_->descriptor, name_.c_str(),
-                    (writable_ ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | extra_flags, 0666);
+    return open_regular(directory_->descriptor, name_.c_str(), (writable_ ? O_RDWR : O_RDONLY) | extra_flags,
+                        path_);
   }
 
  private:
@@ -293,27 +295,23 @@ void LinuxFile::write_zeros(u64 offset, u64 length) {
   }
 }
 
-// Segment by segment of data; the file gets its length nevertheless.
+File::Extent LinuxFile::data_in(u64 offset, u64 end) {
+  const Borrowed fd(*this);
+  const off_t first = ::lseek(fd.get(), static_cast<off_t>(offset), SEEK_DATA);
+  if (first < 0) return errno == ENXIO ? Extent{end, end} : Extent{offset, end};
+  const u64 begin = std::max(offset, static_cast<u64>(first));
+  if (begin >= end) return {end, end};
+  const off_t last = ::lseek(fd.get(), first, SEEK_HOLE);
+  return {begin, last > first ? std::min(end, static_cast<u64>(last)) : end};
+}
+
+// The file gets its length nevertheless.
 void LinuxFile::copy_from(File& source, u64 offset, u64 length) {
-  auto* const from = dynamic_cast<LinuxFile*>(&source);
   const u64 end = offset + length;
   if (size() < end) truncate(end);
-  if (from == nullptr) return File::copy_from(source, offset, length);
-  while (offset < end) {
-    u64 data = offset, hole = end;
-    {
-      const Borrowed fd(*from);
-      const off_t first = ::lseek(fd.get(), static_cast<off_t>(offset), SEEK_DATA);
-      if (first < 0 && errno == ENXIO) return;  // a hole up to the end
-      if (first >= 0) {
-        data = std::max(offset, static_cast<u64>(first));
-        const off_t last = ::lseek(fd.get(), first, SEEK_HOLE);
-        if (last > first) hole = std::min(end, static_cast<u64>(last));
-      }
-    }
-    if (data >= end) return;
-    File::copy_from(source, data, hole - data);
-    offset = hole;
+  for (Extent data{offset, offset}; data.end < end;) {
+    data = source.data_in(data.end, end);
+    if (data.begin < data.end) File::copy_from(source, data.begin, data.end - data.begin);
   }
 }
 
@@ -352,6 +350,14 @@ class LinuxDirectory : public Directory {
     if (::fstatat(handle_->descriptor, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) return true;
     if (errno != ENOENT) throw_errno("stat", path() + "/" + name);
     return false;
+  }
+
+  u64 allocated(const std::string& name) override {
+    struct stat status;
+    if (::fstatat(handle_->descriptor, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0)
+      return static_cast<u64>(status.st_blocks) * 512;
+    if (errno != ENOENT) throw_errno("stat", path() + "/" + name);
+    return 0;
   }
 
   void remove(const std::string& name) override {

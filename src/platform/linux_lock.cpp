@@ -17,6 +17,7 @@
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "platform/fork_guard.h"
+#include "platform/linux_open.h"
 #include "platform/mapping.h"
 #include "platform/system_error.h"
 
@@ -173,8 +174,7 @@ void wait_for_lock(int fd, const std::string& path, LockKind kind, const Patienc
 std::unique_ptr<Lock> take_lock(int directory, const std::string& path, const std::string& name,
                                 LockKind kind, const Patience& patience) {
   const bool writer = kind == LockKind::writer;
-  Descriptor file{::openat(directory, name.c_str(),
-                           (writer ? O_RDWR | O_CREAT : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW, 0666)};
+  Descriptor file{open_regular(directory, name.c_str(), writer ? O_RDWR | O_CREAT : O_RDONLY, path)};
   if (file.fd < 0 && errno == ENOENT && !writer) return nullptr;
   if (file.fd < 0) throw_errno("open", path);
   const OpenStores::Identity identity = OpenStores::identify(file.fd, path);
@@ -199,7 +199,7 @@ std::unique_ptr<Lock> take_lock(int directory, const std::string& path, const st
 }
 
 bool is_writer_present(int directory, const std::string& path, const std::string& name) {
-  const Descriptor file{::openat(directory, name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
+  const Descriptor file{open_regular(directory, name.c_str(), O_RDONLY, path)};
   if (file.fd < 0 && errno == ENOENT) return false;
   if (file.fd < 0) throw_errno("open", path);
   struct flock request = {};
@@ -281,12 +281,11 @@ u64 identity_of(const struct stat& status) {
 
 std::unique_ptr<SharedPage> map_shared_page(int directory, const std::string& path, const std::string& name,
                                             bool create) {
-  constexpr int kFlags = O_CLOEXEC | O_NOFOLLOW;
   bool writable = true;
-  Descriptor file{::openat(directory, name.c_str(), O_RDWR | kFlags | (create ? O_CREAT : 0), 0666)};
+  Descriptor file{open_regular(directory, name.c_str(), O_RDWR | (create ? O_CREAT : 0), path)};
   if (file.fd < 0 && !create && (errno == EACCES || errno == EROFS || errno == EPERM)) {
     writable = false;
-    file.fd = ::openat(directory, name.c_str(), O_RDONLY | kFlags);
+    file.fd = open_regular(directory, name.c_str(), O_RDONLY, path);
   }
   if (file.fd < 0 && errno == ENOENT && !create) return nullptr;
   if (file.fd < 0) throw_errno("open", path);

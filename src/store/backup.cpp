@@ -214,15 +214,18 @@ class Backup {
   // Where recovery is due, the journal's ranges of the table count as well.
   std::vector<RegionEntry> read_region_table(bool recovery_due) {
     const auto file = source_.open(region_file_name(kRegionTableFile), Open::read_only);
-    std::vector<u8> bytes(file->size());
-    bytes.resize(file->read(0, bytes.data(), bytes.size()));
-    if (recovery_due) lay_journal_over(bytes);
-    constexpr u64 kHead = sizeof(RegionTableHeader) + 2 * sizeof(RegionEntry);
-    if (bytes.size() < kHead)
-      throw DamagedError(file->path() + ": the region table is truncated", file->path());
-    const u64 size = load<RegionEntry>(bytes.data() + region_entry_offset(kRegionTable)).size;
+    const auto read = [&](u64 size) {
+      require_table_backed(*file, size);
+      std::vector<u8> bytes(size);
+      file->read(0, bytes.data(), size);
+      if (recovery_due) lay_journal_over(bytes);
+      return bytes;
+    };
+    const std::vector<u8> head = read(sizeof(RegionTableHeader) + sizeof(RegionEntry));
+    const std::vector<u8> bytes = read(
+        std::max<u64>(head.size(), load<RegionEntry>(head.data() + region_entry_offset(kRegionTable)).size));
     std::vector<RegionEntry> entries;
-    for (u64 at = sizeof(RegionTableHeader); at + sizeof(RegionEntry) <= std::min<u64>(size, bytes.size());
+    for (u64 at = sizeof(RegionTableHeader); at + sizeof(RegionEntry) <= bytes.size();
          at += sizeof(RegionEntry)) {
       const auto entry = load<RegionEntry>(bytes.data() + at);
       if (entry.state == 1) entries.push_back(entry);
@@ -237,10 +240,8 @@ class Backup {
     const Journal::Found found =
         journal.scan(superblock.generation(), superblock.salt(), superblock.sequence());
     journal.replay(found, [&](LogFile file, u64 offset, Bytes bytes) {
-      // Its blocks were there before any frame named them.
-      const bool fits = offset <= table.size() && bytes.size() <= table.size() - offset;
-      if (file != log_file(kRegionTableFile) || !fits) return;
-      std::copy(bytes.begin(), bytes.end(), table.begin() + static_cast<std::ptrdiff_t>(offset));
+      if (file != log_file(kRegionTableFile) || offset >= table.size()) return;
+      std::memcpy(table.data() + offset, bytes.data(), std::min<u64>(bytes.size(), table.size() - offset));
     });
   }
 
@@ -300,6 +301,13 @@ class Backup {
     end = std::min(end, present);
     const bool large = end > 2 * memory_budget();
     while (copy.bytes < end) {
+      // What is a hole, however large, is one in the copy.
+      if (const u64 hole = from->data_in(copy.bytes, end).begin - copy.bytes; hole > kPiece) {
+        if (copy.file->size() < copy.bytes + hole) copy.file->truncate(copy.bytes + hole);
+        copy.bytes += hole;
+        done_ += hole;
+        continue;
+      }
       const u64 length = std::min(kPiece, end - copy.bytes);
       from->will_need(copy.bytes + length, std::min(kPiece, end - copy.bytes - length));
       copy.file->copy_from(*from, copy.bytes, length);

@@ -5,14 +5,15 @@
 #include <cstring>
 #include <unordered_set>
 
+#include "base/utf8.h"
+#include "store/findings.h"
 #include "store/follower.h"
 
 namespace emd {
 namespace {
 
-bool known_kind(u32 kind) {
-  return kind >= static_cast<u32>(Kind::dict) && kind <= static_cast<u32>(Kind::shadow);
-}
+// No writer gives out a number up to here: page checksums and the journal need some of its bits.
+constexpr u64 kMostFiles = u64{1} << 40;
 
 // The number in "region-<number>" or "sums-<number>", or nothing.
 std::optional<u64> file_number(const std::string& name) {
@@ -23,23 +24,6 @@ std::optional<u64> file_number(const std::string& name) {
   const auto [at, error] = std::from_chars(name.data() + prefix, end, number);
   if (error != std::errc{} || at != end) return std::nullopt;
   return number;
-}
-
-// Whether the text is UTF-8 as everybody reads it: no form longer than it must be, no half characters.
-bool is_utf8(std::string_view text) {
-  const auto byte_at = [&](std::size_t i) { return i < text.size() ? static_cast<u8>(text[i]) : u8{0}; };
-  for (std::size_t i = 0; i < text.size();) {
-    const u8 first = byte_at(i), second = byte_at(i + 1);
-    const unsigned length = first < 0x80 ? 1 : first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
-    if (length == 0 || first > 0xF4) return false;
-    for (unsigned k = 1; k < length; ++k)
-      if ((byte_at(i + k) & 0xC0) != 0x80) return false;
-    const bool overlong = (first == 0xE0 && second < 0xA0) || (first == 0xF0 && second < 0x90);
-    const bool outside = (first == 0xED && second >= 0xA0) || (first == 0xF4 && second >= 0x90);
-    if (overlong || outside) return false;
-    i += length;
-  }
-  return true;
 }
 
 }  // namespace
@@ -90,6 +74,11 @@ MemberEntry Catalogue::member_entry(u32 slot) const {
 
 // ---- Opening
 
+void Catalogue::require_backed(FileId id, u64 size) const {
+  const auto file = state_.directory->open(region_file_name(id), platform::Directory::Open::read_only);
+  require_table_backed(*file, size);
+}
+
 std::vector<u8> Catalogue::read_whole(FileId id, u64 size) const {
   const auto file = state_.directory->open(region_file_name(id), platform::Directory::Open::read_only);
   if (file->size() < size) damaged("the file " + region_file_name(id) + " is truncated");
@@ -115,6 +104,8 @@ Catalogue::Sizes Catalogue::read_sizes() const {
       members.size % sizeof(MemberEntry) != 0) {
     damaged("the region table does not describe itself");
   }
+  require_backed(kRegionTableFile, table.size);
+  require_backed(kMemberTableFile, members.size);
   return {table.size, members.size};
 }
 
@@ -214,8 +205,57 @@ void Catalogue::load_free_entries() {
   }
 }
 
+// All that the tables say of each other: each member has the regions that its kind has, each region is one member's, and
+// each has a file of its own. Two structures on one region, or two windows on one file, would free and cut under each other.
+void Catalogue::require_sound_tables() const {
+  const u64 next_file = load<RegionTableHeader>(regions_at(0, sizeof(RegionTableHeader))).next_file;
+  if (next_file > kMostFiles) damaged("the next file would be number " + std::to_string(next_file));
+  const u64 count = region_count();
+  std::vector<u64> files;
+  for (u64 id = 0; id < count; ++id) {
+    const RegionEntry entry = region_entry(static_cast<u32>(id));
+    if (entry.state == 0) continue;
+    const bool table = entry.file == id + 1;  // entries 0 and 1 describe the files 1 and 2
+    if (entry.state != 1 || entry.file == 0 || entry.file >= next_file || (id < 2 && !table) ||
+        entry.size > kMostRegionBytes)
+      damaged("entry " + std::to_string(id) + " of the region table is not valid");
+    files.push_back(entry.file);
+  }
+  std::sort(files.begin(), files.end());
+  const auto twice = std::adjacent_find(files.begin(), files.end());
+  if (twice != files.end()) damaged("two regions claim the file " + region_file_name(FileId{*twice}));
+  std::vector<bool> owned(count);
+  owned[0] = owned[1] = true;
+  for (u64 slot = 0; slot < members_size() / sizeof(MemberEntry); ++slot) {
+    const MemberEntry entry = member_entry(static_cast<u32>(slot));
+    if (entry.state == 0) continue;
+    const std::string which = "member entry " + std::to_string(slot);
+    if (entry.state != 1 || entry.name_bytes > kMaxMemberName) damaged(which + " is not valid");
+    const std::string name(entry.name, entry.name_bytes);
+    if (!is_utf8(as_bytes(name))) damaged(which + " has a name that is not UTF-8");
+    const unsigned regions = region_count_of(static_cast<Kind>(entry.kind));
+    if (regions == 0) {
+      throw FormatError(state_.path + ": member '" + name + "' is of a kind (" + std::to_string(entry.kind) +
+                        ") that this version does not know; install a newer pyrsistence");
+    }
+    if (entry.region_count != regions) {
+      damaged("member '" + name + "': expected " + std::to_string(regions) + " regions, found " +
+              std::to_string(entry.region_count));
+    }
+    for (unsigned i = 0; i < regions; ++i) {
+      const u32 id = entry.regions[i];
+      if (id >= count || region_entry(id).state != 1)
+        damaged("member '" + name + "' names a region that does not exist");
+      if (owned[id])
+        damaged("member '" + name + "' names region " + std::to_string(id) + ", which is another's");
+      owned[id] = true;
+    }
+  }
+}
+
 // Members that are known already keep their object; those that are gone (rolled back) are dead.
 void Catalogue::load_members() {
+  require_sound_tables();
   std::map<std::string, std::shared_ptr<Member>, std::less<>> members;
   for (u64 slot = members_size() / sizeof(MemberEntry); slot-- > 0;) {
     const MemberEntry entry = member_entry(static_cast<u32>(slot));
@@ -251,48 +291,29 @@ bool Catalogue::is_same(const Member& known, u32 slot, const MemberEntry& entry)
   return true;
 }
 
-std::shared_ptr<Member> Catalogue::read_member(u32 slot, const MemberEntry& entry) {
-  if (entry.state != 1 || entry.name_bytes > kMaxMemberName || entry.region_count > kMaxRegionsPerMember) {
-    damaged("member entry " + std::to_string(slot) + " is not valid");
-  }
+// Precondition: the entry is sound.
+std::shared_ptr<Member> Catalogue::read_member(u32 slot, const MemberEntry& entry) const {
   auto member = std::make_shared<Member>();
   member->name.assign(entry.name, entry.name_bytes);
-  if (!is_utf8(member->name)) damaged("the name in member entry " + std::to_string(slot) + " is not UTF-8");
-  if (!known_kind(entry.kind)) {
-    throw FormatError(state_.path + ": member '" + member->name + "' is of a kind (" +
-                      std::to_string(entry.kind) +
-                      ") that this version does not know; install a newer pyrsistence");
-  }
   member->kind = static_cast<Kind>(entry.kind);
   member->slot = slot;
   member->region_count = entry.region_count;
-  for (unsigned i = 0; i < entry.region_count; ++i) {
-    if (entry.regions[i] < 2 || entry.regions[i] >= region_count() ||
-        region_entry(entry.regions[i]).state != 1) {
-      damaged("member '" + member->name + "' names a region that does not exist");
-    }
-  }
   return member;
 }
 
-// The files that the tables refer to; nothing if the tables do not fit together: each region in use belongs to one
-// member and has a file of its own, which is there.
+// The files that the tables refer to; nothing if they are not all that they should be: each region in use belongs to a
+// member, and its file is there.
 std::optional<std::unordered_set<u64>> Catalogue::files_in_use() const {
-  std::unordered_set<u32> owned = {static_cast<u32>(kRegionTable), static_cast<u32>(kMemberTable)};
-  for (const auto& [name, member] : state_.members) {
-    const MemberEntry entry = member_entry(member->slot);
-    for (unsigned i = 0; i < entry.region_count; ++i) {
-      if (!owned.insert(entry.regions[i]).second) return std::nullopt;
-    }
-  }
+  u64 owned = 2;
+  for (const auto& [name, member] : state_.members) owned += member->region_count;
   std::unordered_set<u64> files;
   for (u64 id = 0; id < region_count(); ++id) {
     const RegionEntry entry = region_entry(static_cast<u32>(id));
     if (entry.state == 0) continue;
-    const bool sound = owned.erase(static_cast<u32>(id)) == 1 && files.insert(entry.file).second &&
-                       state_.directory->exists(region_file_name(FileId{entry.file}));
-    if (!sound) return std::nullopt;
+    files.insert(entry.file);
+    if (!state_.directory->exists(region_file_name(FileId{entry.file}))) return std::nullopt;
   }
+  if (files.size() != owned) return std::nullopt;
   return files;
 }
 
@@ -310,14 +331,6 @@ Region& Catalogue::map_region(u32 id) {
   const auto present = state_.regions.find(id);
   if (present != state_.regions.end()) return *present->second;
   const RegionEntry entry = region_entry(id);
-  if (entry.file == static_cast<u64>(kRegionTableFile) || entry.file == static_cast<u64>(kMemberTableFile)) {
-    damaged("region " + std::to_string(id) + " claims the file of a table");
-  }
-  // One of them would cut or grow the file under the other's window.
-  for (const auto& [other, region] : state_.regions) {
-    if (region->state_->content->id == FileId{entry.file})
-      damaged("regions " + std::to_string(other) + " and " + std::to_string(id) + " claim one file");
-  }
   map_table(RegionId{id}, FileId{entry.file}, entry.size);
   return *state_.regions.at(id);
 }
@@ -344,8 +357,8 @@ std::vector<std::unique_ptr<Content>> Catalogue::create_contents(unsigned count)
 }
 
 std::shared_ptr<Member> Catalogue::create(std::string_view name, Kind kind, unsigned count) {
-  if (!is_utf8(name)) throw FormatError(state_.path + ": a member's name is a text in UTF-8");
-  EMD_CHECK(count <= kMaxRegionsPerMember);
+  if (!is_utf8(as_bytes(name))) throw FormatError(state_.path + ": a member's name is a text in UTF-8");
+  EMD_CHECK(count == region_count_of(kind));
   if (name.size() > kMaxMemberName) {
     throw FormatError(state_.path + ": a member's name may have " + std::to_string(kMaxMemberName) +
                       " bytes of UTF-8, this one has " + std::to_string(name.size()));
@@ -425,9 +438,18 @@ void Catalogue::replace(Member& target, Member& source) {
 }
 
 void Catalogue::verify(Findings& findings) const {
-  for (u64 id = 0; id < region_count(); ++id) {
+  std::unordered_set<u32> owned = {static_cast<u32>(kRegionTable), static_cast<u32>(kMemberTable)};
+  for (const auto& [name, member] : state_.members) {
+    const MemberEntry entry = member_entry(member->slot);
+    owned.insert(entry.regions, entry.regions + entry.region_count);
+  }
+  for (u64 id = 0; id < region_count() && !is_full(findings); ++id) {
+    findings.step();
     const RegionEntry entry = region_entry(static_cast<u32>(id));
     if (entry.state != 1) continue;
+    if (!owned.contains(static_cast<u32>(id)))
+      findings.push_back(
+          {"region table, entry " + std::to_string(id), "expected a member that it belongs to"});
     // A new content that is not committed: the table will say so at the commit.
     const auto mapped = state_.regions.find(static_cast<u32>(id));
     if (mapped != state_.regions.end() && mapped->second->state_->content->id != FileId{entry.file}) continue;

@@ -15,7 +15,8 @@ class Catalogue {
  public:
   explicit Catalogue(Store& store) : store_(store), state_(*store.state_) {}
 
-  // Maps the tables and reads them. Errors: DamagedError.
+  // Maps the tables, reads them, and checks them as a whole: nothing that they say is used before. Errors: DamagedError,
+  // FormatError.
   void open_tables();
   // Reads the member table again, after a rollback.
   void reload();
@@ -45,6 +46,7 @@ class Catalogue {
   };
   Sizes read_sizes() const;
   std::vector<u8> read_whole(FileId file, u64 size) const;
+  void require_backed(FileId file, u64 size) const;
   // The tables' bytes: of the windows, or of a live reader's copies.
   u64 regions_size() const;
   u64 members_size() const;
@@ -57,7 +59,8 @@ class Catalogue {
   std::optional<std::unordered_set<u64>> files_in_use() const;
   void map_table(RegionId id, FileId file, u64 size);
   void load_members();
-  std::shared_ptr<Member> read_member(u32 slot, const MemberEntry& entry);
+  void require_sound_tables() const;
+  std::shared_ptr<Member> read_member(u32 slot, const MemberEntry& entry) const;
   u32 take_region_id();
   std::vector<std::unique_ptr<Content>> create_contents(unsigned count);
   [[noreturn]] void damaged(const std::string& what) const;

@@ -15,7 +15,7 @@ namespace {
 // Reservations by size class: small enough that thousands of regions share 128 TiB, large enough that
 // a region moves three times in its life.
 constexpr std::array<u64, 5> kReservations = {u64{64} << 20, u64{4} << 30, u64{256} << 30, u64{16} << 40,
-                                              u64{64} << 40};
+                                              kMostRegionBytes};
 
 u64 reservation_for(u64 bytes) {
   const auto fit =
@@ -258,11 +258,14 @@ u64 Content::resident(u64 offset, u64 length, u8* pages) const {
 
 u64 Content::resident_bytes() const {
   if (in_memory()) return 0;
-  constexpr u64 kChunk = u64{16384} << kPageShift;
+  constexpr u64 kChunk = u64{1024} << kPageShift;
   std::vector<u8> pages(std::min(allocated, kChunk) >> kPageShift);
   u64 count = 0;
-  for (u64 offset = 0; offset < allocated; offset += kChunk) {
-    const u64 found = resident(offset, kChunk, pages.data());
+  for (u64 offset = 0, end = 0; offset < allocated; offset = end) {
+    // Of a large hole nothing is in memory that counts.
+    offset = page_down(file->data_in(offset, allocated).begin);
+    end = std::min(allocated, offset + kChunk);
+    const u64 found = resident(offset, end - offset, pages.data());
     for (u64 i = 0; i < found; ++i) {
       count += (pages[i] & 1) != 0 &&
                (overlaid || copied.count() == 0 || !copied.contains((offset >> kPageShift) + i));

@@ -64,7 +64,7 @@ struct Content {
   // Whether pages of [offset, offset + length) are in memory, a byte each; returns how many bytes it has set.
   u64 resident(u64 offset, u64 length, u8* pages) const;
   // Bytes of the file that are in the page cache, as far as the window shows them: where it has a private copy, that is
-  // not one. Cost: a system call for each 64 MiB, and a byte for each page.
+  // not one. Cost: two system calls for each 4 MiB that is not a hole, and a byte for each page.
   u64 resident_bytes() const;
   // Takes pages of the file, not private copies, out of the page tables and of the page cache; fresh and changed ones are
   // written first, by and by. Nothing under a view to store through. Does not fail.

@@ -27,6 +27,13 @@ u64 frame_bytes(const FrameHeader& header) {
   return round_up(sizeof(FrameHeader) + header.payload_bytes, kSectorSize);
 }
 
+// No writer makes others.
+bool possible_range(LogFile file, u64 offset, u64 length) {
+  const u64 most = is_sums(file) ? kMostRegionBytes / kPageSize * sizeof(u32) : kMostRegionBytes;
+  return static_cast<u64>(file) >= static_cast<u64>(log_file(FileId{1})) && length != 0 &&
+         length <= kPageSize && offset < most && length <= most - offset;
+}
+
 void write_zeros(platform::File& file, u64 from, u64 to) {
   const std::vector<u8> zeros(std::min<u64>(to - from, u64{1} << 20));
   for (; from < to; from += zeros.size())
@@ -185,7 +192,10 @@ Journal::Found Journal::scan(u64 generation, u64 salt, u64 sequence, u64 last) {
 // a later commit proves that this one had been durable, so it has been damaged since.
 void Journal::refuse_later_commit(u64 from, u64 last_sequence) {
   std::vector<u8> chunk(u64{64} << 10);  // whole sectors: a header never crosses its end
+  const u64 end = file_->size();
   for (u64 begin = from;; begin += chunk.size()) {
+    // A hole has no frames.
+    begin += round_down(file_->data_in(std::min(begin, end), end).begin - std::min(begin, end), kSectorSize);
     const u64 length = file_->read(begin, chunk.data(), chunk.size());
     for (u64 at = 0; at + sizeof(FrameHeader) <= length; at += kSectorSize) {
       const auto header = load<FrameHeader>(chunk.data() + at);
@@ -237,10 +247,13 @@ void Journal::replay(const Found& found, const Visitor& visit) {
     const u8* const end = at + payload.size();
     while (at != end) {
       u64 file = 0, start = 0, length = 0;
-      if ((at = get_varint(at, end, file)) == nullptr || (at = get_varint(at, end, start)) == nullptr ||
-          (at = get_varint(at, end, length)) == nullptr || length > static_cast<u64>(end - at)) {
+      const bool read = (at = get_varint(at, end, file)) != nullptr &&
+                        (at = get_varint(at, end, start)) != nullptr &&
+                        (at = get_varint(at, end, length)) != nullptr && length <= static_cast<u64>(end - at);
+      if (!read || !possible_range(LogFile{file}, start, length)) {
         throw DamagedError(file_->path() + ": a range in the frame at offset " + std::to_string(offset) +
-                               " does not fit its frame",
+                               " does not fit its frame, or cannot be one of its file" +
+                               "; the journal is damaged: restore the store from a backup",
                            file_->path());
       }
       visit(LogFile{file}, start, Bytes(at, length));

@@ -7,14 +7,12 @@
 #include "store/budget.h"
 #include "store/catalogue.h"
 #include "store/follower.h"
+#include "store/recovered_files.h"
 
 namespace emd {
 namespace {
 
 constexpr const char* kNewSuperblockName = "superblock.new";
-// The checksums of the largest region.
-constexpr u64 kMostSumsBytes = PageSums::bytes_for(u64{64} << 40);
-
 // Files that a creation which was cut off may have left.
 bool may_be_left_over(const std::string& name) {
   return name == kLockName || name == kReadersName || name == kJournalName || name == kNewSuperblockName ||
@@ -166,10 +164,14 @@ bool Opener::recover(const Journal::Found& found) {
     return false;
   }
   if (found.commits != 0) {
+    RecoveredFiles files(*state_.directory);
+    state_.journal->replay(
+        found, [&](LogFile target, u64 offset, Bytes bytes) { files.expect(target, offset, bytes.size()); });
+    files.make_room();
     state_.journal->write_again(found.bytes);
-    state_.journal->replay(found,
-                           [this](LogFile target, u64 offset, Bytes bytes) { apply(target, offset, bytes); });
-    for (const auto& [id, file] : recovered_files_) file->sync();
+    state_.journal->replay(
+        found, [&](LogFile target, u64 offset, Bytes bytes) { files.write(target, offset, bytes); });
+    files.sync();
   }
   if (!state_.readers->begin_checkpoint()) {
     // A backup that the last writer had let wait: it cannot go on without the journal.
@@ -180,32 +182,6 @@ bool Opener::recover(const Journal::Found& found) {
   state_.journal->restart(superblock.generation(), superblock.salt(), found.sequence);
   state_.readers->end_checkpoint();
   return true;
-}
-
-void Opener::apply(LogFile target, u64 offset, Bytes bytes) {
-  auto& file = recovered_files_[target];
-  const std::string name = file_name(target);
-  if (file == nullptr) {
-    if (!state_.directory->exists(name)) {
-      throw DamagedError(state_.path + ": the journal names the file " + name +
-                             ", which is missing; restore the store from a backup",
-                         state_.path);
-    }
-    file = state_.directory->open(name, platform::Directory::Open::read_write);
-  }
-  // Blocks of a region were given and synced before any frame named them; those of its checksums were only given.
-  u64 size = file->size();
-  if (is_sums(target) && offset <= kMostSumsBytes && page_up(offset + bytes.size()) > size) {
-    file->allocate(size, page_up(offset + bytes.size()) - size);
-    size = page_up(offset + bytes.size());
-  }
-  if (offset > size || bytes.size() > size - offset) {
-    throw DamagedError(file->path() + ": the journal writes " + std::to_string(bytes.size()) +
-                           " bytes at offset " + std::to_string(offset) + ", but the file has " +
-                           std::to_string(size) + " bytes; restore the store from a backup",
-                       file->path());
-  }
-  file->write(offset, bytes.data(), bytes.size());
 }
 
 void Opener::open_for_reading() {
@@ -249,7 +225,6 @@ void Opener::load_overlay(Store::State& state) {
   const Journal::Found found =
       state.journal->scan(superblock.generation(), superblock.salt(), superblock.sequence());
   state.journal->replay(found, [&](LogFile target, u64 offset, Bytes bytes) {
-    if (bytes.empty()) return;  // no writer makes one
     state.overlay[target].emplace_back(offset, std::vector<u8>(bytes.begin(), bytes.end()));
   });
 }

@@ -29,11 +29,9 @@ class Opener {
   bool has_torn_slot();
   bool open_live();
   void open_static();
-  void apply(LogFile target, u64 offset, Bytes bytes);
 
   Store& store_;
   Store::State& state_;
-  std::unordered_map<LogFile, std::unique_ptr<platform::File>> recovered_files_;
 };
 
 }  // namespace emd

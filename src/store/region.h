@@ -36,6 +36,9 @@ enum class RegionId : u32 {};
 // The number of a file in the store's directory; never used twice.
 enum class FileId : u64 {};
 
+// The largest region: addresses are reserved for it.
+inline constexpr u64 kMostRegionBytes = u64{64} << 40;
+
 // How a region is mostly read: the hint given to the kernel.
 enum class Access { random, sequential };
 

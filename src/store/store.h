@@ -14,6 +14,7 @@
 #pragma once
 
 #include <atomic>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -75,6 +76,21 @@ struct StoreOptions {
 // What a member is. Kept on disk: values are never reused.
 enum class Kind : u32 { dict = 1, list = 2, array = 3, typed_dict = 4, graph = 5, shadow = 6 };
 inline constexpr unsigned kMaxRegionsPerMember = 4;
+// How many regions a member of a kind has; 0: there is no such kind.
+constexpr unsigned region_count_of(Kind kind) {
+  switch (kind) {
+    case Kind::array:
+      return 1;
+    case Kind::list:
+      return 2;
+    case Kind::dict:
+    case Kind::typed_dict:
+    case Kind::graph:
+    case Kind::shadow:
+      return 4;
+  }
+  return 0;
+}
 
 // A member that a compaction is writing; what a cut off one has left is dropped by the next writer.
 inline constexpr std::string_view kCompactionName{"\0compaction", 11};
@@ -84,7 +100,21 @@ struct Finding {
   std::string where;  // "records at 4096"
   std::string what;   // expected and found
 };
-using Findings = std::vector<Finding>;
+// What is found; and who does the finding says at each step that it goes on, so that whoever waits can end it.
+struct Findings : std::vector<Finding> {
+  using std::vector<Finding>::vector;
+
+  // Called now and then; what it throws ends the check, which has changed nothing.
+  std::function<void()> on_step;
+  // A bounded piece of work, of a microsecond or so, has been done.
+  void step() {
+    if (++steps_ % kStepsBetween == 0 && on_step) on_step();
+  }
+
+ private:
+  static constexpr u64 kStepsBetween = 1024;
+  u64 steps_ = 0;
+};
 
 // A member's entry. Handles share it; `live` ends when the member is dropped, its creation is rolled
 // back, or the store is closed.
@@ -203,8 +233,11 @@ class Store {
           auto result = work();
           if (end_look(ticket)) return result;
         }
-      } catch (...) {
+      } catch (const std::exception&) {
         if (end_look(ticket)) throw;  // else it came from a mixture of states
+      } catch (...) {                 // what ends the work from outside, whatever the state was
+        end_look(ticket);
+        throw;
       }
     }
   }

@@ -26,7 +26,7 @@ StoreStats Store::stats() const {
   }
   if (!has_directory()) return stats;
   for (const std::string& name : state_->directory->list()) {
-    stats.disk_bytes += state_->directory->open(name, platform::Directory::Open::read_only)->allocated();
+    stats.disk_bytes += state_->directory->allocated(name);
   }
   return stats;
 }

@@ -41,7 +41,8 @@ class BufferedIndex {
   void open(u64 seed);
 
   const IndexHeader& header() const { return main_.header(); }
-  u64 count() const { return main_.count() + delta_count(); }
+  // Errors: DamagedError if there is no room for so many.
+  u64 count() const { return main_.checked_count() + (delta_laid() ? delta_.checked_count() : 0); }
   u64 delta_count() const { return delta_laid() ? delta_.count() : 0; }
   u64 slot_count() const { return main_.slot_count() + (delta_laid() ? delta_.slot_count() : 0); }
   u64 free_bytes() const { return main_.free_bytes(); }

@@ -82,6 +82,9 @@ Graph::Type Graph::read_type() const {
   }
   if ((header.flags & ~(kGraphDirected | kGraphMulti)) != 0)
     damaged("expected flags below 4, found " + std::to_string(header.flags));
+  if (header.edge_bytes != 0 && (header.flags & kGraphMulti) != 0)
+    damaged("expected edges without a type in a graph of parallel edges, found " +
+            std::to_string(header.edge_bytes) + " bytes of each");
   if (header.edge_bytes > kMaxEdgeBytes || header.name_bytes > kMaxEdgeTypeName) {
     damaged("expected edges of at most " + std::to_string(kMaxEdgeBytes) + " bytes, found " +
             std::to_string(header.edge_bytes) + ", with a name of " + std::to_string(header.name_bytes));
@@ -103,6 +106,24 @@ void Graph::lay_out(const Type& type) {
   put_header(rows_region_.writable(0, sizeof(GraphHeader) + type.edge_type.size()), type);
   type_ = type;
   index_.open(seed_);
+}
+
+u64 Graph::vertex_count() const {
+  const u64 vertices = load_once<u64>(&header().vertices);
+  if (vertices > id_bound()) {
+    damaged("expected at most " + std::to_string(id_bound()) + " vertices, the header says " +
+            std::to_string(vertices));
+  }
+  return vertices;
+}
+
+// Each edge has a number of 4 bytes in a list at least.
+u64 Graph::edge_count() const {
+  const u64 edges = load_once<u64>(&header().edges), most = heap_region_.size() / sizeof(u32);
+  if (edges > most) {
+    damaged("expected at most " + std::to_string(most) + " edges, the header says " + std::to_string(edges));
+  }
+  return edges;
 }
 
 // ---- Rows and keys

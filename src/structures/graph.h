@@ -81,8 +81,9 @@ class Graph {
   void lay_out(const Type& type);
   const Type& type() const { return type_; }
 
-  u64 vertex_count() const { return header().vertices; }
-  u64 edge_count() const { return header().edges; }
+  // Errors: DamagedError if there are not as many rows, or no room for so many.
+  u64 vertex_count() const;
+  u64 edge_count() const;
   // Ids are less than this.
   u64 id_bound() const { return load_once<u64>(&header().rows); }
   // Changes with every vertex that is added or removed, and with a rollback. Of this object, not of the file: another one has
@@ -177,6 +178,8 @@ class Graph {
   void check(Findings& findings) const;
 
  private:
+  // The attributes of an edge that a list of its other end names. Errors: DamagedError if its own list does not.
+  Bytes record_of_owner(VertexId owner, VertexId other) const;
   static constexpr u32 kNone = ~u32{0};
   // Up to so many neighbours behind a removed one are moved up; beyond, its place is marked.
   static constexpr u32 kMostMoved = 512;
@@ -319,7 +322,7 @@ void Graph::owned_edges(VertexId id, Side side, Visit&& visit) const {
 template <class Visit>
 void Graph::edges(VertexId id, Side side, Visit&& visit) const {
   owned_edges(id, side, [&](VertexId other, Bytes record) {
-    visit(other, owns(id, side, other) ? record : edge_attributes(other, id).value_or(Bytes{}));
+    visit(other, owns(id, side, other) ? record : record_of_owner(other, id));
   });
 }
 

@@ -54,6 +54,7 @@ void Graph::check(Findings& findings) const {
 
 // A vertex is found by its key; its lists and attributes are sound.
 void Graph::check_row(VertexId id, CheckState& state) const {
+  state.findings.step();
   ++state.vertices;
   const VertexRow& row = live_row(id);
   const std::string where = "vertex " + std::to_string(static_cast<u64>(id));
@@ -84,6 +85,7 @@ void Graph::check_list(VertexId id, Side side, CheckState& state) const {
   if (own.table) state.references.push_back(own.table_block);
   state.neighbours.clear();
   for (u32 place = 0; place < own.used; ++place) {
+    state.findings.step();
     const u32 number = own.ids()[place];
     const u64 record = own.record(place);
     if (record != 0) state.references.push_back(HeapRef{record});
@@ -121,12 +123,16 @@ void Graph::check_list(VertexId id, Side side, CheckState& state) const {
 // A hub's table holds each neighbour's place, where a search finds it, and nothing else.
 void Graph::check_table(const std::string& where, const List& list, CheckState& state) const {
   u64 entries = 0;
-  for (u64 slot = 0; slot < list.table.slot_count(); ++slot) entries += list.table.entry(slot) != 0;
+  for (u64 slot = 0; slot < list.table.slot_count(); ++slot) {
+    state.findings.step();
+    entries += list.table.entry(slot) != 0;
+  }
   if (entries != list.degree) {
     state.findings.push_back({where, "expected " + std::to_string(list.degree) +
                                          " places in the table, found " + std::to_string(entries)});
   }
   for (u32 place = 0; place < list.used; ++place) {
+    state.findings.step();
     const u32 number = list.ids()[place];
     if (number == kDeadNeighbour || list.table.find(list.ids(), list.used, number) == place) continue;
     state.findings.push_back(

@@ -323,6 +323,12 @@ void Graph::mix_record(const List& list, u32 place, Bytes bytes, Bytes mask) {
   for (u32 i = 0; i < list.width; ++i) to[i] = static_cast<u8>((to[i] & ~mask[i]) | (bytes[i] & mask[i]));
 }
 
+Bytes Graph::record_of_owner(VertexId owner, VertexId other) const {
+  if (const auto record = edge_attributes(owner, other)) return *record;
+  damaged("vertex " + std::to_string(static_cast<u64>(other)) + " has an edge with vertex " +
+          std::to_string(static_cast<u64>(owner)) + " that this one does not have");
+}
+
 bool Graph::change_edge_record(VertexId from, VertexId to, const EdgeRecords& record) {
   EMD_CHECK(typed() && record.records.size() == type_.edge_bytes && record.mask.size() == type_.edge_bytes);
   const auto [owner, other] = owner_first(from, to);

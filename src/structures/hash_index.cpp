@@ -14,6 +14,10 @@ void HashIndex::damaged(const char* what, u64 offset, const char* expected, u64 
                      region_.path());
 }
 
+void HashIndex::damaged_count(u64 entries) const {
+  damaged("header", 0, "a count of no more entries than there are slots", entries);
+}
+
 // A directory entry that Batch cannot follow. Says of it what decode() says.
 void HashIndex::damaged_segment(u64 entry) const {
   decode(entry);
@@ -54,6 +58,7 @@ void HashIndex::open(u64 seed) {
   if (region_.size() % kPageSize != 0) damaged("header", 0, "whole pages", region_.size());
   if (h.directory == 0 || h.directory > kPageMask) damaged("header", 0, "a directory's page", h.directory);
   region_.at(h.directory << kPageShift, u64{8} << h.global_depth);
+  checked_count();
 }
 
 void HashIndex::set_layout(u32 max_segment_buckets) {

@@ -89,6 +89,12 @@ class HashIndex {
 
   const IndexHeader& header() const { return *reinterpret_cast<const IndexHeader*>(region_.data()); }
   u64 count() const { return header().count; }
+  // Errors: DamagedError if the region has no slots for so many.
+  u64 checked_count() const {
+    const u64 entries = load_once<u64>(&header().count);
+    if (__builtin_expect(entries > region_.size() / sizeof(u64), 0)) damaged_count(entries);
+    return entries;
+  }
 
   // Where an entry will go. Good until the next change of the index.
   struct Place {
@@ -266,6 +272,7 @@ class HashIndex {
   u64 check_overflow(std::vector<std::pair<u64, u64>>& runs, Findings& findings,
                      const std::function<void(u64)>& visit) const;
   [[noreturn]] void damaged(const char* what, u64 offset, const char* expected, u64 found) const;
+  [[noreturn]] void damaged_count(u64 entries) const;
   [[noreturn]] void damaged_segment(u64 entry) const;
 
   Region& region_;

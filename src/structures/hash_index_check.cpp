@@ -68,6 +68,7 @@ std::vector<HashIndex::PlacedSegment> HashIndex::check_directory(std::vector<std
   }
   const auto entry = [](u64 i) { return [i] { return "directory entry " + std::to_string(i); }; };
   for (u64 i = 0; i < u64{1} << global;) {
+    findings.step();
     const u64 at = (h.directory << kPageShift) + i * 8;
     const Segment segment = decode(load<u64>(region_.at(at, 8)));
     // A segment of depth d has 2^(global - d) entries, aligned, all alike.
@@ -92,6 +93,7 @@ void HashIndex::check_segment(const Segment& segment, u64 prefix, Findings& find
                               const std::function<void(u64)>& visit) const {
   const auto full = [&](unsigned b) { return segment.slots[b * kSlotsPerBucket + kSlotsPerBucket - 1] != 0; };
   for (unsigned b = 0; b < segment.buckets; ++b) {
+    findings.step();
     const u64* bucket = segment.slots + b * kSlotsPerBucket;
     const auto where = [&] { return bucket_name(segment.page(), b); };
     const unsigned fill = bucket_fill(bucket);
@@ -149,6 +151,7 @@ u64 HashIndex::check_overflow(std::vector<std::pair<u64, u64>>& runs, Findings& 
     // All but the first page are full.
     expect(page == head || here.used == OverflowPage::kPairs, findings, where, "expected it to be full");
     for (u64 i = 0; i < here.used; ++i, ++count) {
+      findings.step();
       // The hash kept is the key's.
       expect(hash_of_(here.pairs[i].position) == here.pairs[i].hash, findings, where,
              "expected the hash of the record's key");
@@ -172,6 +175,7 @@ bool HashIndex::check_pages(const std::vector<std::pair<u64, u64>>& runs, Findin
       return false;
     }
     for (u64 p = page; p < page + pages; ++p) {
+      findings.step();
       expect(p % PageMap::kGroupPages != 0 && pages_.used(p), findings, where,
              "expected it to be marked as used");
     }

@@ -342,6 +342,7 @@ void Shadow::check(Findings& findings) const {
 void Shadow::check_ranges(Findings& findings) const {
   const u64 count = range_count();
   for (u64 i = 0; i < count; ++i) {
+    findings.step();
     // 1. A range has an address, and the tree reaches it.
     const AddressRange now = range(i);
     if (now.first > now.last || now.last > tree_->covered_last())
@@ -358,6 +359,7 @@ void Shadow::check_ranges(Findings& findings) const {
 void Shadow::check_gaps(Findings& findings) const {
   const auto check_gap = [&](u64 first, u64 last) {
     tree_->walk(first, last, [&](const ShadowTree::Piece& piece) {
+      findings.step();
       const WantedFlags some{~u64{0}, 0, true};
       const bool sound =
           piece.flags ? with_width(stored_width(),

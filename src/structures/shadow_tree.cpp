@@ -413,7 +413,7 @@ ShadowTree::Stats ShadowTree::stats() const {
 
 struct ShadowTree::Inspection {
   Findings& findings;
-  std::vector<bool> chunks;  // those that were met
+  std::vector<u64> chunks;  // those that were met: used or free
   u64 nodes = 0, free_nodes = 0;
 
   void note(const Region& region, const std::string& what) {
@@ -430,11 +430,8 @@ void ShadowTree::inspect(Entry entry, unsigned level, u64 base, Inspection& insp
     return;
   }
   if (level == 0) {
-    // 2. A page of flags belongs to one entry.
     chunk_at(entry.value);
-    if (inspection.chunks[entry.value])
-      inspection.note(nodes_, "page " + std::to_string(entry.value) + " is used twice");
-    inspection.chunks[entry.value] = true;
+    inspection.chunks.push_back(entry.value);
     return inspect_page(entry.value, base, inspection);
   }
   // 3. A node is of the level, and for the addresses, of the entry that refers to it: so of one entry.
@@ -464,21 +461,29 @@ void ShadowTree::inspect_free(Inspection& inspection) const {
   u64 next = header<u64>(offsetof(ShadowHeader, free_node));
   for (; next != 0 && inspection.free_nodes <= node_count(); ++inspection.free_nodes)
     next = load_once<u64>(nodes_.data() + free_node_at(next));
-  // 5. Free pages are on the stack once, and no entry refers to them.
   const u64 free = header<u64>(offsetof(ShadowHeader, free_chunks));
   for (u64 i = 0; i < free; ++i) {
-    const u64 number = free_chunk_at(i);
-    if (inspection.chunks[number])
-      inspection.note(free_chunks_, "page " + std::to_string(number) + " is free and used, or free twice");
-    inspection.chunks[number] = true;
+    inspection.findings.step();
+    inspection.chunks.push_back(free_chunk_at(i));
   }
 }
 
 void ShadowTree::check(Findings& findings) const {
-  Inspection inspection{findings, std::vector<bool>(chunk_count()), 0, 0};
+  Inspection inspection{findings, {}, 0, 0};
   inspect(root(), height(), 0, inspection);
   inspect_free(inspection);
-  // 6. All nodes and pages are used or free, and as many as the header counts.
+  // 2. Each page of flags belongs to one entry, or is on the stack of free pages once.
+  std::vector<u64>& chunks = inspection.chunks;
+  std::sort(chunks.begin(), chunks.end());
+  const auto twice = std::adjacent_find(chunks.begin(), chunks.end());
+  if (twice != chunks.end()) {
+    inspection.note(chunks_,
+                    "page " + std::to_string(*twice) + " is used twice, free and used, or free twice");
+  } else if (chunks.size() != chunk_count()) {
+    inspection.note(chunks_, "expected " + std::to_string(chunk_count()) +
+                                 " pages that are used or free, found " + std::to_string(chunks.size()));
+  }
+  // 5. All nodes are used or free, and as many as the header counts.
   const u64 free_nodes = header<u64>(offsetof(ShadowHeader, free_nodes));
   if (inspection.free_nodes != free_nodes || inspection.nodes + free_nodes != node_count()) {
     inspection.note(nodes_, "expected " + std::to_string(node_count()) + " nodes, of them " +
@@ -486,11 +491,7 @@ void ShadowTree::check(Findings& findings) const {
                                 std::to_string(inspection.nodes) + " in use and " +
                                 std::to_string(inspection.free_nodes) + " free");
   }
-  for (u64 number = 0; number < inspection.chunks.size(); ++number) {
-    if (!inspection.chunks[number])
-      inspection.note(chunks_, "page " + std::to_string(number) + " is neither used nor free");
-  }
-  // 7. Regions hold whole nodes and pages.
+  // 6. Regions hold whole nodes and pages.
   if (nodes_.size() % sizeof(ShadowNode) != 0 || chunks_.size() % kShadowChunkBytes != 0)
     inspection.note(nodes_, "expected whole nodes and pages");
 }

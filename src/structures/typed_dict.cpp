@@ -23,6 +23,10 @@ void TypedDict::damaged(const char* what, const char* expected, u64 found) const
                      rows_.path());
 }
 
+void TypedDict::damaged_counts() const {
+  damaged("the map of dead rows", "as many live rows as the index has entries, others than", size());
+}
+
 void TypedDict::damaged_row(u64 row) const { damaged("a reference to a row", "one that is in use", row); }
 
 // ---- opening
@@ -80,6 +84,10 @@ void TypedDict::open() {
   row_bytes_ = h.row_bytes;
   rows_offset_ = h.rows_offset;
   row_count();
+  // The map of the dead names no row that cannot be.
+  const u64 most_rows = (rows_.size() - rows_offset_) / row_bytes_;
+  if (dead_.size() > (most_rows / 64 + 1) * sizeof(u64))
+    damaged("the map of dead rows", "a bit for each row that there is room for", dead_.size());
   index_.open(seed_);
   hash_mask_ = ~u64{0} << (64 - index_.header().hash_bits);
 }

@@ -160,6 +160,8 @@ class TypedDict {
     double load;       // entries over slots, of index and delta
   };
   Stats stats() const;
+  // For who has met another number of live rows than size() says. Errors: DamagedError, always.
+  [[noreturn]] void damaged_counts() const;
   // Every invariant, commented one by one. Cost: O(n) time, 8 bytes of memory an entry.
   void check(Findings& findings) const;
 

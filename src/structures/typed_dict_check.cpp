@@ -36,6 +36,7 @@ void TypedDict::check_dead_map(Findings& findings) const {
   // No bit is set behind the last row, and the count is that of the bits.
   u64 dead = 0, behind = 0;
   for (u64 word = 0; word < dead_.size() / 8; ++word) {
+    findings.step();
     const u64 bits = dead_word(word);
     const u64 in_use = word * 64 >= rows ? 0 : rows - word * 64;
     const u64 mask = in_use >= 64 ? ~u64{0} : (u64{1} << in_use) - 1;
@@ -65,6 +66,7 @@ void TypedDict::check_rows(const std::vector<u64>& named, Findings& findings) co
   const u64 rows = row_count();
   for (u64 row = next_live(0, rows); row != kNone; row = next_live(row + 1, rows), ++alive) {
     if (is_full(findings)) return findings.push_back(list_ends("rows"));
+    findings.step();
     const auto where = [row] { return "row " + std::to_string(row); };
     while (matched < named.size() && named[matched] < row) ++matched;
     const u8* const at = row_at(row);

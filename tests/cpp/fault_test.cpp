@@ -299,7 +299,7 @@ TEST(Fault, ACommitFailsWithTheSyncInTheBackgroundOfItsFreshBytes) {
   options.background_sync_bytes = kPageSize;
   options.file_system = disk->file_system();
   const auto store = Store::open(scratch.path("disk"), options);
-  const auto member = store->create("fresh", Kind::list, 1);
+  const auto member = store->create("fresh", Kind::array, 1);
   store->acquire(*member);
   int failed = 0;
   disk->before_call = [&](Call call, const std::string& file) {
@@ -365,9 +365,9 @@ TEST(Fault, AJournalThatBeginsAnewInVainLosesNothing) {
   options.commit_interval_seconds = -1;
   options.file_system = disk->file_system();
   const auto store = Store::open(scratch.path("disk"), options);
-  const auto small = store->create("small", Kind::list, 1);
-  const auto dropped = store->create("dropped", Kind::list, 1);
-  const auto large = store->create("large", Kind::list, 1);
+  const auto small = store->create("small", Kind::array, 1);
+  const auto dropped = store->create("dropped", Kind::array, 1);
+  const auto large = store->create("large", Kind::array, 1);
   for (const auto& one : {small, dropped, large}) store->acquire(*one);
   const std::vector<u8> zeros(u64{4} << 20);
   {

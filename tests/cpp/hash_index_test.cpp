@@ -25,7 +25,7 @@ struct IndexOfHashes {
     index.open(kSeed);
   }
   std::shared_ptr<Member> acquired() {
-    auto made = store->create("index", Kind::dict, 1);
+    auto made = store->create("index", Kind::array, 1);
     store->acquire(*made);
     return made;
   }

@@ -30,7 +30,7 @@ Region& region_of(Store& store, const std::string& name) {
   std::shared_ptr<Member> member = store.find(name);
   if (member == nullptr) {
     const Operation operation(store);
-    member = store.create(name, Kind::dict, 1);
+    member = store.create(name, Kind::array, 1);
   }
   store.acquire(*member);
   return *member->regions[0];

@@ -18,7 +18,7 @@ class RecordLogTest : public testing::Test {
     StoreOptions options;
     options.commit_interval_seconds = -1;
     store_ = Store::open(scratch_.path(), options);
-    member_ = store_->create("l", Kind::dict, 2);
+    member_ = store_->create("l", Kind::list, 2);
     store_->acquire(*member_);
     Operation operation(*store_);
     member_->regions[1]->extend(kPageSize);

@@ -24,7 +24,7 @@ std::unique_ptr<Store> open(const Scratch& scratch, Mode mode = Mode::append, do
 
 Region& region_of(Store& store, const std::string& name) {
   auto member = store.find(name);
-  if (member == nullptr) member = store.create(name, Kind::list, 1);
+  if (member == nullptr) member = store.create(name, Kind::array, 1);
   store.acquire(*member);
   return *member->regions[0];
 }
@@ -465,6 +465,26 @@ TEST(Store, ADamagedSuperblockOrTableIsRefused) {
       { std::ofstream(file, std::ios::binary) << original; }
     }
   }
+}
+
+// Else two structures would free and cut under each other.
+TEST(Store, AMemberThatNamesAnothersRegionIsRefused) {
+  const Scratch scratch;
+  {
+    auto store = open(scratch);
+    append(*store, region_of(*store, "a"), "hello");
+    append(*store, region_of(*store, "b"), "there");
+    store->close();
+  }
+  {
+    std::fstream table(scratch.path() + "/region-2", std::ios::binary | std::ios::in | std::ios::out);
+    u32 region = 0;
+    table.seekg(16);
+    table.read(reinterpret_cast<char*>(&region), sizeof region);
+    table.seekp(256 + 16);
+    table.write(reinterpret_cast<const char*>(&region), sizeof region);
+  }
+  EXPECT_THROW(open(scratch), DamagedError);
 }
 
 }  // namespace

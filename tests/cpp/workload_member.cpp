@@ -128,7 +128,7 @@ std::shared_ptr<Member> find_or_create(Store& store, const std::string& name) {
     case Shape::graph:
       return store.create(name, Kind::graph, Graph::kRegionCount);
     default:
-      return store.create(name, Kind::list, 1);  // nobody looks at the kind of a bare region
+      return store.create(name, Kind::array, 1);  // nobody looks at the kind of a bare region
   }
 }
 

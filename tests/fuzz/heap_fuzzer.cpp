@@ -92,7 +92,7 @@ class Changes {
 };
 
 void run(Input input) {
-  static Regions regions(Kind::list, 1);
+  static Regions regions(Kind::array, 1);
   static const Image sound_bytes = sound_image(regions);
   const u8 mode = input.byte();
   Image image = mode & 1 ? Image() : sound_bytes;

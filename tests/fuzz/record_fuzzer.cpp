@@ -153,7 +153,7 @@ std::vector<Image> make_images(Input& input, const std::vector<Image>& sound) {
 }
 
 void run(Input input) {
-  static Regions regions(Kind::dict, 2);
+  static Regions regions(Kind::list, 2);
   static const std::vector<Image> sound_images = sound_image(regions);
   const bool raw = input.empty() ? false : Input(input).byte() & 1;
   std::vector<Image> images = make_images(input, sound_images);

@@ -7,7 +7,9 @@
 #include "base/hash.h"
 #include "frames.h"
 #include "patches.h"
+#include "store/page_sums.h"
 #include "store/superblock.h"
+#include "store/tables.h"
 
 namespace emd::fuzz {
 namespace {
@@ -84,6 +86,51 @@ void forge_commit(Input& input, Files& files) {
   writer.write(header, payload);
 }
 
+RegionEntry entry_of(const std::vector<u8>& table, u64 i) {
+  const u64 at = region_entry_offset(RegionId{static_cast<u32>(i)});
+  return at + sizeof(RegionEntry) <= table.size() ? load<RegionEntry>(table.data() + at) : RegionEntry{};
+}
+
+// Makes the page checksums of a region right, as far as both its files go; dead pages stay so.
+void seal(Files& files, const RegionEntry& entry) {
+  const FileId id{entry.file};
+  const auto data = files.find(region_file_name(id)), sums = files.find(sums_file_name(id));
+  if (data == files.end() || sums == files.end()) return;
+  const u64 size = std::min<u64>(entry.size, data->second.size());
+  for (u64 page = 0; page << kPageShift < size; ++page) {
+    const u64 at = page * sizeof(u32), begin = page << kPageShift;
+    if (at + sizeof(u32) > sums->second.size()) return;
+    if (load<u32>(sums->second.data() + at) == PageSums::kDead) continue;
+    const Bytes bytes = Bytes(data->second).subspan(begin, std::min(kPageSize, size - begin));
+    store(sums->second.data() + at, PageSums::of(bytes, id, page));
+  }
+}
+
+// A change of a table or of another region that no checksum tells: a word is another, or one row is where another was.
+void forge_region(Input& input, Files& files) {
+  const std::string table = region_file_name(kRegionTableFile);
+  if (!files.contains(table)) return;
+  const u8 how = input.byte();
+  const u64 entries = files[table].size() / sizeof(RegionEntry);
+  const u64 region = how & 1 ? input.byte() % 2 : input.below(std::max<u64>(entries, 1));
+  const RegionEntry entry = entry_of(files[table], region);
+  const auto found = files.find(region_file_name(FileId{entry.file}));
+  if (found == files.end() || found->second.empty()) return;
+  std::vector<u8>& bytes = found->second;
+  if (how & 2) {
+    const u64 row = u64{8} << input.byte() % 6;  // as long as an entry of a table, a bucket, a slot
+    const u64 rows = std::max<u64>(bytes.size() / row, 1);
+    const u64 from = input.below(rows) * row, to = input.below(rows) * row;
+    if (std::max(from, to) + row <= bytes.size()) std::memmove(bytes.data() + to, bytes.data() + from, row);
+  } else if (how & 4) {
+    patch_header(input, bytes, 64);
+  } else {
+    apply_patch(input, bytes);
+  }
+  seal(files, entry_of(files[table], region));
+  if (region != 0) seal(files, entry_of(files[table], 0));
+}
+
 void damage_names(Input& input, Files& files) {
   const auto file = pick(input, files);
   const std::vector<u8> bytes = file->second;
@@ -125,7 +172,7 @@ Damage damage(Input& input, Files& files) {
   for (unsigned count = input.byte() % 10; count != 0; --count) {
     if (files.empty()) return damage;
     damage = std::max(damage, Damage::bytes);
-    const u8 kind = input.byte() % 8;
+    const u8 kind = input.byte() % 10;
     const bool parts = files.contains(kSuperblockName) && files.contains(kJournalName);
     if (kind < 3) {
       apply_patch(input, pick(input, files)->second);
@@ -139,8 +186,10 @@ Damage damage(Input& input, Files& files) {
       damage = Damage::forged;
       if (kind == 6) {
         forge_superblock(input, files[kSuperblockName]);
-      } else {
+      } else if (kind == 7) {
         forge_commit(input, files);
+      } else {
+        forge_region(input, files);
       }
     }
   }

@@ -1,5 +1,5 @@
 // Directories of a store, held in memory: made sound once, damaged as an input says, and written out for a run. Nothing
-// here knows what files a store has, but that one is the superblock and one the journal.
+// here knows what files a store has, but the superblock, the journal, and that a region table names the others.
 #pragma once
 
 #include <map>

@@ -324,4 +324,28 @@ PLANTS = (
         ),
         "Of/GraphTest.*Table*",
     ),
+    Plant(
+        "a journal makes a file as long as it says",
+        "a frame of 512 bytes fills the disk",
+        (
+            (
+                "src/store/recovered_files.cpp",
+                "      if (begin > end) refuse(*its.file, begin, run_end - begin, end);\n",
+                "",
+            ),
+        ),
+        "Recovery.RefusesAGapInTheChecksums",
+    ),
+    Plant(
+        "regions are not one member's",
+        "two structures free and cut under each other",
+        (
+            (
+                "src/store/catalogue.cpp",
+                "      owned[id] = true;\n",
+                "",
+            ),
+        ),
+        "Store.AMemberThatNamesAnothersRegionIsRefused",
+    ),
 )

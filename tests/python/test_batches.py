@@ -1,7 +1,7 @@
 """Batches do what the loop does: get_many, contains_many, set_many, pop_many, update; take, set_many, extend.
 
 The state machines of test_model_dict and test_model_list run them among all other operations, and
-hostile_reader on damaged files; here is what they do not meet.
+structural_mutator on damaged files; here is what they do not meet.
 """
 
 import subprocess
