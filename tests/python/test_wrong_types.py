@@ -128,7 +128,7 @@ def test_constructors(cls):
             check(cls, **{**needed, name: value})
 
 
-@pytest.mark.parametrize("value", WRONG, ids=repr)
+@pytest.mark.parametrize("value", WRONG, ids=lambda value: type(value).__name__)
 def test_functions(value, tmp_path):
     before = pyrsistence.memory_budget()
     try:
