@@ -332,8 +332,8 @@ void Committer::commit() {
   }
   for (Region* region : changed) forget_changes(*region);
   for (const auto& region : state_.dropped_regions) {
-    state_.obsolete_files.push_back(region->state_->content->id);
-    if (region->state_->before != nullptr) state_.obsolete_files.push_back(region->state_->before->id);
+    retire(region->state_->content.get());
+    retire(region->state_->before.get());
   }
   if (!state_.dropped_regions.empty()) {
     state_.dropped_regions.clear();
@@ -390,12 +390,18 @@ void Committer::forget_changes(Region& region) {
   content.dirty.clear();
   content.thaw();
   content.origin = Content::Origin::existing;
-  if (state.before != nullptr) {
-    state_.obsolete_files.push_back(state.before->id);
-    state.before.reset();
-  }
+  retire(state.before.get());
+  state.before.reset();
   state.committed_dead.insert(state.committed_dead.end(), state.dead.begin(), state.dead.end());
   state.dead.clear();
+}
+
+// Its file was replaced or dropped: it goes at the next checkpoint, which comes the sooner the more there is of them.
+void Committer::retire(const Content* content) {
+  if (content == nullptr) return;
+  state_.obsolete_files.push_back(content->id);
+  // With its checksums, and what a filesystem keeps for a file.
+  state_.dead_bytes += content->allocated + 2 * kPageSize;
 }
 
 // Brings the region's committed state back. Returns false if it had none: it was created since.

@@ -68,6 +68,7 @@ class Committer {
   void sync_or_fail(platform::File& file);
   void apply(const std::vector<Region*>& changed);
   void forget_changes(Region& region);
+  void retire(const Content* content);
   void let_appended_go(const Region& region);
   bool checkpoint_is_due() const;
   void give_back_space();

@@ -51,8 +51,9 @@ bool Committer::all_synced() const {
 }
 
 bool Committer::checkpoint_is_overdue() const {
-  return checkpoint_is_due() &&
-         state_.journal->used_bytes() / kPatience > state_.options.background_sync_bytes;
+  if (!checkpoint_is_due()) return false;
+  const u64 waiting = std::max(state_.journal->used_bytes(), state_.dead_bytes);
+  return waiting / kPatience > state_.options.background_sync_bytes;
 }
 
 // Before a commit: where all is synced it costs next to nothing, and where it is overdue it cannot wait.

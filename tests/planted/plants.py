@@ -55,8 +55,8 @@ PLANTS = (
             ),
             (
                 "src/store/committer.cpp",
-                "state_.obsolete_files.push_back(state.before->id);",
-                "store_.discard_file(state.before->id);",
+                "  state_.obsolete_files.push_back(content->id);",
+                "  store_.discard_file(content->id);",
             ),
         ),
         CRASH,
