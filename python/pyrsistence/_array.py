@@ -62,10 +62,11 @@ class EMArray(_core.ArrayBase, _container.Container):
         timeout: float = 0.0,
         snapshot_timeout: float = 1.0,
         memory: int | str | None = None,
+        permissions: int | None = None,
     ) -> None:
         self.close()
         self._set_options(dtype, shape_tail, data)
-        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory)
+        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions)
         if data is not None:
             try:
                 self.extend(data)
@@ -112,6 +113,7 @@ class EMArray(_core.ArrayBase, _container.Container):
         timeout: float = 0.0,
         snapshot_timeout: float = 1.0,
         memory: int | str | None = None,
+        permissions: int | None = None,
     ) -> None:
         """Open again after close(), at this path, with the dtype given to the constructor.
 
@@ -126,7 +128,7 @@ class EMArray(_core.ArrayBase, _container.Container):
         if _core.attached(self):
             raise RuntimeError(f"{type(self).__name__} '{self._open_handle().path}' is open")
         self._configure(None, None, True, None, False, _container.DEFAULT_LAYOUT, 0)
-        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory)
+        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions)
 
     def _option_names(self) -> dict[str, Any]:
         return {}

@@ -9,23 +9,36 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import gc
+import operator
 import os
 import sys
 import tempfile
 import threading
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import _core
-from ._core import DamagedError
+from ._core import DamagedError, LockedError
 from ._errors import not_stored
 from ._memory import parse_memory
 
-# Owners of open stores and the real paths of their directories, by id: the containers are not hashable.
-_owners: dict[int, tuple[weakref.ref[Any], str]] = {}
-# The owners by these paths: for what comes by pickle.
-_by_path: dict[str, weakref.ref[Any]] = {}
+# What tells a directory from all others as long as it is open: its device's number and its own. Of a
+# temporary store, which may have none yet, the path.
+_Directory = tuple[int, int] | str
+
+
+class _Owned(NamedTuple):
+    owner: weakref.ref[Any]
+    directory: _Directory
+    place: str  # "file.py:12", where it was opened
+
+
+# Owners of open stores, by id: the containers are not hashable.
+_owners: dict[int, _Owned] = {}
+# The same by their directories, the last one last: for what comes by pickle, and for who opens a store twice.
+_by_directory: dict[_Directory, dict[int, _Owned]] = {}
 # Held by whoever looks whether something is open, and opens it: two threads may want the same.
 _opening = threading.RLock()
 
@@ -50,6 +63,7 @@ def open_handle(
     snapshot_timeout: float,
     memory: Any = None,
     temporary: bool = False,
+    permissions: int | None = None,
 ) -> _core.StoreHandle:
     """Open the store in the directory ``path``: a str, bytes or path-like object.
 
@@ -59,7 +73,7 @@ def open_handle(
     if mode not in ("a", "r", "r+", "x"):
         kind_of_error = ValueError if isinstance(mode, str) else TypeError
         raise kind_of_error(f"mode must be 'a', 'r', 'r+' or 'x', not {mode!r}")
-    return _core.StoreHandle(
+    arguments = (
         os.fsencode(path),
         mode,
         None if commit_interval is None else seconds("commit_interval", commit_interval),
@@ -67,7 +81,59 @@ def open_handle(
         seconds("snapshot_timeout", snapshot_timeout),
         parse_memory(memory),
         temporary,
+        parse_permissions(permissions),
     )
+
+    try:
+        return _core.StoreHandle(*arguments)
+    except LockedError:
+        if owner_of(path) is None:
+            raise
+    # Somebody here has it. If nobody can reach that object any more, collecting it closes it.
+    gc.collect()
+    try:
+        return _core.StoreHandle(*arguments)
+    except LockedError as error:
+        raise _held_here(error, path) from None
+
+
+def parse_permissions(permissions: int | None) -> int | None:
+    """Return the bits of ``permissions=``. Errors: TypeError; ValueError if the owner could not use it."""
+    if permissions is None:
+        return None
+    bits = operator.index(permissions)
+    if bits & ~0o777 or bits & 0o600 != 0o600:
+        raise ValueError(
+            f"expected permissions from 0o600 to 0o777 with which the owner may read and write, not {bits:#o}"
+        )
+    return bits
+
+
+def _held_here(error: LockedError, path: Any) -> LockedError:
+    """The error of who opens a store for the second time: it has the object that is there."""
+    owned = _owned(path)
+    owner = owned.owner() if owned is not None else None
+    if owned is None or owner is None:
+        return error
+    facade = getattr(owner, "_facade", None)
+    holder = (facade() if facade is not None else None) or owner
+    told = LockedError(
+        error.errno,
+        f"the store is already open in this process, for mode {owner._mode!r}: an {type(holder).__name__}, "
+        f"opened at {owned.place}; use that object, which is this error's holder, or close it first",
+        error.filename,
+    )
+    told.holder = holder
+    return told
+
+
+def _place_of_caller() -> str:
+    """Where the code is that has called this package, as "file.py:12"."""
+    package = f"{__package__}."
+    frame: Any = sys._getframe(1)
+    while frame.f_back is not None and f"{frame.f_globals.get('__name__', '')}.".startswith(package):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
 def seconds(name: str, value: Any) -> float:
@@ -78,34 +144,50 @@ def seconds(name: str, value: Any) -> float:
 
 
 def register(owner: Any) -> None:
-    """Have the owner found by its path, and closed when the interpreter ends."""
-    key, path = id(owner), owner._handle.path
-    if not owner._handle.temporary:  # else it is a real path
-        path = os.path.realpath(path)
-
-    def forget(reference: weakref.ref[Any]) -> None:
-        _owners.pop(key, None)
-        if _by_path.get(path) is reference:
-            _by_path.pop(path, None)
-
-    reference = _by_path[path] = weakref.ref(owner, forget)
-    _owners[key] = reference, path
+    """Have the owner found by its directory, and closed when the interpreter ends."""
+    key, handle = id(owner), owner._handle
+    directory = handle.path if handle.temporary else handle.identity()
+    owned = _Owned(weakref.ref(owner, lambda _: _strike(key)), directory, _place_of_caller())
+    _owners[key] = owned
+    _by_directory.setdefault(directory, {})[key] = owned
 
 
 def unregister(owner: Any) -> None:
     """Undo register()."""
-    reference, path = _owners.pop(id(owner), (None, ""))
-    if reference is not None and _by_path.get(path) is reference:
-        _by_path.pop(path, None)
+    _strike(id(owner))
 
 
-def owner_of(path: str) -> Any:
-    """Return whoever has the store at this path open in this process, or None."""
-    reference = _by_path.get(os.path.realpath(path))
-    owner = reference() if reference is not None else None
-    if owner is None or owner._handle is None or owner._handle.lost or owner._handle.closed:
+def _strike(key: int) -> None:
+    owned = _owners.pop(key, None)
+    if owned is None:
+        return
+    others = _by_directory.get(owned.directory, {})
+    others.pop(key, None)
+    if not others:
+        _by_directory.pop(owned.directory, None)
+
+
+def owner_of(path: Any) -> Any:
+    """Return whoever has the store in this directory open in this process, or None."""
+    owned = _owned(path)
+    return None if owned is None else owned.owner()
+
+
+def _owned(path: Any) -> _Owned | None:
+    try:
+        status = os.stat(path)
+    except OSError:
         return None
-    return owner
+    found = _by_directory.get((status.st_dev, status.st_ino))
+    if found is None:
+        found = _by_directory.get(os.fsdecode(os.path.realpath(path)), {})
+    here: list[_Owned] = list(found.values())
+    return next((owned for owned in reversed(here) if _is_open(owned.owner())), None)
+
+
+def _is_open(owner: Any) -> bool:
+    handle = None if owner is None else owner._handle
+    return handle is not None and not handle.lost and not handle.closed
 
 
 def opening() -> threading.RLock:
@@ -116,8 +198,8 @@ def opening() -> threading.RLock:
 @atexit.register
 def _close_all() -> None:
     _core.interpreter_ends()
-    for reference, _ in list(_owners.values()):
-        owner = reference()
+    for owned in list(_owners.values()):
+        owner = owned.owner()
         for _attempt in range(2):  # an interrupt may have left it open
             try:
                 if owner is not None:
@@ -195,7 +277,11 @@ def close(handle: _core.StoreHandle) -> None:
 
 
 def committed_path(handle: _core.StoreHandle, read_only: bool) -> str:
-    """Return the path by which another process finds what is here now: after a commit, for a writer."""
+    """Return the path by which another process finds what is here now: after a commit, for a writer.
+
+    It leads to the directory that is open, wherever that has been moved. Errors: FileNotFoundError if it was
+    removed.
+    """
     if not read_only:
         if handle.in_transaction:
             raise RuntimeError(
@@ -203,8 +289,8 @@ def committed_path(handle: _core.StoreHandle, read_only: bool) -> str:
                 "committed before it; leave the transaction first"
             )
         commit(handle)
-    handle.require_usable()
-    return os.path.realpath(located(handle))
+    located(handle)
+    return handle.current_path()
 
 
 def located(handle: _core.StoreHandle) -> str:
@@ -282,13 +368,16 @@ class Owner:
         timeout: float,
         snapshot_timeout: float,
         memory: Any = None,
+        permissions: int | None = None,
     ) -> None:
         temporary = path is None
         if temporary:
             if mode not in ("a", "x"):
                 raise ValueError(f"a temporary store cannot be opened with mode {mode!r}")
             path, mode = os.path.realpath(tempfile.gettempdir()), "a"
-        self._handle = open_handle(path, mode, commit_interval, timeout, snapshot_timeout, memory, temporary)
+        self._handle = open_handle(
+            path, mode, commit_interval, timeout, snapshot_timeout, memory, temporary, permissions
+        )
         self._mode = mode
         register(self)
 

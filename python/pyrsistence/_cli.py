@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from . import _cli_change, _cli_inspect
+from ._base import parse_permissions
 from ._cli_store import (
     DAMAGED,
     DISK,
@@ -117,6 +118,13 @@ def _add_output(parser: argparse.ArgumentParser, *options: str) -> None:
             metavar="BYTES",
             help="changed data held in memory at most, as 512M or 2G (default: a quarter of the memory)",
         )
+    if "permissions" in options:
+        parser.add_argument(
+            "--permissions",
+            type=_permissions,
+            metavar="OCTAL",
+            help="of the files of a new store, as 600 or 640 (default: what the umask leaves)",
+        )
     if "json" in options:
         parser.add_argument("--json", action="store_true", help="print JSON")
     if "progress" in options:
@@ -162,7 +170,7 @@ def _add_inspecting(commands: argparse._SubParsersAction[argparse.ArgumentParser
 
 def _add_changing(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     load = _add(commands, "load", _cli_change.load, "put the items of a dump into a store", _LOAD)
-    _add_store(load, "member", "progress", "memory")
+    _add_store(load, "member", "progress", "memory", "permissions")
     load.add_argument("file", metavar="FILE", nargs="?", help="the input (default: standard input)")
     load.add_argument(
         "--batch", type=_count, metavar="N", help="commit after every N items (existing stores)"
@@ -185,7 +193,7 @@ def _add_changing(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     )
     migrate.add_argument("path", metavar="SRC", help="the old directory")
     migrate.add_argument("dst", metavar="DST", help="the new directory")
-    _add_output(migrate, "json", "progress", "memory")
+    _add_output(migrate, "json", "progress", "memory", "permissions")
     trust = migrate.add_mutually_exclusive_group()
     trust.add_argument("--safe", action="store_true", help="read plain data alone (the default)")
     trust.add_argument("--pickle", action="store_true", help="read all pickles, which may run code")
@@ -210,6 +218,15 @@ def _memory(text: str) -> int:
         return parse_memory(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _permissions(text: str) -> int | None:
+    try:
+        return parse_permissions(int(text, 8))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected an octal number from 600 to 777 with which the owner reads and writes, found {text!r}"
+        ) from None
 
 
 _count.__name__ = _seconds.__name__ = "number"  # argparse says: invalid number value

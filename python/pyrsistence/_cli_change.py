@@ -159,21 +159,22 @@ class _Lines:
 def _load_into_new(lines: _Lines, arguments: Arguments) -> int:
     """Into a directory beside the place, moved there when whole: no transaction, so no limit to its size."""
     kind = arguments.kind or lines.kind()
-    with new_directory(arguments.path, "loading") as work:
-        with _create(os.path.join(work, "store"), kind, arguments.member, arguments.memory) as container:
+    with new_directory(arguments.path, "loading", arguments.permissions) as work:
+        with _create(work, kind, arguments) as container:
             with Progress("load", not arguments.no_progress) as progress:
                 _store_items(container, lines, None, progress)
     return lines.count
 
 
 @contextlib.contextmanager
-def _create(path: str, kind: str, member: str | None, memory: int | None) -> Iterator[Any]:
-    if member is not None:
-        with Store(path, mode="x", commit_interval=None, memory=memory) as store:
-            yield store.dict(member) if kind == "dict" else store.list(member)
+def _create(path: str, kind: str, arguments: Arguments) -> Iterator[Any]:
+    options = {"commit_interval": None, "memory": arguments.memory, "permissions": arguments.permissions}
+    if arguments.member is not None:
+        with Store(path, mode="x", **options) as store:
+            yield store.dict(arguments.member) if kind == "dict" else store.list(arguments.member)
     else:
         maker: Any = EMDict if kind == "dict" else EMList
-        with maker(path, mode="x", commit_interval=None, memory=memory) as container:
+        with maker(path, mode="x", **options) as container:
             yield container
 
 
@@ -270,6 +271,7 @@ def migrate(arguments: Arguments) -> int:
             progress=progress,
             pickle=arguments.pickle,
             memory=arguments.memory,
+            permissions=arguments.permissions,
         )
     if arguments.json:
         print_json(

@@ -63,8 +63,9 @@ class Container(_base.Owner):
         timeout: float,
         snapshot_timeout: float,
         memory: Any = None,
+        permissions: int | None = None,
     ) -> None:
-        self._open_store(path, mode, commit_interval, timeout, snapshot_timeout, memory)
+        self._open_store(path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions)
         try:
             self._attach_alone()
         except BaseException:

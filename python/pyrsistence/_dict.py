@@ -48,8 +48,13 @@ class EMDict(_core.DictBase, _container.Container, metaclass=_Opening):
     decode are handed out again as the very same objects: treat them as read-only, and change them with
     ``edit()``.
 
+    ``permissions``, as 0o600, are those of the files of a new store, whatever the umask is; who may read them
+    may also enter its directory. Files that are made later, by whatever process, get the same, and the
+    owner and group of the store.
+
     Errors: OSError for a missing parent, a file in the way, no permission; LockedError if another process
-    writes it; FormatError if it is no dict; DamagedError.
+    writes it, or this one has it open (then the error's ``holder`` is that object); FormatError if it is no
+    dict; DamagedError.
 
     >>> with EMDict(None, {"a": 1}) as d:
     ...     d["b"] = [2]
@@ -88,13 +93,14 @@ class EMDict(_core.DictBase, _container.Container, metaclass=_Opening):
         timeout: float = 0.0,
         snapshot_timeout: float = 1.0,
         memory: int | str | None = None,
+        permissions: int | None = None,
         _layout: _container.Layout = _container.DEFAULT_LAYOUT,
     ) -> None:
         if value is not None or _columns.names_a_type(key):
             raise TypeError("a class for keys and values of given types is made from EMTypedDict")
         self.close()
         self._configure(pickler, unpickler, pickle, key, writeback, _layout, cache)
-        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory)
+        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions)
         if data is not None:
             try:
                 self.update(data)
@@ -132,6 +138,7 @@ class EMDict(_core.DictBase, _container.Container, metaclass=_Opening):
         timeout: float = 0.0,
         snapshot_timeout: float = 1.0,
         memory: int | str | None = None,
+        permissions: int | None = None,
     ) -> None:
         """Open again after close(), at this path, with the codec given to the constructor.
 
@@ -146,7 +153,7 @@ class EMDict(_core.DictBase, _container.Container, metaclass=_Opening):
         if _core.attached(self):
             raise RuntimeError(f"{type(self).__name__} '{self._open_handle().path}' is open")
         self._configure(*self._options[:5], self._layout, self._options[5])
-        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory)
+        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions)
 
     # ---- The mapping interface that needs no speed
 

@@ -27,6 +27,7 @@ class EMDict(Container, MutableMapping[_K, _V], Generic[_K, _V]):
         timeout: float = 0.0,
         snapshot_timeout: float = 1.0,
         memory: Memory = None,
+        permissions: int | None = None,
         _layout: tuple[int, int, int] = ...,
     ) -> None: ...
     def open(
@@ -38,6 +39,7 @@ class EMDict(Container, MutableMapping[_K, _V], Generic[_K, _V]):
         timeout: float = 0.0,
         snapshot_timeout: float = 1.0,
         memory: Memory = None,
+        permissions: int | None = None,
     ) -> None: ...
     def __getitem__(self, key: _K, /) -> _V: ...
     def __setitem__(self, key: _K, value: _V, /) -> None: ...

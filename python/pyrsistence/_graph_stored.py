@@ -27,7 +27,7 @@ from ._graph_views import Adjacency, Neighbours, Nodes
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-OPENING = ("mode", "commit_interval", "timeout", "snapshot_timeout", "memory")
+OPENING = ("mode", "commit_interval", "timeout", "snapshot_timeout", "memory", "permissions")
 OF_STORAGE = ("pickler", "unpickler", "pickle", "key", "edge_dtype")
 
 
@@ -84,8 +84,9 @@ class Stored:
             path, incoming_graph_data = None, path
         options = {name: attributes.pop(name) for name in OF_STORAGE if name in attributes}
         storage = GraphStorage(self.is_directed(), self.is_multigraph(), True, **options)
-        opening = [attributes.pop(n, d) for n, d in zip(OPENING, ("a", 5.0, 0.0, 1.0, None), strict=True)]
-        if path is None and opening == ["a", 5.0, 0.0, 1.0, None]:
+        usual = ["a", 5.0, 0.0, 1.0, None, None]
+        opening = [attributes.pop(name, default) for name, default in zip(OPENING, usual, strict=True)]
+        if path is None and opening == usual:
             storage._late, storage._mode = (None, *opening), opening[0]
         else:
             storage._open_alone(path, *opening)

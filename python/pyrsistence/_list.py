@@ -50,10 +50,11 @@ class EMList(_core.ListBase, _container.Container):
         timeout: float = 0.0,
         snapshot_timeout: float = 1.0,
         memory: int | str | None = None,
+        permissions: int | None = None,
     ) -> None:
         self.close()
         self._set_options(pickler, unpickler, pickle, writeback, cache)
-        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory)
+        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions)
         if data is not None:
             try:
                 self.extend(data)
@@ -80,6 +81,7 @@ class EMList(_core.ListBase, _container.Container):
         timeout: float = 0.0,
         snapshot_timeout: float = 1.0,
         memory: int | str | None = None,
+        permissions: int | None = None,
     ) -> None:
         """Open again after close(), at this path, with the codec given to the constructor.
 
@@ -94,7 +96,7 @@ class EMList(_core.ListBase, _container.Container):
         if _core.attached(self):
             raise RuntimeError(f"{type(self).__name__} '{self._open_handle().path}' is open")
         self._configure(*self._options[:5], self._layout, self._options[5])
-        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory)
+        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions)
 
     # ---- The sequence interface that needs no speed
 

@@ -23,6 +23,7 @@ class EMList(Container, MutableSequence[_T], Generic[_T]):
         timeout: float = 0.0,
         snapshot_timeout: float = 1.0,
         memory: Memory = None,
+        permissions: int | None = None,
     ) -> None: ...
     def open(
         self,
@@ -33,6 +34,7 @@ class EMList(Container, MutableSequence[_T], Generic[_T]):
         timeout: float = 0.0,
         snapshot_timeout: float = 1.0,
         memory: Memory = None,
+        permissions: int | None = None,
     ) -> None: ...
     @overload
     def __getitem__(self, index: SupportsIndex, /) -> _T: ...

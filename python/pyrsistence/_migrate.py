@@ -12,6 +12,7 @@ interruption leaves nothing behind, a kill only a directory whose name says what
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable
 from typing import Any
 
@@ -46,17 +47,29 @@ class _Reader:
 
 
 def run(
-    src: str, dst: str, progress: Progress | None, unpickler: Any, pickle: bool, memory: int | None
+    src: str,
+    dst: str,
+    progress: Progress | None,
+    unpickler: Any,
+    pickle: bool,
+    memory: int | None,
+    permissions: int | None,
 ) -> Migration:
     """As migrate()."""
     reader = _Reader(unpickler, pickle)
-    with LegacyStore(src) as old, new_directory(dst, "migrating") as work:
+    opening: dict[str, Any] = {"commit_interval": None, "memory": memory}
+    with LegacyStore(src) as old, new_directory(dst, "migrating", permissions) as made:
         result = Migration(old.kind, list(old.notes))
-        made = os.path.join(work, "store")
-        if old.kind == "dict":
-            _migrate_dict(old, reader, work, made, result, progress, memory)
-        else:
-            _migrate_list(old, reader, made, result, progress, memory)
+        maker: Any = EMDict if old.kind == "dict" else EMList
+        with maker(made, mode="x", permissions=permissions, **opening) as new:
+            if old.kind == "list":
+                _migrate_list(old, reader, new, result, progress)
+                return result
+            parent, name = os.path.split(made)
+            with tempfile.TemporaryDirectory(prefix=f"{name}-order-", dir=parent) as work:
+                with EMList[int](os.path.join(work, "order"), **opening) as order:
+                    _order_slots(old, order, result)
+                    _migrate_dict(old, reader, order, new, result, progress)
     return result
 
 
@@ -88,23 +101,19 @@ def _lose_block(old: LegacyStore, result: Migration) -> Callable[[int, int, str]
 def _migrate_dict(
     old: LegacyStore,
     reader: _Reader,
-    work: str,
-    made: str,
+    order: EMList[int],
+    new: EMDict[Any, Any],
     result: Migration,
     progress: Progress | None,
-    memory: int | None,
 ) -> None:
-    with EMList[int](os.path.join(work, "order"), commit_interval=None, memory=memory) as order:
-        _order_slots(old, order, result)
-        with EMDict[Any, Any](made, mode="x", commit_interval=None, memory=memory) as new:
-            count = len(order)
-            for done, packed in enumerate(order):
-                if progress and done % _BATCH == 0:
-                    progress(done, count)
-                _save_item(old, reader, packed % old.slots, new, result)
-            result.saved = len(new)
-            if progress:
-                progress(count, count)
+    count = len(order)
+    for done, packed in enumerate(order):
+        if progress and done % _BATCH == 0:
+            progress(done, count)
+        _save_item(old, reader, packed % old.slots, new, result)
+    result.saved = len(new)
+    if progress:
+        progress(count, count)
     if old.used < count:  # deleted entries stay counted there, so more is no news
         result.notes.append(f"index.bin says that {old.used} entries are used; {count} are")
 
@@ -152,27 +161,25 @@ def _save_item(
 def _migrate_list(
     old: LegacyStore,
     reader: _Reader,
-    made: str,
+    new: EMList[Any],
     result: Migration,
     progress: Progress | None,
-    memory: int | None,
 ) -> None:
     values = old.files["values.bin"]
-    with EMList[Any](made, mode="x", commit_interval=None, memory=memory) as new:
-        for offset, words in old.index.blocks(_lose_block(old, result)):
-            first = (offset - HEADER_BYTES) // WORD
-            for start in range(0, len(words), _BATCH):
-                if progress:
-                    progress(first + start, old.slots)
-                batch = words[start : start + _BATCH]
-                if any(batch):
-                    _save_elements(reader, values, first + start, batch, new, result)
-        _fill(new, min(old.used, old.slots))
-        if progress:
-            progress(old.slots, old.slots)
-        result.saved = max(len(new) - result.lost, 0)
-        if old.used != len(new):
-            result.notes.append(f"index.bin says that {old.used} elements are used; {len(new)} are")
+    for offset, words in old.index.blocks(_lose_block(old, result)):
+        first = (offset - HEADER_BYTES) // WORD
+        for start in range(0, len(words), _BATCH):
+            if progress:
+                progress(first + start, old.slots)
+            batch = words[start : start + _BATCH]
+            if any(batch):
+                _save_elements(reader, values, first + start, batch, new, result)
+    _fill(new, min(old.used, old.slots))
+    if progress:
+        progress(old.slots, old.slots)
+    result.saved = max(len(new) - result.lost, 0)
+    if old.used != len(new):
+        result.notes.append(f"index.bin says that {old.used} elements are used; {len(new)} are")
 
 
 def _save_elements(

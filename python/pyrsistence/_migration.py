@@ -58,6 +58,7 @@ def migrate(
     unpickler: Any = None,
     pickle: bool = False,
     memory: int | str | None = None,
+    permissions: int | None = None,
 ) -> Migration:
     """Save what the directory ``src``, written by pyrsistence 1.1, holds into a new EMDict or EMList at
     ``dst``.
@@ -67,13 +68,15 @@ def migrate(
     Fraction, OrderedDict, deque) are read by default; ``pickle=True`` reads all, and thereby runs whatever
     code they name: for stores that you trust. ``unpickler`` is that of a store which was written with a
     ``pickler`` of its own: an object with ``unpickle(bytes)``, or a function; it gets the chunk with its
-    padding. ``memory`` is the new store's, as of EMDict.
+    padding. ``memory`` and ``permissions`` are the new store's, as of EMDict.
 
     **Cost**: reads each item once; memory does not grow with the store, disk space of 8 to 24 bytes a dict's
     item is needed beside ``dst`` for a while. Errors: FormatError if it is no such directory; FileExistsError
     if ``dst`` exists and is not an empty directory; OSError of the disk, with nothing left behind; what
     ``progress`` raises.
     """
+    from ._base import parse_permissions
     from ._migrate import run
 
-    return run(os.fsdecode(src), os.fsdecode(dst), progress, unpickler, pickle, parse_memory(memory) or None)
+    budget, bits = parse_memory(memory) or None, parse_permissions(permissions)
+    return run(os.fsdecode(src), os.fsdecode(dst), progress, unpickler, pickle, budget, bits)

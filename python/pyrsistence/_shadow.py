@@ -68,11 +68,12 @@ class EMShadowMemory(ShadowSets, _core.ShadowBase, _container.Container):
         timeout: float = 0.0,
         snapshot_timeout: float = 1.0,
         memory: int | str | None = None,
+        permissions: int | None = None,
     ) -> None:
         self.close()
         self._set_options(width)
         more = [_ends(item) for item in ranges]
-        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory)
+        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions)
         if more:
             try:
                 self._add_ranges(more)
@@ -105,6 +106,7 @@ class EMShadowMemory(ShadowSets, _core.ShadowBase, _container.Container):
         timeout: float = 0.0,
         snapshot_timeout: float = 1.0,
         memory: int | str | None = None,
+        permissions: int | None = None,
     ) -> None:
         """Open again after close(), at this path, with the width given to the constructor.
 
@@ -119,7 +121,7 @@ class EMShadowMemory(ShadowSets, _core.ShadowBase, _container.Container):
         if _core.attached(self):
             raise RuntimeError(f"{type(self).__name__} '{self._open_handle().path}' is open")
         self._configure(None, None, True, None, False, _container.DEFAULT_LAYOUT, 0)
-        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory)
+        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions)
 
     def _option_names(self) -> dict[str, Any]:
         return {}

@@ -20,7 +20,8 @@ _C = TypeVar("_C", bound=_container.Container)
 class Store(_base.Owner):
     """Named containers in one directory: created on first use, committed and rolled back together.
 
-    ``memory`` is what its changed pages and buffers may take, for all members together, as of EMDict.
+    ``memory`` is what its changed pages and buffers may take, for all members together, as of EMDict;
+    ``permissions`` are those of a new store's files.
 
     Errors: as EMDict; FormatError if the directory holds a single EMDict or EMList.
 
@@ -43,10 +44,11 @@ class Store(_base.Owner):
         timeout: float = 0.0,
         snapshot_timeout: float = 1.0,
         memory: int | str | None = None,
+        permissions: int | None = None,
     ) -> None:
         self.close()
         self._handle = None
-        self._open_store(path, mode, commit_interval, timeout, snapshot_timeout, memory)
+        self._open_store(path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions)
         self._refuse_single()
 
     @classmethod
@@ -384,13 +386,16 @@ def open(
     timeout: float = 0.0,
     snapshot_timeout: float = 1.0,
     memory: int | str | None = None,
+    permissions: int | None = None,
     **options: Any,
 ) -> EMDict[Any, Any] | EMList[Any] | EMArray | EMShadowMemory | Store:
     """Open what is in the directory: a single container of any kind, or a Store of named members.
 
     The options are those of EMDict and EMList that say how they encode. Errors: as EMDict.
     """
-    handle = _base.open_handle(path, mode, commit_interval, timeout, snapshot_timeout, memory)
+    handle = _base.open_handle(
+        path, mode, commit_interval, timeout, snapshot_timeout, memory, False, permissions
+    )
     try:
         for name, kind in handle.members():
             if not name:

@@ -66,11 +66,12 @@ class EMTypedDict(_core.TypedDictBase, _container.Container):
         timeout: float = 0.0,
         snapshot_timeout: float = 1.0,
         memory: int | str | None = None,
+        permissions: int | None = None,
         _layout: _container.Layout = _container.DEFAULT_LAYOUT,
     ) -> None:
         self.close()
         self._set_options(key, value, _layout)
-        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory)
+        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions)
         if data is not None:
             try:
                 self.update(data)
@@ -143,6 +144,7 @@ class EMTypedDict(_core.TypedDictBase, _container.Container):
         timeout: float = 0.0,
         snapshot_timeout: float = 1.0,
         memory: int | str | None = None,
+        permissions: int | None = None,
     ) -> None:
         """Open again after close(), at this path, with the same types.
 
@@ -157,7 +159,7 @@ class EMTypedDict(_core.TypedDictBase, _container.Container):
         if _core.attached(self):
             raise RuntimeError(f"{type(self).__name__} '{self._open_handle().path}' is open")
         self._configure(None, None, True, None, False, self._layout)
-        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory)
+        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions)
 
     def _option_names(self) -> dict[str, Any]:
         return {}  # the types are in the files

@@ -20,6 +20,7 @@ class EMTypedDict(Container, MutableMapping[Any, Any]):
         timeout: float = 0.0,
         snapshot_timeout: float = 1.0,
         memory: Memory = None,
+        permissions: int | None = None,
         _layout: tuple[int, int, int] = ...,
     ) -> None: ...
     def open(
@@ -31,6 +32,7 @@ class EMTypedDict(Container, MutableMapping[Any, Any]):
         timeout: float = 0.0,
         snapshot_timeout: float = 1.0,
         memory: Memory = None,
+        permissions: int | None = None,
     ) -> None: ...
     @property
     def key_dtype(self) -> Any: ...

@@ -326,8 +326,11 @@ void require_no_views(Store& store, Member& member) {
   for (unsigned i = 0; i < member.region_count; ++i) member.regions[i]->require_no_views("compacting it");
 }
 
-void copy_store(Store& store, const std::string& target, Count& count) {
+void copy_store(Store& store, const std::string& target, std::shared_ptr<platform::Directory> directory,
+                std::shared_ptr<platform::FileSystem> files, Count& count) {
   StoreOptions options;
+  options.directory = std::move(directory);
+  options.file_system = std::move(files);
   options.mode = Mode::exclusive;
   options.commit_interval_seconds = -1;
   options.memory_bytes = store.memory_budget();
@@ -344,29 +347,35 @@ void copy_store(Store& store, const std::string& target, Count& count) {
 void compact(Store& store, Member& member, const Progress& progress) {
   store.commit();
   require_no_views(store, member);
-  // Left by one that failed and then could not drop it.
-  if (store.find(kCompactionName) != nullptr) store.drop(kCompactionName);
-  const std::shared_ptr<Member> fresh = store.create(kCompactionName, member.kind, member.region_count);
+  const std::shared_ptr<Member> fresh = store.create_compaction(member.kind, member.region_count);
   try {
     Count count{progress, entries_of(store, member)};
     copy_member(store, member, store, *fresh, count);
     const Acquired old(store, member);
     store.replace(member, *fresh);
   } catch (...) {
-    store.drop(kCompactionName);
+    store.drop_compaction();
     throw;
   }
   store.commit();
 }
 
-void compact_to(Store& store, const std::string& target, const Progress& progress) {
+void compact_to(Store& store, const std::string& target, const Progress& progress,
+                std::shared_ptr<platform::FileSystem> files) {
   const Held held(store);
   if (!store.read_only()) store.commit();
   Count count{progress};
   for (const auto& member : store.members()) count.total += entries_of(store, *member);
-  TargetDirectory directory(platform::real_file_system(), target);
-  copy_store(store, target, count);
-  directory.keep();
+  if (files == nullptr) files = platform::real_file_system();
+  std::optional<TargetDirectory> copy;
+  if (store.in_memory()) {
+    copy.emplace(*files, target, "compact",
+                 platform::Permissions{0600});  // as those of a temporary directory
+  } else {
+    copy.emplace(*files, target, "compact", *store.directory());
+  }
+  copy_store(store, target, copy->get(), files, count);
+  copy->keep();
 }
 
 }  // namespace emd

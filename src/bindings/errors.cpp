@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/errors.h"
+#include "bindings/ref.h"
 
 namespace pyr {
 namespace {
@@ -55,9 +56,10 @@ void set_unsupported(const char* text) {
   Py_XDECREF(io);
 }
 
-PyObject* add_error(PyObject* module, const char* name, const char* doc, PyObject* base) {
+PyObject* add_error(PyObject* module, const char* name, const char* doc, PyObject* base,
+                    PyObject* attributes = nullptr) {
   const std::string qualified = std::string("pyrsistence.") + name;
-  PyObject* type = PyErr_NewExceptionWithDoc(qualified.c_str(), doc, base, nullptr);
+  PyObject* type = PyErr_NewExceptionWithDoc(qualified.c_str(), doc, base, attributes);
   if (type && PyModule_AddObjectRef(module, name, type) < 0) Py_CLEAR(type);
   return type;
 }
@@ -113,9 +115,13 @@ bool add_errors(PyObject* module) {
   g_format_error =
       add_error(module, "FormatError",
                 "Not a store, a newer or foreign format, or another kind than asked for.", PyExc_ValueError);
-  g_locked_error =
-      add_error(module, "LockedError", "Another writer holds the store; the message names its process.",
-                PyExc_BlockingIOError);
+  const Ref attributes(Py_BuildValue("{sO}", "holder", Py_None));
+  if (!attributes) return false;
+  g_locked_error = add_error(
+      module, "LockedError",
+      "Another writer holds the store; the message names its process. In this process, `holder` is the "
+      "object that has it open, else None.",
+      PyExc_BlockingIOError, attributes.get());
   g_snapshot_error = add_error(module, "SnapshotError",
                                "A snapshot was held for longer than the writer of the store would wait.",
                                PyExc_RuntimeError);

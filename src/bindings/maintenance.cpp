@@ -81,6 +81,7 @@ void compact(StoreHandle& handle, const std::optional<std::string>& member, cons
 
 void back_up(StoreHandle& handle, const std::string& target, PyObject* progress) {
   Reporter reporter(progress);
+  std::shared_ptr<emd::platform::Directory> directory;
   {
     const StoreHandle::Entered entered(handle);
     emd::Store& store = handle.use();
@@ -90,11 +91,12 @@ void back_up(StoreHandle& handle, const std::string& target, PyObject* progress)
         if (store.in_memory()) store.move_to_files();
       });
     }
+    directory = store.directory();
   }
   const GilReleased released;
   emd::StoreOptions options;
   options.pause = [&](std::chrono::microseconds time) { reporter.pause(time); };
-  emd::backup(handle.path(), target, options, [&](emd::u64 done, emd::u64 total) { reporter(done, total); });
+  emd::backup(*directory, target, options, [&](emd::u64 done, emd::u64 total) { reporter(done, total); });
 }
 
 }  // namespace pyr

@@ -27,6 +27,7 @@
 #include "bindings/typed_module.h"
 #include "bindings/typed_object.h"
 #include "bindings/verify.h"
+#include "store/target_directory.h"
 
 namespace nb = nanobind;
 
@@ -44,9 +45,19 @@ emd::Mode parse_mode(const std::string& mode) {
   throw nb::value_error(("mode must be 'a', 'r', 'r+' or 'x', not '" + mode + "'").c_str());
 }
 
+std::string path_from(const nb::bytes& path) {
+  std::string text(path.c_str(), path.size());
+  if (text.find('\0') != std::string::npos) throw nb::value_error("embedded null byte");
+  return text;
+}
+
+nb::object path_object(const std::string& path) {
+  return nb::steal(PyUnicode_DecodeFSDefaultAndSize(path.data(), static_cast<Py_ssize_t>(path.size())));
+}
+
 void open_handle(StoreHandle* self, const nb::bytes& path, const std::string& mode,
                  std::optional<double> commit_interval, double timeout, double snapshot_timeout,
-                 emd::u64 memory, bool temporary) {
+                 emd::u64 memory, bool temporary, std::optional<emd::u32> permissions) {
   emd::StoreOptions options;
   options.mode = parse_mode(mode);
   if (commit_interval && *commit_interval < 0)
@@ -56,14 +67,24 @@ void open_handle(StoreHandle* self, const nb::bytes& path, const std::string& mo
   options.snapshot_timeout_seconds = snapshot_timeout;
   options.memory_bytes = memory;
   if (temporary) options.in_memory_bytes = kInMemoryBytes;
-  const std::string directory(path.c_str(), path.size());
-  if (directory.find('\0') != std::string::npos) throw nb::value_error("embedded null byte");
-  new (self) StoreHandle(directory, std::move(options), temporary);
+  options.permissions = permissions;
+  new (self) StoreHandle(path_from(path), std::move(options), temporary);
 }
 
-nb::object path_of(const StoreHandle& handle) {
-  return nb::steal(
-      PyUnicode_DecodeFSDefaultAndSize(handle.path().data(), static_cast<Py_ssize_t>(handle.path().size())));
+nb::object path_of(const StoreHandle& handle) { return path_object(handle.path()); }
+
+nb::object current_path_of(StoreHandle& handle) {
+  std::string path;
+  {
+    const StoreHandle::Entered entered(handle);
+    path = handle.use().directory()->current_path();
+  }
+  return path_object(path);
+}
+
+std::pair<emd::u64, emd::u64> identity_of(StoreHandle& handle) {
+  const StoreHandle::Entered entered(handle);
+  return handle.use().directory()->identity();
 }
 
 std::vector<std::pair<std::string, std::string>> members_of(StoreHandle& handle) {
@@ -242,8 +263,11 @@ void translate(const std::exception_ptr& pointer, void*) {
 void bind_handle(nb::module_& module) {
   nb::class_<StoreHandle>(module, "StoreHandle", "One open store; see src/bindings/handle.h.")
       .def("__init__", &open_handle, nb::arg("path"), nb::arg("mode"), nb::arg("commit_interval").none(),
-           nb::arg("timeout"), nb::arg("snapshot_timeout"), nb::arg("memory"), nb::arg("temporary"))
+           nb::arg("timeout"), nb::arg("snapshot_timeout"), nb::arg("memory"), nb::arg("temporary"),
+           nb::arg("permissions").none())
       .def_prop_ro("path", &path_of)
+      .def("current_path", &current_path_of)
+      .def("identity", &identity_of)
       .def_prop_ro("closed", &StoreHandle::closed)
       .def_prop_ro("lost", &StoreHandle::lost)
       .def_prop_ro("temporary", &StoreHandle::temporary)
@@ -274,18 +298,33 @@ void bind_handle(nb::module_& module) {
       .def(
           "compact",
           [](StoreHandle& handle, const std::optional<std::string>& member, const nb::bytes& target,
-             nb::handle progress) {
-            compact(handle, member, std::string(target.c_str(), target.size()), progress.ptr());
-          },
+             nb::handle progress) { compact(handle, member, path_from(target), progress.ptr()); },
           nb::arg("member").none(), nb::arg("target"), nb::arg("progress").none())
       .def(
           "backup",
           [](StoreHandle& handle, const nb::bytes& target, nb::handle progress) {
-            back_up(handle, std::string(target.c_str(), target.size()), progress.ptr());
+            back_up(handle, path_from(target), progress.ptr());
           },
           nb::arg("target"), nb::arg("progress").none())
       .def("stats", &store_stats)
       .def("verify", &verify);
+}
+
+void bind_new_directory(nb::module_& module) {
+  nb::class_<emd::TargetDirectory>(module, "NewDirectory", "See src/store/target_directory.h.")
+      .def(
+          "__init__",
+          [](emd::TargetDirectory* self, const nb::bytes& path, const std::string& doing,
+             std::optional<emd::u32> permissions) {
+            emd::platform::Permissions files;
+            if (permissions) files.mode = *permissions, files.masked = false;
+            new (self)
+                emd::TargetDirectory(*emd::platform::real_file_system(), path_from(path), doing, files);
+          },
+          nb::arg("path"), nb::arg("doing"), nb::arg("permissions").none())
+      .def_prop_ro("path", [](emd::TargetDirectory& self) { return path_object(self.get()->current_path()); })
+      .def("keep", &emd::TargetDirectory::keep)
+      .def("discard", &emd::TargetDirectory::discard);
 }
 
 void bind_functions(nb::module_& module) {
@@ -336,6 +375,7 @@ NB_MODULE(_core, module) {
   pyr::damaged_error_type = pyr::damaged_error();
   pyr::bind_handle(module);
   pyr::bind_scopes(module);
+  pyr::bind_new_directory(module);
   pyr::bind_functions(module);
   pyr::bind_typed(module);
 }

@@ -7,12 +7,24 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
 #include "base/patience.h"
 
 namespace emd::platform {
+
+// Who may use the files that are made in a directory.
+struct Permissions {
+  static constexpr u32 kOwn = ~u32{0};
+  u32 mode = 0666;     // of files; of their directory: who may read may enter too
+  bool masked = true;  // the process's umask takes some away
+  u32 owner = kOwn;    // numbers of whom they are given to; kOwn: nobody, they stay the process's
+  u32 group = kOwn;    // where they cannot be given to it, the group gets no more than all others
+
+  u32 mode_of_directory() const { return mode | (mode & 0444) >> 2; }
+};
 
 class File {
  public:
@@ -64,7 +76,8 @@ class File {
 };
 
 // One page of memory in a file, shared by the processes that have it: what one stores, the others see at once. With
-// locks of single bytes, which the kernel releases when a process ends, however it ends. Nothing in it is durable.
+// numbered locks, which the kernel releases when a process ends, however it ends. These lie on the lock file: who may only
+// read the page cannot hold one. Nothing in it is durable.
 class SharedPage {
  public:
   virtual ~SharedPage() = default;
@@ -76,9 +89,9 @@ class SharedPage {
   // Whether this process may store there and lock.
   virtual bool writable() const = 0;
   // False if somebody else, also in this process, has the lock.
-  virtual bool try_lock(unsigned byte) = 0;
-  virtual void unlock(unsigned byte) = 0;
-  virtual bool locked_by_another(unsigned byte) = 0;
+  virtual bool try_lock(unsigned number) = 0;
+  virtual void unlock(unsigned number) = 0;
+  virtual bool locked_by_another(unsigned number) = 0;
 };
 
 // A lock on the store, released when destroyed. A forked child drops its copy at once and leaves the
@@ -102,7 +115,17 @@ enum class LockKind {
 class Directory {
  public:
   virtual ~Directory() = default;
+  // As it was opened: for messages. The files are those of the directory that is open, whatever has that name now.
   virtual const std::string& path() const = 0;
+  // Tells it from any other directory, as long as it is open: its device's number and its own.
+  virtual std::pair<u64, u64> identity() = 0;
+  // An absolute path that leads to it now. Errors: SystemError if there is none, since it was removed.
+  virtual std::string current_path() = 0;
+  // Of a file in it, with owner and group; and of itself.
+  virtual Permissions permissions(const std::string& name) = 0;
+  virtual Permissions permissions() = 0;
+  // For files that are made from now on, those for locks and pages too.
+  virtual void make_files_with(const Permissions& permissions) = 0;
   // Opens a file; create: make it, and fail if it exists. writable only says how it is opened.
   enum class Open { read_only, read_write, create };
   virtual std::unique_ptr<File> open(const std::string& name, Open how) = 0;
@@ -117,25 +140,42 @@ class Directory {
   // Makes created, renamed and removed names durable.
   virtual void sync() = 0;
   // Takes a lock through the file `name`; a writer creates it, and names itself there. LockedError
-  // naming the holder when patience is over. Holds within one process as well, where it does not wait. Others than writers get
+  // naming the holder when patience is over. Holds within one process as well, where it does not wait. A reader gets
   // null where there is no lock file: nobody has ever written there, or the directory is read-only.
   virtual std::unique_ptr<Lock> lock(const std::string& name, LockKind kind, const Patience& patience) = 0;
-  // Whether a writer has the lock now.
+  // The shared page in the file `name`, its locks on the file `locks`. For a writer, with the lock on that: made if it is
+  // missing, and shows that a writer is there as long as it is open. Else null if there is none.
+  virtual std::unique_ptr<SharedPage> share(const std::string& name, const std::string& locks,
+                                            const Lock* writer) = 0;
+  // Whether a writer has the shared page `name` open now.
   virtual bool writer_present(const std::string& name) = 0;
-  // The shared page in the file `name`; created: made if it is missing. Else null if there is none.
-  virtual std::unique_ptr<SharedPage> share(const std::string& name, bool create) = 0;
+};
+
+// A directory that is there whole or not at all: made beside its place, and moved there at the end.
+class NewDirectory {
+ public:
+  virtual ~NewDirectory() = default;
+  virtual std::shared_ptr<Directory> directory() = 0;
+  // Durably. Precondition: what is in it is durable. Errors: SystemError; EEXIST if something has come to its place
+  // meanwhile.
+  virtual void move_to_its_place() = 0;
+  // Removes it, with all that is in it, unless it has been moved.
+  virtual void discard() = 0;
 };
 
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
-  // Opens a directory. create: make it if missing (not its parents).
-  virtual std::unique_ptr<Directory> open_directory(const std::string& path, bool create) = 0;
-  virtual bool exists(const std::string& path) = 0;
+  // Opens a directory; with permissions for a new one: makes it if it is missing (not its parents).
+  virtual std::unique_ptr<Directory> open_directory(const std::string& path, const Permissions* create) = 0;
+  // Makes a directory whose place will be `path`, which does not exist or is an empty directory. Until it is moved there
+  // it is called ".NAME.DOING-NUMBER", in the same parent, and only the process's user may enter it. Then it has
+  // the permissions of the empty directory, or `mode` as far as those of its files go. Errors: SystemError; EEXIST if something
+  // is there.
+  virtual std::unique_ptr<NewDirectory> make_directory(const std::string& path, const std::string& doing,
+                                                       const Permissions& files, u32 mode) = 0;
   // Whether one thread may sync a file while another uses it and others.
   virtual bool concurrent_syncs() const { return true; }
-  // Precondition: it is empty.
-  virtual void remove_directory(const std::string& path) = 0;
 };
 
 // The real disk.

@@ -1,4 +1,4 @@
-// The real disk on Linux: files of a directory, opened by name relative to it, so that the directory may be
+// Files of a directory on Linux, opened by name relative to it, so that the directory may be
 // renamed while in use. Descriptors are borrowed from a small cache: a store of a thousand members
 // has thousands of files, and a descriptor is needed only for the length of a call.
 //
@@ -14,17 +14,15 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include <dirent.h>
-
 #include <algorithm>
 #include <array>
 #include <list>
 #include <mutex>
 
-#include "platform/file.h"
 #include "platform/fork_guard.h"
-#include "platform/linux_lock.h"
+#include "platform/linux_directory.h"
 #include "platform/linux_open.h"
+#include "platform/linux_permissions.h"
 #include "platform/system_error.h"
 
 namespace emd::platform {
@@ -51,18 +49,6 @@ class DescriptorCache {
 
   std::mutex mutex_;
   std::list<LinuxFile*> open_;
-};
-
-// A directory's descriptor, shared by its files.
-struct DirectoryHandle {
-  DirectoryHandle(int fd, std::string where, bool kept)
-      : descriptor(fd), path(std::move(where)), durable(kept) {}
-  ~DirectoryHandle() { ::close(descriptor); }
-  DirectoryHandle(const DirectoryHandle&) = delete;
-  DirectoryHandle& operator=(const DirectoryHandle&) = delete;
-  const int descriptor;
-  const std::string path;
-  const bool durable;  // else nothing in it is synced
 };
 
 class LinuxFile : public File {
@@ -96,7 +82,7 @@ class LinuxFile : public File {
   // Opens the descriptor; -1 with errno set if that fails.
   int open_now(int extra_flags) {
     return open_regular(directory_->descriptor, name_.c_str(), (writable_ ? O_RDWR : O_RDONLY) | extra_flags,
-                        path_);
+                        path_, creation_mode(directory_->new_files));
   }
 
  private:
@@ -171,7 +157,16 @@ void DescriptorCache::forget(LinuxFile& file) {
   open_.erase(file.place_);
 }
 
-void LinuxFile::open(bool create) { const Borrowed fd(*this, create ? O_CREAT | O_EXCL : 0); }
+void LinuxFile::open(bool create) {
+  const Borrowed fd(*this, create ? O_CREAT | O_EXCL : 0);
+  if (!create) return;
+  try {
+    settle_permissions(fd.get(), directory_->new_files, path_);
+  } catch (...) {
+    (void)::unlinkat(directory_->descriptor, name_.c_str(), 0);
+    throw;
+  }
+}
 
 u64 LinuxFile::size() {
   const Borrowed fd(*this);
@@ -333,110 +328,6 @@ void LinuxFile::map(void* address, u64 offset, u64 length, Share share) {
   }
 }
 
-class LinuxDirectory : public Directory {
- public:
-  explicit LinuxDirectory(std::shared_ptr<DirectoryHandle> handle) : handle_(std::move(handle)) {}
-
-  const std::string& path() const override { return handle_->path; }
-
-  std::unique_ptr<File> open(const std::string& name, Open how) override {
-    auto file = std::make_unique<LinuxFile>(handle_, name, how != Open::read_only);
-    file->open(how == Open::create);
-    return file;
-  }
-
-  bool exists(const std::string& name) override {
-    struct stat status;
-    if (::fstatat(handle_->descriptor, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) return true;
-    if (errno != ENOENT) throw_errno("stat", path() + "/" + name);
-    return false;
-  }
-
-  u64 allocated(const std::string& name) override {
-    struct stat status;
-    if (::fstatat(handle_->descriptor, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0)
-      return static_cast<u64>(status.st_blocks) * 512;
-    if (errno != ENOENT) throw_errno("stat", path() + "/" + name);
-    return 0;
-  }
-
-  void remove(const std::string& name) override {
-    if (::unlinkat(handle_->descriptor, name.c_str(), 0) != 0) throw_errno("unlink", path() + "/" + name);
-  }
-
-  void rename(const std::string& from, const std::string& to) override {
-    if (::renameat(handle_->descriptor, from.c_str(), handle_->descriptor, to.c_str()) != 0) {
-      throw_errno("rename", path() + "/" + from);
-    }
-  }
-
-  std::vector<std::string> list() override {
-    const int fd = ::openat(handle_->descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR* const stream = fd < 0 ? nullptr : ::fdopendir(fd);
-    if (stream == nullptr) throw_errno("opendir", path());
-    std::vector<std::string> names;
-    while (const dirent* entry = ::readdir(stream)) {
-      const std::string name = entry->d_name;
-      if (name != "." && name != "..") names.push_back(name);
-    }
-    ::closedir(stream);
-    return names;
-  }
-
-  void sync() override {
-    if (handle_->durable && ::fsync(handle_->descriptor) != 0) throw_errno("fsync", path());
-  }
-
-  std::unique_ptr<Lock> lock(const std::string& name, LockKind kind, const Patience& patience) override {
-    return take_lock(handle_->descriptor, path() + "/" + name, name, kind, patience);
-  }
-  bool writer_present(const std::string& name) override {
-    return is_writer_present(handle_->descriptor, path() + "/" + name, name);
-  }
-  std::unique_ptr<SharedPage> share(const std::string& name, bool create) override {
-    return map_shared_page(handle_->descriptor, path() + "/" + name, name, create);
-  }
-
- private:
-  std::shared_ptr<DirectoryHandle> handle_;
-};
-
-class LinuxFileSystem : public FileSystem {
- public:
-  explicit LinuxFileSystem(bool durable) : durable_(durable) {}
-  // Makes the name of a new directory durable. One that may not be read cannot be synced.
-  static void sync_parent(int directory, const std::string& path) {
-    const int parent = ::openat(directory, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (parent < 0 && errno == EACCES) return;
-    if (parent < 0) throw_errno("open directory", path + "/..");
-    const int failed = ::fsync(parent) == 0 ? 0 : errno;
-    ::close(parent);
-    if (failed != 0) throw_errno("fsync", path + "/..", failed);
-  }
-  std::unique_ptr<Directory> open_directory(const std::string& path, bool create) override {
-    // A temporary directory is nobody else's, and new.
-    const bool made = create && ::mkdir(path.c_str(), durable_ ? 0777 : 0700) == 0;
-    if (create && !made && (errno != EEXIST || !durable_)) throw_errno("mkdir", path);
-    const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) throw_errno("open directory", path);
-    auto directory = std::make_unique<LinuxDirectory>(std::make_shared<DirectoryHandle>(fd, path, durable_));
-    if (made && durable_) sync_parent(fd, path);
-    return directory;
-  }
-  bool exists(const std::string& path) override {
-    struct stat status;
-    if (::lstat(path.c_str(), &status) == 0) return true;
-    if (errno != ENOENT) throw_errno("stat", path);
-    return false;
-  }
-  void remove_directory(const std::string& path) override {
-    if (::rmdir(path.c_str()) != 0) throw_errno("rmdir", path);
-  }
-
- private:
-  const bool durable_;
-};
-
 }  // namespace
 
 void File::copy_from(File& source, u64 offset, u64 length) {
@@ -451,17 +342,11 @@ void File::copy_from(File& source, u64 offset, u64 length) {
   }
 }
 
-std::shared_ptr<FileSystem> real_file_system() {
-  // Never destroyed: other threads may open stores while the process ends.
-  static const auto* const instance =
-      new std::shared_ptr<FileSystem>(std::make_shared<LinuxFileSystem>(true));
-  return *instance;
-}
-
-std::shared_ptr<FileSystem> temporary_file_system() {
-  static const auto* const instance =
-      new std::shared_ptr<FileSystem>(std::make_shared<LinuxFileSystem>(false));
-  return *instance;
+std::unique_ptr<File> open_file(std::shared_ptr<DirectoryHandle> directory, const std::string& name,
+                                Directory::Open how) {
+  auto file = std::make_unique<LinuxFile>(std::move(directory), name, how != Directory::Open::read_only);
+  file->open(how == Directory::Open::create);
+  return file;
 }
 
 u64 available_space(const std::string& path) noexcept {

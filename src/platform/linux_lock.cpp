@@ -11,6 +11,7 @@
 #include <array>
 #include <fstream>
 #include <mutex>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -18,6 +19,7 @@
 #include "base/hash.h"
 #include "platform/fork_guard.h"
 #include "platform/linux_open.h"
+#include "platform/linux_permissions.h"
 #include "platform/mapping.h"
 #include "platform/system_error.h"
 
@@ -35,11 +37,11 @@ class OpenStores {
     return *stores;
   }
   OpenStores() { hold_over_fork(mutex_); }
-  // The file of a store's lock.
+  // Of the store's directory.
   using Identity = std::pair<dev_t, ino_t>;
-  static Identity identify(int fd, const std::string& path) {
+  static Identity identify(const DirectoryHandle& directory) {
     struct stat status;
-    if (::fstat(fd, &status) != 0) throw_errno("fstat", path);
+    if (::fstat(directory.descriptor, &status) != 0) throw_errno("fstat", directory.path);
     return {status.st_dev, status.st_ino};
   }
   // A writer is alone, others may be many. False if that is not so.
@@ -72,10 +74,12 @@ class OpenStores {
   std::vector<std::pair<Identity, LockKind>> open_;
 };
 
+// A follower's has no file.
 class LinuxLock : public Lock {
  public:
   LinuxLock(int fd, LockKind kind, OpenStores::Identity identity, bool follows_a_crash)
       : fd_(fd), kind_(kind), identity_(identity), follows_a_crash_(follows_a_crash), child_closes_(fd) {}
+  int descriptor() const { return fd_; }
   ~LinuxLock() override {
     if (child_closes_.owned()) OpenStores::instance().leave(identity_, kind_);
   }
@@ -121,13 +125,30 @@ std::string read_holder(int fd) {
   return holder;
 }
 
-bool try_lock(int fd, LockKind kind, const std::string& path) {
+// Of bytes of a file. The writer's is of those that name it; the numbered ones lie behind.
+struct flock lock_request(int type, u64 begin, u64 length) {
   struct flock request = {};
-  request.l_type = kind == LockKind::writer ? F_WRLCK : F_RDLCK;
+  request.l_type = static_cast<short>(type);
   request.l_whence = SEEK_SET;
+  request.l_start = static_cast<off_t>(begin);
+  request.l_len = static_cast<off_t>(length);
+  return request;
+}
+
+// False if another open file has a lock in the way.
+bool set_lock(int fd, struct flock request, const std::string& path) {
   if (::fcntl(fd, F_OFD_SETLK, &request) == 0) return true;
   if (errno != EAGAIN && errno != EACCES) throw_errno("lock", path);
   return false;
+}
+
+bool is_in_the_way(int fd, struct flock request, const std::string& path) {
+  if (::fcntl(fd, F_OFD_GETLK, &request) != 0) throw_errno("lock", path);
+  return request.l_type != F_UNLCK;
+}
+
+bool try_lock(int fd, LockKind kind, const std::string& path) {
+  return set_lock(fd, lock_request(kind == LockKind::writer ? F_WRLCK : F_RDLCK, 0, kHolderBytes), path);
 }
 
 void write_holder(int fd, const std::string& path) {
@@ -169,15 +190,36 @@ void wait_for_lock(int fd, const std::string& path, LockKind kind, const Patienc
   }
 }
 
+// -1 if a reader finds none. A writer makes it, in a way that at no moment anybody else than a writer may read it.
+int open_lock_file(const DirectoryHandle& directory, const std::string& name, bool writer) {
+  const std::string path = directory.path + "/" + name;
+  for (;;) {
+    const int fd = open_regular(directory.descriptor, name.c_str(), writer ? O_RDWR : O_RDONLY, path);
+    if (fd >= 0) {
+      if (writer) narrow_lock(fd);
+      return fd;
+    }
+    if (errno != ENOENT) throw_errno("open", path);
+    if (!writer) return -1;
+    Descriptor made{open_regular(directory.descriptor, name.c_str(), O_RDWR | O_CREAT | O_EXCL, path,
+                                 creation_mode(directory.new_files, FileUse::lock))};
+    if (made.fd >= 0) {
+      settle_permissions(made.fd, directory.new_files, path, FileUse::lock);
+      return made.release();
+    }
+    if (errno != EEXIST) throw_errno("create", path);  // else another writer was faster
+  }
+}
+
 }  // namespace
 
-std::unique_ptr<Lock> take_lock(int directory, const std::string& path, const std::string& name,
-                                LockKind kind, const Patience& patience) {
+std::unique_ptr<Lock> take_lock(const DirectoryHandle& directory, const std::string& name, LockKind kind,
+                                const Patience& patience) {
   const bool writer = kind == LockKind::writer;
-  Descriptor file{open_regular(directory, name.c_str(), writer ? O_RDWR | O_CREAT : O_RDONLY, path)};
-  if (file.fd < 0 && errno == ENOENT && !writer) return nullptr;
-  if (file.fd < 0) throw_errno("open", path);
-  const OpenStores::Identity identity = OpenStores::identify(file.fd, path);
+  const std::string path = directory.path + "/" + name;
+  Descriptor file{kind == LockKind::follower ? -1 : open_lock_file(directory, name, writer)};
+  if (kind == LockKind::reader && file.fd < 0) return nullptr;
+  const OpenStores::Identity identity = OpenStores::identify(directory);
   if (!OpenStores::instance().enter(identity, kind)) {
     throw LockedError("the store is already open in this process" +
                           std::string(writer ? "" : ", for writing") +
@@ -198,17 +240,6 @@ std::unique_ptr<Lock> take_lock(int directory, const std::string& path, const st
   }
 }
 
-bool is_writer_present(int directory, const std::string& path, const std::string& name) {
-  const Descriptor file{open_regular(directory, name.c_str(), O_RDONLY, path)};
-  if (file.fd < 0 && errno == ENOENT) return false;
-  if (file.fd < 0) throw_errno("open", path);
-  struct flock request = {};
-  request.l_type = F_RDLCK;
-  request.l_whence = SEEK_SET;
-  if (::fcntl(file.fd, F_OFD_GETLK, &request) != 0) throw_errno("lock", path);
-  return request.l_type != F_UNLCK;
-}
-
 // ---- The shared page
 
 namespace {
@@ -226,50 +257,36 @@ u64 boot_identity() {
 
 class LinuxSharedPage : public SharedPage {
  public:
-  LinuxSharedPage(int fd, u8* data, u64 identity, bool writable, std::string path)
-      : fd_(fd),
-        data_(data),
-        identity_(identity),
-        writable_(writable),
-        path_(std::move(path)),
-        child_closes_(fd) {}
+  // `locks`: the lock file's descriptor, -1 where this process may not use it. A writer's is its lock's.
+  LinuxSharedPage(int fd, u8* data, u64 identity, int locks, bool owns_locks, std::string path)
+      : data_(data), identity_(identity), locks_(locks), path_(std::move(path)), child_closes_page_(fd) {
+    if (owns_locks) child_closes_locks_.emplace(locks);
+  }
   ~LinuxSharedPage() override {
-    if (child_closes_.owned()) ::munmap(data_, kPageSize);
+    if (child_closes_page_.owned()) ::munmap(data_, kPageSize);
   }
   u8* data() override { return data_; }
   u64 identity() const override { return identity_; }
-  bool writable() const override { return writable_; }
-  bool try_lock(unsigned byte) override {
-    struct flock request = one_byte(F_WRLCK, byte);
-    if (::fcntl(fd_, F_OFD_SETLK, &request) == 0) return true;
-    if (errno != EAGAIN && errno != EACCES) throw_errno("lock", path_);
-    return false;
+  bool writable() const override { return locks_ >= 0; }
+  bool try_lock(unsigned number) override { return set_lock(locks_, numbered(F_WRLCK, number), path_); }
+  void unlock(unsigned number) override {
+    struct flock request = numbered(F_UNLCK, number);
+    (void)::fcntl(locks_, F_OFD_SETLK, &request);
   }
-  void unlock(unsigned byte) override {
-    struct flock request = one_byte(F_UNLCK, byte);
-    (void)::fcntl(fd_, F_OFD_SETLK, &request);
-  }
-  bool locked_by_another(unsigned byte) override {
-    struct flock request = one_byte(F_WRLCK, byte);
-    if (::fcntl(fd_, F_OFD_GETLK, &request) != 0) throw_errno("lock", path_);
-    return request.l_type != F_UNLCK;
+  bool locked_by_another(unsigned number) override {
+    return is_in_the_way(locks_, numbered(F_WRLCK, number), path_);
   }
 
  private:
-  static struct flock one_byte(int type, unsigned byte) {
-    struct flock request = {};
-    request.l_type = static_cast<short>(type);
-    request.l_whence = SEEK_SET;
-    request.l_start = byte;
-    request.l_len = 1;
-    return request;
+  static struct flock numbered(int type, unsigned number) {
+    return lock_request(type, kHolderBytes + number, 1);
   }
-  int fd_;
   u8* data_;
   u64 identity_;
-  bool writable_;
+  int locks_;
   std::string path_;
-  ChildCloses child_closes_;
+  ChildCloses child_closes_page_;
+  std::optional<ChildCloses> child_closes_locks_;
 };
 
 u64 identity_of(const struct stat& status) {
@@ -277,30 +294,71 @@ u64 identity_of(const struct stat& status) {
   return parts[0] == 0 ? 0 : hash64({reinterpret_cast<const u8*>(parts), sizeof parts}, 0) | 1;
 }
 
+// The byte of the page that a writer has a shared lock of: another's cannot hide it.
+struct flock presence(int type) {
+  return lock_request(type, 0, 1);
+}
+
+bool is_refused(int error) { return error == EACCES || error == EROFS || error == EPERM; }
+
+int descriptor_of(const Lock& lock) {
+  const auto* const own = dynamic_cast<const LinuxLock*>(&lock);
+  return own == nullptr ? -1 : own->descriptor();
+}
+
+// A file that a writer makes if it is missing.
+int open_page(const DirectoryHandle& directory, const std::string& name, const std::string& path) {
+  const int fd = open_regular(directory.descriptor, name.c_str(), O_RDWR, path);
+  if (fd >= 0 || errno != ENOENT) return fd;
+  Descriptor made{open_regular(directory.descriptor, name.c_str(), O_RDWR | O_CREAT | O_EXCL, path,
+                               creation_mode(directory.new_files))};
+  if (made.fd >= 0) settle_permissions(made.fd, directory.new_files, path);
+  return made.release();
+}
+
 }  // namespace
 
-std::unique_ptr<SharedPage> map_shared_page(int directory, const std::string& path, const std::string& name,
-                                            bool create) {
+std::unique_ptr<SharedPage> map_shared_page(const DirectoryHandle& directory, const std::string& name,
+                                            const std::string& locks, const Lock* writer) {
+  const std::string path = directory.path + "/" + name;
   bool writable = true;
-  Descriptor file{open_regular(directory, name.c_str(), O_RDWR | (create ? O_CREAT : 0), path)};
-  if (file.fd < 0 && !create && (errno == EACCES || errno == EROFS || errno == EPERM)) {
+  Descriptor file{writer != nullptr ? open_page(directory, name, path)
+                                    : open_regular(directory.descriptor, name.c_str(), O_RDWR, path)};
+  if (file.fd < 0 && writer == nullptr && is_refused(errno)) {
     writable = false;
-    file.fd = open_regular(directory, name.c_str(), O_RDONLY, path);
+    file.fd = open_regular(directory.descriptor, name.c_str(), O_RDONLY, path);
   }
-  if (file.fd < 0 && errno == ENOENT && !create) return nullptr;
+  if (file.fd < 0 && errno == ENOENT && writer == nullptr) return nullptr;
   if (file.fd < 0) throw_errno("open", path);
   struct stat status;
   if (::fstat(file.fd, &status) != 0) throw_errno("fstat", path);
   if (static_cast<u64>(status.st_size) < kPageSize) {
-    if (!create) return nullptr;
+    if (writer == nullptr) return nullptr;
     // Real blocks: a store through the mapping must not meet a full disk.
     if (const int error = ::posix_fallocate(file.fd, 0, kPageSize)) throw_errno("fallocate", path, error);
+  }
+  Descriptor lock_file{-1};
+  if (writer != nullptr) {
+    if (!set_lock(file.fd, presence(F_RDLCK), path)) throw_errno("lock", path, EAGAIN);
+  } else if (writable) {
+    lock_file.fd = open_regular(directory.descriptor, locks.c_str(), O_RDWR, directory.path + "/" + locks);
+    if (lock_file.fd < 0 && errno != ENOENT && !is_refused(errno)) throw_errno("open", locks);
   }
   void* const data =
       ::mmap(nullptr, kPageSize, PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED, file.fd, 0);
   if (data == MAP_FAILED) throw_errno("mmap", path);
+  const bool owns_locks = lock_file.fd >= 0;
+  const int descriptor = writer != nullptr ? descriptor_of(*writer) : lock_file.release();
   return std::make_unique<LinuxSharedPage>(file.release(), static_cast<u8*>(data), identity_of(status),
-                                           writable, path);
+                                           descriptor, owns_locks, path);
+}
+
+bool is_writer_present(const DirectoryHandle& directory, const std::string& name) {
+  const std::string path = directory.path + "/" + name;
+  const Descriptor file{open_regular(directory.descriptor, name.c_str(), O_RDONLY, path)};
+  if (file.fd < 0 && errno == ENOENT) return false;
+  if (file.fd < 0) throw_errno("open", path);
+  return is_in_the_way(file.fd, presence(F_WRLCK), path);
 }
 
 }  // namespace emd::platform

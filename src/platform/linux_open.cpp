@@ -27,8 +27,8 @@ const char* name_of_type(mode_t mode) {
 
 }  // namespace
 
-int open_regular(int directory, const char* name, int flags, const std::string& path) {
-  const int fd = ::openat(directory, name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0666);
+int open_regular(int directory, const char* name, int flags, const std::string& path, unsigned mode) {
+  const int fd = ::openat(directory, name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, mode);
   struct stat status;
   if (fd < 0) {
     const int error = errno;

@@ -6,8 +6,8 @@
 
 namespace emd::platform {
 
-// As openat(), in the directory itself (no symlink is followed), and without waiting. -1 with errno set if that fails.
+// As openat() with a mode for a file that is made, in the directory itself (no symlink is followed), and without waiting. -1 with errno set if that fails.
 // Errors: DamagedError if it is no regular file.
-int open_regular(int directory, const char* name, int flags, const std::string& path);
+int open_regular(int directory, const char* name, int flags, const std::string& path, unsigned mode = 0);
 
 }  // namespace emd::platform

@@ -26,6 +26,7 @@ constexpr u64 kPiece = u64{16} << 20;
 // What is copied while commits wait; more is copied in another pass before.
 constexpr u64 kMostAtTheEnd = u64{32} << 20;
 constexpr unsigned kMostPasses = 16;
+constexpr unsigned kMostUnheldPasses = 3;
 constexpr std::chrono::microseconds kPause{200};
 
 // A slot of the reader table, given back at the end.
@@ -58,12 +59,12 @@ class Backup {
         table_(ReaderTable::open_for_reading(source)) {}
 
   void run() {
-    // Where nothing can be held, a lock keeps writers away, as where there is no table.
-    if (table_ != nullptr && !table_->writable()) table_.reset();
     if (table_ == nullptr) {
       // No writer has been here since there are reader tables: a lock keeps one away for as long.
       const auto lock = source_.lock(kLockName, platform::LockKind::reader, patience());
       copy_at_rest();
+    } else if (!table_->writable()) {
+      copy_unheld();
     } else {
       const Slot files(*table_);
       held_ = hold(files, ReaderTable::Hold::backup);
@@ -90,7 +91,7 @@ class Backup {
   };
 
   Patience patience() const { return {options_.read_timeout_seconds, options_.pause}; }
-  bool writer_present() const { return source_.writer_present(kLockName); }
+  bool writer_present() const { return source_.writer_present(kReadersName); }
 
   // Waits for a moment between commits. Returns the sequence that is held.
   u64 hold(const Slot& slot, ReaderTable::Hold what) {
@@ -98,12 +99,7 @@ class Backup {
       const u64 sequence = table_->sequence();
       const bool at_rest = table_->settled(sequence) || !writer_present();
       if (at_rest && table_->hold(slot.number(), what, sequence, !writer_present())) return sequence;
-      if (patience.over()) {
-        throw LockedError(
-            source_.path() + ": a writer has been committing without a pause for longer than read_timeout, " +
-                std::to_string(options_.read_timeout_seconds) + " seconds",
-            source_.path());
-      }
+      if (patience.over()) refuse_busy();
       patience.pause(kPause);
     }
   }
@@ -119,6 +115,50 @@ class Backup {
   void copy_at_rest() {
     copy_files();
     copy_journal(~u64{0});
+  }
+
+  // The files hold one state as long as the sequence is the same; a checkpoint only takes away what no longer counts.
+  void copy_unheld() {
+    for (unsigned pass = 0; pass < kMostUnheldPasses; ++pass) {
+      const u64 sequence = wait_for_rest();
+      const bool settled = table_->settled(sequence);
+      const u64 commit = settled ? table_->commit() : ~u64{0};
+      const auto still = [&] {
+        ReaderTable::fence();
+        return table_->sequence() == sequence && (settled || !writer_present());
+      };
+      copies_.clear();
+      done_ = 0;
+      try {
+        copy_files();
+        if (!still()) continue;
+        copy_journal(commit);
+        if (still()) return;
+      } catch (const Error&) {
+        if (still()) throw;
+      }
+    }
+    throw SnapshotError(
+        source_.path() +
+        ": a writer has committed each time while the files were copied, and who may not write the file "
+        "'readers' cannot make it wait; let one make the backup who may, or try again when it has less to "
+        "do");
+  }
+
+  u64 wait_for_rest() {
+    for (const Patience patience = this->patience();;) {
+      const u64 sequence = table_->sequence();
+      if (table_->settled(sequence) || !writer_present()) return sequence;
+      if (patience.over()) refuse_busy();
+      patience.pause(kPause);
+    }
+  }
+
+  [[noreturn]] void refuse_busy() const {
+    throw LockedError(source_.path() +
+                          ": a writer has been committing without a pause for longer than read_timeout, " +
+                          std::to_string(options_.read_timeout_seconds) + " seconds",
+                      source_.path());
   }
 
   void copy_beside_a_writer(const Slot& files) {
@@ -201,12 +241,7 @@ class Backup {
           if (still()) throw;
         }
       }
-      if (patience.over()) {
-        throw LockedError(
-            source_.path() + ": a writer has been committing without a pause for longer than read_timeout, " +
-                std::to_string(options_.read_timeout_seconds) + " seconds",
-            source_.path());
-      }
+      if (patience.over()) refuse_busy();
       patience.pause(kPause);
     }
   }
@@ -340,19 +375,31 @@ class Backup {
 
 }  // namespace
 
-u64 backup(const std::string& path, const std::string& target, const StoreOptions& options,
+namespace {
+
+std::shared_ptr<platform::FileSystem> files_of(const StoreOptions& options) {
+  return options.file_system == nullptr ? platform::real_file_system() : options.file_system;
+}
+
+}  // namespace
+
+u64 backup(platform::Directory& source, const std::string& target, const StoreOptions& options,
            const std::function<void(u64, u64)>& progress) {
-  const auto files = options.file_system == nullptr ? platform::real_file_system() : options.file_system;
-  const auto source = files->open_directory(path, false);
-  TargetDirectory copy(files, target);
-  Backup work(*source, copy.get(), progress, options);
+  TargetDirectory copy(*files_of(options), target, "backup", source);
+  Backup work(source, *copy.get(), progress, options);
   work.run();
   // Recovery, and proof that the copy opens.
   StoreOptions own = options;
   own.mode = Mode::read_write;
+  own.directory = copy.get();
   Store::open(target, own)->close();
   copy.keep();
   return work.copied();
+}
+
+u64 backup(const std::string& path, const std::string& target, const StoreOptions& options,
+           const std::function<void(u64, u64)>& progress) {
+  return backup(*files_of(options)->open_directory(path, nullptr), target, options, progress);
 }
 
 }  // namespace emd

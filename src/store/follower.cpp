@@ -70,7 +70,7 @@ void Follower::follow() {
     const u64 sequence = table_->sequence();
     if (table_->settled(sequence)) {
       if (show(sequence, false)) return;
-    } else if (!state_.directory->writer_present(kLockName)) {
+    } else if (!state_.directory->writer_present(kReadersName)) {
       if (show(sequence, true)) return;
     } else {
       patience.pause(kPause);
@@ -88,7 +88,7 @@ void Follower::follow() {
 bool Follower::show(u64 sequence, bool overlaid) {
   const auto still = [&] {
     ReaderTable::fence();
-    return table_->sequence() == sequence && (!overlaid || !state_.directory->writer_present(kLockName));
+    return table_->sequence() == sequence && (!overlaid || !state_.directory->writer_present(kReadersName));
   };
   shown_ = 0;
   ++store_.changes_;
@@ -136,7 +136,7 @@ void Follower::hold() {
     for (const Patience patience = state_.patience(state_.options.read_timeout_seconds);;) {
       follow();
       if (table_->hold(slot, ReaderTable::Hold::snapshot, shown_,
-                       !state_.directory->writer_present(kLockName)))
+                       !state_.directory->writer_present(kReadersName)))
         break;
       if (patience.over()) {
         throw LockedError(state_.path + ": a writer has been committing without a pause for longer than " +

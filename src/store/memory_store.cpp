@@ -122,8 +122,7 @@ void MemoryStore::roll_back() {
 // ---- Moving
 
 void MemoryStore::require_directory() {
-  if (state_.directory == nullptr)
-    state_.directory = state_.options.file_system->open_directory(state_.path, true);
+  if (state_.directory == nullptr) Opener(store_).open_directory(true);
 }
 
 std::unique_ptr<Content> MemoryStore::content_in_file(const Content& from) {

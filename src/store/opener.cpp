@@ -23,7 +23,7 @@ bool may_be_left_over(const std::string& name) {
 
 void Opener::open_for_writing() {
   const Mode mode = state_.options.mode;
-  state_.directory = state_.options.file_system->open_directory(state_.path, mode != Mode::read_write);
+  open_directory(mode != Mode::read_write);
   const bool there = state_.directory->exists(kSuperblockName);
   if (!there && mode == Mode::read_write) {
     throw SystemError(ENOENT, "no store here (mode \"r+\" opens only what exists)", state_.path);
@@ -32,6 +32,7 @@ void Opener::open_for_writing() {
     throw SystemError(EEXIST, "there is a store here already (mode \"x\" only creates)", state_.path);
   }
   if (!there) refuse_foreign_directory();
+  if (there) make_files_alike();
   state_.lock = state_.directory->lock(kLockName, platform::LockKind::writer,
                                        state_.patience(state_.options.lock_timeout_seconds));
   if (!state_.directory->exists(kSuperblockName)) {
@@ -39,7 +40,8 @@ void Opener::open_for_writing() {
   } else if (mode == Mode::exclusive) {
     throw SystemError(EEXIST, "another process has just created a store here", state_.path);
   }
-  state_.readers = ReaderTable::open_for_writing(*state_.directory);
+  if (!there) make_files_alike();
+  state_.readers = ReaderTable::open_for_writing(*state_.directory, *state_.lock);
   read_superblock(platform::Directory::Open::read_write);
   const Journal::Found found = scan_journal();
   const bool crashed = state_.lock->follows_a_crash();
@@ -61,6 +63,21 @@ void Opener::open_for_writing() {
   if (recovered || crashed) catalogue.remove_orphans();
   state_.readers->end_change(state_.journal->sequence());
   if (state_.members.contains(kCompactionName)) catalogue.drop(kCompactionName);
+}
+
+void Opener::open_directory(bool create) {
+  const StoreOptions& options = state_.options;
+  state_.directory = options.directory;
+  if (state_.directory != nullptr) return;
+  platform::Permissions permissions;
+  if (options.permissions) permissions = {*options.permissions, false, permissions.owner, permissions.group};
+  state_.directory = options.file_system->open_directory(state_.path, create ? &permissions : nullptr);
+  state_.directory->make_files_with(permissions);
+}
+
+// Whoever writes it, under whatever umask: the store's files stay its users'.
+void Opener::make_files_alike() {
+  state_.directory->make_files_with(state_.directory->permissions(kSuperblockName));
 }
 
 // A directory with other things in it is not made into a store.
@@ -113,7 +130,7 @@ void Opener::make_a_store(Superblock first) {
 void Opener::make_files() {
   state_.lock = state_.directory->lock(kLockName, platform::LockKind::writer, state_.patience(0));
   make_a_store(state_.superblock);
-  state_.readers = ReaderTable::open_for_writing(*state_.directory);
+  state_.readers = ReaderTable::open_for_writing(*state_.directory, *state_.lock);
   read_superblock(platform::Directory::Open::read_write);
   state_.readers->begin_change();
   state_.journal->restart(state_.superblock.generation(), state_.superblock.salt(),
@@ -185,7 +202,7 @@ bool Opener::recover(const Journal::Found& found) {
 }
 
 void Opener::open_for_reading() {
-  state_.directory = state_.options.file_system->open_directory(state_.path, false);
+  open_directory(false);
   if (!state_.directory->exists(kSuperblockName)) {
     if (!state_.directory->list().empty()) refuse_foreign_directory();
     throw SystemError(ENOENT, "no store here", state_.path);
@@ -201,9 +218,8 @@ void Opener::open_for_reading() {
 // Beside a writer, now or later. False if there is no table to know of each other by.
 bool Opener::open_live() {
   auto table = ReaderTable::open_for_reading(*state_.directory);
-  if (table == nullptr) return false;
+  if (table == nullptr || !state_.directory->exists(kLockName)) return false;
   state_.lock = state_.directory->lock(kLockName, platform::LockKind::follower, state_.patience(0));
-  if (state_.lock == nullptr) return false;
   read_superblock(platform::Directory::Open::read_only);
   store_.attention_ |= Store::kLive;
   state_.follower = std::make_unique<Follower>(store_, std::move(table));

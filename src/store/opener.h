@@ -11,6 +11,8 @@ class Opener {
 
   void open_for_writing();
   void open_for_reading();
+  // What the options name; `create`: also if it is not there yet.
+  void open_directory(bool create);
   // Makes the files of a store that has been in memory, but for those of its regions; or, where that has failed, removes
   // them.
   void make_files();
@@ -19,6 +21,7 @@ class Opener {
   static void load_overlay(Store::State& state);
 
  private:
+  void make_files_alike();
   void refuse_foreign_directory();
   void create();
   void make_a_store(Superblock first);

@@ -18,12 +18,15 @@ ReaderTable::ReaderTable(std::unique_ptr<platform::SharedPage> page)
 
 ReaderTable::~ReaderTable() = default;
 
-std::unique_ptr<ReaderTable> ReaderTable::open_for_writing(platform::Directory& directory) {
-  std::unique_ptr<ReaderTable> table(new ReaderTable(directory.share(kReadersName, true)));
+std::unique_ptr<ReaderTable> ReaderTable::open_for_writing(platform::Directory& directory,
+                                                           const platform::Lock& lock) {
+  std::unique_ptr<ReaderTable> table(new ReaderTable(directory.share(kReadersName, kLockName, &lock)));
   Shared& shared = *table->shared_;
   if (!table->plausible()) {
+    // Odd: nothing is said yet of the files. And no number that readers of another version may be showing.
+    const u64 before = table->sequence() < kSequenceLimit ? table->sequence() : 0;
     std::memset(static_cast<void*>(&shared), 0, sizeof shared);
-    shared.sequence.store(1);  // odd: nothing is said yet of the files
+    shared.sequence.store(before | 1);
     shared.magic.store(kMagic);
   }
   shared.intent.store(0);
@@ -31,7 +34,7 @@ std::unique_ptr<ReaderTable> ReaderTable::open_for_writing(platform::Directory& 
 }
 
 std::unique_ptr<ReaderTable> ReaderTable::open_for_reading(platform::Directory& directory) {
-  auto page = directory.share(kReadersName, false);
+  auto page = directory.share(kReadersName, kLockName, nullptr);
   if (page == nullptr) return nullptr;
   std::unique_ptr<ReaderTable> table(new ReaderTable(std::move(page)));
   if (!table->plausible()) return nullptr;
@@ -117,7 +120,7 @@ void ReaderTable::expire_backups() {
 
 int ReaderTable::take_slot() {
   if (!page_->writable()) {
-    throw SystemError(EROFS, "a reader that may not write the file 'readers' cannot hold a state",
+    throw SystemError(EROFS, "a reader that may not write the files 'readers' and 'lock' cannot hold a state",
                       kReadersName);
   }
   for (unsigned slot = 0; slot < kSlots; ++slot) {

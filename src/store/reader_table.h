@@ -7,7 +7,7 @@
 //   commit     the number of the commit that the files hold
 //   intent     what the writer is about to do and looks into the slots for
 //   slots      one a reader that holds a state (a snapshot), or that copies the files (a backup). A slot belongs to
-//              whoever has the lock of its byte; the kernel takes that from the dead.
+//              whoever has the lock of its number; the kernel takes that from the dead.
 //
 // A reader that wants a slot stores there what it holds and then looks at `intent`; the writer states its intent and
 // then looks at the slots: one of them sees the other (Dekker).
@@ -27,11 +27,13 @@
 namespace emd {
 
 inline constexpr const char* kReadersName = "readers";
+inline constexpr const char* kLockName = "lock";
 
 class ReaderTable {
  public:
-  // For the writer, which holds the store's lock. Errors: SystemError.
-  static std::unique_ptr<ReaderTable> open_for_writing(platform::Directory& directory);
+  // For the writer, which holds the store's lock, and is seen to be there from now on. Errors: SystemError.
+  static std::unique_ptr<ReaderTable> open_for_writing(platform::Directory& directory,
+                                                       const platform::Lock& lock);
   // For a reader; null if no writer has made one.
   static std::unique_ptr<ReaderTable> open_for_reading(platform::Directory& directory);
   ~ReaderTable();
@@ -97,7 +99,7 @@ class ReaderTable {
 
  private:
   static constexpr unsigned kSlots = 62;
-  static constexpr u64 kMagic = 0x3152444145524d45;  // "EMREADR1"
+  static constexpr u64 kMagic = 0x3252444145524d45;  // "EMREADR2"
   // No writer counts up to here: such a number was made up, and zero is what a reader that shows nothing compares with.
   static constexpr u64 kSequenceLimit = u64{1} << 63;
   static constexpr u64 kChanging = 1;

@@ -73,6 +73,10 @@ Store::~Store() {
 }
 
 const std::string& Store::path() const { return state_->path; }
+std::shared_ptr<platform::Directory> Store::directory() const {
+  if (closed()) refuse();
+  return state_->directory;
+}
 bool Store::read_only() const { return attention_ & kReadOnly; }
 bool Store::in_memory() const { return state_->memory != nullptr; }
 bool Store::has_directory() const { return state_->directory != nullptr; }
@@ -238,17 +242,32 @@ void Store::rollback() {
 std::shared_ptr<Member> Store::find(std::string_view name) {
   follow();
   const auto found = state_->members.find(name);
-  return found == state_->members.end() ? nullptr : found->second;
+  return found == state_->members.end() || name == kCompactionName ? nullptr : found->second;
 }
 
 std::shared_ptr<Member> Store::create(std::string_view name, Kind kind, unsigned region_count) {
   require_writable();
+  if (is_reserved_name(name)) {
+    throw FormatError(path() +
+                      ": a member's name may not begin with a zero byte: such names are the library's own");
+  }
   return Catalogue(*this).create(name, kind, region_count);
 }
 
 void Store::drop(std::string_view name) {
   require_writable();
+  if (find(name) == nullptr) throw StateError(path() + ": no member '" + std::string(name) + "'");
   Catalogue(*this).drop(name);
+}
+
+std::shared_ptr<Member> Store::create_compaction(Kind kind, unsigned region_count) {
+  drop_compaction();  // left by one that failed and then could not drop it
+  return Catalogue(*this).create(kCompactionName, kind, region_count);
+}
+
+void Store::drop_compaction() {
+  require_writable();
+  if (state_->members.contains(kCompactionName)) Catalogue(*this).drop(kCompactionName);
 }
 
 void Store::replace(Member& target, Member& source) {

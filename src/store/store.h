@@ -31,6 +31,7 @@
 namespace emd {
 
 namespace platform {
+class Directory;
 class File;
 class FileSystem;
 }  // namespace platform
@@ -66,8 +67,13 @@ struct StoreOptions {
   // Bytes that commits have written to the region files, or that one of these has grown by, from which on they are synced
   // in the background.
   u64 background_sync_bytes = u64{16} << 20;
+  // Of the files of a new store, as chmod takes them, whatever the umask is; the directory, if it is new, can also be
+  // entered by who may read them. None: what the umask leaves. Later files are as the store's superblock.
+  std::optional<u32> permissions;
   // The disk; null: the real one.
   std::shared_ptr<platform::FileSystem> file_system;
+  // The store's directory, if it is open already: then the path is but a name.
+  std::shared_ptr<platform::Directory> directory;
   // Not zero: a temporary store, which begins in memory and makes its directory (that may not be there yet) and its files
   // when a region has outgrown so many bytes, or move_to_files() is called. See memory_store.h.
   u64 in_memory_bytes = 0;
@@ -92,8 +98,10 @@ constexpr unsigned region_count_of(Kind kind) {
   return 0;
 }
 
-// A member that a compaction is writing; what a cut off one has left is dropped by the next writer.
+// Names that begin with a zero byte are the library's own. This one is of a member that a compaction is writing; what a
+// cut off one has left is dropped by the next writer.
 inline constexpr std::string_view kCompactionName{"\0compaction", 11};
+constexpr bool is_reserved_name(std::string_view name) { return name.starts_with('\0'); }
 
 // A finding of verify() and of a structure's check(): something that breaks an invariant.
 struct Finding {
@@ -168,7 +176,10 @@ class Store {
   // Commits nothing: a Store destroyed without close() leaves the last committed state.
   ~Store();
 
+  // As it was given.
   const std::string& path() const;
+  // What is open, whatever has that path now; may be kept when the store is closed. Errors: ClosedError.
+  std::shared_ptr<platform::Directory> directory() const;
   bool read_only() const;
   // Whether it is a temporary store that has no files yet; and whether it has made its directory.
   bool in_memory() const;
@@ -179,10 +190,15 @@ class Store {
   // 64 random bits chosen at creation, the seed for hashing keys.
   u64 seed() const;
 
-  // Members. create() returns a member with `region_count` empty regions (size 0).
+  // Members. create() returns a member with `region_count` empty regions (size 0). A compaction's is neither found nor
+  // dropped. Errors: FormatError for a name that is too long, or reserved (is_reserved_name); StateError if there is
+  // none to drop.
   std::shared_ptr<Member> find(std::string_view name);
   std::shared_ptr<Member> create(std::string_view name, Kind kind, unsigned region_count);
   void drop(std::string_view name);
+  // The hidden member of a compaction: made anew, or dropped if it is there.
+  std::shared_ptr<Member> create_compaction(Kind kind, unsigned region_count);
+  void drop_compaction();
   // The contents of `source` become those of `target`, of the same kind, as one change that is not in a transaction;
   // `source`, with the old ones, is dropped. Both are mapped. Views into `target` are void: the callbacks of
   // on_rollback() are called.

@@ -23,7 +23,6 @@
 
 namespace emd {
 
-inline constexpr const char* kLockName = "lock";
 // Dead space that is worth a checkpoint.
 inline constexpr u64 kDeadBytesDue = u64{16} << 20;
 
@@ -45,8 +44,8 @@ struct Store::State {
 
   std::string path;
   StoreOptions options;
-  StoreBudget budget;  // the contents count their pages here
-  std::unique_ptr<platform::Directory> directory;
+  StoreBudget budget;                              // the contents count their pages here
+  std::shared_ptr<platform::Directory> directory;  // a backup may still need it
   std::unique_ptr<platform::Lock> lock;
   std::unique_ptr<platform::File> superblock_file;
   Superblock superblock;
@@ -76,12 +75,12 @@ struct Store::State {
   double dirty_since = 0;
   bool new_files = false;  // the directory must be synced before a frame names them
   std::vector<std::unique_ptr<Region>> dropped_regions;  // their entries may be used again after the commit
-  u64 dead_bytes = 0;
+  u64 dead_bytes = 0;  // ranges and files that the next checkpoint gives back
 
   // Members without users, whose regions may still be mapped because they had changes.
   std::vector<std::shared_ptr<Member>> released;
 
-  // To do at the next checkpoint, when no frame can name them any more.
+  // To remove at the next checkpoint, when no frame can name them any more.
   std::vector<FileId> obsolete_files;
 
   // Read-only: ranges of commits that the last writer did not apply, by file.

@@ -1,27 +1,39 @@
 #include "store/target_directory.h"
 
-#include <cerrno>
-
 #include "base/errors.h"
+#include "store/superblock.h"
 
 namespace emd {
+namespace {
 
-TargetDirectory::TargetDirectory(std::shared_ptr<platform::FileSystem> files, const std::string& path)
-    : files_(std::move(files)),
-      path_(path),
-      was_there_(files_->exists(path)),
-      directory_(files_->open_directory(path, true)) {
-  if (directory_->list().empty()) return;
-  throw SystemError(ENOTEMPTY, "expected a directory that is empty or does not exist", path);
+// Of a file that others cannot reach, since they may not enter the directory, they get no copy that they can.
+platform::Permissions of_copy(platform::Directory& source) {
+  platform::Permissions files = source.permissions(kSuperblockName);
+  files.mode &= 7 * (source.permissions().mode & 0111);
+  files.mode |= 0600;  // whoever makes it can read and write it
+  files.masked = true;
+  files.owner = platform::Permissions::kOwn;
+  return files;
 }
 
-TargetDirectory::~TargetDirectory() {
-  if (kept_) return;
+}  // namespace
+
+TargetDirectory::TargetDirectory(platform::FileSystem& files, const std::string& path,
+                                 const std::string& doing, const platform::Permissions& permissions, u32 mode)
+    : directory_(files.make_directory(path, doing, permissions, mode)) {}
+
+TargetDirectory::TargetDirectory(platform::FileSystem& files, const std::string& path,
+                                 const std::string& doing, platform::Directory& source)
+    : TargetDirectory(files, path, doing, of_copy(source), source.permissions().mode | 0700) {}
+
+TargetDirectory::~TargetDirectory() { discard(); }
+
+void TargetDirectory::discard() noexcept {
   try {
-    for (const std::string& name : directory_->list()) directory_->remove(name);
-    if (!was_there_) files_->remove_directory(path_);
+    directory_->discard();
   } catch (const Error&) {
-    // What cannot be removed stays: there is no superblock, or the copy failed for the same reason.
+    // The disk that the copy could not be written to may not let it be removed either.
+  } catch (const std::bad_alloc&) {
   }
 }
 

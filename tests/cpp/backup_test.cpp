@@ -6,6 +6,7 @@
 #include <atomic>
 #include <fstream>
 #include <map>
+#include <random>
 #include <thread>
 
 #include "scratch.h"
@@ -116,6 +117,10 @@ TEST(Backup, ACancelledOneLeavesNothing) {
   std::filesystem::create_directory(scratch.path("full"));
   std::filesystem::create_directory(scratch.path("full/of"));
   EXPECT_THROW(backup(scratch.path("s"), scratch.path("full"), quiet(), {}), SystemError);
+  for (const auto& entry : std::filesystem::directory_iterator(scratch.path("."))) {
+    const std::string name = entry.path().filename();
+    EXPECT_TRUE(name == "s" || name == "full") << name;
+  }
   // The writer goes on, and its next checkpoint does not wait.
   writer.put(1, "again");
   writer.store->checkpoint();
@@ -127,11 +132,15 @@ class OneDirectoryElsewhere : public platform::FileSystem {
  public:
   OneDirectoryElsewhere(std::string path, std::shared_ptr<platform::FileSystem> elsewhere)
       : path_(std::move(path)), elsewhere_(std::move(elsewhere)) {}
-  std::unique_ptr<platform::Directory> open_directory(const std::string& path, bool create) override {
+  std::unique_ptr<platform::Directory> open_directory(const std::string& path,
+                                                      const platform::Permissions* create) override {
     return at(path).open_directory(path, create);
   }
-  bool exists(const std::string& path) override { return at(path).exists(path); }
-  void remove_directory(const std::string& path) override { at(path).remove_directory(path); }
+  std::unique_ptr<platform::NewDirectory> make_directory(const std::string& path, const std::string& doing,
+                                                         const platform::Permissions& files,
+                                                         u32 mode) override {
+    return at(path).make_directory(path, doing, files, mode);
+  }
 
  private:
   platform::FileSystem& at(const std::string& path) {
@@ -139,6 +148,72 @@ class OneDirectoryElsewhere : public platform::FileSystem {
   }
   std::string path_;
   std::shared_ptr<platform::FileSystem> elsewhere_;
+};
+
+// It comes to its place when a power cut cannot take anything of it.
+TEST(Backup, ACopyIsMovedToItsPlaceWhenItIsDurable) {
+  const Scratch scratch = Scratch::fast();
+  Opened writer(scratch.path("s"));
+  for (u64 i = 0; i < 1000; ++i) writer.put(i, std::string(100, 'x'));
+  writer.store->commit();
+  const auto disk = std::make_shared<testing::SimulatedDisk>(scratch.path("copy"));
+  std::mt19937_64 random(1);
+  unsigned moved = 0;
+  disk->before_call = [&](testing::Call call, const std::string&) {
+    if (call != testing::Call::move_directory) return;
+    ++moved;
+    std::filesystem::create_directory(scratch.path("cut"));
+    disk->image(testing::SimulatedDisk::Unsynced::lost, random).write_to(scratch.path("cut"));
+  };
+  StoreOptions options = quiet();
+  options.file_system = std::make_shared<OneDirectoryElsewhere>(scratch.path("copy"), disk->file_system());
+  backup(scratch.path("s"), scratch.path("copy"), options, {});
+  ASSERT_EQ(moved, 1u);
+  Opened copy(scratch.path("cut"));
+  expect_sound(copy);
+  for (u64 i = 0; i < 1000; ++i) EXPECT_EQ(copy.get(i), std::string(100, 'x'));
+}
+
+// A copy whose every call fails in turn leaves nothing, and what is at its place is as it was.
+TEST(Backup, WhateverCallFailsNothingIsLeft) {
+  const Scratch scratch = Scratch::fast();
+  Opened writer(scratch.path("s"));
+  for (u64 i = 0; i < 100; ++i) writer.put(i, std::string(100, 'x'));
+  writer.store->commit();
+  u64 calls = 0;
+  for (u64 position = 0;; ++position) {
+    const std::string target = scratch.path("copy" + std::to_string(position));
+    const auto disk = std::make_shared<testing::SimulatedDisk>(target);
+    calls = 0;
+    disk->before_call = [&](testing::Call, const std::string& name) {
+      if (calls++ == position) throw SystemError(EIO, "injected", name);
+    };
+    StoreOptions options = quiet();
+    options.file_system = std::make_shared<OneDirectoryElsewhere>(target, disk->file_system());
+    bool failed = false;
+    try {
+      backup(scratch.path("s"), target, options, {});
+    } catch (const SystemError&) {
+      failed = true;
+    }
+    disk->before_call = {};
+    if (failed) {
+      EXPECT_FALSE(std::filesystem::exists(target)) << position;
+    } else {
+      Opened copy(target);  // what failed only keeps space
+      expect_sound(copy);
+      EXPECT_EQ(copy.get(7), std::string(100, 'x'));
+    }
+    if (calls <= position) break;
+  }
+  EXPECT_GT(calls, 50u);
+}
+
+// As that of a writer, which this test has twice.
+class NoLock : public platform::Lock {
+ public:
+  bool follows_a_crash() const override { return false; }
+  void end_in_order() override {}
 };
 
 // The copy's journal is of the generation that its superblock names.
@@ -182,7 +257,7 @@ TEST(Backup, TheJournalIsNotReadWhileAWriterAddsToIt) {
     writer.store->commit();
   }
   const auto table =
-      ReaderTable::open_for_writing(*platform::real_file_system()->open_directory(path, false));
+      ReaderTable::open_for_writing(*platform::real_file_system()->open_directory(path, nullptr), NoLock());
   const auto flip_first_frame = [&] {
     std::fstream file(journal, std::ios::in | std::ios::out | std::ios::binary);
     const int byte = file.get();
@@ -230,7 +305,7 @@ TEST(Backup, DeadSpaceThatHasToWaitDoesNotMakeEveryOperationCommit) {
   constexpr u64 kValues = 600;
   for (u64 i = 0; i < kValues; ++i) writer.put(i, std::string(u64{64} << 10, 'x'));
   writer.store->checkpoint();
-  const auto directory = platform::real_file_system()->open_directory(scratch.path("s"), false);
+  const auto directory = platform::real_file_system()->open_directory(scratch.path("s"), nullptr);
   const auto table = ReaderTable::open_for_reading(*directory);
   const int slot = table->take_slot();
   ASSERT_TRUE(table->hold(slot, ReaderTable::Hold::backup, table->sequence(), false));

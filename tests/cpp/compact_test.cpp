@@ -7,6 +7,7 @@
 #include <random>
 
 #include "scratch.h"
+#include "simulated_disk.h"
 #include "structures/dict.h"
 #include "structures/list.h"
 
@@ -37,6 +38,17 @@ std::vector<std::string> elements(const List& list) {
     all.push_back(word.is_reference() ? std::string(as_text(list.block(word))) : "inline");
   }
   return all;
+}
+
+// Of both tables and both members.
+constexpr u64 kRegionFiles = 2 + Dict::kRegionCount + List::kRegionCount;
+
+u64 region_files(const std::string& path) {
+  u64 files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(path)) {
+    files += entry.path().filename().string().starts_with("region-");
+  }
+  return files;
 }
 
 // A store with a dict and a list of which much is dead.
@@ -139,31 +151,41 @@ TEST_F(Compaction, ACancelledOneChangesNothing) {
   struct Cancelled {};
   EXPECT_THROW(compact(*store, *dict_member, [](u64, u64) { throw Cancelled(); }), Cancelled);
   EXPECT_EQ(entries(*dict), before);
-  EXPECT_EQ(store->find(kCompactionName), nullptr);
   store->checkpoint();
   expect_sound();
+  EXPECT_EQ(region_files(scratch.path("s")), kRegionFiles);
 }
 
 TEST_F(Compaction, WhatACutOffOneLeftIsDropped) {
   const Entries before = entries(*dict);
-  const auto fresh = store->create(kCompactionName, Kind::dict, Dict::kRegionCount);
+  const auto fresh = store->create_compaction(Kind::dict, Dict::kRegionCount);
   store->commit();
   dict.reset(), list.reset(), store.reset();  // as a kill
+  EXPECT_EQ(region_files(scratch.path("s")), kRegionFiles + Dict::kRegionCount);
   store = Store::open(scratch.path("s"), quiet());
-  EXPECT_EQ(store->find(kCompactionName), nullptr);
   EXPECT_EQ(store->members().size(), 2u);
   store->checkpoint();
-  u64 files = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(scratch.path("s"))) {
-    files += entry.path().filename().string().starts_with("region-");
+  EXPECT_EQ(region_files(scratch.path("s")), kRegionFiles);
+}
+
+TEST_F(Compaction, ItsNameAndAllOfItsKindAreNobodyElses) {
+  using namespace std::literals;
+  for (const std::string_view name : {kCompactionName, "\0"sv, "\0x"sv, "\0compaction "sv}) {
+    EXPECT_THROW(store->create(name, Kind::dict, Dict::kRegionCount), FormatError);
+    EXPECT_EQ(store->find(name), nullptr);
+    EXPECT_THROW(store->drop(name), StateError);
   }
-  EXPECT_EQ(files, 2u + Dict::kRegionCount + List::kRegionCount);
+  store->create_compaction(Kind::dict, Dict::kRegionCount);
+  EXPECT_EQ(store->find(kCompactionName), nullptr);
+  EXPECT_THROW(store->drop(kCompactionName), StateError);
+  EXPECT_THROW(store->create(kCompactionName, Kind::dict, Dict::kRegionCount), FormatError);
+  EXPECT_EQ(store->members().size(), 2u);
 }
 
 // One that could not even drop what it had written, since the disk was full: a crash in the next one must not find two.
 TEST_F(Compaction, WhatAFailedOneLeftDoesNotMeetTheNext) {
   const Entries before = entries(*dict);
-  store->create(kCompactionName, Kind::dict, Dict::kRegionCount);
+  store->create_compaction(Kind::dict, Dict::kRegionCount);
   compact(*store, *dict_member, [&](u64, u64) {
     store->commit();
     std::filesystem::remove_all(scratch.path("cut off"));
@@ -171,7 +193,7 @@ TEST_F(Compaction, WhatAFailedOneLeftDoesNotMeetTheNext) {
   });
   EXPECT_EQ(entries(*dict), before);
   const auto cut_off = Store::open(scratch.path("cut off"), quiet());
-  EXPECT_EQ(cut_off->find(kCompactionName), nullptr);
+  EXPECT_EQ(cut_off->members().size(), 2u);
   const auto member = cut_off->find("d");
   cut_off->acquire(*member);
   EXPECT_EQ(entries(Dict(*cut_off, *member)), before);
@@ -195,7 +217,31 @@ TEST_F(Compaction, WritesACopyIntoANewDirectory) {
   EXPECT_THROW(compact_to(*store, scratch.path("copy"), {}), SystemError);
   struct Cancelled {};
   EXPECT_THROW(compact_to(*store, scratch.path("other"), [](u64, u64) { throw Cancelled(); }), Cancelled);
-  EXPECT_FALSE(std::filesystem::exists(scratch.path("other")));
+  for (const auto& entry : std::filesystem::directory_iterator(scratch.path("."))) {
+    const std::string name = entry.path().filename();
+    EXPECT_TRUE(name == "s" || name == "copy") << name;
+  }
+}
+
+// It comes to its place when a power cut cannot take anything of it.
+TEST_F(Compaction, ACopyIsMovedToItsPlaceWhenItIsDurable) {
+  const Entries before = entries(*dict);
+  const auto disk = std::make_shared<testing::SimulatedDisk>(scratch.path("copy"));
+  std::mt19937_64 random(1);
+  unsigned moved = 0;
+  disk->before_call = [&](testing::Call call, const std::string&) {
+    if (call != testing::Call::move_directory) return;
+    ++moved;
+    std::filesystem::create_directory(scratch.path("cut"));
+    disk->image(testing::SimulatedDisk::Unsynced::lost, random).write_to(scratch.path("cut"));
+  };
+  compact_to(*store, scratch.path("copy"), {}, disk->file_system());
+  ASSERT_EQ(moved, 1u);
+  const auto copy = Store::open(scratch.path("cut"), quiet());
+  const auto member = copy->find("d");
+  ASSERT_NE(member, nullptr);
+  copy->acquire(*member);
+  EXPECT_EQ(entries(Dict(*copy, *member)), before);
 }
 
 }  // namespace

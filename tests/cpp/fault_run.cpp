@@ -15,6 +15,8 @@ namespace {
 bool needs_space(Call call) {
   switch (call) {
     case Call::open_directory:
+    case Call::make_directory:
+    case Call::move_directory:
     case Call::create:
     case Call::rename:
     case Call::sync_directory:

@@ -56,9 +56,11 @@ class MappedFile {
 
 const char* to_string(Call call) {
   static constexpr const char* kNames[] = {
-      "open_directory", "exists",         "list",  "open",  "create",    "remove", "rename", "sync_directory",
-      "lock",           "writer_present", "share", "size",  "allocated", "read",   "map",    "allocate",
-      "truncate",       "write",          "sync",  "punch", "zero"};
+      "open_directory", "make_directory", "move_directory", "exists",      "list",
+      "open",           "create",         "remove",         "rename",      "sync_directory",
+      "lock",           "writer_present", "share",          "permissions", "current_path",
+      "size",           "allocated",      "read",           "map",         "allocate",
+      "truncate",       "write",          "sync",           "punch",       "zero"};
   static_assert(std::size(kNames) == kCallCount);
   return kNames[static_cast<int>(call)];
 }
@@ -66,6 +68,9 @@ const char* to_string(Call call) {
 bool is_effect(Call call) {
   switch (call) {
     case Call::open_directory:
+    case Call::make_directory:
+    case Call::permissions:
+    case Call::current_path:
     case Call::exists:
     case Call::list:
     case Call::open:
@@ -207,6 +212,22 @@ class SimulatedDirectory : public platform::Directory {
       : disk_(std::move(disk)), real_(std::move(real)) {}
 
   const std::string& path() const override { return real_->path(); }
+  std::pair<u64, u64> identity() override { return real_->identity(); }
+  std::string current_path() override {
+    disk_->call(Call::current_path, "");
+    return real_->current_path();
+  }
+  platform::Permissions permissions(const std::string& name) override {
+    disk_->call(Call::permissions, name);
+    return real_->permissions(name);
+  }
+  platform::Permissions permissions() override {
+    disk_->call(Call::permissions, "");
+    return real_->permissions();
+  }
+  void make_files_with(const platform::Permissions& permissions) override {
+    real_->make_files_with(permissions);
+  }
   bool exists(const std::string& name) override {
     disk_->call(Call::exists, name);
     return real_->exists(name);
@@ -253,9 +274,10 @@ class SimulatedDirectory : public platform::Directory {
     return real_->writer_present(name);
   }
   // Nothing in the shared page is durable, so images go without it.
-  std::unique_ptr<platform::SharedPage> share(const std::string& name, bool create) override {
+  std::unique_ptr<platform::SharedPage> share(const std::string& name, const std::string& locks,
+                                              const platform::Lock* writer) override {
     disk_->call(Call::share, name);
-    return real_->share(name, create);
+    return real_->share(name, locks, writer);
   }
 
  private:
@@ -263,18 +285,46 @@ class SimulatedDirectory : public platform::Directory {
   std::unique_ptr<platform::Directory> real_;
 };
 
+class SimulatedNewDirectory : public platform::NewDirectory {
+ public:
+  SimulatedNewDirectory(std::shared_ptr<SimulatedDisk> disk, std::shared_ptr<platform::Directory> directory)
+      : disk_(std::move(disk)), directory_(std::move(directory)) {}
+  std::shared_ptr<platform::Directory> directory() override { return directory_; }
+  void move_to_its_place() override {
+    disk_->call(Call::move_directory, "");
+    moved_ = true;
+  }
+  void discard() override {
+    if (moved_) return;
+    for (const std::string& name : directory_->list()) directory_->remove(name);
+    std::filesystem::remove(disk_->directory_);
+  }
+
+ private:
+  std::shared_ptr<SimulatedDisk> disk_;
+  std::shared_ptr<platform::Directory> directory_;
+  bool moved_ = false;
+};
+
 class SimulatedFileSystem : public platform::FileSystem {
  public:
   SimulatedFileSystem(std::shared_ptr<SimulatedDisk> disk, std::string directory)
       : disk_(std::move(disk)), directory_(std::move(directory)) {}
-  std::unique_ptr<platform::Directory> open_directory(const std::string&, bool create) override {
+  std::unique_ptr<platform::Directory> open_directory(const std::string&,
+                                                      const platform::Permissions* create) override {
     disk_->call(Call::open_directory, "");
     return std::make_unique<SimulatedDirectory>(
         disk_, platform::real_file_system()->open_directory(directory_, create));
   }
-  bool exists(const std::string&) override { return std::filesystem::exists(directory_); }
+  std::unique_ptr<platform::NewDirectory> make_directory(const std::string&, const std::string&,
+                                                         const platform::Permissions& files, u32) override {
+    disk_->call(Call::make_directory, "");
+    auto real = platform::real_file_system()->open_directory(directory_, &files);
+    real->make_files_with(files);
+    return std::make_unique<SimulatedNewDirectory>(
+        disk_, std::make_shared<SimulatedDirectory>(disk_, std::move(real)));
+  }
   bool concurrent_syncs() const override { return false; }
-  void remove_directory(const std::string&) override { std::filesystem::remove(directory_); }
 
  private:
   std::shared_ptr<SimulatedDisk> disk_;

@@ -33,6 +33,8 @@ struct ShortWrite {
 // The calls of the platform seam, and one for each way to open.
 enum class Call {
   open_directory,
+  make_directory,
+  move_directory,
   exists,
   list,
   open,
@@ -43,6 +45,8 @@ enum class Call {
   lock,
   writer_present,
   share,
+  permissions,
+  current_path,
   size,
   allocated,
   read,
@@ -78,7 +82,8 @@ class SimulatedDisk : public std::enable_shared_from_this<SimulatedDisk> {
   // Starts with these files, which are durable and already lie in the directory.
   SimulatedDisk(std::string directory, const CrashImage& image);
 
-  // The file system to open stores with; all paths are this disk's one directory.
+  // The file system to open stores with; all paths are this disk's one directory. One that is made is in it from the
+  // beginning, so that to move it to its place is but a call.
   std::shared_ptr<platform::FileSystem> file_system();
   // Called before every call; may throw ProcessKilled, ShortWrite, or a SystemError to inject a fault.
   // Not called from within itself.
@@ -106,6 +111,7 @@ class SimulatedDisk : public std::enable_shared_from_this<SimulatedDisk> {
  private:
   friend class SimulatedFile;
   friend class SimulatedDirectory;
+  friend class SimulatedNewDirectory;
   friend class SimulatedFileSystem;
 
   struct Effect {

@@ -10,9 +10,11 @@
 namespace emd {
 namespace {
 
+const platform::Permissions kNew;
+
 class SuperblockTest : public testing::Test {
  protected:
-  SuperblockTest() : directory_(platform::real_file_system()->open_directory(scratch_.path(), true)) {
+  SuperblockTest() : directory_(platform::real_file_system()->open_directory(scratch_.path(), &kNew)) {
     file_ = directory_->open(kSuperblockName, platform::Directory::Open::create);
     Superblock::fresh().write_new(*file_);
   }

@@ -61,7 +61,7 @@ void WorkloadActor::fix_seed() {
   store_->close();
   store_.reset();
   const SimulatedDisk::Quiet quiet(*disk_);
-  const auto directory = disk_->file_system()->open_directory(path_, false);
+  const auto directory = disk_->file_system()->open_directory(path_, nullptr);
   const auto file = directory->open(kSuperblockName, platform::Directory::Open::read_write);
   for (u64 i = 0; i < 2; ++i) {
     SuperblockSlot slot;

@@ -309,6 +309,38 @@ def test_second_writer_in_another_process(kind, made):
         assert content(container) == expected
 
 
+MEMBERS = {
+    "dict": lambda s, name: s.dict(name),
+    "typed dict": lambda s, name: s.dict(name, key="u8", value="u8"),
+    "list": lambda s, name: s.list(name),
+    "array": lambda s, name: s.array(name, "u8"),
+    "shadow memory": lambda s, name: s.shadow_memory(name, [(0, 4096)]),
+    "graph": lambda s, name: s.graph(name),
+    "digraph": lambda s, name: s.digraph(name),
+    "multigraph": lambda s, name: s.multigraph(name),
+    "multidigraph": lambda s, name: s.multidigraph(name),
+}
+
+
+@pytest.mark.parametrize("kind", MEMBERS)
+@pytest.mark.parametrize("name", ["\0compaction", "\0", "\0anything"])
+def test_names_that_are_the_librarys_own_are_refused(path, kind, name):
+    with pyrsistence.Store(path) as store:
+        store.dict("d")["a"] = 1
+        with pytest.raises(pyrsistence.FormatError, match="zero byte"):
+            MEMBERS[kind](store, name)
+        with store.transaction(), pytest.raises(pyrsistence.FormatError):
+            MEMBERS[kind](store, name)
+        with pytest.raises(KeyError):
+            store.drop(name)
+        assert name not in store
+        MEMBERS[kind](store, "a\0" + name)  # elsewhere a zero byte is one like others
+    with pyrsistence.Store(path) as store:
+        assert sorted(store) == ["a\0" + name, "d"]
+    with pyrsistence.Store(path, mode="r") as store, pytest.raises(pyrsistence.FormatError):
+        MEMBERS[kind](store, name)
+
+
 def test_second_writer_in_the_same_process(kind, made):
     path, expected = made
     with kind(path) as first:
