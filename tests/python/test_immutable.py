@@ -64,7 +64,7 @@ CHANGEABLE = [
 ]
 
 
-@pytest.mark.parametrize("value", FIXED, ids=repr)
+@pytest.mark.parametrize("value", FIXED, ids=lambda value: re.sub(r" at 0x\w+", "", repr(value)))
 def test_what_is_fixed(value):
     assert _core.is_fixed({"a": 1, "b": value})
     pytest.importorskip("networkx")
@@ -74,7 +74,7 @@ def test_what_is_fixed(value):
     assert not graph.nodes[1]._in_place and not graph._storage._kept
 
 
-@pytest.mark.parametrize("value", CHANGEABLE, ids=repr)
+@pytest.mark.parametrize("value", CHANGEABLE, ids=lambda value: re.sub(r" at 0x\w+", "", repr(value)))
 def test_what_can_be_changed(value):
     assert not _core.is_fixed({"a": 1, "b": value})
 
