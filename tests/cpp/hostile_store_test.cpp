@@ -124,7 +124,7 @@ class Recovery : public testing::Test {
   }
   // The ranges (file, offset) of eight bytes each.
   void recover(std::initializer_list<std::pair<LogFile, u64>> ranges) {
-    const auto directory = platform::real_file_system()->open_directory(scratch_.path(), false);
+    const auto directory = platform::real_file_system()->open_directory(scratch_.path(), nullptr);
     RecoveredFiles files(*directory);
     const std::array<u8, 8> bytes{};
     for (const auto& [file, offset] : ranges) files.expect(file, offset, bytes.size());
@@ -166,7 +166,7 @@ TEST_F(Recovery, RefusesWhatLiesBehindTheEnd) {
 TEST(HostileFile, AHoleIsTold) {
   const Scratch scratch(fast_directory());
   std::filesystem::create_directory(scratch.path());
-  const auto directory = platform::real_file_system()->open_directory(scratch.path(), false);
+  const auto directory = platform::real_file_system()->open_directory(scratch.path(), nullptr);
   const auto file = directory->open("file", platform::Directory::Open::create);
   file->truncate(u64{1} << 40);
   file->write(u64{1} << 30, "data", 4);
@@ -184,7 +184,7 @@ TEST(HostileFile, AHoleIsTold) {
 TEST(HostileFile, WhatIsNoRegularFileIsRefused) {
   const Scratch scratch(fast_directory());
   std::filesystem::create_directory(scratch.path());
-  const auto directory = platform::real_file_system()->open_directory(scratch.path(), false);
+  const auto directory = platform::real_file_system()->open_directory(scratch.path(), nullptr);
   ASSERT_EQ(::mkfifo((scratch.path() + "/fifo").c_str(), 0600), 0);
   std::filesystem::create_directory(scratch.path() + "/directory");
   std::filesystem::create_symlink("/dev/zero", scratch.path() + "/link");
@@ -194,7 +194,7 @@ TEST(HostileFile, WhatIsNoRegularFileIsRefused) {
     EXPECT_THROW(directory->open(name, Open::read_only), DamagedError) << name;
     EXPECT_THROW(directory->open(name, Open::read_write), DamagedError) << name;
     EXPECT_THROW(directory->lock(name, platform::LockKind::writer, Patience(0, none)), DamagedError) << name;
-    EXPECT_THROW(directory->share(name, true), DamagedError) << name;
+    EXPECT_THROW(directory->share(name, "locks", nullptr), DamagedError) << name;
   }
 }
 
