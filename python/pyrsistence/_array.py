@@ -63,10 +63,13 @@ class EMArray(_core.ArrayBase, _container.Container):
         snapshot_timeout: float = 1.0,
         memory: int | str | None = None,
         permissions: int | None = None,
+        read_timeout: float = 30.0,
     ) -> None:
         self.close()
         self._set_options(dtype, shape_tail, data)
-        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions)
+        self._open_alone(
+            path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions, read_timeout
+        )
         if data is not None:
             try:
                 self.extend(data)
@@ -114,6 +117,7 @@ class EMArray(_core.ArrayBase, _container.Container):
         snapshot_timeout: float = 1.0,
         memory: int | str | None = None,
         permissions: int | None = None,
+        read_timeout: float = 30.0,
     ) -> None:
         """Open again after close(), at this path, with the dtype given to the constructor.
 
@@ -128,7 +132,9 @@ class EMArray(_core.ArrayBase, _container.Container):
         if _core.attached(self):
             raise RuntimeError(f"{type(self).__name__} '{self._open_handle().path}' is open")
         self._configure(None, None, True, None, False, _container.DEFAULT_LAYOUT, 0)
-        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions)
+        self._open_alone(
+            path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions, read_timeout
+        )
 
     def _option_names(self) -> dict[str, Any]:
         return {}

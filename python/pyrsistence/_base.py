@@ -64,6 +64,7 @@ def open_handle(
     memory: Any = None,
     temporary: bool = False,
     permissions: int | None = None,
+    read_timeout: float = 30.0,
 ) -> _core.StoreHandle:
     """Open the store in the directory ``path``: a str, bytes or path-like object.
 
@@ -82,6 +83,7 @@ def open_handle(
         parse_memory(memory),
         temporary,
         parse_permissions(permissions),
+        seconds("read_timeout", read_timeout),
     )
 
     try:
@@ -369,6 +371,7 @@ class Owner:
         snapshot_timeout: float,
         memory: Any = None,
         permissions: int | None = None,
+        read_timeout: float = 30.0,
     ) -> None:
         temporary = path is None
         if temporary:
@@ -376,7 +379,15 @@ class Owner:
                 raise ValueError(f"a temporary store cannot be opened with mode {mode!r}")
             path, mode = os.path.realpath(tempfile.gettempdir()), "a"
         self._handle = open_handle(
-            path, mode, commit_interval, timeout, snapshot_timeout, memory, temporary, permissions
+            path,
+            mode,
+            commit_interval,
+            timeout,
+            snapshot_timeout,
+            memory,
+            temporary,
+            permissions,
+            read_timeout,
         )
         self._mode = mode
         register(self)

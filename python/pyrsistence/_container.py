@@ -64,8 +64,11 @@ class Container(_base.Owner):
         snapshot_timeout: float,
         memory: Any = None,
         permissions: int | None = None,
+        read_timeout: float = 30.0,
     ) -> None:
-        self._open_store(path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions)
+        self._open_store(
+            path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions, read_timeout
+        )
         try:
             self._attach_alone()
         except BaseException:

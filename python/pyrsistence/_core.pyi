@@ -21,6 +21,7 @@ class StoreHandle:
         memory: int,
         temporary: bool,
         permissions: int | None,
+        read_timeout: float,
     ) -> None: ...
     @property
     def path(self) -> str: ...

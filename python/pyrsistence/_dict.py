@@ -48,6 +48,11 @@ class EMDict(_core.DictBase, _container.Container, metaclass=_Opening):
     decode are handed out again as the very same objects: treat them as read-only, and change them with
     ``edit()``.
 
+    Times are in seconds: after ``commit_interval`` the next change commits first (None: never); ``timeout``
+    is how long to wait for another writer to close the store, ``snapshot_timeout`` how long a commit waits
+    for a reader's snapshot, and ``read_timeout`` how long a reader waits for a writer that stands still
+    within a commit.
+
     ``permissions``, as 0o600, are those of the files of a new store, whatever the umask is; who may read them
     may also enter its directory. Files that are made later, by whatever process, get the same, and the
     owner and group of the store.
@@ -94,13 +99,16 @@ class EMDict(_core.DictBase, _container.Container, metaclass=_Opening):
         snapshot_timeout: float = 1.0,
         memory: int | str | None = None,
         permissions: int | None = None,
+        read_timeout: float = 30.0,
         _layout: _container.Layout = _container.DEFAULT_LAYOUT,
     ) -> None:
         if value is not None or _columns.names_a_type(key):
             raise TypeError("a class for keys and values of given types is made from EMTypedDict")
         self.close()
         self._configure(pickler, unpickler, pickle, key, writeback, _layout, cache)
-        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions)
+        self._open_alone(
+            path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions, read_timeout
+        )
         if data is not None:
             try:
                 self.update(data)
@@ -139,6 +147,7 @@ class EMDict(_core.DictBase, _container.Container, metaclass=_Opening):
         snapshot_timeout: float = 1.0,
         memory: int | str | None = None,
         permissions: int | None = None,
+        read_timeout: float = 30.0,
     ) -> None:
         """Open again after close(), at this path, with the codec given to the constructor.
 
@@ -153,7 +162,9 @@ class EMDict(_core.DictBase, _container.Container, metaclass=_Opening):
         if _core.attached(self):
             raise RuntimeError(f"{type(self).__name__} '{self._open_handle().path}' is open")
         self._configure(*self._options[:5], self._layout, self._options[5])
-        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions)
+        self._open_alone(
+            path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions, read_timeout
+        )
 
     # ---- The mapping interface that needs no speed
 

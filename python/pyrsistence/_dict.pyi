@@ -28,6 +28,7 @@ class EMDict(Container, MutableMapping[_K, _V], Generic[_K, _V]):
         snapshot_timeout: float = 1.0,
         memory: Memory = None,
         permissions: int | None = None,
+        read_timeout: float = 30.0,
         _layout: tuple[int, int, int] = ...,
     ) -> None: ...
     def open(
@@ -40,6 +41,7 @@ class EMDict(Container, MutableMapping[_K, _V], Generic[_K, _V]):
         snapshot_timeout: float = 1.0,
         memory: Memory = None,
         permissions: int | None = None,
+        read_timeout: float = 30.0,
     ) -> None: ...
     def __getitem__(self, key: _K, /) -> _V: ...
     def __setitem__(self, key: _K, value: _V, /) -> None: ...

@@ -161,8 +161,8 @@ class EMGraph(_Simple, nx.Graph):  # type: ignore[misc]
     ``path`` is its directory, created if missing (None: a temporary one, removed at close);
     ``incoming_graph_data`` what networkx.Graph takes, which may also be the first argument: it is added to
     what is there. ``mode``, ``commit_interval``, ``timeout``, ``snapshot_timeout``, ``memory``,
-    ``permissions``, ``pickler``, ``unpickler``, ``pickle`` and ``key`` are those of EMDict; other keywords
-    are attributes of the graph.
+    ``permissions``, ``read_timeout``, ``pickler``, ``unpickler``, ``pickle`` and ``key`` are those of
+    EMDict; other keywords are attributes of the graph.
 
     ``edge_dtype`` gives each edge fields of fixed sizes, instead of attributes of any name and kind: a list
     of names and types, such as ``[("kind", "u1"), ("address", "u8")]``, or whatever is a structure to

@@ -27,7 +27,7 @@ from ._graph_views import Adjacency, Neighbours, Nodes
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-OPENING = ("mode", "commit_interval", "timeout", "snapshot_timeout", "memory", "permissions")
+OPENING = ("mode", "commit_interval", "timeout", "snapshot_timeout", "memory", "permissions", "read_timeout")
 OF_STORAGE = ("pickler", "unpickler", "pickle", "key", "edge_dtype")
 
 

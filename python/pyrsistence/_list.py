@@ -51,10 +51,13 @@ class EMList(_core.ListBase, _container.Container):
         snapshot_timeout: float = 1.0,
         memory: int | str | None = None,
         permissions: int | None = None,
+        read_timeout: float = 30.0,
     ) -> None:
         self.close()
         self._set_options(pickler, unpickler, pickle, writeback, cache)
-        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions)
+        self._open_alone(
+            path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions, read_timeout
+        )
         if data is not None:
             try:
                 self.extend(data)
@@ -82,6 +85,7 @@ class EMList(_core.ListBase, _container.Container):
         snapshot_timeout: float = 1.0,
         memory: int | str | None = None,
         permissions: int | None = None,
+        read_timeout: float = 30.0,
     ) -> None:
         """Open again after close(), at this path, with the codec given to the constructor.
 
@@ -96,7 +100,9 @@ class EMList(_core.ListBase, _container.Container):
         if _core.attached(self):
             raise RuntimeError(f"{type(self).__name__} '{self._open_handle().path}' is open")
         self._configure(*self._options[:5], self._layout, self._options[5])
-        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions)
+        self._open_alone(
+            path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions, read_timeout
+        )
 
     # ---- The sequence interface that needs no speed
 

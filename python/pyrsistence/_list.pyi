@@ -24,6 +24,7 @@ class EMList(Container, MutableSequence[_T], Generic[_T]):
         snapshot_timeout: float = 1.0,
         memory: Memory = None,
         permissions: int | None = None,
+        read_timeout: float = 30.0,
     ) -> None: ...
     def open(
         self,
@@ -35,6 +36,7 @@ class EMList(Container, MutableSequence[_T], Generic[_T]):
         snapshot_timeout: float = 1.0,
         memory: Memory = None,
         permissions: int | None = None,
+        read_timeout: float = 30.0,
     ) -> None: ...
     @overload
     def __getitem__(self, index: SupportsIndex, /) -> _T: ...

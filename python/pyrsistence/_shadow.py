@@ -69,11 +69,14 @@ class EMShadowMemory(ShadowSets, _core.ShadowBase, _container.Container):
         snapshot_timeout: float = 1.0,
         memory: int | str | None = None,
         permissions: int | None = None,
+        read_timeout: float = 30.0,
     ) -> None:
         self.close()
         self._set_options(width)
         more = [_ends(item) for item in ranges]
-        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions)
+        self._open_alone(
+            path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions, read_timeout
+        )
         if more:
             try:
                 self._add_ranges(more)
@@ -107,6 +110,7 @@ class EMShadowMemory(ShadowSets, _core.ShadowBase, _container.Container):
         snapshot_timeout: float = 1.0,
         memory: int | str | None = None,
         permissions: int | None = None,
+        read_timeout: float = 30.0,
     ) -> None:
         """Open again after close(), at this path, with the width given to the constructor.
 
@@ -121,7 +125,9 @@ class EMShadowMemory(ShadowSets, _core.ShadowBase, _container.Container):
         if _core.attached(self):
             raise RuntimeError(f"{type(self).__name__} '{self._open_handle().path}' is open")
         self._configure(None, None, True, None, False, _container.DEFAULT_LAYOUT, 0)
-        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions)
+        self._open_alone(
+            path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions, read_timeout
+        )
 
     def _option_names(self) -> dict[str, Any]:
         return {}

@@ -45,10 +45,13 @@ class Store(_base.Owner):
         snapshot_timeout: float = 1.0,
         memory: int | str | None = None,
         permissions: int | None = None,
+        read_timeout: float = 30.0,
     ) -> None:
         self.close()
         self._handle = None
-        self._open_store(path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions)
+        self._open_store(
+            path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions, read_timeout
+        )
         self._refuse_single()
 
     @classmethod
@@ -387,6 +390,7 @@ def open(
     snapshot_timeout: float = 1.0,
     memory: int | str | None = None,
     permissions: int | None = None,
+    read_timeout: float = 30.0,
     **options: Any,
 ) -> EMDict[Any, Any] | EMList[Any] | EMArray | EMShadowMemory | Store:
     """Open what is in the directory: a single container of any kind, or a Store of named members.
@@ -394,7 +398,7 @@ def open(
     The options are those of EMDict and EMList that say how they encode. Errors: as EMDict.
     """
     handle = _base.open_handle(
-        path, mode, commit_interval, timeout, snapshot_timeout, memory, False, permissions
+        path, mode, commit_interval, timeout, snapshot_timeout, memory, False, permissions, read_timeout
     )
     try:
         for name, kind in handle.members():

@@ -67,11 +67,14 @@ class EMTypedDict(_core.TypedDictBase, _container.Container):
         snapshot_timeout: float = 1.0,
         memory: int | str | None = None,
         permissions: int | None = None,
+        read_timeout: float = 30.0,
         _layout: _container.Layout = _container.DEFAULT_LAYOUT,
     ) -> None:
         self.close()
         self._set_options(key, value, _layout)
-        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions)
+        self._open_alone(
+            path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions, read_timeout
+        )
         if data is not None:
             try:
                 self.update(data)
@@ -145,6 +148,7 @@ class EMTypedDict(_core.TypedDictBase, _container.Container):
         snapshot_timeout: float = 1.0,
         memory: int | str | None = None,
         permissions: int | None = None,
+        read_timeout: float = 30.0,
     ) -> None:
         """Open again after close(), at this path, with the same types.
 
@@ -159,7 +163,9 @@ class EMTypedDict(_core.TypedDictBase, _container.Container):
         if _core.attached(self):
             raise RuntimeError(f"{type(self).__name__} '{self._open_handle().path}' is open")
         self._configure(None, None, True, None, False, self._layout)
-        self._open_alone(path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions)
+        self._open_alone(
+            path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions, read_timeout
+        )
 
     def _option_names(self) -> dict[str, Any]:
         return {}  # the types are in the files

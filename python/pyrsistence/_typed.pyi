@@ -21,6 +21,7 @@ class EMTypedDict(Container, MutableMapping[Any, Any]):
         snapshot_timeout: float = 1.0,
         memory: Memory = None,
         permissions: int | None = None,
+        read_timeout: float = 30.0,
         _layout: tuple[int, int, int] = ...,
     ) -> None: ...
     def open(
@@ -33,6 +34,7 @@ class EMTypedDict(Container, MutableMapping[Any, Any]):
         snapshot_timeout: float = 1.0,
         memory: Memory = None,
         permissions: int | None = None,
+        read_timeout: float = 30.0,
     ) -> None: ...
     @property
     def key_dtype(self) -> Any: ...

@@ -57,7 +57,7 @@ nb::object path_object(const std::string& path) {
 
 void open_handle(StoreHandle* self, const nb::bytes& path, const std::string& mode,
                  std::optional<double> commit_interval, double timeout, double snapshot_timeout,
-                 emd::u64 memory, bool temporary, std::optional<emd::u32> permissions) {
+                 emd::u64 memory, bool temporary, std::optional<emd::u32> permissions, double read_timeout) {
   emd::StoreOptions options;
   options.mode = parse_mode(mode);
   if (commit_interval && *commit_interval < 0)
@@ -68,6 +68,7 @@ void open_handle(StoreHandle* self, const nb::bytes& path, const std::string& mo
   options.memory_bytes = memory;
   if (temporary) options.in_memory_bytes = kInMemoryBytes;
   options.permissions = permissions;
+  options.read_timeout_seconds = read_timeout;
   new (self) StoreHandle(path_from(path), std::move(options), temporary);
 }
 
@@ -264,7 +265,7 @@ void bind_handle(nb::module_& module) {
   nb::class_<StoreHandle>(module, "StoreHandle", "One open store; see src/bindings/handle.h.")
       .def("__init__", &open_handle, nb::arg("path"), nb::arg("mode"), nb::arg("commit_interval").none(),
            nb::arg("timeout"), nb::arg("snapshot_timeout"), nb::arg("memory"), nb::arg("temporary"),
-           nb::arg("permissions").none())
+           nb::arg("permissions").none(), nb::arg("read_timeout"))
       .def_prop_ro("path", &path_of)
       .def("current_path", &current_path_of)
       .def("identity", &identity_of)
@@ -327,6 +328,16 @@ void bind_new_directory(nb::module_& module) {
       .def("discard", &emd::TargetDirectory::discard);
 }
 
+// A function that may run Python code: see stay().
+template <auto Function>
+struct Staying;
+template <class Result, class... Arguments, Result (*Function)(Arguments...)>
+struct Staying<Function> {
+  static Result call(Arguments... arguments) {
+    return stay([&]() -> Result { return Function(std::forward<Arguments>(arguments)...); });
+  }
+};
+
 void bind_functions(nb::module_& module) {
   module.def("attach", &attach, nb::arg("container"), nb::arg("handle"), nb::arg("name"), nb::arg("options"),
              nb::arg("segment_buckets"), nb::arg("hash_bits"), nb::arg("delta_limit"));
@@ -341,13 +352,13 @@ void bind_functions(nb::module_& module) {
   module.def("detach", &detach, nb::arg("container"));
   module.def("attached", &attached, nb::arg("container"));
   module.def("opening", &opening, nb::arg("container"));
-  module.def("flush", &flush, nb::arg("container"));
-  module.def("show_anew", &show_anew_of, nb::arg("container"));
-  module.def("dict_update", &update, nb::arg("container"), nb::arg("other").none());
-  module.def("list_repeat", &repeat, nb::arg("container"), nb::arg("times").none());
+  module.def("flush", &Staying<&flush>::call, nb::arg("container"));
+  module.def("show_anew", &Staying<&show_anew_of>::call, nb::arg("container"));
+  module.def("dict_update", &Staying<&update>::call, nb::arg("container"), nb::arg("other").none());
+  module.def("list_repeat", &Staying<&repeat>::call, nb::arg("container"), nb::arg("times").none());
   module.def("is_storing", &is_storing);
-  module.def("encoded", &encoded, nb::arg("container"), nb::arg("value").none());
-  module.def("decoded_anew", &decoded_anew, nb::arg("container"), nb::arg("key").none());
+  module.def("encoded", &Staying<&encoded>::call, nb::arg("container"), nb::arg("value").none());
+  module.def("decoded_anew", &Staying<&decoded_anew>::call, nb::arg("container"), nb::arg("key").none());
   module.def("container_stats", &container_stats, nb::arg("container"));
   module.def(
       "interpreter_ends", [] { interpreter_ends = true; },

@@ -15,7 +15,7 @@ import pytest
 import exit_with_daemons
 import interrupter
 from helpers import python_path
-from pyrsistence import EMDict, EMList, Store
+from pyrsistence import EMDict, EMList, LockedError, Store
 
 
 @pytest.mark.parametrize("in_threads", [False, True], ids=["", "threads"])
@@ -295,13 +295,16 @@ def test_a_reader_beside_a_stopped_writer(path, alarm):
             alarm(0.1)
             with pytest.raises(KeyboardInterrupt):
                 _ticks_meanwhile(read)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        with pytest.raises(LockedError, match=r"read_timeout, 0\.0"):
+            EMDict(path, mode="r", read_timeout=0)
         os.kill(writer.process.pid, signal.SIGKILL)
         os.kill(writer.process.pid, signal.SIGCONT)
         writer.process.wait()
         assert len(r[5]) == 100
 
 
-@pytest.mark.parametrize("name", ["timeout", "snapshot_timeout", "commit_interval"])
+@pytest.mark.parametrize("name", ["timeout", "snapshot_timeout", "read_timeout", "commit_interval"])
 @pytest.mark.parametrize("value", [-1.0, float("nan"), -5, float("-inf")])
 @pytest.mark.parametrize("cls", [EMDict, EMList, Store])
 def test_times_that_are_none_are_refused(cls, name, value, path):

@@ -214,7 +214,7 @@ def test_random_steps(kind, folder):
     for seed in range(2):
         chance = random.Random(seed)
         with make() as made, make() as model:
-            model.path  # noqa: B018: gives it files
+            model.path  # gives it files
             end = 0
             for _ in range(20):
                 numbers = range(end, end + chance.choice([1, 10, 100]))
