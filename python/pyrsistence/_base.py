@@ -89,8 +89,10 @@ def open_handle(
     try:
         return _core.StoreHandle(*arguments)
     except LockedError:
-        if owner_of(path) is None:
+        holder = owner_of(path)
+        if holder is None or holder.mode == mode == "r":  # readers do not exclude each other
             raise
+        del holder
     # Somebody here has it. If nobody can reach that object any more, collecting it closes it.
     gc.collect()
     try:

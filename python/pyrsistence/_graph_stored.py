@@ -84,7 +84,7 @@ class Stored:
             path, incoming_graph_data = None, path
         options = {name: attributes.pop(name) for name in OF_STORAGE if name in attributes}
         storage = GraphStorage(self.is_directed(), self.is_multigraph(), True, **options)
-        usual = ["a", 5.0, 0.0, 1.0, None, None]
+        usual = ["a", 5.0, 0.0, 1.0, None, None, 30.0]
         opening = [attributes.pop(name, default) for name, default in zip(OPENING, usual, strict=True)]
         if path is None and opening == usual:
             storage._late, storage._mode = (None, *opening), opening[0]

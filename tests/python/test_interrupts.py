@@ -206,7 +206,9 @@ class Other:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, raised, *_):
+        if raised is not None:
+            self.process.kill()  # it may be stopped
         self.process.stdin.close()
         self.process.wait()
         self.process.stdout.close()
