@@ -35,16 +35,26 @@ Vertices vertices_from(const Graph& graph, u64 from) {
 }
 
 // The neighbours of a vertex on one side, and the records of the edges that this list owns.
+struct ParallelEdge {
+  std::vector<u8> key, annex, record;
+};
 struct Neighbours {
   std::vector<VertexId> ids;
   std::vector<std::vector<u8>> records;
+  std::vector<std::vector<ParallelEdge>> parallel;  // those of a table; of most none
 };
 
 Neighbours neighbours_of(const Graph& graph, VertexId id, Side side) {
   Neighbours found;
-  graph.owned_edges(id, side, [&](VertexId other, Bytes record) {
+  graph.owned_edges(id, side, [&](VertexId other, const Graph::EdgeRecord& record) {
     found.ids.push_back(other);
-    found.records.push_back(copied(record));
+    found.records.push_back(copied(record.bytes));
+    found.parallel.emplace_back();
+    if (!record.parallel) return;
+    graph.parallel_from(id, other, 0, [&](const ParallelEdges::Edge& edge) {
+      found.parallel.back().push_back({copied(edge.key), copied(edge.annex), copied(edge.record)});
+      return true;
+    });
   });
   return found;
 }
@@ -58,7 +68,13 @@ void put_neighbours(Graph& copy, const std::vector<VertexId>& now, VertexId id, 
     other = now[old];
   }
   const std::vector<Bytes> records(found.records.begin(), found.records.end());
-  copy.set_list(now[static_cast<u64>(id)], side, found.ids, records);
+  const VertexId own = now[static_cast<u64>(id)];
+  copy.set_list(own, side, found.ids, records);
+  for (std::size_t i = 0; i < found.ids.size(); ++i) {
+    std::vector<ParallelEdges::Edge> edges;
+    for (const ParallelEdge& edge : found.parallel[i]) edges.push_back({edge.key, edge.annex, edge.record});
+    if (!edges.empty()) copy.set_parallel(own, found.ids[i], edges);
+  }
 }
 
 // The vertices, with the ids that they get, by those that they have.

@@ -141,6 +141,7 @@ struct TakenEdges {
   struct Edge {
     unsigned long long number;
     std::size_t at, size;
+    std::optional<emd::u32> parallel;
   };
   TakenKeys keys;
   std::vector<Edge> edges;
@@ -157,17 +158,21 @@ bool take_edges(const Graph& graph, Neighbours& view, TakenEdges& taken) {
   if (graph.degree(*id, view.side) > kKeysAtOnce) return false;
   const bool turned = graph.type().directed && view.side == Side::predecessors;
   graph.neighbours(*id, view.side, [&](VertexId other) { graph.fetch_key(other); });
-  graph.edges(*id, view.side, [&](VertexId other, Bytes record) {
+  graph.edges(*id, view.side, [&](VertexId other, const Graph::EdgeRecord& found) {
+    const Bytes record = found.bytes;
     taken.keys.add(graph.key_of(other));
     taken.edges.push_back({turned ? place_number(graph, other, *id) : place_number(graph, *id, other),
-                           taken.bytes.size(), record.size()});
+                           taken.bytes.size(), record.size(), found.parallel});
     taken.bytes.insert(taken.bytes.end(), record.begin(), record.end());
   });
   return true;
 }
 
-// Attributes as an object: bytes where edges have a type, else what the codec stored; None for none.
-PyObject* attributes_object(GraphContainer& container, bool typed, Bytes bytes) {
+// Attributes as an object: bytes where edges have a type, else what the codec stored; None for none; the number of parallel
+// edges where a table has them.
+PyObject* attributes_object(GraphContainer& container, bool typed, const std::optional<emd::u32>& parallel,
+                            Bytes bytes) {
+  if (parallel) return PyLong_FromUnsignedLong(*parallel);
   if (typed) {
     return PyBytes_FromStringAndSize(reinterpret_cast<const char*>(bytes.data()),
                                      static_cast<Py_ssize_t>(bytes.size()));
@@ -194,7 +199,7 @@ PyObject* neighbours_edges(PyObject* self, PyObject*) {
       const Ref key(taken.keys.object(i, container.codec()));
       if (!key) return nullptr;
       const Ref attributes(
-          attributes_object(container, typed, Bytes(taken.bytes).subspan(edge.at, edge.size)));
+          attributes_object(container, typed, edge.parallel, Bytes(taken.bytes).subspan(edge.at, edge.size)));
       if (!attributes) return nullptr;
       PyObject* const entry = Py_BuildValue("OKO", key.get(), edge.number, attributes.get());
       if (!entry) return nullptr;

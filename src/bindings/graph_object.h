@@ -163,6 +163,13 @@ PyObject* graph_edge_layout(PyObject* self, PyObject*);
 PyObject* graph_add_typed_edge(PyObject* self, PyObject* const* args, Py_ssize_t count);
 PyObject* graph_edge_record(PyObject* self, PyObject* const* args, Py_ssize_t count);
 PyObject* graph_set_edge_record(PyObject* self, PyObject* const* args, Py_ssize_t count);
+PyObject* graph_key_bytes(PyObject* self, PyObject* key);
+PyObject* graph_set_parallel(PyObject* self, PyObject* const* args, Py_ssize_t count);
+PyObject* graph_put_parallel(PyObject* self, PyObject* const* args, Py_ssize_t count);
+PyObject* graph_remove_parallel(PyObject* self, PyObject* const* args, Py_ssize_t count);
+PyObject* graph_parallel_value(PyObject* self, PyObject* const* args, Py_ssize_t count);
+PyObject* graph_parallel_count(PyObject* self, PyObject* const* args, Py_ssize_t count);
+PyObject* graph_parallel_items(PyObject* self, PyObject* const* args, Py_ssize_t count);
 
 // Creates the types and adds them to the module; false with an error set.
 bool add_graph_types(PyObject* module);

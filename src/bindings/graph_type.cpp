@@ -297,16 +297,26 @@ PyObject* graph_set_vertex_value(PyObject* self, PyObject* const* args, Py_ssize
   });
 }
 
-std::optional<Bytes> edge_record(const Graph& graph, SoughtEdge& edge) {
-  return edge.find(graph) ? graph.edge_attributes(*edge.u, *edge.v) : std::nullopt;
+std::optional<Graph::EdgeRecord> edge_record(const Graph& graph, SoughtEdge& edge) {
+  return edge.find(graph) ? graph.edge_record(*edge.u, *edge.v) : std::nullopt;
 }
 
+// _edge_value(u, v): where a table has parallel edges, their number.
 PyObject* graph_edge_value(PyObject* self, PyObject* const* args, Py_ssize_t count) {
   return guarded_object([&]() -> PyObject* {
     GraphContainer* const container = usable(self);
     SoughtEdge edge;
     if (!check_count(count, 2) || !container || !edge.take(*container, args)) return nullptr;
-    return read_record(*container, args[1], [&](const Graph& graph) { return edge_record(graph, edge); });
+    std::optional<emd::u32> parallel;
+    PyObject* const value = read_record(*container, args[1], [&](const Graph& graph) -> std::optional<Bytes> {
+      const auto found = edge_record(graph, edge);
+      if (!found) return std::nullopt;
+      parallel = found->parallel;
+      return found->bytes;
+    });
+    if (!value || !parallel) return value;
+    Py_DECREF(value);
+    return PyLong_FromUnsignedLong(*parallel);
   });
 }
 
@@ -319,9 +329,13 @@ PyObject* graph_set_edge_value(PyObject* self, PyObject* const* args, Py_ssize_t
         !encode_record(*container, args[2], record)) {
       return nullptr;
     }
-    return write_record(
-        *container, record.bytes(), [&](const Graph& graph) { return edge_record(graph, edge); },
-        [&](Graph& graph) { graph.set_edge_attributes(*edge.u, *edge.v, record.bytes()); });
+    const Container::Entered entered(*container);
+    const auto old = edge_record(container->graph(), edge);
+    if (!old) Py_RETURN_FALSE;
+    if (old->parallel || !same_bytes(old->bytes, record.bytes())) {
+      container->change([&](Graph& graph) { graph.set_edge_attributes(*edge.u, *edge.v, record.bytes()); });
+    }
+    Py_RETURN_TRUE;
   });
 }
 
@@ -390,6 +404,13 @@ PyMethodDef graph_methods[] = {
     {"_set_vertex_value", as_method(graph_set_vertex_value), METH_FASTCALL, nullptr},
     {"_edge_value", as_method(graph_edge_value), METH_FASTCALL, nullptr},
     {"_set_edge_value", as_method(graph_set_edge_value), METH_FASTCALL, nullptr},
+    {"_key_bytes", as_method(graph_key_bytes), METH_O, nullptr},
+    {"_set_parallel", as_method(graph_set_parallel), METH_FASTCALL, nullptr},
+    {"_put_parallel", as_method(graph_put_parallel), METH_FASTCALL, nullptr},
+    {"_remove_parallel", as_method(graph_remove_parallel), METH_FASTCALL, nullptr},
+    {"_parallel_value", as_method(graph_parallel_value), METH_FASTCALL, nullptr},
+    {"_parallel_count", as_method(graph_parallel_count), METH_FASTCALL, nullptr},
+    {"_parallel_items", as_method(graph_parallel_items), METH_FASTCALL, nullptr},
     {nullptr, nullptr, 0, nullptr}};
 
 namespace {

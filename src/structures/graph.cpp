@@ -76,9 +76,9 @@ Graph::Type Graph::read_type() const {
   const GraphHeader header = load<GraphHeader>(rows_region_.at(0, kRowsAt));
   if (header.magic != kGraphMagic)
     damaged("expected the magic number of a graph, found " + std::to_string(header.magic));
-  if (header.format != kGraphFormat) {
+  if (header.format != kFirstGraphFormat && header.format != kGraphFormat) {
     throw FormatError("graph: format " + std::to_string(header.format) + " of " + rows_region_.path() +
-                      " is not known here; this version reads format " + std::to_string(kGraphFormat));
+                      " is not known here; this version reads formats 1 and " + std::to_string(kGraphFormat));
   }
   if ((header.flags & ~(kGraphDirected | kGraphMulti)) != 0)
     damaged("expected flags below 4, found " + std::to_string(header.flags));

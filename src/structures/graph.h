@@ -8,7 +8,8 @@
 // predecessors; of an undirected graph in the lists of both ends, a loop once. Its attributes, bytes that mean nothing
 // here, are one record, to which only the owning list refers: the source's, or that of the end with the smaller id.
 // Where edges have a type, each record is of its size, and lies in the owning list itself.
-// Parallel edges are the business of the caller: one record for all of a pair.
+// Parallel edges of a pair are one record, and the business of the caller, or, where they are many, a table of records by
+// their keys (parallel_edges.h), to which the owning list refers.
 //
 // Ids grow with each vertex and are not used again before a compaction, so that walking them is walking in the order of
 // insertion.
@@ -32,6 +33,7 @@
 #include "structures/buffered_index.h"
 #include "structures/graph_header.h"
 #include "structures/neighbour_table.h"
+#include "structures/parallel_edges.h"
 
 namespace emd {
 
@@ -60,6 +62,11 @@ class Graph {
   struct EdgeRecords {
     Bytes records;
     Bytes mask;
+  };
+  // The attributes of an edge: bytes, or none and the number of parallel edges that a table has.
+  struct EdgeRecord {
+    Bytes bytes = {};
+    std::optional<u32> parallel = {};
   };
   // Valid until the next mutating call, commit or rollback.
   struct Key {
@@ -146,19 +153,43 @@ class Graph {
   void set_attributes(Bytes bytes);
   Bytes vertex_attributes(VertexId id) const { return record(live_row(id).attributes); }
   void set_vertex_attributes(VertexId id, Bytes bytes);
-  // Calls visit(VertexId, Bytes) for each neighbour, with the attributes of the edge, as neighbours().
+  // Calls visit(VertexId, EdgeRecord) for each neighbour, with the attributes of the edge, as neighbours().
   // Cost: of an edge that another list owns, a look at that.
   template <class Visit>
   void edges(VertexId id, Side side, Visit&& visit) const;
   // The same, with the attributes of those edges alone that this list owns; nothing for the others.
   template <class Visit>
   void owned_edges(VertexId id, Side side, Visit&& visit) const;
-  // Nothing if there is no such edge.
-  std::optional<Bytes> edge_attributes(VertexId from, VertexId to) const;
+  // Nothing if there is no such edge; of one with a table of parallel edges no bytes.
+  std::optional<Bytes> edge_attributes(VertexId from, VertexId to) const {
+    const auto found = edge_record(from, to);
+    return found ? std::optional(found->bytes) : std::nullopt;
+  }
+  std::optional<EdgeRecord> edge_record(VertexId from, VertexId to) const;
   // False if there is no such edge. Precondition of a typed one: a whole record.
   bool set_edge_attributes(VertexId from, VertexId to, Bytes bytes);
   // Of a typed edge. False if it is not there.
   bool change_edge_record(VertexId from, VertexId to, const EdgeRecords& record);
+
+  // ---- Parallel edges in a table. The edge is there in the graph, else DamagedError; it has a table, but for the first
+
+  // Makes a table of these, in the place of the record. False if there is no such edge. Cost: O(edges).
+  // Precondition: keys differ, the graph's edges are not typed; the bytes do not lie in it.
+  bool set_parallel(VertexId from, VertexId to, std::span<const ParallelEdges::Edge> edges);
+  std::optional<ParallelEdges::Edge> find_parallel(VertexId from, VertexId to, Bytes key) const {
+    return parallel().find(table_of(from, to), key);
+  }
+  bool put_parallel(VertexId from, VertexId to, const ParallelEdges::Edge& edge) {
+    return parallel().put(table_of(from, to), edge);
+  }
+  bool remove_parallel(VertexId from, VertexId to, Bytes key) {
+    return parallel().remove(table_of(from, to), key);
+  }
+  template <class Visit>
+  u32 parallel_from(VertexId from, VertexId to, u32 place, Visit&& visit) const {
+    return parallel().visit_from(table_of(from, to), place, std::forward<Visit>(visit));
+  }
+  u32 last_parallel(VertexId from, VertexId to) const { return parallel().last_place(table_of(from, to)); }
 
   // ---- For compaction: lists that are written whole
 
@@ -179,7 +210,7 @@ class Graph {
 
  private:
   // The attributes of an edge that a list of its other end names. Errors: DamagedError if its own list does not.
-  Bytes record_of_owner(VertexId owner, VertexId other) const;
+  EdgeRecord record_of_owner(VertexId owner, VertexId other) const;
   static constexpr u32 kNone = ~u32{0};
   // Up to so many neighbours behind a removed one are moved up; beyond, its place is marked.
   static constexpr u32 kMostMoved = 512;
@@ -244,7 +275,13 @@ class Graph {
   Key key_in(const VertexRow& row) const;
   Bytes record(u64 reference) const { return reference == 0 ? Bytes{} : heap_.read(HeapRef{reference}); }
   u64 replace_record(u64 reference, Bytes bytes);
-  Bytes attributes_at(const List& list, u32 place) const;
+  EdgeRecord attributes_at(const List& list, u32 place) const;
+  // The word that refers to the record of an edge names a block, or a table of parallel edges.
+  void require_record(u64 word) const;
+  void free_record(u64 word);
+  ParallelEdges parallel() const { return {const_cast<Heap&>(heap_), heap_region_, seed_}; }
+  HeapRef table_of(VertexId from, VertexId to) const;
+  void replace_word(VertexId owner, u32 place, u64 word);
 
   List list(VertexId id, Side side) const;
   static u32 place_of(const List& list, VertexId id);
@@ -315,13 +352,13 @@ void Graph::owned_edges(VertexId id, Side side, Visit&& visit) const {
   for (u32 place = 0; place < found.used; ++place) {
     const VertexId other{load_once<u32>(found.ids() + place)};
     if (static_cast<u32>(other) == kDeadNeighbour) continue;
-    visit(other, owns(id, side, other) ? attributes_at(found, place) : Bytes{});
+    visit(other, owns(id, side, other) ? attributes_at(found, place) : EdgeRecord{});
   }
 }
 
 template <class Visit>
 void Graph::edges(VertexId id, Side side, Visit&& visit) const {
-  owned_edges(id, side, [&](VertexId other, Bytes record) {
+  owned_edges(id, side, [&](VertexId other, const EdgeRecord& record) {
     visit(other, owns(id, side, other) ? record : record_of_owner(other, id));
   });
 }

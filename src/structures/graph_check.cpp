@@ -88,7 +88,9 @@ void Graph::check_list(VertexId id, Side side, CheckState& state) const {
     state.findings.step();
     const u32 number = own.ids()[place];
     const u64 record = own.record(place);
-    if (record != 0) state.references.push_back(HeapRef{record});
+    if (record != 0) state.references.push_back(HeapRef{record & ~kParallelRecord});
+    if ((record & kParallelRecord) != 0)
+      parallel().check(HeapRef{record & ~kParallelRecord}, where, state.findings, state.references);
     const Bytes inside = own.inside(place);
     const bool recorded = std::any_of(inside.begin(), inside.end(), [](u8 byte) { return byte != 0; });
     if (number == kDeadNeighbour) {

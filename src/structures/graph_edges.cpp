@@ -179,7 +179,7 @@ void Graph::take_out(VertexId id, Side side, VertexId neighbour) {
   const u32 place = place_of(old, neighbour);
   if (place == kNone) damaged("expected each neighbour of a vertex once");
   if (old.degree == 1) return drop_list(id, side);
-  if (const u64 record = old.record(place)) heap_.free(HeapRef{record});
+  free_record(old.record(place));
   const auto write = [&](u64 slot, u32 entry) { store(heap_.change(old.table_block, 4 * slot, 4), entry); };
   if (old.table && !old.table.erase(old.ids(), old.used, static_cast<u32>(neighbour), write))
     damaged("expected each neighbour of a vertex in its table");
@@ -204,7 +204,7 @@ void Graph::take_out(VertexId id, Side side, VertexId neighbour) {
 void Graph::drop_list(VertexId id, Side side) {
   const List old = list(id, side);
   for (u32 place = 0; old.refers && place < old.used; ++place) {
-    if (const u64 record = old.record(place)) heap_.free(HeapRef{record});
+    free_record(old.record(place));
   }
   if (old.bytes != nullptr) heap_.free(old.block);
   if (old.table) heap_.free(old.table_block);
@@ -224,8 +224,8 @@ void Graph::require_edges(VertexId id, Side side) const {
       damaged("expected vertex " + std::to_string(static_cast<u64>(id)) + " in the list of vertex " +
               std::to_string(number));
     }
-    record(own.record(place));
-    record(other.record(back_place));
+    require_record(own.record(place));
+    require_record(other.record(back_place));
   }
 }
 
@@ -253,7 +253,7 @@ bool Graph::remove_edge(VertexId from, VertexId to) {
   const List own = list(from, Side::successors);
   const u32 place = place_of(own, to);
   if (place == kNone) return false;
-  record(own.record(place));
+  require_record(own.record(place));
   if (twice(from, to)) {
     const List other = list(to, back());
     const u32 back_place = place_of(other, from);
@@ -261,7 +261,7 @@ bool Graph::remove_edge(VertexId from, VertexId to) {
       damaged("expected vertex " + std::to_string(static_cast<u64>(from)) + " in the list of vertex " +
               std::to_string(static_cast<u64>(to)));
     }
-    record(other.record(back_place));
+    require_record(other.record(back_place));
   }
   // Nothing fails from here on.
   take_out(from, Side::successors, to);
@@ -280,7 +280,7 @@ void Graph::clear_edges() {
   };
   each([&](VertexId id, Side side) {
     const List own = list(id, side);
-    for (u32 place = 0; place < own.used; ++place) record(own.record(place));
+    for (u32 place = 0; place < own.used; ++place) require_record(own.record(place));
   });
   // Nothing fails from here on.
   each([&](VertexId id, Side side) {
@@ -297,13 +297,17 @@ bool Graph::is_nothing(Bytes record) const {
 }
 
 // Of the edge that is there in its owner's list.
-Bytes Graph::attributes_at(const List& list, u32 place) const {
+Graph::EdgeRecord Graph::attributes_at(const List& list, u32 place) const {
   static constexpr u8 kNothing[kMaxEdgeBytes] = {};
-  if (list.width == 0) return {kNothing, type_.edge_bytes};
-  return list.refers ? record(list.record(place)) : list.inside(place);
+  if (list.width == 0) return {{kNothing, type_.edge_bytes}};
+  if (!list.refers) return {list.inside(place)};
+  const u64 word = list.record(place);
+  if (__builtin_expect((word & kParallelRecord) != 0, 0))
+    return {{}, parallel().count(HeapRef{word & ~kParallelRecord})};
+  return {record(word)};
 }
 
-std::optional<Bytes> Graph::edge_attributes(VertexId from, VertexId to) const {
+std::optional<Graph::EdgeRecord> Graph::edge_record(VertexId from, VertexId to) const {
   const auto [owner, other] = owner_first(from, to);
   const List own = list(owner, Side::successors);
   if (own.width == 0) return has_edge(from, to) ? std::optional(attributes_at(own, 0)) : std::nullopt;
@@ -323,8 +327,8 @@ void Graph::mix_record(const List& list, u32 place, Bytes bytes, Bytes mask) {
   for (u32 i = 0; i < list.width; ++i) to[i] = static_cast<u8>((to[i] & ~mask[i]) | (bytes[i] & mask[i]));
 }
 
-Bytes Graph::record_of_owner(VertexId owner, VertexId other) const {
-  if (const auto record = edge_attributes(owner, other)) return *record;
+Graph::EdgeRecord Graph::record_of_owner(VertexId owner, VertexId other) const {
+  if (const auto record = edge_record(owner, other)) return *record;
   damaged("vertex " + std::to_string(static_cast<u64>(other)) + " has an edge with vertex " +
           std::to_string(static_cast<u64>(owner)) + " that this one does not have");
 }
@@ -351,10 +355,71 @@ bool Graph::set_edge_attributes(VertexId from, VertexId to, Bytes bytes) {
     return true;
   }
   const u64 old = own.record(place);
+  if ((old & kParallelRecord) != 0) {
+    require_record(old);
+    replace_word(owner, place, replace_record(0, bytes));
+    return true;
+  }
   const u64 fresh = replace_record(old, bytes);
   if (fresh == old) return true;
   store(heap_.change(own.block, own.record_at(place), 8), fresh);
   if (old != 0) heap_.free(HeapRef{old});
+  return true;
+}
+
+// Of an edge in its owner's list, which has room for attributes; frees what the word was. Does not fail.
+void Graph::replace_word(VertexId owner, u32 place, u64 word) {
+  const List own = list(owner, Side::successors);
+  const u64 old = own.record(place);
+  store(heap_.change(own.block, own.record_at(place), 8), word);
+  free_record(old);
+}
+
+// ---- Parallel edges in a table
+
+void Graph::require_record(u64 word) const {
+  if ((word & kParallelRecord) != 0) {
+    parallel().require(HeapRef{word & ~kParallelRecord});
+  } else {
+    record(word);
+  }
+}
+
+void Graph::free_record(u64 word) {
+  if ((word & kParallelRecord) != 0) {
+    parallel().free(HeapRef{word & ~kParallelRecord});
+  } else if (word != 0) {
+    heap_.free(HeapRef{word});
+  }
+}
+
+HeapRef Graph::table_of(VertexId from, VertexId to) const {
+  const auto [owner, other] = owner_first(from, to);
+  const List own = list(owner, Side::successors);
+  const u32 place = own.refers ? place_of(own, other) : kNone;
+  const u64 word = place == kNone ? 0 : own.record(place);
+  if ((word & kParallelRecord) == 0) damaged("expected a table of parallel edges, found none");
+  return HeapRef{word & ~kParallelRecord};
+}
+
+bool Graph::set_parallel(VertexId from, VertexId to, std::span<const ParallelEdges::Edge> edges) {
+  EMD_CHECK(!typed());
+  const auto [owner, other] = owner_first(from, to);
+  if (place_of(list(owner, Side::successors), other) == kNone) return false;
+  const List own = attributed_list(owner);
+  const u32 place = place_of(own, other);
+  require_record(own.record(place));
+  const HeapRef table = parallel().create();
+  try {
+    for (const ParallelEdges::Edge& edge : edges) parallel().put(table, edge);
+  } catch (...) {
+    parallel().free(table);
+    throw;
+  }
+  // Nothing fails from here on.
+  replace_word(owner, place, static_cast<u64>(table) | kParallelRecord);
+  GraphHeader& changed = change_header();
+  changed.format = kGraphFormat;
   return true;
 }
 

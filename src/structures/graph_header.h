@@ -11,13 +11,15 @@
 namespace emd {
 
 inline constexpr u32 kGraphMagic = 0x47444d45;  // "EMDG"
-inline constexpr u32 kGraphFormat = 1;
+// 2: there may be tables of parallel edges. A graph gets it with the first of them, so that older versions read the others.
+inline constexpr u32 kGraphFormat = 2;
+inline constexpr u32 kFirstGraphFormat = 1;
 inline constexpr u32 kGraphDirected = 1;
 inline constexpr u32 kGraphMulti = 2;
 
 struct GraphHeader {
   u32 magic = kGraphMagic;
-  u32 format = kGraphFormat;
+  u32 format = kFirstGraphFormat;
   u32 flags = 0;
   u32 edge_bytes = 0;  // of an edge's record in its owner's list; zero: records are blocks of the heap
   u64 rows = 0;        // that were ever used
@@ -48,6 +50,9 @@ inline constexpr u32 kDeadNeighbour = ~u32{0};
 inline constexpr u64 kAttributedList = u64{1} << 62;
 // The last 8 bytes of the block are a reference to another, a table of the places of neighbours (neighbour_table.h).
 inline constexpr u64 kIndexedList = u64{1} << 61;
+
+// In a reference to an attribute record: it is to the head of a table of parallel edges (parallel_edges.h).
+inline constexpr u64 kParallelRecord = u64{1} << 63;
 
 // Values of VertexRow::key_size beyond the length of a key that lies in the row.
 inline constexpr u8 kKeyInHeap = 0xfe;  // the key's first 8 bytes are a reference to: u32 length, key, annex

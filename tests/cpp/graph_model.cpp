@@ -1,6 +1,7 @@
 #include "graph_model.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace emd::testing {
 namespace {
@@ -9,6 +10,46 @@ namespace {
 constexpr u64 kKeys = 150;
 
 std::string text(Bytes bytes) { return std::string(as_text(bytes)); }
+
+// Parallel edges in a table, as the model has them: a record that begins with a mark, and each key and record with a mark
+// behind it. What else is in a record are letters.
+constexpr char kMark = '\1';
+using ParallelModel = std::vector<std::pair<std::string, std::string>>;
+
+bool is_parallel(const std::string& record) { return !record.empty() && record[0] == kMark; }
+
+std::string as_record(const ParallelModel& edges) {
+  std::string record(1, kMark);
+  for (const auto& [key, value] : edges) record += key + kMark + value + kMark;
+  return record;
+}
+
+ParallelModel parallel_in(const std::string& record) {
+  ParallelModel edges;
+  const auto next = [&](std::size_t& at) {
+    const std::size_t end = record.find(kMark, at);
+    return record.substr(std::exchange(at, end + 1), end - at);
+  };
+  for (std::size_t at = 1; at < record.size();) {
+    std::string key = next(at);
+    edges.emplace_back(std::move(key), next(at));
+  }
+  return edges;
+}
+
+std::string text_of(const Graph& graph, VertexId u, VertexId v, const Graph::EdgeRecord& record) {
+  if (!record.parallel) return text(record.bytes);
+  ParallelModel edges;
+  graph.parallel_from(u, v, 0, [&](const ParallelEdges::Edge& edge) {
+    edges.emplace_back(text(edge.key), text(edge.record));
+    return true;
+  });
+  const bool found = std::all_of(edges.begin(), edges.end(), [&](const auto& edge) {
+    const auto one = graph.find_parallel(u, v, as_bytes(edge.first));
+    return one && text(one->record) == edge.second && text(one->annex) == "annex";
+  });
+  return edges.size() == *record.parallel && found ? as_record(edges) : "parallel edges that are not found";
+}
 
 const std::vector<std::string>& list_in(const std::map<std::string, std::vector<std::string>>& lists,
                                         const std::string& key) {
@@ -35,8 +76,9 @@ std::optional<std::string> vertex_difference(const Graph& graph, const GraphMode
   if (model.directed && neighbours(graph, id, Side::predecessors) != list_in(model.in, key))
     return key + " has other predecessors";
   for (const std::string& other : list_in(model.out, key)) {
-    const auto found = graph.edge_attributes(id, *graph.find(as_bytes(other)));
-    if (!found || text(*found) != model.records.at(model.name(key, other)))
+    const VertexId to = *graph.find(as_bytes(other));
+    const auto found = graph.edge_record(id, to);
+    if (!found || text_of(graph, id, to, *found) != model.records.at(model.name(key, other)))
       return "the edge from " + key + " to " + other + " has other attributes";
   }
   return std::nullopt;
@@ -69,8 +111,8 @@ GraphModel model_of(const Graph& graph) {
     model.vertex_attributes[key] = text(graph.vertex_attributes(*id));
     model.out[key] = neighbours(graph, *id, Side::successors);
     if (model.directed) model.in[key] = neighbours(graph, *id, Side::predecessors);
-    graph.edges(*id, Side::successors, [&](VertexId other, Bytes record) {
-      model.records[model.name(key, text(graph.key_of(other).key))] = text(record);
+    graph.edges(*id, Side::successors, [&](VertexId other, const Graph::EdgeRecord& record) {
+      model.records[model.name(key, text(graph.key_of(other).key))] = text_of(graph, *id, other, record);
     });
   }
   return model;
@@ -251,6 +293,44 @@ void GraphDriver::set_edge_attributes() {
   if (there) model_.records[model_.name(from, to)] = bytes;
 }
 
+// The record of an edge becomes a table, or some edges of a table are added, changed and removed.
+void GraphDriver::change_parallel() {
+  if (model_.edge_bytes != 0 || model_.vertices.empty()) return set_edge_attributes();
+  const auto [from, to] = some_edge();
+  if (!model_.has(from, to)) return;
+  std::string& record = model_.records[model_.name(from, to)];
+  const VertexId u = at(from), v = at(to);
+  ParallelModel edges;
+  if (is_parallel(record)) {
+    edges = parallel_in(record);
+  } else {
+    for (u64 i = below_(40); i > 0; --i) edges.emplace_back("k" + std::to_string(i), some_bytes());
+    std::vector<ParallelEdges::Edge> given;
+    for (const auto& [key, value] : edges)
+      given.push_back({as_bytes(key), as_bytes("annex"), as_bytes(value)});
+    agree(graph_.set_parallel(u, v, given), "whether an edge with parallel ones is there");
+    record = as_record(edges);
+  }
+  for (u64 step = below_(20); step > 0; --step) {
+    const std::string key = "k" + std::to_string(below_(80)), value = some_bytes();
+    const auto known =
+        std::find_if(edges.begin(), edges.end(), [&](const auto& edge) { return edge.first == key; });
+    const bool there = known != edges.end();
+    if (below_(2) == 0) {
+      agree(graph_.remove_parallel(u, v, as_bytes(key)) == there, "whether a parallel edge was there");
+      if (there) edges.erase(known);
+    } else {
+      const bool added = graph_.put_parallel(u, v, {as_bytes(key), as_bytes("annex"), as_bytes(value)});
+      agree(added != there, "whether a parallel edge is new");
+      if (there)
+        known->second = value;
+      else
+        edges.emplace_back(key, value);
+    }
+    record = as_record(edges);
+  }
+}
+
 void GraphDriver::set_vertex_attributes() {
   if (model_.vertices.empty()) return;
   const std::string key = known_key(), bytes = some_bytes();
@@ -263,9 +343,12 @@ void GraphDriver::ask() {
   const std::string from = known_key(), to = known_key();
   const bool there = model_.has(from, to);
   agree(graph_.has_edge(at(from), at(to)) == there, "whether there is an edge");
-  const auto found = graph_.edge_attributes(at(from), at(to));
+  const auto found = graph_.edge_record(at(from), at(to));
   agree(found.has_value() == there, "whether an edge has attributes");
-  if (there) agree(text(*found) == model_.records.at(model_.name(from, to)), "what an edge's attributes are");
+  if (there) {
+    agree(text_of(graph_, at(from), at(to), *found) == model_.records.at(model_.name(from, to)),
+          "what an edge's attributes are");
+  }
 }
 
 void GraphDriver::change() {
@@ -273,7 +356,8 @@ void GraphDriver::change() {
   if (draw < 10) return add_vertex(some_key());
   if (draw < 40) return add_edge();
   if (draw < 52) return remove_edge();
-  if (draw < 68) return set_edge_attributes();
+  if (draw < 62) return set_edge_attributes();
+  if (draw < 68) return change_parallel();
   if (draw < 74) return set_vertex_attributes();
   if (draw < 84) return add_edges();
   if (draw < 89) return remove_vertex();

@@ -23,7 +23,7 @@ struct GraphModel {
   std::vector<std::string> vertices;  // in the order of insertion
   std::map<std::string, std::string> vertex_attributes;
   std::map<std::string, std::vector<std::string>> out, in;  // undirected: only `out`
-  std::map<Edge, std::string> records;                      // of every edge
+  std::map<Edge, std::string> records;                      // of every edge; of parallel ones as text
 
   Edge name(const std::string& u, const std::string& v) const {
     return directed || u <= v ? Edge(u, v) : Edge(v, u);
@@ -79,6 +79,7 @@ class GraphDriver {
   void remove_edge();
   void remove_vertex();
   void set_edge_attributes();
+  void change_parallel();
   void set_vertex_attributes();
   void ask();
   static void agree(bool holds, const char* on);
