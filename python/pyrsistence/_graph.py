@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import networkx as nx  # type: ignore[import-untyped]
 
 from . import _graph_arrays
-from ._graph_attributes import ParallelEdges, is_fixed
+from ._graph_attributes import is_fixed
+from ._graph_parallel import ParallelEdges
 from ._graph_shown import AtlasView, shown
 from ._graph_stored import OF_STORAGE, OPENING, Mapping, Stored, is_path
 
@@ -118,25 +119,29 @@ class _Simple(Stored):
 class _Multi(Stored):
     """Any number of edges from a node to another, with keys."""
 
+    edge_key_dict_factory = ParallelEdges
+
     def add_edge(self, u_for_edge: Any, v_for_edge: Any, key: Any = None, **attr: Any) -> Any:
         """Add an edge, or to the attributes of that with this key; return its key. As of networkx.MultiGraph.
 
-        **Cost**: as of a graph without parallel edges, and one record for all that are parallel.
+        **Cost**: as of a graph without parallel edges; of an edge that is parallel to others O(1) more.
         """
         storage = self._storage
         if key is None:
             key = self.new_edge_key(u_for_edge, v_for_edge)
-        content = {key: attr} if key != 0 or type(key) is not int or attr else None
-        fixed = is_fixed(attr)
-        if storage._add_edge(u_for_edge, v_for_edge, content if fixed else None):
-            if not fixed:
-                storage._edge_attributes(u_for_edge, v_for_edge)._replace(content)
         else:
-            parallel: ParallelEdges = storage._edge_attributes(u_for_edge, v_for_edge)
-            if key in parallel:
-                parallel[key].update(attr)
+            storage._key_bytes(key)  # raises for what cannot be a key
+        content = {key: attr} if key != 0 or type(key) is not int or attr else None
+        if storage._add_edge(u_for_edge, v_for_edge, content):
+            if not is_fixed(attr):
+                storage._hold((u_for_edge, v_for_edge, key), attr)
+        else:
+            place = u_for_edge, v_for_edge, key
+            known = storage._live_at(place)
+            if known is None:
+                storage._add_between(place, attr)
             else:
-                parallel[key] = attr
+                known.update(attr)
         self._forget_conversions()
         return key
 
@@ -221,8 +226,7 @@ class EMDiGraph(_Simple, nx.DiGraph):  # type: ignore[misc]
 class EMMultiGraph(_Multi, nx.MultiGraph):  # type: ignore[misc]
     """An undirected graph with parallel edges in a memory-mapped file: a networkx.MultiGraph. As EMGraph.
 
-    ``multigraph_input`` is that of networkx.MultiGraph. The parallel edges of two nodes are one record, which
-    is written whole when one of them changes.
+    ``multigraph_input`` is that of networkx.MultiGraph.
 
     >>> with EMMultiGraph() as G:
     ...     G.add_edge(1, 2), G.add_edge(1, 2), G.number_of_edges(1, 2)

@@ -14,14 +14,14 @@ from typing import Any, TypeVar
 
 from ._core import is_fixed, replace
 
-__all__ = ["Attributes", "Live", "ParallelEdges", "Place", "is_fixed", "restored"]
+__all__ = ["Attributes", "Live", "Place", "is_fixed", "restored"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 # Of a value nested deeper, what lies there is taken from the store after a rollback.
 _DEEPEST_NESTING = 50
 
-# Where a dict lies: () the graph, (node,) or (u, v).
+# Where a dict lies: () the graph, (node,), (u, v), or (u, v, key) of parallel edges.
 Place = tuple[Any, ...]
 
 
@@ -95,7 +95,7 @@ def _writing(method: _F) -> _F:
     def changing(self: Live, *arguments: Any, **named: Any) -> Any:
         if self._owner is not None:
             self._owner._current()  # what a rollback has taken back is not written again
-        before, remember = dict(self), self._in_place or self._has_children
+        before, remember = dict(self), self._in_place
         try:
             try:
                 result = method(self, *arguments, **named)
@@ -116,14 +116,13 @@ def _writing(method: _F) -> _F:
 
 
 class Live(dict[Any, Any]):
-    """A dict that is part of a graph, or of another such dict; on its own once its place is removed."""
+    """A dict that is part of a graph; on its own once its place is removed."""
 
     __slots__ = ("__weakref__", "_before", "_in_place", "_number", "_owner", "_place")
 
-    _has_children = False
-    _owner: Any  # the storage, or the Live that it is a value of; None: on its own
+    _owner: Any  # the storage; None: on its own
     _place: Place
-    _number: int  # by which the storage keeps it
+    _number: Any  # by which the storage keeps it
     _in_place: bool  # a value may be changed in place
     # What it held when it was last written back, if a method has changed it since: a rollback goes back to
     # these objects.
@@ -160,7 +159,7 @@ class Live(dict[Any, Any]):
         self._owner = _GONE
 
     def _current(self) -> None:
-        """See to it that it is as the store is now; of one that is part of another."""
+        """See to it that it is as the store is now."""
         if self._owner is not None:
             self._owner._current()
 
@@ -178,7 +177,7 @@ class Live(dict[Any, Any]):
     def _replace(self, content: Any) -> None:
         """Become what a mapping holds."""
         self._current()
-        before, remember = dict(self), self._in_place or self._has_children
+        before, remember = dict(self), self._in_place
         try:
             self._load(dict(content))
             _write_or_undo(self, before, remember)
@@ -218,82 +217,3 @@ class Attributes(Live):
     """The attributes of a graph, a node or an edge."""
 
     __slots__ = ()
-
-
-class ParallelEdges(Live):
-    """The edges between two nodes of a multigraph: from keys to attributes."""
-
-    __slots__ = ()
-
-    _has_children = True
-
-    def _load(self, content: dict[Any, Any]) -> None:
-        self._take(content, lambda child, attributes: child._load(attributes), None)
-
-    def _reload(self, content: dict[Any, Any], restored: Callable[[Any, Any], Any]) -> None:
-        before = self._before or {}
-        added = [child for key, child in self.items() if before.get(key, child) is not child]
-        dict.update(self, before)
-        for child in added:
-            child._lose()
-        self._take(content, lambda child, attributes: child._reload(attributes, restored), _GONE)
-        self._before = None
-
-    def _lose(self) -> None:
-        self._take({}, lambda child, attributes: None, _GONE)
-        self._before = None
-        self._owner = _GONE
-
-    def _take(self, content: dict[Any, Any], load: Callable[[Any, Any], None], after: Any) -> None:
-        """Hold this content, put into the children by `load`; those that are gone are owned by `after`."""
-        known = dict(self)
-        children = {
-            key: self._child(key, attributes, known.get(key), load) for key, attributes in content.items()
-        }
-        replace(self, children)
-        for gone in (child for key, child in known.items() if children.get(key) is not child):
-            if after is not None:
-                gone._load({})
-            gone._owner = after
-        self._in_place = any(child._in_place for child in self.values())
-
-    def _child(
-        self,
-        key: Any,
-        attributes: Any,
-        known: Attributes | None = None,
-        load: Callable[[Any, Any], None] = Attributes._load,
-    ) -> Attributes:
-        """Return the dict of an edge: that which was handed out before goes on being it."""
-        if isinstance(attributes, Attributes) and attributes._owner is self:
-            return attributes
-        child = Attributes(self, (key,)) if known is None else known
-        child._owner = self
-        load(child, dict(attributes))
-        return child
-
-    def _changed(self) -> None:
-        for key, attributes in self.items():
-            dict.__setitem__(self, key, self._child(key, attributes))
-        self._in_place = any(child._in_place for child in self.values())
-        if self._owner is not None:
-            self._owner._write(self)
-
-    def _suspect(self, child: Attributes | None = None) -> None:
-        self._in_place = True
-        if self._owner is not None:
-            self._owner._suspect(self)
-
-    def _write(self, child: Attributes) -> None:
-        if self.get(child._place[0]) is child:
-            self._changed()
-
-    def _plain(self) -> Any:
-        content = {key: dict(attributes) for key, attributes in self.items()}
-        return None if content == {0: {}} and type(next(iter(content))) is int else content
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        return dict, ({key: dict(attributes) for key, attributes in self.items()},)
-
-    def __copy__(self) -> dict[Any, Any]:
-        return dict(self)

@@ -1,6 +1,7 @@
 """The live attributes of a graph: which dicts somebody has, what of them is written when, and what they show.
 
-They are kept by numbers of the vertices, which _vertex_place() and _edge_place() tell. Before these tell one
+They are kept by numbers of the vertices, which _vertex_place() and _edge_place() tell; those of a parallel
+edge by the pair's number and the bytes of its key. Before these tell one
 of another state than the table is of, they call _show_anew(), which puts another table in its place: so
 nothing depends on being told of a rollback, a compaction, or a writer's commit.
 """
@@ -8,14 +9,14 @@ nothing depends on being told of a rollback, a compaction, or a writer's commit.
 from __future__ import annotations
 
 import contextlib
-import reprlib
 import threading
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from . import _core
-from ._graph_attributes import Attributes, Live, ParallelEdges, Place, restored
+from ._graph_attributes import Attributes, Live, Place, restored
+from ._graph_parallel import ParallelEdges, ParallelRecords
 from ._graph_typed import EdgeType, TypedAttributes
 
 # Attribute dicts with values that can be changed in place are kept until a commit; beyond so many they are
@@ -29,7 +30,7 @@ _ON, _UNDONE = 1, 2
 _NEVER = 2**64 - 1
 
 
-class LiveAttributes(_core.GraphBase):
+class LiveAttributes(ParallelRecords):
     """What a GraphStorage does for the dicts of attributes that it hands out."""
 
     if not TYPE_CHECKING:
@@ -46,9 +47,9 @@ class LiveAttributes(_core.GraphBase):
         self._making = threading.RLock()
         self._own: Attributes | None = None
         # The dicts of attributes that somebody has, by the numbers of nodes (negative) and edges.
-        self._live: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+        self._live: weakref.WeakValueDictionary[Any, Any] = weakref.WeakValueDictionary()
         # Those of them in which something may be changed in place.
-        self._kept: dict[int, Live] = {}
+        self._kept: dict[Any, Live] = {}
         self._most_kept = _MOST_KEPT
         # Those that were removed in the transaction that is on, and those that _show_anew() has still to
         # place.
@@ -91,24 +92,27 @@ class LiveAttributes(_core.GraphBase):
     def _live_at(self, place: Place) -> Any:
         """The dict of this place, made if nobody has it; None if there is no such node or edge."""
         with self._making:
-            number = self._vertex_place(*place) if len(place) == 1 else self._edge_place(*place)
+            number: Any = self._vertex_place(*place) if len(place) == 1 else self._edge_place(*place[:2])
             if number is None:
                 return None
+            if len(place) == 3:
+                number = number, self._key_bytes(place[2])
             live = self._live.get(number)
             if live is None:
                 live = self._kept.get(number)
                 if live is None:
-                    return self._made(place, number, self._stored(place))
+                    content = self._parallel(place) if len(place) == 3 else self._stored(place)
+                    return None if content is None else self._made(place, number, content)
                 self._live[number] = live
             return live
 
-    def _made(self, place: Place, number: int, content: dict[Any, Any]) -> Live:
-        live = Attributes(self, place) if len(place) == 1 else self._kind_of_edges()(self, place)
+    def _made(self, place: Place, number: Any, content: Any) -> Any:
+        live: Any = self._kind_of_edges()(self, place) if len(place) == 2 else Attributes(self, place)
         live._load(content)
         self._place(live, number)
         return live
 
-    def _place(self, live: Live, number: int) -> None:
+    def _place(self, live: Live, number: Any) -> None:
         live._number = number
         self._live[number] = live
         self._keep(live)
@@ -125,36 +129,35 @@ class LiveAttributes(_core.GraphBase):
                 live = self._live.get(number)
                 if live is None:
                     live = self._kept.get(number)
-                    if live is None:
+                    if live is not None:
+                        self._live[number] = live
+                    else:
                         place = (node, other) if forward else (other, node)
                         live = self._made(place, number, self._content(place, content))
-                    self._live[number] = live
                 found.append((other, live))
         return found
 
     def _stored(self, place: Place) -> dict[Any, Any]:
-        """What is stored of a place."""
+        """What is stored of a place; nothing of a pair with parallel edges, of which each has a place."""
+        if len(place) == 3:
+            attributes = self._parallel(place)
+            if attributes is None:
+                raise KeyError(place[2])
+            return attributes
         if len(place) == 2:
+            if self._multi:
+                return {}
             typed = self._edge_type is not None
             return self._content(place, self._edge_record(*place) if typed else self._edge_value(*place))
-        value: Any = self._vertex_value(*place) if place else self._value()
-        return self._attributes_in(place, {} if value is None else value, False)
+        return self._attributes_in(place, self._vertex_value(*place) if place else self._value())
 
     def _content(self, place: Place, stored: Any) -> dict[Any, Any]:
-        """The attributes of an edge of what is stored of it."""
+        """The attributes of an edge of what is stored of it; as _stored()."""
+        if self._multi:
+            return {}
         if self._edge_type is not None:
             return self._edge_type.unpack(stored)
-        nothing: dict[Any, Any] = {0: {}} if self._multi else {}
-        return self._attributes_in(place, nothing if stored is None else stored, self._multi)
-
-    def _attributes_in(self, place: Place, stored: Any, parallel: bool) -> dict[Any, Any]:
-        """What is stored, if it is a dict; of parallel edges, of dicts. Errors: DamagedError."""
-        inner = stored.values() if parallel and isinstance(stored, dict) else ()
-        if all(isinstance(part, dict) for part in (stored, *inner)):
-            attributes: dict[Any, Any] = stored
-            return attributes
-        found = reprlib.repr(stored)
-        raise _core.DamagedError(5, f"expected the attributes of {place!r}, found {found}")
+        return self._attributes_in(place, stored)
 
     def _show_anew(self) -> None:
         """Place the live dicts anew: vertices may have other numbers, or what is stored is another.
@@ -182,7 +185,9 @@ class LiveAttributes(_core.GraphBase):
 
     def _place_anew(self, live: Live, reload: bool) -> None:
         place = live._place
-        number = self._vertex_at(*place) if len(place) == 1 else self._edge_at(*place)
+        number: Any = self._vertex_at(*place) if len(place) == 1 else self._edge_at(*place[:2])
+        if number is not None and len(place) == 3:
+            number = self._parallel_at(number, place)
         if number is None:
             if reload and self._mode != "r":
                 live._lose()
@@ -198,10 +203,18 @@ class LiveAttributes(_core.GraphBase):
             try:
                 self._show_stored(live)
             except Exception:  # it cannot be decoded, if the store can be read
-                self._vertex_at(*place) if len(place) == 1 else self._edge_at(*place)
+                self._vertex_at(*place) if len(place) == 1 else self._edge_at(*place[:2])
                 live._lose()
                 return
         self._place(live, number)
+
+    def _parallel_at(self, ends: int, place: Place) -> Any:
+        """The number of a parallel edge; None if it is not there, or cannot be decoded."""
+        try:
+            return None if self._parallel(place) is None else (ends, self._key_bytes(place[2]))
+        except Exception:
+            self._edge_at(*place[:2])  # raises if the store cannot be read
+            return None
 
     def _show_stored(self, live: Live) -> None:
         content = self._stored(live._place)
@@ -219,7 +232,7 @@ class LiveAttributes(_core.GraphBase):
             pass
         return restored(before, stored)
 
-    def _kind_of_edges(self) -> type[Live]:
+    def _kind_of_edges(self) -> Any:
         if self._edge_type is not None:
             return TypedAttributes
         return ParallelEdges if self._multi else Attributes
@@ -252,7 +265,9 @@ class LiveAttributes(_core.GraphBase):
             self._keep(live)
 
     def _store(self, place: Place, content: Any) -> None:
-        if len(place) == 2 and self._edge_type is not None:
+        if len(place) == 3:
+            self._set_parallel_value(place, content or {})
+        elif len(place) == 2 and self._edge_type is not None:
             self._set_edge_record(*place, self._edge_type.pack(content))
         elif len(place) == 2:
             self._set_edge_value(*place, content)
@@ -303,22 +318,18 @@ class LiveAttributes(_core.GraphBase):
         except Exception as error:
             count = len(failures)
             if content is not None:
-                content = self._storable(content, self._stored(place), place, failures, live._has_children)
+                content = self._storable(content, self._stored(place), place, failures)
             if len(failures) == count:
                 raise error from None  # it is not the values
             self._store(place, content)
             return False
 
     def _storable(
-        self, content: Any, stored: Any, place: Place, failures: list[tuple[Any, Exception]], nested: bool
+        self, content: Any, stored: Any, place: Place, failures: list[tuple[Any, Exception]]
     ) -> dict[Any, Any]:
         """The same attributes, as they are stored where they cannot be stored."""
         found = {}
         for name, value in content.items():
-            if nested:
-                known = stored.get(name, {})
-                found[name] = self._storable(value, known, (*place, name), failures, False)
-                continue
             try:
                 _core.encoded(self, value)
                 found[name] = value
@@ -354,9 +365,11 @@ class LiveAttributes(_core.GraphBase):
             self._end_showing(_NEVER, rollbacks)
             raise
 
-    def _live_known(self, number: int | None) -> Live | None:
-        live = self._live.get(number)  # type: ignore[arg-type]
-        return self._kept.get(number) if live is None else live  # type: ignore[arg-type]
+    def _live_known(self, number: Any) -> Any:
+        live = self._live.get(number)
+        return self._kept.get(number) if live is None else live
 
     def _lives(self, wanted: Callable[[int], bool]) -> list[Live]:
-        return [live for number, live in list(self._live.items()) if wanted(number)]
+        """Those of which the number, of parallel edges that of their pair, is wanted."""
+        found = list(self._live.items())
+        return [live for number, live in found if wanted(number[0] if type(number) is tuple else number)]

@@ -149,6 +149,8 @@ class GraphStorage(_graph_live.LiveAttributes, _container.Container):
         removed, self._removed = self._removed, None
         live = self._live_known(self._edge_place(u, v)) if self._live or self._apart else None
         lives = [] if live is None else [live]
+        if self._multi:
+            lives += self._known_between((u, v))
         if self._removed_of(lives, lambda: self._remove_edge(u, v)):
             self._removed = (u, v, forward)
             return True

@@ -12,7 +12,7 @@ from . import _core
 _REPR_ITEMS = 20
 
 
-class _Bounded(MutableMapping[Any, Any]):
+class Bounded(MutableMapping[Any, Any]):
     """What the mappings share."""
 
     __slots__ = ()
@@ -37,7 +37,7 @@ def _require_node(node: Any) -> None:
         raise ValueError("None cannot be a node")
 
 
-class Nodes(_core.VerticesBase, _Bounded):
+class Nodes(_core.VerticesBase, Bounded):
     """From nodes to their attributes: ``G._node``.
 
     **Cost** of an item: a look-up, and its attributes decoded, unless they are referenced.
@@ -81,7 +81,7 @@ class _Edges(ItemsView[Any, Any]):
         return super().__iter__() if edges is None else iter(edges)
 
 
-class Neighbours(_core.NeighboursBase, _Bounded):
+class Neighbours(_core.NeighboursBase, Bounded):
     """From the neighbours of a node to the attributes of the edges: ``G._adj[u]``.
 
     **Cost** of an item: a look-up, a scan of the shorter one of two lists, the attributes decoded. Of a walk:
@@ -129,7 +129,7 @@ class Neighbours(_core.NeighboursBase, _Bounded):
             del self[other]
 
 
-class Adjacency(_core.VerticesBase, _Bounded):
+class Adjacency(_core.VerticesBase, Bounded):
     """From nodes to their neighbours: ``G._adj``, ``G._succ`` and ``G._pred``.
 
     **Cost** of an item: a look-up.

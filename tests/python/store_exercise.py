@@ -206,6 +206,9 @@ def fill_graph(g, rng):
     g.remove_node("vertex 5")
     g.remove_node(7)
     g.remove_edge(8, "vertex 8")
+    if g.is_multigraph():
+        g.add_edges_from((1, 2, f"parallel {n}", {"weight": n}) for n in range(20))
+        g.remove_edges_from((1, 2, f"parallel {n}") for n in range(5, 9))
 
 
 def fill_typed_edges(g, rng):
@@ -220,6 +223,7 @@ def use_graph(g, rng, attempt):
     attempt(lambda: dict(g.graph))
     attempt(lambda: some(g.nodes(data=True)))
     attempt(lambda: some(g.edges(data=True)))
+    attempt(lambda: g.is_multigraph() and (g.number_of_edges(1, 2), g[1][2]["parallel 4"], dict(g[1][2])))
     attempt(lambda: some(g.adjacency()))
     attempt(lambda: {n: dict(g.nodes[n]) for n in some(g, 100)})
     attempt(lambda: [some(g.adj[n].items()) for n in some(g, 100)])

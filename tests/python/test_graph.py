@@ -57,9 +57,13 @@ def test_random_operations(cls, rng):
     graph, model = cls(), PLAIN[cls]()
     for step in range(1500):
         u, v = rng.randrange(25), rng.randrange(25)
-        what = rng.randrange(11)
+        what = rng.randrange(12)
+        few = rng.randrange(40)
         for each in (graph, model):
-            if what < 5:
+            if what == 11 and each.is_multigraph():  # many between the same two
+                u, v = u % 3, v % 3
+                each.add_edges_from([(u, v, {"n": n}) for n in range(few)])
+            elif what < 5:
                 each.add_edge(u, v)
             elif what < 7:
                 each.add_edge(u, v, w=step)
@@ -600,3 +604,57 @@ def test_one_dict_of_a_place_for_all_threads():
             thread.join()
         assert len(graph[1][2]) == len(graph.nodes[1]) == 40
         assert len(graph._storage._edge_value(1, 2)) == 40
+
+
+@pytest.mark.parametrize("cls", [em.EMMultiGraph, em.EMMultiDiGraph])
+@pytest.mark.parametrize("count", [0, 9, 500])
+def test_records_of_any_number_of_parallel_edges(cls, count, path):
+    """As older versions have written them: they are read as they are, and become a table with a change."""
+    model = PLAIN[cls]()
+    with cls(path) as graph:
+        graph.add_edge(1, 2)
+        graph._storage._set_edge_value(1, 2, {("key", n): {"n": n} for n in range(count)})
+    model.add_edges_from((1, 2, ("key", n), {"n": n}) for n in range(count))
+    with cls(path) as graph:
+        assert list(graph.edges(keys=True, data=True)) == list(model.edges(keys=True, data=True))
+        assert graph.number_of_edges(1, 2) == count and graph._storage._parallel_count(1, 2) is None
+        for each in (graph, model):
+            each.add_edge(1, 2, ("key", 3), more=1)
+            each.add_edge(1, 2)
+            each.remove_edge(1, 2, ("key", 3))
+        assert graph._storage._parallel_count(1, 2) == (count or None)
+        assert list(graph.edges(keys=True, data=True)) == list(model.edges(keys=True, data=True))
+        assert graph.verify() == []
+
+
+@pytest.mark.parametrize("damaged", [7, [1], {0: 5}, {0: None}])
+def test_damaged_records_of_parallel_edges(damaged):
+    graph = em.EMMultiGraph([(1, 2)])
+    graph._storage._set_edge_value(1, 2, damaged)
+    for read in (
+        lambda: graph.number_of_edges(1, 2),
+        lambda: graph.edges[1, 2, 0],
+        lambda: list(graph.edges(data=True)),
+        lambda: graph.add_edge(1, 2),
+        lambda: graph.remove_edge(1, 2),
+    ):
+        with pytest.raises(em.DamagedError, match="expected the attributes"):
+            read()
+    graph.remove_node(2)
+    assert list(graph) == [1]
+
+
+def test_keys_of_parallel_edges_are_equal_as_keys_of_dicts_are():
+    """However many there are; what cannot be a key is refused before anything is added."""
+    for count in (0, 20):
+        graph = em.EMMultiDiGraph([(1, 2, n + 100) for n in range(count)])
+        graph.add_edge(1, 2, 1, w=1)
+        graph.add_edge(1, 2, True, x=1)
+        graph.add_edge(1, 2, 1.0, y=1)
+        graph.add_edge(1, 2, float("nan"))
+        graph.add_edge(1, 2, float("nan"), w=1)
+        assert graph.number_of_edges(1, 2) == count + 2
+        assert graph[1][2][True] == {"w": 1, "x": 1, "y": 1} and graph[1][2][float("nan")] == {"w": 1}
+        with pytest.raises(TypeError):
+            graph.add_edge(3, 4, [])
+        assert 3 not in graph

@@ -58,6 +58,10 @@ class Undone(Exception):
     pass
 
 
+# Of parallel edges: more than are one record.
+KEYS = [0, 1, "text", (1, "pair"), 2.5, b"bytes", *range(2, 10)]
+
+
 class Machine:
     """A graph beside NetworkX's, and what somebody holds: dicts by their place, lists by place and name."""
 
@@ -65,6 +69,7 @@ class Machine:
         self.cls, self.path, self.rng = cls, path, rng
         self.graph, self.model = cls(path), PLAIN[cls]()
         self.dicts, self.lists = {}, {}
+        self.pair = (1, 2)
         self.strays = []  # of what was there only in a transaction that was rolled back
 
     def a_place(self):
@@ -77,7 +82,9 @@ class Machine:
         u, v = rng.randrange(6), rng.randrange(6)
         if not self.graph.is_directed():
             u, v = min(u, v), max(u, v)
-        return (u, v, rng.randrange(2)) if multi else (u, v)
+        if multi and rng.random() < 0.5:
+            u, v = self.pair  # with many edges between them
+        return (u, v, rng.choice(KEYS[:2] if (u, v) != self.pair else KEYS)) if multi else (u, v)
 
     def both(self, work):
         for each in (self.graph, self.model):
@@ -108,6 +115,39 @@ class Machine:
         elif place and attributes(self.model, place) is not None:
             self.both(lambda g: g.remove_edge(*place))
             self.forget(lambda p: p == place)
+
+    def many(self):
+        """So many parallel edges that they are a table, or so few that they need none."""
+        if not self.graph.is_multigraph():
+            return
+        if self.rng.random() < 0.6:
+            value = {"l": [self.rng.random()]} if self.rng.random() < 0.3 else {}
+            for key in self.rng.sample(KEYS, self.rng.randrange(8, len(KEYS))):
+                self.lists.pop(((*self.pair, key), "l"), None) if value else None
+                self.both(lambda g, key=key: g.add_edge(*self.pair, key, **copy.deepcopy(value)))
+            return
+        while self.model.number_of_edges(*self.pair) > 1:
+            key = list(self.model[self.pair[0]][self.pair[1]])[-1]
+            self.both(lambda g: g.remove_edge(*self.pair))
+            self.forget(lambda p, key=key: p == (*self.pair, key))
+
+    def replace(self):
+        """All of the parallel edges at once."""
+        if not self.graph.is_multigraph() or not self.model.has_edge(*self.pair):
+            return
+        u, v = self.pair
+        keys = self.rng.sample(KEYS, self.rng.randrange(1, len(KEYS)))
+        new = {key: {"n": self.rng.random()} for key in keys}
+        self.graph._adj[u][v] = new
+        known = self.model._adj[u][v]
+        known.update({key: copy.deepcopy(value) for key, value in new.items()})
+        for key in [key for key in known if key not in new]:
+            del known[key]
+        for key in keys:
+            known[key] = known.pop(key)
+        self.forget(lambda p: p[:2] == self.pair and len(p) == 3 and p[2] not in new)
+        for key in [k for k in self.lists if k[0][:2] == self.pair and len(k[0]) == 3]:
+            del self.lists[key]
 
     def clear(self):
         if self.rng.random() < 0.2:
@@ -166,7 +206,7 @@ class Machine:
 
     def step(self, inside=False):
         steps = [self.add] * 4 + [self.remove, self.hold, self.hold, self.hold, self.release]
-        steps += [self.change] * 3 + [self.append] * 4
+        steps += [self.change] * 3 + [self.append] * 4 + [self.many, self.replace]
         steps += [self.clear] if inside else [self.commit, self.compact, self.reopen, self.clear]
         self.rng.choice(steps)()
         self.check()
@@ -342,6 +382,46 @@ def test_interrupted_changes(change, typed):
         graph.close()
 
 
+def edges_between(count):
+    graph = em.EMMultiDiGraph()
+    for key in range(count):
+        graph.add_edge(1, 2, key, w="old", l=[])
+    graph.commit()
+    return graph
+
+
+PARALLEL_CHANGES = {
+    "set": lambda graph: graph[1][2][0].__setitem__("w", "new"),
+    "add": lambda graph: graph.add_edge(1, 2, w=["new"]),
+    "add to": lambda graph: graph.add_edge(1, 2, 0, w=["new"]),
+    "remove": lambda graph: graph.remove_edge(1, 2, 0),
+    "remove last": lambda graph: graph.remove_edge(1, 2),
+    "remove all": lambda graph: graph._adj[1].__delitem__(2),
+    "clear": lambda graph: graph._adj[1][2].clear(),
+    "replace": lambda graph: graph._adj[1].__setitem__(2, {k: {"w": [k]} for k in (0, 4)}),
+    "remove node": lambda graph: graph.remove_node(2),
+}
+
+
+@pytest.mark.parametrize("change, count", [("add", 8), ("replace", 8), *((c, 9) for c in PARALLEL_CHANGES)])
+def test_interrupted_changes_of_parallel_edges(change, count):
+    line, more = 0, True
+    while more:
+        line += 1
+        graph = edges_between(count)
+        held = {key: graph[1][2][key] for key in (0, 3, count - 1)}
+        more = interrupt_at(line, "_graph", lambda graph=graph: PARALLEL_CHANGES[change](graph))
+        shown = content(graph)
+        keys = {key for *_, key in graph.edges(keys=True)}
+        assert all(graph[1][2][key] is value for key, value in held.items() if key in keys)
+        graph.commit()
+        del held
+        gc.collect()
+        assert content(graph) == shown
+        assert graph.verify() == []
+        graph.close()
+
+
 # ---- What is kept
 
 
@@ -471,6 +551,71 @@ def test_parallel_edges_after_a_rollback():
     with pytest.raises(RuntimeError, match="rollback"):
         c["n"] = 4
     assert list(graph[1][2]) == ["a", "b"]
+
+
+@pytest.mark.parametrize("cls", [em.EMMultiGraph, em.EMMultiDiGraph])
+@pytest.mark.parametrize("count", [1, 8, 9, 2000])
+def test_mappings_of_parallel_edges(cls, count, path):
+    """What _adj[u][v] is: one at a time, as a dict, and nothing when the edges are removed."""
+    with cls(path) as graph:
+        graph.add_edges_from((1, 2, ("key", n), {"n": n}) for n in range(count))
+        edges = graph._adj[1][2]
+        expected = {("key", n): {"n": n} for n in range(count)}
+        assert graph._adj[1][2] is edges and isinstance(edges, graph.edge_key_dict_factory)
+        assert (graph._pred if graph.is_directed() else graph._adj)[2][1] is edges
+        assert edges == expected and list(edges) == list(expected) and len(edges) == count
+        assert list(edges.values()) == list(expected.values())
+        assert copy.copy(edges) == copy.deepcopy(edges) == edges.copy() == expected
+        assert type(copy.deepcopy(edges)) is dict and repr(edges).startswith("{('key', 0): {'n': 0}")
+        assert ("key", -1) not in edges and edges.get(("key", -1)) is None
+        for call in (lambda: [] in edges, lambda: edges[[]], lambda: graph.add_edge(1, 2, [])):
+            with pytest.raises(TypeError):
+                call()
+        assert graph.number_of_edges(1, 2) == count and graph.add_edge(1, 2) == count
+        assert edges.popitem() == (count, {})
+        if count > 300:
+            with pytest.raises(RuntimeError, match="during iteration"):
+                for key in edges:
+                    edges.pop(key)
+            for n in range(count):
+                edges[("key", n)] = {"n": n}
+            expected = dict(edges.items())
+        graph.compact()
+        assert graph._adj[1][2] is edges and edges == expected
+        one = edges["key", 0]
+        with pytest.raises(Undone), graph.transaction():
+            graph.remove_edge(1, 2, ("key", 0))
+            graph.remove_node(1)
+            assert dict(edges) == {} and len(edges) == 0 and list(edges.items()) == []
+            raise Undone
+        assert graph._adj[1][2] is edges and edges == expected and edges["key", 0] is one
+        graph.clear_edges()
+        assert dict(edges) == {} and one == {"n": 0}
+        with pytest.raises(RuntimeError, match="removed"):
+            edges["key"] = {}
+        graph.add_edge(1, 2)
+        assert dict(edges) == {} and graph._adj[1][2] == {0: {}}
+        assert graph.verify() == []
+
+
+def test_a_reader_of_parallel_edges(path, run_python):
+    """As few become many, and none."""
+    graph = em.EMMultiGraph(path, [(1, 2)])
+    graph.close()
+    script = (
+        "import sys, pyrsistence as em\n"
+        "with em.EMMultiGraph(sys.argv[1]) as graph:\n"
+        "    [graph.add_edge(1, 2, w=n) for n in range(int(sys.argv[2]))]\n"
+        "    graph.clear_edges() if sys.argv[2] == '0' else None\n"
+    )
+    with em.EMMultiGraph(path, mode="r") as reader:
+        one, edges = reader[1][2][0], reader._adj[1][2]
+        for count in (3, 300, 0):
+            run_python(script, path, str(count))
+            expected = 1 + {3: 3, 300: 303, 0: -1}[count]
+            assert reader.number_of_edges(1, 2) == expected
+            assert not expected or len(edges) == len(list(edges.items())) == expected
+            assert not expected or reader[1][2][0] is one
 
 
 # ---- What NetworkX keeps of its conversions

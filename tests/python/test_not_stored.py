@@ -30,6 +30,8 @@ def a_graph(cls, where):
             graph.graph[f"l{i}"] = []
             graph.add_node(i, l=[], other=[])
             graph.add_edge(i, i + 1, l=[], other=[])
+            if where == "many edges":
+                graph.add_edges_from((i, i + 1, {"other": []}) for _ in range(20))
         return graph
 
     make.where = where
@@ -55,7 +57,8 @@ KINDS = {
     **{
         f"{cls} {where}": a_graph(cls, where)
         for cls in ("EMGraph", "EMDiGraph", "EMMultiGraph", "EMMultiDiGraph")
-        for where in ("graph", "node", "edge")
+        for where in ("graph", "node", "edge", "many edges")
+        if where != "many edges" or "Multi" in cls
     },
 }
 
