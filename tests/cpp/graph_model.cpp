@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/errors.h"
+
 namespace emd::testing {
 namespace {
 
@@ -11,44 +13,31 @@ constexpr u64 kKeys = 150;
 
 std::string text(Bytes bytes) { return std::string(as_text(bytes)); }
 
-// Parallel edges in a table, as the model has them: a record that begins with a mark, and each key and record with a mark
-// behind it. What else is in a record are letters.
+// Parallel edges in a table, as the model has them: a record that begins with a mark, and keys and records with their sizes.
 constexpr char kMark = '\1';
 using ParallelModel = std::vector<std::pair<std::string, std::string>>;
 
-bool is_parallel(const std::string& record) { return !record.empty() && record[0] == kMark; }
-
 std::string as_record(const ParallelModel& edges) {
   std::string record(1, kMark);
-  for (const auto& [key, value] : edges) record += key + kMark + value + kMark;
+  for (const auto& [key, value] : edges) {
+    for (const std::string& part : {key, value}) record += std::to_string(part.size()) + ":" + part;
+  }
   return record;
 }
 
 ParallelModel parallel_in(const std::string& record) {
   ParallelModel edges;
-  const auto next = [&](std::size_t& at) {
-    const std::size_t end = record.find(kMark, at);
-    return record.substr(std::exchange(at, end + 1), end - at);
+  std::size_t at = 1;
+  const auto next = [&] {
+    const std::size_t colon = record.find(':', at), size = std::stoul(record.substr(at, colon - at));
+    at = colon + 1 + size;
+    return record.substr(colon + 1, size);
   };
-  for (std::size_t at = 1; at < record.size();) {
-    std::string key = next(at);
-    edges.emplace_back(std::move(key), next(at));
+  while (at < record.size()) {
+    std::string key = next();
+    edges.emplace_back(std::move(key), next());
   }
   return edges;
-}
-
-std::string text_of(const Graph& graph, VertexId u, VertexId v, const Graph::EdgeRecord& record) {
-  if (!record.parallel) return text(record.bytes);
-  ParallelModel edges;
-  graph.parallel_from(u, v, 0, [&](const ParallelEdges::Edge& edge) {
-    edges.emplace_back(text(edge.key), text(edge.record));
-    return true;
-  });
-  const bool found = std::all_of(edges.begin(), edges.end(), [&](const auto& edge) {
-    const auto one = graph.find_parallel(u, v, as_bytes(edge.first));
-    return one && text(one->record) == edge.second && text(one->annex) == "annex";
-  });
-  return edges.size() == *record.parallel && found ? as_record(edges) : "parallel edges that are not found";
 }
 
 const std::vector<std::string>& list_in(const std::map<std::string, std::vector<std::string>>& lists,
@@ -92,6 +81,20 @@ Map without_empty(Map map) {
 }
 
 }  // namespace
+
+std::string text_of(const Graph& graph, VertexId u, VertexId v, const Graph::EdgeRecord& record) {
+  if (!record.parallel) return text(record.bytes);
+  ParallelModel edges;
+  graph.parallel_from(u, v, 0, [&](const ParallelEdges::Edge& edge) {
+    edges.emplace_back(text(edge.key), text(edge.record));
+    return true;
+  });
+  for (const auto& [key, value] : edges) {
+    const auto one = graph.find_parallel(u, v, as_bytes(key));
+    if (!one || text(one->record) != value) throw DamagedError("a parallel edge is not found by its key", "");
+  }
+  return as_record(edges);
+}
 
 bool operator==(const GraphModel& a, const GraphModel& b) {
   return a.directed == b.directed && a.edge_bytes == b.edge_bytes && a.attributes == b.attributes &&
@@ -301,7 +304,7 @@ void GraphDriver::change_parallel() {
   std::string& record = model_.records[model_.name(from, to)];
   const VertexId u = at(from), v = at(to);
   ParallelModel edges;
-  if (is_parallel(record)) {
+  if (graph_.edge_record(u, v)->parallel) {
     edges = parallel_in(record);
   } else {
     for (u64 i = below_(40); i > 0; --i) edges.emplace_back("k" + std::to_string(i), some_bytes());

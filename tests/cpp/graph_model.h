@@ -41,6 +41,9 @@ struct GraphModel {
   friend bool operator==(const GraphModel& a, const GraphModel& b);
 };
 
+// What a model has of the record of an edge. Errors: those of reading the graph.
+std::string text_of(const Graph& graph, VertexId u, VertexId v, const Graph::EdgeRecord& record);
+
 // What a graph holds, which is laid out. Errors: those of reading the graph.
 GraphModel model_of(const Graph& graph);
 

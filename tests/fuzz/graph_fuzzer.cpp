@@ -99,8 +99,9 @@ class Subject {
         graph_.neighbours(id, side, [&](VertexId other) {
           list.push_back(text(graph_.key_of(other).key));
           if (side == Side::predecessors) return;
-          const auto record = graph_.edge_attributes(id, other);
-          if (record) model_.records[model_.name(key, list.back())] = text(*record);
+          const auto record = graph_.edge_record(id, other);
+          if (record)
+            model_.records[model_.name(key, list.back())] = testing::text_of(graph_, id, other, *record);
         });
       });
     }
@@ -114,6 +115,7 @@ class Subject {
       answers(false, [&] { graph_.previous(input.magnitude()); });
       answers(false, [&] { graph_.has_edge(id, other), graph_.has_edge(other, id); });
       answers(false, [&] { graph_.edge_attributes(other, id); });
+      answers(false, [&] { graph_.last_parallel(other, id); });
       answers(false, [&] {
         graph_.neighbours_from(other, Side::predecessors, place, [](VertexId) { return true; });
       });
