@@ -21,6 +21,10 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("default")
 
 
+# The processes of one run must collect the same tests, whose names may show a set: they share the seed of hashes.
+os.environ.setdefault("PYTHONHASHSEED", str(random.SystemRandom().randrange(1 << 32)))
+
+
 def pytest_report_header():
     return f"random tests: SEED={_base_seed()} repeats them"
 
