@@ -66,6 +66,14 @@ bool header_at(const std::vector<u8>& journal, u64 at, const Start& start, Frame
          header.payload_bytes <= kMaxPayload && header.header_checksum == header_checksum(header, start.salt);
 }
 
+// A region's file has an even number, its checksums' the odd one behind it; a range is at most a page, and lies within the
+// largest region.
+bool possible(u64 file, u64 offset, u64 length) {
+  constexpr u64 kMostRegion = u64{64} << 40;
+  const u64 most = file % 2 == 0 ? kMostRegion : kMostRegion / kPageSize * 4;
+  return file >= 2 && length >= 1 && length <= kPageSize && offset < most && length <= most - offset;
+}
+
 bool parse(Bytes payload, std::vector<Range>& ranges) {
   const u8* at = payload.data();
   const u8* const end = at + payload.size();
@@ -75,7 +83,8 @@ bool parse(Bytes payload, std::vector<Range>& ranges) {
     at = get_varint(at, end, range.file);
     if (at != nullptr) at = get_varint(at, end, range.offset);
     if (at != nullptr) at = get_varint(at, end, length);
-    if (at == nullptr || length > static_cast<u64>(end - at)) return false;
+    if (at == nullptr || length > static_cast<u64>(end - at) || !possible(range.file, range.offset, length))
+      return false;
     range.bytes.assign(at, at + length);
     ranges.push_back(std::move(range));
     at += length;

@@ -124,8 +124,12 @@ class Subject {
 
   void count_up(Input& input, const AddressRange& run, bool modelled) {
     const emd::FlagCounter counter{static_cast<unsigned>(input.byte() % 4), 4, input.byte()};
-    const u64 last = shadow_.count_up(run.first, std::min(run.last, run.first + 20'000), counter);
-    for (u64 at = run.first; modelled && at <= last; ++at) flags_at(at) = counter(flags_at(at));
+    const u64 last =
+        shadow_.count_up(run.first, run.first + std::min<u64>(run.last - run.first, 20'000), counter);
+    for (u64 i = 0; modelled && i <= last - run.first; ++i) {
+      u64& at = flags_at(run.first + i);
+      at = counter(at);
+    }
     const auto runs = shadow_.flag_runs(run.first, run.last, 100);
     for (const emd::FlagRun& found : runs)
       if (modelled) require(flags_at(found.first) == found.flags, "a run has the flags of the model");
