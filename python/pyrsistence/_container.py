@@ -176,7 +176,11 @@ class Container(_base.Owner):
             _core.detach(self)
 
     def __del__(self) -> None:
-        self.close()
+        try:
+            self.close()
+        except BaseException:
+            self.close()  # an interrupt may have left it open
+            raise
 
     def __enter__(self: _Self) -> _Self:
         return self

@@ -79,7 +79,11 @@ class Store(_base.Owner):
             self._close_store()
 
     def __del__(self) -> None:
-        self.close()
+        try:
+            self.close()
+        except BaseException:
+            self.close()  # an interrupt may have left it open
+            raise
 
     def __enter__(self) -> Store:
         return self

@@ -21,7 +21,7 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("default")
 
 
-# The processes of one run must collect the same tests, whose names may show a set: they share the seed of hashes.
+# The processes of one run must collect the same tests, whose names may show a set: one seed of hashes.
 os.environ.setdefault("PYTHONHASHSEED", str(random.SystemRandom().randrange(1 << 32)))
 
 

@@ -44,11 +44,25 @@ def _handler(_, frame):
     global _armed
     if not _armed:
         return
-    if _in_loop and frame.f_code.co_name != "select":
-        signal.setitimer(signal.ITIMER_REAL, 1e-4)  # asyncio itself is not what is tried: while it waits
+    # Neither asyncio is tried, but while it waits, nor finalizers, whose errors Python can only report.
+    if (_in_loop and frame.f_code.co_name != "select") or _in_finalizer(frame):
+        signal.setitimer(signal.ITIMER_REAL, 1e-4)
         return
     _armed = False
     raise Interrupt
+
+
+def _in_finalizer(frame):
+    while frame is not None:
+        if frame.f_code.co_name in (
+            "__del__",
+            "_remove",
+            "remove",
+            "forget",
+        ):  # the others are of weak references
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _arm(delay):
@@ -258,7 +272,7 @@ class Graph:
         return rng.choice(
             (
                 (lambda c: c.add_edge(u, v, w=u), False),
-                (lambda c: c.add_node(u, name=str(v)), False),
+                (lambda c: c.add_node(u, name=str(v)), True),  # the node, then its attributes
                 (lambda c: c.remove_node(u) if u in c else None, False),
                 (lambda c: c.remove_edge(u, v) if c.has_edge(u, v) else None, False),
                 (lambda c: c.add_edges_from(edges), True),
