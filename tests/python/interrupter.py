@@ -468,6 +468,7 @@ class Run:
                             raise Failure("backup: interrupted, and a part of it is left") from None
                 raise
             finally:
+                _disarm()
                 shutil.rmtree(target, ignore_errors=True)
 
         return self._same(act)
