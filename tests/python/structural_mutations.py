@@ -281,7 +281,8 @@ def resize_region(files, rng):
     if how == "shorter":
         size = rng.randrange(region.size + 1) // rng.choice((1, 8, 32, 256, PAGE)) * rng.choice((1, 8, 32))
     elif how == "longer":
-        size += rng.choice((1, 8, 32, 64, 256, PAGE, 3 * PAGE))
+        # An earlier mutation may have made a hole of it, which is not to be filled.
+        size = min(size, 1 << 20) + rng.choice((1, 8, 32, 64, 256, PAGE, 3 * PAGE))
         data.extend(bytes(max(size - len(data), 0)))
     elif how.startswith("hole"):
         far = (1 << 30, 5 << 30, 1 << 40, (64 << 40) - PAGE) if "GiBs" in how else (1 << 20, 1 << 26)
