@@ -63,9 +63,8 @@ void TransactionScope::exit(bool raised) {
 }
 
 void TransactionScope::roll_back(emd::u64 number) {
-  const nb::object containers = open_containers(handle_);
-  handle_.rollback(number);
-  stay([&] { forget_(containers); });
+  handle_.rollback(number);  // first: nothing that could fail may keep it from being done
+  stay([&] { forget_(open_containers(handle_)); });
 }
 
 // ---- Snapshots

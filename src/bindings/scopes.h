@@ -14,7 +14,7 @@
 namespace pyr {
 
 // All or nothing: commits at its end, or rolls back if the block has raised. `flush` is called with the handle, before
-// the begin and before the commit, to write back what containers keep; `forget` with the containers that were open, after a
+// the begin and before the commit, to write back what containers keep; `forget` with the containers that are open after a
 // rollback.
 class TransactionScope {
  public:

@@ -15,7 +15,7 @@ import pytest
 import exit_with_daemons
 import interrupter
 from helpers import python_path
-from pyrsistence import EMDict, EMList, LockedError, Store
+from pyrsistence import EMDict, EMList, LockedError, Store, _core
 
 
 @pytest.mark.parametrize("in_threads", [False, True], ids=["", "threads"])
@@ -98,6 +98,21 @@ def test_a_write_back_that_fails_at_the_end_rolls_back(path):
                 d["bad"] = []
                 d["bad"].append(threading.Lock())
         assert dict(d) == {"good": []}
+
+
+def test_what_follows_a_rollback_cannot_undo_it(path):
+    def interrupted(containers):
+        assert containers == [d]
+        raise KeyboardInterrupt
+
+    with EMDict(path, {"a": 1}) as d:
+        with pytest.raises(KeyboardInterrupt):
+            with _core.Transaction(d._handle, lambda handle: None, interrupted):
+                d["a"] = 2
+                raise Undo
+        d["b"] = 3
+        d.commit()
+        assert dict(d) == {"a": 1, "b": 3}
 
 
 # ---- Tasks of an event loop
