@@ -409,14 +409,24 @@ bool Committer::restore(Region& region) {
   Region::State& state = *region.state_;
   region.save();
   if (state.content->origin == Content::Origin::created) store_.discard_file(state.content->id);
+  std::unique_ptr<Content> undone;
   if (state.before != nullptr) {
-    state.content = std::move(state.before);
+    undone = std::exchange(state.content, std::move(state.before));
   } else if (state.content->origin == Content::Origin::created) {
     return false;
   }
   state.content->roll_back();
+  const bool viewed = undone != nullptr && undone->view_count() != 0;
+  if (viewed) {
+    try {
+      state.content->take_views(*undone);
+    } catch (const std::exception&) {
+      // No room for it, on the disk or in memory: the views are left behind, as by close().
+    }
+  }
   state.dead.clear();
   region.adopt();
+  if (viewed) region.advise(state.access);
   return true;
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "base/errors.h"
 #include "platform/mapping.h"
@@ -61,13 +62,18 @@ Content::Content(StoreBudget& the_budget, std::unique_ptr<platform::File> the_fi
   try {
     dirty.resize(reserved >> kPageShift);
     copied.resize(reserved >> kPageShift);
-    if (boundary != 0) file->map(window, 0, boundary, platform::File::Share::private_copy);
-    private_pieces.push_back(0);
-    file->map(window + boundary, boundary, reserved - boundary, platform::File::Share::shared);
+    map_window(window, reserved);
   } catch (...) {
     platform::unreserve(window, reserved);
     throw;
   }
+}
+
+void Content::map_window(u8* at, u64 length) {
+  std::vector<u64> pieces{0};
+  if (boundary != 0) file->map(at, 0, boundary, platform::File::Share::private_copy);
+  file->map(at + boundary, boundary, length - boundary, platform::File::Share::shared);
+  private_pieces = std::move(pieces);
 }
 
 Content::Content(StoreBudget& the_budget, std::unique_ptr<platform::File> the_file, FileId the_id,

@@ -81,6 +81,9 @@ struct Content {
   std::shared_ptr<Exports> add_view(u64 end, bool writable);
   // If it cannot look for what was stored, the content stays stored_through(), and the next commit looks.
   void end_view(bool writable) noexcept;
+  // Views of another content, which a rollback has undone, show this one from now on, at their addresses. Precondition: this
+  // one has no views, and is rolled back. Errors: SystemError, ViewError, bad_alloc; nothing has changed then.
+  void take_views(Content& undone);
   unsigned view_count() const;
   bool stored_through() const;
   // Marks what was stored through views. Cost: a look at the page map, and a comparison a copied page.
@@ -125,6 +128,8 @@ struct Content {
   void leave_window_to_views() noexcept;
   u64 require_file_holds(u64 bytes) const;
   void reserve_window();
+  // The file, over addresses that are reserved: private up to the boundary, shared behind it.
+  void map_window(u8* at, u64 length);
 
   std::vector<Frozen> frozen_runs_;
   std::vector<u8> frozen_;

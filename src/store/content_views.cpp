@@ -1,8 +1,12 @@
 // The part of Content that deals with views: counting them, finding what was stored through them, and committing it
 // while more may be stored.
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
+#include <utility>
 
+#include "base/check.h"
+#include "base/errors.h"
 #include "platform/mapping.h"
 #include "store/budget.h"
 #include "store/content.h"
@@ -42,6 +46,24 @@ void Content::end_view(bool writable) noexcept {
   }
   --exports->writers;
   if (exports->writers == 0) charge(copied.count());
+}
+
+void Content::take_views(Content& undone) {
+  EMD_CHECK(view_count() == 0 && dirty.count() == 0);
+  const u64 end = undone.exports->end, room = undone.reserved;
+  if (end > allocated) allocate(end, end);  // so that a view which reaches past the end can be read
+  if (allocated > room) throw SystemError(ENOMEM, "no addresses for the views of", file->path());
+  dirty.resize(room >> kPageShift);
+  copied.resize(room >> kPageShift);
+  map_window(undone.window, room);
+  discharge(copied.count());
+  copied.clear();
+  std::swap(window, undone.window);
+  std::swap(reserved, undone.reserved);
+  const u64 viewed = exports == nullptr ? 0 : exports->end;
+  exports = std::move(undone.exports);
+  exports->content = this;
+  exports->end = std::max(end, viewed);
 }
 
 void Content::find_stores() {

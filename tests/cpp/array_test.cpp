@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <fstream>
 #include <optional>
 #include <random>
@@ -306,6 +307,46 @@ TEST_F(ArrayTest, DoesNotShrinkUnderViews) {
   EXPECT_EQ(contents(), counting(5));
 }
 
+// The transaction shrinks the array into a file of its own, and a view of that is made.
+TEST_F(ArrayTest, ViewsOfWhatATransactionWroteAnewShowTheOldItemsAfterItsRollback) {
+  extend(counting(100000));
+  store_->commit();
+  store_->begin();
+  resize(0);
+  extend(counting(3, 7));
+  std::optional<Region::View> view = array_->view(true);
+  EXPECT_EQ(numbers(*view)[0], 7u);
+  store_->rollback();
+  EXPECT_EQ(numbers(*view)[0], 0u);
+  EXPECT_EQ(numbers(*view)[2], 2u);
+  numbers(*view)[1] = 11;
+  EXPECT_EQ(contents()[1], 11u);
+  store_->commit();
+  view.reset();
+  reopen();
+  EXPECT_EQ(contents()[1], 11u);
+  EXPECT_EQ(contents().size(), 100000u);
+  expect_sound();
+}
+
+// The old items are fewer than the view has: it can be read to its end.
+TEST_F(ArrayTest, ViewsLongerThanWhatARollbackBringsBackCanBeRead) {
+  extend(counting(40000));
+  store_->commit();
+  store_->begin();
+  resize(0);
+  extend(counting(200000, 7));
+  Region::View view = array_->view(true);
+  store_->rollback();
+  EXPECT_EQ(numbers(view)[39999], 39999u);
+  numbers(view)[199999] = 1;  // goes nowhere
+  extend(counting(200000));
+  EXPECT_EQ(contents()[40000], 0u);
+  EXPECT_EQ(contents().back(), 199999u);
+  store_->commit();
+  expect_sound();
+}
+
 TEST_F(ArrayTest, ViewsOutliveTheStore) {
   extend(counting(100000));
   Region::View view = array_->view(true);
@@ -441,6 +482,14 @@ class ArrayModel : public ArrayTest {
     view_.reset();
   }
 
+  // The view shows what is there, whatever was committed or rolled back since it was made.
+  void expect_view_shows_model() const {
+    const u64 reach = std::min<u64>(viewed_, model_.size());
+    if (view_ && reach != 0) {
+      ASSERT_EQ(std::memcmp(view_->data(), model_.data(), reach * sizeof(u64)), 0);
+    }
+  }
+
   Numbers model_, before_;
   std::optional<Region::View> view_;
   u64 viewed_ = 0;
@@ -454,6 +503,7 @@ TEST_F(ArrayModel, BehavesAsAVector) {
     for (int i = 0; i < 200; ++i) {
       step(random);
       ASSERT_EQ(contents(), model_) << "step " << i;
+      expect_view_shows_model();
     }
     if (store_->in_transaction()) begin_or_end(random);
     restart(true);
