@@ -26,21 +26,21 @@ enum Tag : emd::u8 {
   kDict = 0x22,
   kSet = 0x23,
   kFrozenSet = 0x24,
-  // Whole values only.
+  // Values only, and whole ones but for NumPy's plain numbers.
   kNdArray = 0x30,
   kNumpyScalar = 0x31,
   kPickle = 0x40,
   kUserPickle = 0x41,
-  // Keys only.
+  // Keys only, but for the naive times.
   kRational = 0x80,
   kSequenceRange = 0x81,
-  kDate = 0x82,
-  kDateTime = 0x83,   // naive
+  kDate = 0x82,       // values too
+  kDateTime = 0x83,   // naive; values too
   kInstant = 0x84,    // aware
   kAmbiguous = 0x85,  // aware, its offset depending on the fold
-  kTime = 0x86,       // naive
+  kTime = 0x86,       // naive; values too
   kAwareTime = 0x87,
-  kTimeDelta = 0x88,
+  kTimeDelta = 0x88,  // values too
   kUuid = 0x89,
   kPath = 0x8a,
   kGlobal = 0x90,

@@ -25,7 +25,7 @@ PyObject* read_key_object(Reader& reader, u8 tag) {
     case kDateTime:
     case kTime:
     case kTimeDelta:
-      return read_key_time(reader, tag);
+      return read_plain_time(reader, tag);
     case kUuid:
       return read_uuid(reader);
     default:

@@ -1,4 +1,4 @@
-// Dates and times as keys, by the rules of datetime's own __eq__: a naive time equals no aware one, aware ones are equal
+// Dates and times as values, where they are naive; and as keys, by the rules of datetime's own __eq__: a naive time equals no aware one, aware ones are equal
 // if they are the same instant, unless an offset depends on the fold (PEP 495). See key_codec.h and docs/keys.md.
 #include "bindings/key_codec.h"
 
@@ -30,6 +30,16 @@ DateTimeFields fields_of(PyObject* datetime) {
            static_cast<u8>(PyDateTime_DATE_GET_MINUTE(datetime)),
            static_cast<u8>(PyDateTime_DATE_GET_SECOND(datetime)), 0,
            static_cast<emd::u32>(PyDateTime_DATE_GET_MICROSECOND(datetime))}};
+}
+
+DateFields date_fields_of(PyObject* date) {
+  return {static_cast<emd::u16>(PyDateTime_GET_YEAR(date)), static_cast<u8>(PyDateTime_GET_MONTH(date)),
+          static_cast<u8>(PyDateTime_GET_DAY(date))};
+}
+
+DeltaFields delta_fields_of(PyObject* delta) {
+  return {PyDateTime_DELTA_GET_DAYS(delta), PyDateTime_DELTA_GET_SECONDS(delta),
+          PyDateTime_DELTA_GET_MICROSECONDS(delta)};
 }
 
 TimeFields time_fields_of(PyObject* time) {
@@ -104,6 +114,29 @@ Ref plain_of(PyObject* object) {
 
 }  // namespace
 
+Encoded encode_time(PyObject* value, Buffer& out) {
+  static PyObject* type = nullptr;
+  if (!if_imported(type, "datetime", "datetime")) return Encoded::kForeign;
+  if (!ready()) return Encoded::kError;
+  const auto put = [&](Tag tag, const auto& fields) {
+    u8* const to = out.room(1 + sizeof fields);
+    if (!to) return Encoded::kError;
+    *to = tag;
+    emd::store(to + 1, fields);
+    out.advance(1 + sizeof fields);
+    return Encoded::kYes;
+  };
+  if (PyDateTime_CheckExact(value)) {
+    const bool plain = PyDateTime_DATE_GET_TZINFO(value) == Py_None && !PyDateTime_DATE_GET_FOLD(value);
+    return plain ? put(kDateTime, fields_of(value)) : Encoded::kForeign;
+  }
+  if (PyDate_CheckExact(value)) return put(kDate, date_fields_of(value));
+  if (PyDelta_CheckExact(value)) return put(kTimeDelta, delta_fields_of(value));
+  if (!PyTime_CheckExact(value)) return Encoded::kForeign;
+  const bool plain = PyDateTime_TIME_GET_TZINFO(value) == Py_None && !PyDateTime_TIME_GET_FOLD(value);
+  return plain ? put(kTime, time_fields_of(value)) : Encoded::kForeign;
+}
+
 bool KeyEncoder::put_like_plain_time(PyObject* object, Place place) {
   if (Py_TYPE(object)->tp_hash == PyObject_HashNotImplemented)
     return check_hashable(object) && put_reduced(object);
@@ -124,9 +157,7 @@ bool KeyEncoder::put_fields(Tag tag, const void* fields, std::size_t size) {
 bool KeyEncoder::put_date(PyObject* date) {
   if (!ready()) return false;
   if (!PyDate_CheckExact(date)) natural_ = false;
-  const DateFields fields{static_cast<emd::u16>(PyDateTime_GET_YEAR(date)),
-                          static_cast<u8>(PyDateTime_GET_MONTH(date)),
-                          static_cast<u8>(PyDateTime_GET_DAY(date))};
+  const DateFields fields = date_fields_of(date);
   return put_fields(kDate, &fields, sizeof fields);
 }
 
@@ -183,8 +214,7 @@ bool KeyEncoder::put_time(PyObject* time) {
 bool KeyEncoder::put_timedelta(PyObject* delta) {
   if (!ready()) return false;
   if (!PyDelta_CheckExact(delta)) natural_ = false;
-  const DeltaFields fields{PyDateTime_DELTA_GET_DAYS(delta), PyDateTime_DELTA_GET_SECONDS(delta),
-                           PyDateTime_DELTA_GET_MICROSECONDS(delta)};
+  const DeltaFields fields = delta_fields_of(delta);
   return put_fields(kTimeDelta, &fields, sizeof fields);
 }
 
@@ -221,7 +251,7 @@ PyObject* make_time(u8 tag, Reader& reader) {
 
 }  // namespace
 
-PyObject* read_key_time(Reader& reader, u8 tag) {
+PyObject* read_plain_time(Reader& reader, u8 tag) {
   if (!ready()) return nullptr;
   PyObject* object = make_time(tag, reader);
   if (object) return object;

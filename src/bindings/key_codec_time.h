@@ -1,4 +1,4 @@
-// Dates and times in keys: their layout in the file, and their decoding.
+// Dates and times in values and keys: their layout in the file, and their decoding.
 #pragma once
 
 #include "bindings/value_codec.h"
@@ -30,6 +30,6 @@ struct DeltaFields {
 static_assert(sizeof(DeltaFields) == 12);
 
 // Reads a date, naive datetime, naive time or timedelta. A new reference, or null with DamagedError set.
-PyObject* read_key_time(Reader& reader, u8 tag);
+PyObject* read_plain_time(Reader& reader, u8 tag);
 
 }  // namespace pyr

@@ -27,6 +27,11 @@ Encoded encode_native(PyObject* value, Nesting nesting, Buffer& out);
 
 // Appends a NumPy array or scalar, if `value` is one and its items are plain bytes (value_codec_numpy.cpp).
 Encoded encode_numpy(PyObject* value, Buffer& out);
+// Appends a NumPy scalar, whole or nested, if `value` is one of the plain number types, from bool_ to complex128.
+Encoded encode_numpy_number(PyObject* value, Buffer& out);
+// Appends a date, a naive datetime or time, or a timedelta, if `value` is exactly of such a type and of no fold
+// (key_codec_time.cpp).
+Encoded encode_time(PyObject* value, Buffer& out);
 
 // What kind of bytes are read: keys have tags of their own and lack others.
 enum class Side { kValue, kKey };
@@ -63,5 +68,7 @@ struct Reader {
 PyObject* read_object(Reader& reader);
 // Reads an object of a tag that only keys have (key_codec_decode.cpp).
 PyObject* read_key_object(Reader& reader, u8 tag);
+// Reads one of the plain numbers of NumPy, behind the tag.
+PyObject* read_numpy_number(Reader& reader);
 
 }  // namespace pyr

@@ -4,6 +4,7 @@
 
 #include "bindings/codec_atoms.h"
 #include "bindings/codec_support.h"
+#include "bindings/key_codec_time.h"
 #include "bindings/value_codec.h"
 
 namespace pyr {
@@ -201,6 +202,13 @@ PyObject* read_value_object(Reader& reader, u8 tag) {
     case kSet:
     case kRange:
       return read_composite(reader, tag);
+    case kNumpyScalar:
+      return read_numpy_number(reader);
+    case kDate:
+    case kDateTime:
+    case kTime:
+    case kTimeDelta:
+      return read_plain_time(reader, tag);
     default:
       return bad_tag(tag);
   }

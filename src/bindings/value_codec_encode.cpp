@@ -30,6 +30,7 @@ class NativeEncoder {
   bool may_nest(PyObject* value);
   static Encoded done(bool ok) { return ok ? Encoded::kYes : Encoded::kError; }
 
+  static Encoded rare_atom(PyObject* value, Buffer& out);
   template <Place kPlace>
   bool atom(PyObject* value, PyTypeObject* type, Encoded& result);
 
@@ -63,6 +64,12 @@ bool NativeEncoder::atom(PyObject* value, PyTypeObject* type, Encoded& result) {
   return true;
 }
 
+// Atoms of modules, which need not be imported.
+Encoded NativeEncoder::rare_atom(PyObject* value, Buffer& out) {
+  const Encoded time = encode_time(value, out);
+  return time == Encoded::kForeign ? encode_numpy_number(value, out) : time;
+}
+
 Encoded NativeEncoder::whole(PyObject* value) {
   Encoded result;
   PyTypeObject* type = Py_TYPE(value);
@@ -72,17 +79,20 @@ Encoded NativeEncoder::whole(PyObject* value) {
                                          static_cast<std::size_t>(PyByteArray_GET_SIZE(value))));
   if (nesting_ == Nesting::kTrees) seen_.insert(value);
   result = composite(value);
-  return result == Encoded::kForeign && depth_ == 0 ? encode_numpy(value, out_) : result;
+  if (result != Encoded::kForeign) return result;
+  result = rare_atom(value, out_);
+  return result == Encoded::kForeign ? encode_numpy(value, out_) : result;
 }
 
 Encoded NativeEncoder::nested(PyObject* value) {
   Encoded result;
   if (atom<Place::kNested>(value, Py_TYPE(value), result)) return result;
-  if (!may_nest(value)) return Encoded::kForeign;
+  if (!may_nest(value)) return rare_atom(value, out_);
   if (PyByteArray_CheckExact(value))
     return done(put_bytes<Place::kNested>(out_, kByteArray, PyByteArray_AS_STRING(value),
                                           static_cast<std::size_t>(PyByteArray_GET_SIZE(value))));
-  return composite(value);
+  result = composite(value);
+  return result == Encoded::kForeign ? rare_atom(value, out_) : result;
 }
 
 // An object with one reference is referred to by its parent alone, so it cannot occur twice.

@@ -1,6 +1,10 @@
 // NumPy's arrays and scalars as values: the text of the dtype, the shape, the bytes. NumPy is used through its Python
 // interface, so that the extension is built without it. See value_codec.h and docs/format.md.
+#include <array>
+#include <atomic>
 #include <cstring>
+#include <memory>
+#include <string_view>
 
 #include "bindings/codec_atoms.h"
 #include "bindings/codec_support.h"
@@ -83,6 +87,54 @@ bool put_scalar(PyObject* scalar, PyObject* dtype, Buffer& out) {
          append(out, PyBytes_AS_STRING(bytes.get()), static_cast<std::size_t>(PyBytes_GET_SIZE(bytes.get())));
 }
 
+// NumPy's plain numbers: their scalars are common as values, and are written and read without asking NumPy what they are.
+struct NumberType {
+  std::string_view text;  // of the dtype; a zero byte follows
+  std::size_t size;
+  Ref dtype, type;
+};
+using NumberTypes = std::array<NumberType, 14>;
+
+// Null with an error set. Made once and kept for ever. Precondition: NumPy is imported.
+const NumberTypes* number_types() {
+  static std::atomic<const NumberTypes*> made = nullptr;
+  static PyObject* make_dtype = nullptr;
+  if (const NumberTypes* const known = made.load(std::memory_order_acquire)) return known;
+  auto types = std::make_unique<NumberTypes>(NumberTypes{{{"<f8", 8, {}, {}},
+                                                          {"<i8", 8, {}, {}},
+                                                          {"|b1", 1, {}, {}},
+                                                          {"<f4", 4, {}, {}},
+                                                          {"<u8", 8, {}, {}},
+                                                          {"<i4", 4, {}, {}},
+                                                          {"<u4", 4, {}, {}},
+                                                          {"<i2", 2, {}, {}},
+                                                          {"<u2", 2, {}, {}},
+                                                          {"|i1", 1, {}, {}},
+                                                          {"|u1", 1, {}, {}},
+                                                          {"<f2", 2, {}, {}},
+                                                          {"<c8", 8, {}, {}},
+                                                          {"<c16", 16, {}, {}}}});
+  if (!imported(make_dtype, "numpy", "dtype")) return nullptr;
+  for (NumberType& one : *types) {
+    one.dtype = Ref(PyObject_CallFunction(make_dtype, "s", one.text.data()));
+    one.type = one.dtype ? attribute(one.dtype.get(), "type") : Ref();
+    if (!one.type) return nullptr;
+  }
+  const NumberTypes* first = nullptr;  // another thread may have been faster
+  if (!made.compare_exchange_strong(first, types.get(), std::memory_order_acq_rel)) return first;
+  return types.release();
+}
+
+bool put_number(PyObject* scalar, const NumberType& type, Buffer& out) {
+  Py_buffer bytes;
+  if (PyObject_GetBuffer(scalar, &bytes, PyBUF_SIMPLE) < 0) return false;
+  const bool ok = put_tag(out, kNumpyScalar) &&
+                  put_bytes<Place::kNested>(out, kAscii, type.text.data(), type.text.size()) &&
+                  append(out, bytes.buf, static_cast<std::size_t>(bytes.len));
+  PyBuffer_Release(&bytes);
+  return ok;
+}
+
 Encoded encoded(bool ok) { return ok ? Encoded::kYes : Encoded::kError; }
 
 // Byte order, kind, size, and a unit in brackets: the texts that NumPy writes for its plain dtypes, and nothing that it would
@@ -155,6 +207,29 @@ bool fill(PyObject* array, Bytes bytes) {
   return to != nullptr;
 }
 
+// The number type that is next, with its bytes behind it, at which the reader is then. Null if it is none of these.
+const NumberType* next_number(Reader& reader, const NumberTypes& numbers) {
+  if (reader.left() < 2 || reader.at[0] != kAscii) return nullptr;
+  for (const NumberType& number : numbers) {
+    const std::size_t head = 2 + number.text.size();
+    if (reader.at[1] != number.text.size() || reader.left() < head + number.size ||
+        std::memcmp(reader.at + 2, number.text.data(), number.text.size()) != 0)
+      continue;
+    reader.at += head;
+    return &number;
+  }
+  return nullptr;
+}
+
+PyObject* make_scalar(PyObject* dtype, Bytes bytes) {
+  static PyObject* from_buffer = nullptr;
+  const Ref copy(PyBytes_FromStringAndSize(reinterpret_cast<const char*>(bytes.data()),
+                                           static_cast<Py_ssize_t>(bytes.size())));
+  if (!copy || !imported(from_buffer, "numpy", "frombuffer")) return nullptr;
+  const Ref array(PyObject_CallFunctionObjArgs(from_buffer, copy.get(), dtype, nullptr));
+  return array ? PySequence_GetItem(array.get(), 0) : nullptr;
+}
+
 }  // namespace
 
 Encoded encode_numpy(PyObject* value, Buffer& out) {
@@ -192,17 +267,39 @@ PyObject* decode_ndarray(Bytes bytes) {
 }
 
 PyObject* decode_numpy_scalar(Bytes bytes) {
-  static PyObject* from_buffer = nullptr;
   Reader reader{bytes.data(), bytes.data() + bytes.size()};
+  const NumberTypes* const numbers = number_types();
+  if (!numbers) return nullptr;
+  if (const NumberType* const number = next_number(reader, *numbers); number && reader.left() == number->size)
+    return make_scalar(number->dtype.get(), {reader.at, number->size});
+  reader.at = bytes.data();
   u64 item_size = 0;
   const Ref dtype = read_dtype(reader, item_size);
   if (!dtype) return nullptr;
   if (reader.left() != item_size) return damaged("damaged NumPy scalar: its bytes do not fit its dtype");
-  const Ref copy(PyBytes_FromStringAndSize(reinterpret_cast<const char*>(reader.at),
-                                           static_cast<Py_ssize_t>(item_size)));
-  if (!copy || !imported(from_buffer, "numpy", "frombuffer")) return nullptr;
-  const Ref array(PyObject_CallFunctionObjArgs(from_buffer, copy.get(), dtype.get(), nullptr));
-  return array ? PySequence_GetItem(array.get(), 0) : nullptr;
+  return make_scalar(dtype.get(), {reader.at, reader.left()});
+}
+
+PyObject* read_numpy_number(Reader& reader) {
+  const NumberTypes* const numbers = number_types();
+  if (!numbers) return nullptr;
+  const NumberType* const number = next_number(reader, *numbers);
+  if (!number) return damaged("damaged NumPy scalar: it is none of NumPy's plain numbers, or is cut");
+  return make_scalar(number->dtype.get(), {reader.take(number->size), number->size});
+}
+
+Encoded encode_numpy_number(PyObject* value, Buffer& out) {
+  static PyObject* scalar_type = nullptr;
+  PyObject* const generic = if_imported(scalar_type, "numpy", "generic");
+  if (!generic || !PyType_IsSubtype(Py_TYPE(value), reinterpret_cast<PyTypeObject*>(generic)))
+    return Encoded::kForeign;
+  const NumberTypes* const numbers = number_types();
+  if (!numbers) return Encoded::kError;
+  for (const NumberType& number : *numbers) {
+    if (number.type.get() == reinterpret_cast<PyObject*>(Py_TYPE(value)))
+      return encoded(put_number(value, number, out));
+  }
+  return Encoded::kForeign;
 }
 
 }  // namespace pyr

@@ -1,6 +1,7 @@
 """Values as bytes and back (docs/format.md): every type, hostile bytes, no leaks."""
 
 import collections
+import datetime
 import decimal
 import gc
 import math
@@ -326,6 +327,71 @@ def test_numpy_scalars(name):
     assert type(found) is type(value) and found == value
 
 
+PLAIN = [
+    *(
+        numpy.dtype(text).type(1)
+        for text in [
+            "|b1",
+            "|i1",
+            "|u1",
+            "<i2",
+            "<u2",
+            "<i4",
+            "<u4",
+            "<i8",
+            "<u8",
+            "<f2",
+            "<f4",
+            "<f8",
+            "<c8",
+            "<c16",
+        ]
+    ),
+    *(
+        datetime.date(9999, 12, 31),
+        datetime.datetime(1, 1, 1),
+        datetime.datetime(2020, 2, 29, 23, 59, 59, 999999),
+    ),
+    *(datetime.time(23, 59, 59, 999999), datetime.timedelta.min, datetime.timedelta.max),
+]
+
+
+@pytest.mark.parametrize("value", PLAIN, ids=repr)
+def test_plain_numbers_of_numpy_and_naive_times_are_native_within_containers(value):
+    for nested in ({"w": value}, (value, value), [value, 1], {1: (value,)}, frozenset([value])):
+        found = round_trip(nested, pickle=False)
+        assert found == nested and repr(found) == repr(nested)
+    assert _encode_value({"w": value})[0] == 0x22, "a dict, not a pickle"
+    encoded = _encode_value([value])
+    for end in range(len(encoded)):
+        with pytest.raises(DamagedError):
+            _decode_value(encoded[:end])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        datetime.datetime(2020, 1, 1, fold=1),
+        datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc),
+        datetime.time(1, fold=1),
+        datetime.time(1, tzinfo=datetime.timezone.utc),
+        numpy.longdouble(1),
+        numpy.datetime64("2020-01-01"),
+    ],
+    ids=repr,
+)
+def test_other_times_and_numbers_within_containers_are_pickled(value):
+    assert _encode_value({"w": value})[0] == PICKLE
+    with pytest.raises(TypeError, match="pickle=False"):
+        _encode_value({"w": value}, pickle=False)
+
+
+@pytest.mark.parametrize("text", [b"|O8", b"<f9", b"|V4", b"<M8", b"<U1", b">f8"])
+def test_a_nested_scalar_of_another_type_is_damage(text):
+    with pytest.raises(DamagedError):
+        _decode_value(b"\x21\x01\x31\x0a" + bytes([len(text)]) + text + bytes(16))
+
+
 @pytest.mark.parametrize(
     "value", [numpy.datetime64("2020-01-01"), numpy.timedelta64(5, "h"), numpy.str_("a"), numpy.bytes_(b"a")]
 )
@@ -392,7 +458,8 @@ def test_truncated_and_extended_encodings():
         b"\x30\x0a\x0c<M8[999Y/99]\x00\x01\x01" + bytes(8),
         b"\x31\x0a\x02|O" + bytes(8),
         b"\x31\x0a\x03<f8" + bytes(7),
-        b"\x82\xe4\x07\x01\x02",  # a key's tag
+        b"\x89" + bytes(16),  # a key's tag
+        b"\x82\xe4\x07\x0d\x02",  # a month 13
     ],
     ids=lambda data: data[:12].hex(),
 )
