@@ -50,7 +50,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
 help:
 	@echo 'make build   the package, into $(VENV) (PYTHON=... chooses the interpreter)'
-	@echo 'make extension what changed of the bindings, for PYTHONPATH=build/extension/package'
+	@echo 'make extension what changed of the extension, for PYTHONPATH=build/extension/package'
 	@echo 'make demo    recover the program in an ELF file in external memory, then ask it (FILE=... MEMORY=512M)'
 	@echo 'make test    C++ tests under sanitizers, pytest, doctests, stubs, layers (PYTEST="-k name")'
 	@echo 'make networkx the tests of NetworkX itself, on stored graphs (NETWORKX="algorithms/flow -x")'
@@ -94,7 +94,7 @@ $(VENV)/.test-packages: $(VENV)/.created
 
 build: $(VENV)/.built
 
-# For work on the bindings: compiles what has changed, without optimising over all files, into a package of links.
+# For work on the extension: compiles what has changed, without optimising over all files, into a package of links.
 EXTENSION := build/extension
 extension: $(VENV)/.tools
 	$(BIN)/cmake -S . -B $(EXTENSION) -G Ninja -DCMAKE_MAKE_PROGRAM="$(CURDIR)/$(BIN)/ninja" \

@@ -1,4 +1,4 @@
 // Public API: a growable sequence of items of one size, in memory as they are.
 #pragma once
 
-#include "structures/array.h"
+#include "structures/array/array.h"

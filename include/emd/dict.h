@@ -1,4 +1,4 @@
 // Public API: byte strings to byte strings, in insertion order.
 #pragma once
 
-#include "structures/dict.h"
+#include "structures/dict/dict.h"

@@ -1,4 +1,4 @@
 // Public API: a graph of vertices with keys, and edges with attributes.
 #pragma once
 
-#include "structures/graph.h"
+#include "structures/graph/graph.h"

@@ -1,4 +1,4 @@
 // Public API: a sequence of 64-bit words and byte strings.
 #pragma once
 
-#include "structures/list.h"
+#include "structures/list/list.h"

@@ -1,4 +1,4 @@
 // Public API: flags for each address of some ranges, of which only what differs takes space.
 #pragma once
 
-#include "structures/shadow.h"
+#include "structures/shadow/shadow.h"

@@ -1,4 +1,4 @@
 // Public API: sorting lists under a memory budget.
 #pragma once
 
-#include "algorithms/sort.h"
+#include "algorithms/sort/sort.h"

@@ -46,7 +46,7 @@ _NAMES = {
 _BUILTINS: dict[Any, str] = {float: "<f8", int: "<i8", bool: "|b1"}
 # A field of a field of a field: more than anyone has, less than Python's parser minds.
 _DEEPEST = 16
-# As src/structures/array.h has them.
+# As src/structures/array/array.h has them.
 MOST_DIMENSIONS, MOST_ITEM_BYTES, MOST_TEXT = 16, 1 << 40, 3584
 
 Described = tuple[str, int, tuple[int, ...]]

@@ -11,7 +11,7 @@ from . import _casting, _dtypes
 from ._core import DamagedError, replace
 from ._graph_attributes import Attributes
 
-# As src/structures/graph_header.h has them.
+# As src/structures/graph/header.h has them.
 MOST_BYTES, MOST_TEXT = 4096, 3584
 
 

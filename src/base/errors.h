@@ -1,5 +1,5 @@
 // The exceptions that leave the C++ layers. Each maps to the builtin that a Python user would catch
-// (src/bindings/errors.cpp). Messages say what was expected, what was found, where, and what to do.
+// (src/python/kit/errors.cpp). Messages say what was expected, what was found, where, and what to do.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 // The seam for every effect on the disk. Nothing above this layer makes a system call on files; tests
-// replace FileSystem to inject faults and to build crash images (tests/cpp/simulated_disk.h).
+// replace FileSystem to inject faults and to build crash images (tests/cpp/crash/simulated_disk.h).
 //
 // Threads: one thread at a time works on a file; different files may be used by different threads.
 // Errors: SystemError with the errno and the path, from every call that can fail.

@@ -1,12 +1,12 @@
 // BufferedIndex over any bytes of its main index and its delta, with a KeyFilter in front of it, as Dict has it. The
 // delta is small, so that it is merged all the time. Where check() finds nothing, the positions that it visited are a
 // model, wherever they are; and the filter excludes none of them, whatever dies and however little of them it has seen.
-#include "structures/buffered_index.h"
+#include "index/buffered_index.h"
 
+#include "index/key_filter.h"
 #include "indexed_positions.h"
 #include "patches.h"
 #include "regions.h"
-#include "structures/key_filter.h"
 
 namespace emd::fuzz {
 namespace {

@@ -8,10 +8,10 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "bindings/codec.h"
-#include "bindings/codec_support.h"
 #include "input.h"
 #include "oracle.h"
+#include "python/codec/codec.h"
+#include "python/codec/support.h"
 
 namespace pyr::fuzz {
 namespace {

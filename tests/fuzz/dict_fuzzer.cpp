@@ -1,6 +1,6 @@
 // Dict over any bytes of its four regions. Where check() finds nothing, what a walk finds is a model: every key is
 // found, and changes do to the dict what they do to the model.
-#include "structures/dict.h"
+#include "structures/dict/dict.h"
 
 #include <list>
 #include <map>

@@ -1,8 +1,8 @@
 // Graph over any bytes of its rows, index, heap and delta. Where check() finds nothing, what a walk finds is a model: each
 // key and edge is found, from both ends, and changes do to the graph what they do to the model.
-#include "structures/graph.h"
+#include "structures/graph/graph.h"
 
-#include "graph_model.h"
+#include "model/graph_model.h"
 #include "structure_run.h"
 
 namespace emd::fuzz {

@@ -1,6 +1,6 @@
 // HashIndex over any bytes: open, find, insert, erase, check. Where check() finds nothing, the positions that it
 // visited are a model: each is found, and what is inserted and erased is what check() visits in the end.
-#include "structures/hash_index.h"
+#include "index/hash_index.h"
 
 #include "indexed_positions.h"
 #include "patches.h"

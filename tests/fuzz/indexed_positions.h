@@ -6,9 +6,9 @@
 #include <type_traits>
 
 #include "base/hash.h"
+#include "index/hash_index.h"
 #include "input.h"
 #include "oracle.h"
-#include "structures/hash_index.h"
 
 namespace emd::fuzz {
 

@@ -1,5 +1,5 @@
 // List over any bytes of its words and its heap. Where check() finds nothing, its elements are a model.
-#include "structures/list.h"
+#include "structures/list/list.h"
 
 #include <string>
 

@@ -10,7 +10,7 @@
 #include <filesystem>
 #include <string>
 
-#include "fast_directory.h"
+#include "support/fast_directory.h"
 
 namespace emd::fuzz {
 

@@ -1,6 +1,6 @@
 // Shadow memory over any bytes of its ranges, nodes, chunks and free chunks. Where check() finds nothing, its flags are a
 // model: every question about them is answered as the model answers it, and changes do what they do to the model.
-#include "structures/shadow.h"
+#include "structures/shadow/shadow.h"
 
 #include "structure_run.h"
 

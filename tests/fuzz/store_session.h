@@ -8,15 +8,15 @@
 #include <string>
 #include <vector>
 
-#include "graph_model.h"
 #include "input.h"
+#include "model/graph_model.h"
 #include "store/store.h"
-#include "structures/array.h"
-#include "structures/dict.h"
-#include "structures/graph.h"
-#include "structures/list.h"
-#include "structures/shadow.h"
-#include "structures/typed_dict.h"
+#include "structures/array/array.h"
+#include "structures/dict/dict.h"
+#include "structures/graph/graph.h"
+#include "structures/list/list.h"
+#include "structures/shadow/shadow.h"
+#include "structures/typed_dict/typed_dict.h"
 
 namespace emd::fuzz {
 

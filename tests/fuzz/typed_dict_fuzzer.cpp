@@ -1,6 +1,6 @@
 // TypedDict over any bytes of its index, rows, map of the dead and delta. Where check() finds nothing, what a walk finds is a
 // model: every key is found, alone and in batches, and changes do to the dict what they do to the model.
-#include "structures/typed_dict.h"
+#include "structures/typed_dict/typed_dict.h"
 
 #include "structure_run.h"
 #include "typed_model.h"

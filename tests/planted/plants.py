@@ -96,7 +96,7 @@ PLANTS = (
         "a key that is in the log and cannot be found",
         (
             (
-                "src/structures/dict.cpp",
+                "src/structures/dict/dict.cpp",
                 "  index_.make_room(hash, place);\n  // Nothing fails from here on.\n  const u64 offset = log_.append(shape, key, annex, value);\n",
                 "  const u64 offset = log_.append(shape, key, annex, value);\n  index_.make_room(hash, place);\n",
             ),
@@ -214,7 +214,7 @@ PLANTS = (
     Plant(
         "entries that were merged stay in the delta index",
         "a key that was deleted is found again",
-        (("src/structures/buffered_index.cpp", "  delta_.empty_segment(hash);\n", ""),),
+        (("src/index/buffered_index.cpp", "  delta_.empty_segment(hash);\n", ""),),
         "BufferedIndex.*",
     ),
     Plant(
@@ -222,7 +222,7 @@ PLANTS = (
         "keys are lost when the index grows",
         (
             (
-                "src/structures/hash_index_merge.cpp",
+                "src/index/hash_index_merge.cpp",
                 "range.depth + known, slot & kPositionMask",
                 "range.depth + known + 1, slot & kPositionMask",
             ),
@@ -264,7 +264,7 @@ PLANTS = (
         "on a full disk, an edge that only one of its ends has",
         (
             (
-                "src/structures/graph_edges.cpp",
+                "src/structures/graph/edges.cpp",
                 "  if (twice(from, to)) make_room(to, back());\n  // Nothing fails from here on.\n  push(from, Side::successors, to);\n",
                 "  push(from, Side::successors, to);\n  if (twice(from, to)) make_room(to, back());\n",
             ),
@@ -276,12 +276,12 @@ PLANTS = (
         "on a full disk, attributes that are lost, and a block that two things own",
         (
             (
-                "src/structures/graph.cpp",
+                "src/structures/graph/graph.cpp",
                 "return reference;\n  return static_cast<u64>(heap_.allocate(bytes));\n",
                 "return reference;\n  if (reference != 0) heap_.free(HeapRef{reference});\n  return static_cast<u64>(heap_.allocate(bytes));\n",
             ),
             (
-                "src/structures/graph_edges.cpp",
+                "src/structures/graph/edges.cpp",
                 "  if (old != 0) heap_.free(HeapRef{old});\n  return true;\n",
                 "  if (old != 0 && is_nothing(bytes)) heap_.free(HeapRef{old});\n  return true;\n",
             ),
@@ -293,7 +293,7 @@ PLANTS = (
         "a rollback or a crash leaves numbers that are not those of the list",
         (
             (
-                "src/structures/graph_edges.cpp",
+                "src/structures/graph/edges.cpp",
                 "  NeighbourRow& row = change_list(id, side);\n  ++row.used;\n",
                 "  auto& row = const_cast<NeighbourRow&>(live_row(id).lists[static_cast<unsigned>(side)]);\n  ++row.used;\n",
             ),
@@ -305,7 +305,7 @@ PLANTS = (
         "edges that cannot be added again, and a table that fills up",
         (
             (
-                "src/structures/neighbour_table.h",
+                "src/structures/graph/neighbour_table.h",
                 "    write(hole, u32{0});\n",
                 "",
             ),
@@ -317,7 +317,7 @@ PLANTS = (
         "space that nothing gives back",
         (
             (
-                "src/structures/graph_edges.cpp",
+                "src/structures/graph/edges.cpp",
                 "  if (old.table) heap_.free(old.table_block);\n  change_list",
                 "  change_list",
             ),

@@ -15,7 +15,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "crash_run.h"
+#include "crash/crash_run.h"
 
 namespace emd::testing {
 namespace {

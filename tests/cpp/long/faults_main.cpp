@@ -11,7 +11,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "fault_run.h"
+#include "crash/fault_run.h"
 
 namespace emd::testing {
 namespace {

@@ -1,0 +1,261 @@
+// Dates and times as values, where they are naive; and as keys, by the rules of datetime's own __eq__: a naive time equals no aware one, aware ones are equal
+// if they are the same instant, unless an offset depends on the fold (PEP 495). See key_codec.h and docs/keys.md.
+#include "python/codec/key_codec.h"
+
+#include <datetime.h>
+
+#include "python/codec/key_time.h"
+
+namespace pyr {
+
+namespace {
+
+constexpr i64 kMicrosecondsPerSecond = 1'000'000;
+constexpr i64 kSecondsPerDay = 86'400;
+
+// Days since 0000-03-01 of the proleptic Gregorian calendar (Howard Hinnant's days_from_civil, without its epoch).
+i64 day_number(int year, int month, int day) {
+  const i64 y = year - (month <= 2);
+  const i64 era = y / 400;
+  const i64 year_of_era = y % 400;
+  const i64 day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+  return era * 146'097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+}
+
+DateTimeFields fields_of(PyObject* datetime) {
+  return {static_cast<emd::u16>(PyDateTime_GET_YEAR(datetime)),
+          static_cast<u8>(PyDateTime_GET_MONTH(datetime)),
+          static_cast<u8>(PyDateTime_GET_DAY(datetime)),
+          {static_cast<u8>(PyDateTime_DATE_GET_HOUR(datetime)),
+           static_cast<u8>(PyDateTime_DATE_GET_MINUTE(datetime)),
+           static_cast<u8>(PyDateTime_DATE_GET_SECOND(datetime)), 0,
+           static_cast<emd::u32>(PyDateTime_DATE_GET_MICROSECOND(datetime))}};
+}
+
+DateFields date_fields_of(PyObject* date) {
+  return {static_cast<emd::u16>(PyDateTime_GET_YEAR(date)), static_cast<u8>(PyDateTime_GET_MONTH(date)),
+          static_cast<u8>(PyDateTime_GET_DAY(date))};
+}
+
+DeltaFields delta_fields_of(PyObject* delta) {
+  return {PyDateTime_DELTA_GET_DAYS(delta), PyDateTime_DELTA_GET_SECONDS(delta),
+          PyDateTime_DELTA_GET_MICROSECONDS(delta)};
+}
+
+TimeFields time_fields_of(PyObject* time) {
+  return {static_cast<u8>(PyDateTime_TIME_GET_HOUR(time)), static_cast<u8>(PyDateTime_TIME_GET_MINUTE(time)),
+          static_cast<u8>(PyDateTime_TIME_GET_SECOND(time)), 0,
+          static_cast<emd::u32>(PyDateTime_TIME_GET_MICROSECOND(time))};
+}
+
+i64 microseconds(const TimeFields& time) {
+  return (time.hour * 3600 + time.minute * 60 + time.second) * kMicrosecondsPerSecond + time.microsecond;
+}
+
+i64 microseconds(const DateTimeFields& fields) {
+  return day_number(fields.year, fields.month, fields.day) * kSecondsPerDay * kMicrosecondsPerSecond +
+         microseconds(fields.time);
+}
+
+enum class Offset { kNone, kKnown, kError };
+
+Offset offset_of(PyObject* time, i64& offset) {
+  const Ref delta(PyObject_CallMethod(time, "utcoffset", nullptr));
+  if (!delta) return Offset::kError;
+  if (delta.get() == Py_None) return Offset::kNone;
+  if (!PyDelta_Check(delta.get())) {  // of a class that overrides it
+    PyErr_Format(PyExc_TypeError, "%R: utcoffset() must return None or a timedelta, not %R", Py_TYPE(time),
+                 Py_TYPE(delta.get()));
+    return Offset::kError;
+  }
+  offset =
+      (PyDateTime_DELTA_GET_DAYS(delta.get()) * kSecondsPerDay + PyDateTime_DELTA_GET_SECONDS(delta.get())) *
+          kMicrosecondsPerSecond +
+      PyDateTime_DELTA_GET_MICROSECONDS(delta.get());
+  return Offset::kKnown;
+}
+
+// The same time in the other or the given fold.
+Ref with_fold(PyObject* time, int fold) {
+  const Ref method(PyObject_GetAttrString(time, "replace"));
+  const Ref none(method ? PyTuple_New(0) : nullptr);
+  const Ref keywords(none ? Py_BuildValue("{s:i}", "fold", fold) : nullptr);
+  return Ref(keywords ? PyObject_Call(method.get(), none.get(), keywords.get()) : nullptr);
+}
+
+// Called before any macro of datetime.h that needs the module's table.
+bool ready() {
+  if (!PyDateTimeAPI) PyDateTime_IMPORT;
+  return PyDateTimeAPI != nullptr;
+}
+
+// A plain object of datetime's of the same fields. Precondition: ready().
+Ref plain_of(PyObject* object) {
+  if (PyDateTime_Check(object)) {
+    return Ref(PyDateTimeAPI->DateTime_FromDateAndTimeAndFold(
+        PyDateTime_GET_YEAR(object), PyDateTime_GET_MONTH(object), PyDateTime_GET_DAY(object),
+        PyDateTime_DATE_GET_HOUR(object), PyDateTime_DATE_GET_MINUTE(object),
+        PyDateTime_DATE_GET_SECOND(object), PyDateTime_DATE_GET_MICROSECOND(object),
+        PyDateTime_DATE_GET_TZINFO(object), PyDateTime_DATE_GET_FOLD(object), PyDateTimeAPI->DateTimeType));
+  }
+  if (PyDate_Check(object)) {
+    return Ref(PyDate_FromDate(PyDateTime_GET_YEAR(object), PyDateTime_GET_MONTH(object),
+                               PyDateTime_GET_DAY(object)));
+  }
+  if (PyDelta_Check(object)) {
+    return Ref(PyDelta_FromDSU(PyDateTime_DELTA_GET_DAYS(object), PyDateTime_DELTA_GET_SECONDS(object),
+                               PyDateTime_DELTA_GET_MICROSECONDS(object)));
+  }
+  return Ref(PyDateTimeAPI->Time_FromTimeAndFold(
+      PyDateTime_TIME_GET_HOUR(object), PyDateTime_TIME_GET_MINUTE(object),
+      PyDateTime_TIME_GET_SECOND(object), PyDateTime_TIME_GET_MICROSECOND(object),
+      PyDateTime_TIME_GET_TZINFO(object), PyDateTime_TIME_GET_FOLD(object), PyDateTimeAPI->TimeType));
+}
+
+}  // namespace
+
+Encoded encode_time(PyObject* value, Buffer& out) {
+  static PyObject* type = nullptr;
+  if (!if_imported(type, "datetime", "datetime")) return Encoded::kForeign;
+  if (!ready()) return Encoded::kError;
+  const auto put = [&](Tag tag, const auto& fields) {
+    u8* const to = out.room(1 + sizeof fields);
+    if (!to) return Encoded::kError;
+    *to = tag;
+    emd::store(to + 1, fields);
+    out.advance(1 + sizeof fields);
+    return Encoded::kYes;
+  };
+  if (PyDateTime_CheckExact(value)) {
+    const bool plain = PyDateTime_DATE_GET_TZINFO(value) == Py_None && !PyDateTime_DATE_GET_FOLD(value);
+    return plain ? put(kDateTime, fields_of(value)) : Encoded::kForeign;
+  }
+  if (PyDate_CheckExact(value)) return put(kDate, date_fields_of(value));
+  if (PyDelta_CheckExact(value)) return put(kTimeDelta, delta_fields_of(value));
+  if (!PyTime_CheckExact(value)) return Encoded::kForeign;
+  const bool plain = PyDateTime_TIME_GET_TZINFO(value) == Py_None && !PyDateTime_TIME_GET_FOLD(value);
+  return plain ? put(kTime, time_fields_of(value)) : Encoded::kForeign;
+}
+
+bool KeyEncoder::put_like_plain_time(PyObject* object, Place place) {
+  if (Py_TYPE(object)->tp_hash == PyObject_HashNotImplemented)
+    return check_hashable(object) && put_reduced(object);
+  if (!ready()) return false;
+  const Ref plain = plain_of(object);
+  const Py_hash_t hash = plain ? PyObject_Hash(plain.get()) : -1;
+  const Py_hash_t own = hash != -1 ? PyObject_Hash(object) : -1;
+  if (own == -1 && PyErr_Occurred()) return false;
+  const int equal = own == hash ? PyObject_RichCompareBool(plain.get(), object, Py_EQ) : 0;
+  if (equal < 0) return false;
+  return equal ? put(plain.get(), place) : put_reduced(object);
+}
+
+bool KeyEncoder::put_fields(Tag tag, const void* fields, std::size_t size) {
+  return put_tag(out_, tag) && append(fields, size);
+}
+
+bool KeyEncoder::put_date(PyObject* date) {
+  if (!ready()) return false;
+  if (!PyDate_CheckExact(date)) natural_ = false;
+  const DateFields fields = date_fields_of(date);
+  return put_fields(kDate, &fields, sizeof fields);
+}
+
+bool KeyEncoder::put_naive(PyObject* datetime) {
+  if (!PyDateTime_CheckExact(datetime) || PyDateTime_DATE_GET_FOLD(datetime) ||
+      PyDateTime_DATE_GET_TZINFO(datetime) != Py_None)
+    natural_ = false;
+  const DateTimeFields fields = fields_of(datetime);
+  return put_fields(kDateTime, &fields, sizeof fields);
+}
+
+bool KeyEncoder::put_datetime(PyObject* datetime) {
+  if (!ready()) return false;
+  if (PyDateTime_DATE_GET_TZINFO(datetime) == Py_None) return put_naive(datetime);
+  i64 offset = 0, other = 0;
+  const Ref first = with_fold(datetime, 0);
+  const Offset kind = first ? offset_of(first.get(), offset) : Offset::kError;
+  if (kind != Offset::kKnown) return kind == Offset::kNone && put_naive(datetime);
+  natural_ = false;
+  const Ref second = with_fold(datetime, 1);
+  const Offset second_kind = second ? offset_of(second.get(), other) : Offset::kError;
+  if (second_kind == Offset::kError) return false;
+  const DateTimeFields fields = fields_of(datetime);
+  if (second_kind == Offset::kKnown && offset == other) {
+    const i64 instant = microseconds(fields) - offset;
+    return put_fields(kInstant, &instant, sizeof instant);
+  }
+  // In a gap or a repeated hour it equals only what has the same clock and the same time zone.
+  if (!put_fields(kAmbiguous, &fields, sizeof fields)) return false;
+  const bool outer = std::exchange(in_state_, true);
+  const bool ok = nested(PyDateTime_DATE_GET_TZINFO(datetime));
+  in_state_ = outer;
+  return ok;
+}
+
+bool KeyEncoder::put_time(PyObject* time) {
+  if (!ready()) return false;
+  const TimeFields fields = time_fields_of(time);
+  const bool zoned = PyDateTime_TIME_GET_TZINFO(time) != Py_None;
+  if (!PyTime_CheckExact(time) || PyDateTime_TIME_GET_FOLD(time) || zoned) natural_ = false;
+  if (zoned) {
+    i64 offset = 0;
+    const Ref first = with_fold(time, 0);
+    const Offset kind = first ? offset_of(first.get(), offset) : Offset::kError;
+    if (kind == Offset::kError) return false;
+    if (kind == Offset::kKnown) {
+      const i64 instant = microseconds(fields) - offset;
+      return put_fields(kAwareTime, &instant, sizeof instant);
+    }
+  }
+  return put_fields(kTime, &fields, sizeof fields);
+}
+
+bool KeyEncoder::put_timedelta(PyObject* delta) {
+  if (!ready()) return false;
+  if (!PyDelta_CheckExact(delta)) natural_ = false;
+  const DeltaFields fields = delta_fields_of(delta);
+  return put_fields(kTimeDelta, &fields, sizeof fields);
+}
+
+namespace {
+
+template <class Fields>
+bool take_fields(Reader& reader, Fields& fields) {
+  const u8* from = reader.take(sizeof fields);
+  if (from) fields = emd::load<Fields>(from);
+  return from != nullptr;
+}
+
+PyObject* make_time(u8 tag, Reader& reader) {
+  if (tag == kDate) {
+    DateFields f;
+    return take_fields(reader, f) ? PyDate_FromDate(f.year, f.month, f.day) : nullptr;
+  }
+  if (tag == kDateTime) {
+    DateTimeFields f;
+    if (!take_fields(reader, f) || f.time.microsecond > 999'999) return nullptr;
+    return PyDateTime_FromDateAndTime(f.year, f.month, f.day, f.time.hour, f.time.minute, f.time.second,
+                                      static_cast<int>(f.time.microsecond));
+  }
+  if (tag == kTime) {
+    TimeFields f;
+    if (!take_fields(reader, f) || f.microsecond > 999'999) return nullptr;
+    return PyTime_FromTime(f.hour, f.minute, f.second, static_cast<int>(f.microsecond));
+  }
+  DeltaFields f;
+  const bool normal = take_fields(reader, f) && f.seconds >= 0 && f.seconds < kSecondsPerDay &&
+                      f.microseconds >= 0 && f.microseconds < kMicrosecondsPerSecond;
+  return normal ? PyDelta_FromDSU(f.days, f.seconds, f.microseconds) : nullptr;
+}
+
+}  // namespace
+
+PyObject* read_plain_time(Reader& reader, u8 tag) {
+  if (!ready()) return nullptr;
+  PyObject* object = make_time(tag, reader);
+  if (object) return object;
+  return PyErr_Occurred() ? damaged_from_error("damaged date or time") : damaged("damaged date or time");
+}
+
+}  // namespace pyr

@@ -1,0 +1,188 @@
+#include "python/core/container.h"
+
+#include <optional>
+
+#include "python/core/taken.h"
+
+namespace pyr {
+
+Container::~Container() {
+  // The derived class detached already: the structure is its own.
+  Py_CLEAR(handle_object_);
+}
+
+StoreHandle* Container::share_handle(Ref& handle_object) {
+  Ref held;
+  StoreHandle* handle = nullptr;
+  {
+    const Hold hold(binding_);
+    held = Ref(Py_XNewRef(handle_object_));
+    handle = handle_;
+  }
+  handle_object = std::move(held);
+  return handle;
+}
+
+PyObject* Container::shared_object(const NamedValue& read) {
+  if (decodes_in_place(read.value) || !attached()) return codec_.decode_value(read.value);
+  Trash trash;
+  DecodedCache::Print print;
+  {
+    const Entered entered(*this);
+    print = decoded_.print(read.value);
+    if (PyObject* const known = decoded_.find(read.name, print, read.changes)) return Py_NewRef(known);
+  }
+  Ref object(codec_.decode_value(read.value));
+  if (!object || !attached()) return object.release();  // decoding has closed it
+  const Entered entered(*this);
+  decoded_.keep(read.name, print, read.changes, object.get(), read.place, trash);
+  return object.release();
+}
+
+// ---- Entering
+
+#ifdef Py_GIL_DISABLED
+
+StoreHandle& Container::enter(Ref& handle_object) {
+  while (true) {
+    StoreHandle* const handle = share_handle(handle_object);
+    if (!handle) refuse();
+    handle->enter();
+    if (handle == handle_ && attached()) {
+      try {
+        store().require_readable();
+      } catch (...) {
+        handle->leave();
+        throw;
+      }
+      return *handle;
+    }
+    handle->leave();
+    if (handle == handle_) refuse();
+  }
+}
+
+#else
+
+void Container::settle() {
+  Ref handle_object;
+  share_handle(handle_object)
+      ->enter();  // where it waits, others may close the container and open it elsewhere
+  if (!attached()) refuse();
+}
+
+#endif
+
+void Container::refuse() {
+  const char* const type = Py_TYPE(self_)->tp_name;
+  Ref handle_object;
+  StoreHandle* const handle = share_handle(handle_object);
+  if (!handle) {
+    // What was unpickled, but could not be opened, says why.
+    const Ref said(PyObject_CallMethod(self_, "_open_handle", nullptr));
+    if (!said) throw PythonError();
+    throw emd::ClosedError(std::string(type) + " is not open");
+  }
+  if (handle->lost()) handle->enter();  // which says so
+  if (handle->closed()) throw emd::ClosedError(std::string(type) + " '" + handle->path() + "' is closed");
+  throw emd::ClosedError(std::string(type) + " in '" + handle->path() +
+                         "' is closed, was dropped, or its creation was rolled back");
+}
+
+Container::Snapshot::Snapshot(Container& container) {
+  StoreHandle* const handle = container.share_handle(handle_object_);
+  if (handle && handle->begin_snapshot_if_possible()) handle_ = handle;
+}
+
+Container::Snapshot::~Snapshot() {
+  if (handle_) handle_->end_snapshot();
+}
+
+// ---- Attaching
+
+bool Container::attach(PyObject* handle_object, StoreHandle& handle, std::string_view name, emd::Kind kind,
+                       const Keeping& keeping) {
+  Ref weak_reference(PyWeakref_NewRef(self_, nullptr));
+  if (!weak_reference) return false;
+  Trash trash;
+  const Hold hold(opening_);
+  detach(trash);
+  const StoreHandle::Entered entered(handle);
+  // A member that is made is laid out in the same operation: no commit falls between.
+  emd::Store& store = handle.use();
+  std::optional<emd::Operation> making;
+  if (!store.read_only() && !store.find(name)) making.emplace(store);
+  std::shared_ptr<emd::Member> member = handle.member(name, kind);
+  if (Container* other = handle.container_of(*member)) other->let_go(trash);
+  // What a reader would keep could be old, and what it changed could not be written back.
+  if (keeping.writeback && !store.read_only() && !cache_.start()) return false;
+  decoded_.start(keeping.decoded, trash);
+  keeps_nothing_ = !cache_.on() && !decoded_.on();
+  gives_plainly_ = keeps_nothing_ && !codec_.rebuilds_keys();
+  store.acquire(*member);
+  try {
+    store.look(*member, [&] { open_structure(store, *member); });
+  } catch (...) {
+    store.release(*member);
+    throw;
+  }
+  making.reset();
+  {
+    const Hold both(binding_);
+    trash.emplace_back(std::exchange(handle_object_, Py_NewRef(handle_object)));
+    handle_ = &handle;
+  }
+  member_ = std::move(member);
+  handle.attach(*this, std::move(weak_reference));
+  store_.store(&store, std::memory_order_relaxed);
+  return true;
+}
+
+void Container::detach() noexcept {
+  Trash trash;
+  detach(trash);
+}
+
+void Container::detach(Trash& trash) {
+  Ref handle_object;
+  StoreHandle* const handle = share_handle(handle_object);
+  if (!handle) return;
+  if (handle->lost()) return let_go(trash);
+  const StoreHandle::Inside inside(*handle);
+  if (handle == handle_) let_go(trash);
+}
+
+void Container::let_go(Trash& trash) noexcept {
+  if (!attached()) return;
+  emd::Store& released = store();
+  store_.store(nullptr, std::memory_order_relaxed);
+  const bool parents = handle().lost();  // then nothing of it is touched
+  close_structure(parents);
+  if (!parents) {
+    try {
+      released.release(*member_);
+    } catch (const emd::Error&) {
+      // The container is let go nevertheless; what is wrong with the store shows at its next use.
+    }
+  }
+  handle().forget(*this, trash);
+  member_.reset();
+  cache_.stop(trash);
+  decoded_.stop(trash);
+  keeps_nothing_ = true;
+}
+
+int Container::traverse(visitproc visit, void* arg) {
+  Py_VISIT(handle_object_);
+  int stopped = cache_.traverse(visit, arg);
+  if (stopped == 0) stopped = decoded_.traverse(visit, arg);
+  return stopped != 0 ? stopped : codec_.traverse(visit, arg);
+}
+
+void Container::clear() {
+  cache_.clear();
+  decoded_.clear();
+  codec_.clear();
+}
+
+}  // namespace pyr

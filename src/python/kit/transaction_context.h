@@ -1,0 +1,33 @@
+// TransactionContext: to which tasks of an event loop a transaction belongs: to that which began it, and those that it
+// has started since. It is the context of PEP 567, which a task copies when it is made, that knows.
+//
+// Threads: call with the GIL held, or attached where there is none; inside() by the thread of the transaction. Begin and
+// end where no store is entered: garbage may be collected.
+#pragma once
+
+#include <Python.h>
+
+#include "python/kit/ref.h"
+
+namespace pyr {
+
+class TransactionContext {
+ public:
+  // Of no transaction.
+  TransactionContext() = default;
+  // From now on the current context, and copies of it, are inside. Errors: PythonError.
+  static TransactionContext begin();
+  // Ends it, also in another context than it was begun in. Keeps the error that may be set.
+  ~TransactionContext();
+  TransactionContext(TransactionContext&&) = default;
+  TransactionContext& operator=(TransactionContext&&) = default;
+
+  bool inside() const noexcept;
+  // The current context is inside too from now on. Errors: PythonError.
+  void join() const;
+
+ private:
+  Ref token_;  // an empty list, so a new one: the context has a tuple of those of all transactions that are on
+};
+
+}  // namespace pyr

@@ -1,0 +1,224 @@
+// ListObject: the C part of EMList, with plain CPython slots. See python/dict/object.h for the order of work in a slot.
+//
+// Threads: any; see container.h.
+#pragma once
+
+#include <Python.h>
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "python/core/container.h"
+#include "python/core/taken.h"
+#include "python/list/words.h"
+#include "structures/list/list.h"
+
+namespace pyr {
+
+class ListContainer final : public Container {
+ public:
+  using Container::Container;
+  ~ListContainer() override { detach(); }
+
+  emd::List& list() { return *list_; }
+  std::shared_ptr<emd::List> share_list() const { return list_; }
+
+  // The rest: precondition: entered.
+
+  // Runs `work` as one operation of the store; a long one with the GIL released.
+  template <class Work>
+  void change(bool is_long, Work&& work) {
+    if (is_long) {
+      handle().run_long([&] {
+        const emd::Operation operation(store());
+        work();
+      });
+    } else {
+      const emd::Operation operation(store());
+      work();
+    }
+  }
+
+ protected:
+  bool named_by_place() const override { return true; }
+  void open_structure(emd::Store& store, emd::Member& member) override;
+  void close_structure(bool leak) noexcept override;
+
+ private:
+  std::shared_ptr<emd::List> list_;
+};
+
+struct ListObject {
+  ContainerHead head;
+  ListContainer container;
+};
+
+// Changes of more words than this release the GIL.
+inline constexpr u64 kLongWords = u64{1} << 16;
+
+inline ListContainer& list_container(PyObject* self) {
+  return reinterpret_cast<ListObject*>(self)->container;
+}
+
+bool is_list_object(PyObject* object);
+
+// What the cache of decoded objects calls the element: the bytes of its word.
+inline Bytes decoded_name(const Word& word) {
+  return {reinterpret_cast<const u8*>(&word.bits), sizeof word.bits};
+}
+
+// An element, taken out of a list.
+class TakenElement {
+ public:
+  using Place = DecodedCache::Place;
+
+  // `place`: what the object may push out of the cache of decoded ones.
+  explicit TakenElement(ListContainer& container, Place place = Place::any)
+      : container_(container), place_(place) {}
+  ~TakenElement() { Py_CLEAR(object_); }
+  TakenElement(const TakenElement&) = delete;
+  TakenElement& operator=(const TakenElement&) = delete;
+
+  // Takes the element at choose(size), an index as an optional; true if it gave one. Errors: as Container::read.
+  template <class Choose>
+  bool read(Choose&& choose) {
+    bool found = false;
+    do {
+      container_.read([&] {
+        const std::optional<u64> index = choose(container_.list().size());
+        found = index.has_value();
+        if (found) take(*index);
+      });
+    } while (found && grow());
+    return found;
+  }
+  // The parts of read(). Within a read of the container: takes the element at an index that is in range.
+  void take(u64 index) {
+    word_ = container_.list().get(index);
+    if (word_.is_reference()) take_block(index);
+  }
+  // After it: whether the read has to be repeated; grow() makes the room for that. Errors: PythonError.
+  bool must_grow() const { return __builtin_expect(copies_.has_value(), 0) && copies_->must_grow(); }
+  bool grow() { return __builtin_expect(copies_.has_value(), 0) && copies_->grow(); }
+  Word word() const { return word_; }
+  // Has copies taken of scalars too, and an object made that nobody else has: for is_at(). Before read().
+  void copy_always() { copy_always_ = true; }
+  // Whether the very element is at this index. Precondition: copy_always(); entered.
+  bool is_at(u64 index) const;
+
+  // A new reference, or null with an error set. Once.
+  PyObject* object() {
+    return __builtin_expect(!word_.is_reference(), 1) ? inline_value(word_) : block_object();
+  }
+
+ private:
+  void take_block(u64 index);
+  PyObject* block_object();
+  PyObject* remembered(PyObject* value);
+
+  ListContainer& container_;
+  const Place place_;
+  Word word_;
+  bool copy_always_ = false;
+  bool decoded_ = false;  // object_ is the element; null with an error set
+  bool cached_ = false;   // there is a write-back cache
+  bool shared_ = false;   // there is a cache of decoded objects
+  PyObject* object_ = nullptr;
+  // Set with the copy.
+  u64 index_;
+  u64 cache_changes_;
+  u64 changes_;                   // of the store
+  std::optional<Copies> copies_;  // of the block; made when it is needed
+};
+
+// The word at choose(size); a reference to nothing if that is out of range. One that is no reference is the element:
+// inline_value(); all else is for TakenElement, which reads it anew. Precondition: entered. Errors: as Container::look.
+template <class Choose>
+inline Word word_at(ListContainer& container, Choose&& choose) {
+  return container.look([&] {
+    const emd::List& list = container.list();
+    const u64 size = list.size();
+    const u64 index = choose(size);
+    return __builtin_expect(index < size, 1) ? list.get(index) : Word::reference({});
+  });
+}
+
+// Elements at rising or falling distance, all of one state.
+class TakenRange {
+ public:
+  // `place`: what the objects may push out of the cache of decoded ones.
+  TakenRange(ListContainer& container, DecodedCache::Place place) : container_(container), place_(place) {}
+  // Within a read.
+  // Room for so many elements. Errors: PythonError.
+  void begin(u64 count);
+  Word take(u64 index);
+  bool must_grow() const { return copies_.must_grow(); }
+  // After it: whether the read has to be repeated, with the room for that made. Errors: PythonError.
+  bool grow() { return copies_.grow(); }
+  std::size_t count() const { return words_.size() / sizeof(Word); }
+  std::size_t copied_bytes() const { return copies_.size(); }
+  // A new reference, or null with an error set: one after the other.
+  PyObject* next();
+
+ private:
+  ListContainer& container_;
+  const DecodedCache::Place place_;
+  u64 changes_ = 0;  // of the store, when they were read
+  Buffer words_;
+  std::vector<std::size_t> ends_;  // of the blocks' copies
+  Copies copies_;
+  std::size_t given_ = 0;
+  std::size_t block_ = 0;
+};
+
+// Where an index points to that may count from the end; a number that is not below `size` if it is out of range.
+inline u64 resolved_index(Py_ssize_t index, u64 size) {
+  return index < 0 ? static_cast<u64>(index) + size : static_cast<u64>(index);
+}
+
+// False with an error set. Errors by exception: those of the structure.
+bool list_append(ListContainer& container, PyObject* value);
+// Negative indices count from the end. IndexError as that of list.
+bool list_set(ListContainer& container, Py_ssize_t index, PyObject* value);
+bool list_extend(PyObject* self, PyObject* iterable);
+// l *= times.
+bool list_repeat(PyObject* self, Py_ssize_t times);
+// Precondition of these: entered.
+
+void list_remove(ListContainer& container, u64 index, Trash& trash);
+// The caches: drops the elements about to leave; keeps one that came.
+void forget_elements(ListContainer& container, u64 from, u64 step, u64 count, Trash& trash);
+bool remember_element(ListContainer& container, u64 index, PyObject* value, Trash& trash);
+
+// The element at an index, as an object that nobody else has; null with an error set.
+PyObject* list_element_anew(PyObject* self, PyObject* index);
+
+// Writes changed elements back; failures, with the index, and errors as those of flush_dict().
+bool flush_list(ListContainer& container, PyObject* failures);
+
+PyObject* list_slice(ListContainer& container, PyObject* slice);
+bool list_assign_slice(ListContainer& container, PyObject* slice, PyObject* values);
+bool list_delete_slice(ListContainer& container, PyObject* slice);
+
+// The elements at these indices, as a list; null with an error set.
+PyObject* list_take(ListContainer& container, PyObject* indices);
+// l[index] = value, of each. False with an error set; what was assigned before it stays.
+bool list_set_many(ListContainer& container, PyObject* indices, PyObject* values);
+
+PyObject* list_sort(PyObject* self, PyObject* args, PyObject* kwargs);
+
+// The first index in [from, to) whose element equals `value`, and that element; or -1; -2 with an error set.
+Py_ssize_t list_find(ListContainer& container, PyObject* value, u64 from, u64 to, TakenElement& element);
+
+extern PyMethodDef list_methods[];
+PyObject* list_iter(PyObject* self);
+PyObject* list_reversed(PyObject* self, PyObject*);
+
+// Creates the types and adds them to the module; false with an error set.
+bool add_list_types(PyObject* module);
+bool add_list_iterator_type(PyObject* module);
+// Whether it is an iterator over just this list.
+bool iterates_over(PyObject* object, PyObject* list);
+
+}  // namespace pyr
