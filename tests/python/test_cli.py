@@ -442,10 +442,10 @@ def test_own_unpickler_reads_pickles_where_pickle_is_false(tmp_path):
             return "seen", pickle.loads(data)
 
     with em.EMDict(tmp_path / "d") as d:
-        d["a"] = datetime.date(2020, 1, 2)
+        d["a"] = types.SimpleNamespace(n=2)
     with em.EMDict(tmp_path / "d", mode="r", pickle=False) as d, pytest.raises(pickle.UnpicklingError):
         d["a"]
     with em.EMDict(tmp_path / "d", mode="r", pickle=False, unpickler=Seen()) as d:
-        assert d["a"] == ("seen", datetime.date(2020, 1, 2))
+        assert d["a"] == ("seen", types.SimpleNamespace(n=2))
     with em.EMDict(tmp_path / "d", mode="r", unpickler=Seen()) as d:
-        assert d["a"] == datetime.date(2020, 1, 2)
+        assert d["a"] == types.SimpleNamespace(n=2)
