@@ -101,8 +101,9 @@ extension: $(VENV)/.tools
 	  -DPython_EXECUTABLE="$(CURDIR)/$(BIN)/python" -DEMD_PYTHON=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo \
 	  -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O1 -g1" --log-level=WARNING
 	$(BIN)/cmake --build $(EXTENSION)
+	rm -rf $(EXTENSION)/package
 	mkdir -p $(EXTENSION)/package/pyrsistence
-	ln -sf $(CURDIR)/python/pyrsistence/*.py $(CURDIR)/$(EXTENSION)/_core*.so $(EXTENSION)/package/pyrsistence/
+	ln -sfn $(CURDIR)/python/pyrsistence/* $(CURDIR)/$(EXTENSION)/_core*.so $(EXTENSION)/package/pyrsistence/
 
 demo: $(VENV)/.built $(VENV)/.extra-demo
 	FILE="$(FILE)" MEMORY="$(MEMORY)" ADDRESS="$(ADDRESS)" STORE="$(STORE)" COMPARE="$(COMPARE)" FIGURE="$(FIGURE)" \

@@ -2,16 +2,16 @@
 
 from typing import TYPE_CHECKING, Any
 
-from ._array import EMArray
+from ._base.errors import NotStoredError
+from ._base.memory import set_memory_budget
+from ._containers.array import EMArray
+from ._containers.dict import EMDict
+from ._containers.list import EMList
+from ._containers.shadow import EMShadowMemory
+from ._containers.typed_dict import EMTypedDict
 from ._core import DamagedError, FormatError, LockedError, SnapshotError, memory_budget
-from ._dict import EMDict
-from ._errors import NotStoredError
-from ._list import EMList
-from ._memory import set_memory_budget
-from ._migration import Migration, migrate
-from ._shadow import EMShadowMemory
-from ._store import Store, open
-from ._typed import EMTypedDict
+from ._legacy.migration import Migration, migrate
+from ._stores.store import Store, open
 
 __all__ = [
     "DamagedError",
@@ -33,10 +33,13 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from ._graph import EMDiGraph as EMDiGraph
-    from ._graph import EMGraph as EMGraph
-    from ._graph import EMMultiDiGraph as EMMultiDiGraph
-    from ._graph import EMMultiGraph as EMMultiGraph
+    from ._graphs.classes import EMDiGraph as EMDiGraph
+    from ._graphs.classes import EMGraph as EMGraph
+    from ._graphs.classes import EMMultiDiGraph as EMMultiDiGraph
+    from ._graphs.classes import EMMultiGraph as EMMultiGraph
+
+# Pickles of before name modules that have moved: they are found here, under their old names.
+__path__.append(f"{__path__[0]}/_legacy/former_modules")
 
 # Subclasses of NetworkX's, which is imported when one of them is first named.
 _GRAPHS = ("EMDiGraph", "EMGraph", "EMMultiDiGraph", "EMMultiGraph")
@@ -44,9 +47,9 @@ _GRAPHS = ("EMDiGraph", "EMGraph", "EMMultiDiGraph", "EMMultiGraph")
 
 def __getattr__(name: str) -> Any:
     if name in _GRAPHS:
-        from . import _graph
+        from ._graphs import classes
 
-        return getattr(_graph, name)
+        return getattr(classes, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

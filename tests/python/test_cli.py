@@ -1,7 +1,6 @@
 """The command ``pyrsistence``, run as a user runs it: a process, its output, its status (docs/cli.md)."""
 
 import contextlib
-import datetime
 import fcntl
 import json
 import os

@@ -7,21 +7,21 @@ import pytest
 from hypothesis import strategies
 
 from native_values import NATIVE, same
-from pyrsistence import _cli_json
+from pyrsistence._cli import json_form
 
 
 @pytest.mark.parametrize("value", NATIVE, ids=lambda value: type(value).__name__)
 def test_every_native_value_has_a_json_form(value):
-    line = _cli_json.dumps(value)
+    line = json_form.dumps(value)
     assert "\n" not in line
-    assert same(_cli_json.loads(line), value), line
-    assert same(_cli_json.loads(line.encode()), value), line
+    assert same(json_form.loads(line), value), line
+    assert same(json_form.loads(line.encode()), value), line
 
 
 def test_nan_keeps_its_bits():
     for bits in ("7ff8000000000000", "7ff8000000000123", "fff8000000000001"):
         value = struct.unpack(">d", bytes.fromhex(bits))[0]
-        assert struct.pack(">d", _cli_json.loads(_cli_json.dumps(value))).hex() == bits
+        assert struct.pack(">d", json_form.loads(json_form.dumps(value))).hex() == bits
 
 
 LEAVES = (
@@ -49,7 +49,7 @@ VALUES = strategies.recursive(
 
 @hypothesis.given(VALUES)
 def test_any_value_comes_back(value):
-    again = _cli_json.loads(_cli_json.dumps(value))
+    again = json_form.loads(json_form.dumps(value))
     assert again == value
     assert list(again) == list(value) if isinstance(value, dict) else True
 
@@ -69,5 +69,5 @@ def test_any_value_comes_back(value):
     ],
 )  # fmt: skip
 def test_forms_that_are_none(line):
-    with pytest.raises(_cli_json.NotJson):
-        _cli_json.loads(line)
+    with pytest.raises(json_form.NotJson):
+        json_form.loads(line)

@@ -28,7 +28,7 @@ from cli_kinds import (
     run_here,
     shared,
 )
-from pyrsistence import _cli_json, _cli_pickled
+from pyrsistence._cli import json_form, pickled
 
 FINE, FINDINGS, USAGE, FORMAT, DAMAGED, LOCKED, SYSTEM, PIPE = 0, 1, 2, 3, 4, 5, 6, 141
 
@@ -286,10 +286,10 @@ def test_values_as_deep_as_they_may_be(tmp_path, monkeypatch, wrap, depth):
 
 def test_shared_parts_cost_no_more_than_their_pickle_allows():
     """Five hundred bytes that would be gigabytes when written out stay a pickle, after a bounded walk."""
-    unpickler = _cli_pickled.SafeUnpickler()
+    unpickler = pickled.SafeUnpickler()
     repeated = "x" * 100_000
     for many in (shared(60), {"a": shared(60)}, [repeated] * 3000):
-        assert isinstance(unpickler.unpickle(pickle.dumps(many)), _cli_json.Pickled)
+        assert isinstance(unpickler.unpickle(pickle.dumps(many)), json_form.Pickled)
     for few in (shared(3), {"a": shared(3)}, [repeated] * 30):
         assert unpickler.unpickle(pickle.dumps(few)) == few
     rows = [{"a name of a column that is long": n, "another one": None} for n in range(5000)]
@@ -299,18 +299,18 @@ def test_shared_parts_cost_no_more_than_their_pickle_allows():
 def test_hostile_pickles_of_drafts():
     """What sets state on NumPy's objects or on a UUID is refused, or makes what its arguments say."""
     good = pickle.dumps([numpy.arange(4), numpy.zeros(2, [("a", "i4")])[::1], uuid.UUID(int=5)])
-    unpickler = _cli_pickled.SafeUnpickler()
-    assert not isinstance(unpickler.unpickle(good), _cli_json.Pickled)
+    unpickler = pickled.SafeUnpickler()
+    assert not isinstance(unpickler.unpickle(good), json_form.Pickled)
     rng = random.Random(5)
     for _ in range(3000):
         bad = bytearray(good)
         for _ in range(rng.randrange(1, 4)):
             bad[rng.randrange(len(bad))] = rng.randrange(256)
         value = unpickler.unpickle(bytes(bad))
-        if not isinstance(value, _cli_json.Pickled):
-            _cli_json.dumps(value)
+        if not isinstance(value, json_form.Pickled):
+            json_form.dumps(value)
     for value in (numpy.dtype("f8"), numpy.array([None]), uuid.UUID, numpy.ndarray, uuid.SafeUUID.safe):
-        assert isinstance(unpickler.unpickle(pickle.dumps(value)), _cli_json.Pickled), value
+        assert isinstance(unpickler.unpickle(pickle.dumps(value)), json_form.Pickled), value
 
 
 # ---- What the commands rest on
@@ -318,7 +318,7 @@ def test_hostile_pickles_of_drafts():
 
 def test_open_takes_the_options_of_codecs_for_every_kind(made):
     """Whoever opens what is there cannot know whether there are pickles in it."""
-    options = {"pickle": False, "unpickler": _cli_pickled.SafeUnpickler(), "cache": 8}
+    options = {"pickle": False, "unpickler": pickled.SafeUnpickler(), "cache": 8}
     for mode in ("r", "r+", "a"):
         with em.open(made.path, mode, **options) as found:
             assert found.verify() == []

@@ -13,8 +13,8 @@ import pytest
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
 
-# From the bottom up. A folder includes itself, and those of its own line and of lines before it; no two include each
-# other. A star is any folder that has no line of its own.
+# From the bottom up. A folder includes itself, and those of its own line and of lines before it; no two
+# include each other. A star is any folder that has no line of its own.
 LAYERS = [
     "base",
     "platform",
@@ -43,7 +43,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>)', re.MULTILINE)
 # What the package may import beside the standard library and itself: where it is wanted, never at the top.
 OPTIONAL = {"networkx", "numpy", "tqdm"}
 # Modules that need an optional package, and are imported only where they are wanted.
-WHOLLY = dict.fromkeys(("_graph.py", "_graph_shown.py", "_graph_stored.py"), "networkx")
+WHOLLY = dict.fromkeys(("classes.py", "networkx_views.py", "stored.py"), "networkx")
 
 
 def includes(text):

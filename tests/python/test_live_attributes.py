@@ -15,7 +15,7 @@ import pytest
 nx = pytest.importorskip("networkx")
 
 import pyrsistence as em  # noqa: E402
-from pyrsistence._graph_attributes import restored  # noqa: E402
+from pyrsistence._graphs.attributes import restored  # noqa: E402
 
 PLAIN = {
     em.EMGraph: nx.Graph,

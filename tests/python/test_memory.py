@@ -11,7 +11,7 @@ import numpy
 import pytest
 
 import pyrsistence as em
-from pyrsistence._memory import parse_memory
+from pyrsistence._base.memory import parse_memory
 
 MIB = 1 << 20
 PAGE = 4096

@@ -231,7 +231,7 @@ def run_as(user, code, *arguments, groups=(), expect=0):
     """Runs code as another user, with the package imported."""
     prologue = (
         "import os, sys, pickle, fcntl, struct, time, numpy, networkx\n"
-        "import pyrsistence as em, pyrsistence._array, pyrsistence._graph_stored, test_permissions\n"
+        "import pyrsistence as em, pyrsistence._graphs.stored, test_permissions\n"
         f"os.setgroups({list(groups)}); os.setgid({user}); os.setuid({user})\n"
     )
     environment = {**os.environ, "PYTHONPATH": python_path()}

@@ -178,6 +178,71 @@ def test_what_could_not_be_opened_can_be_later(path):
     there.close()
 
 
+# ---- Pickles of before the modules of the package were put into folders
+
+
+def named(*names):
+    """The opcodes that push what these modules name."""
+    return b"".join(f"cpyrsistence.{name}\n".encode().replace(b":", b"\n") for name in names)
+
+
+OF_BEFORE = {
+    "dict": (("_container:_restore", "_dict:EMDict"), lambda path: EMDict(path, {1: 2}), 3),
+    "typed dict": (
+        ("_container:_restore", "_typed:EMTypedDict"),
+        lambda path: EMTypedDict(path, {1: 2}, key="u8", value="u8"),
+        3,
+    ),
+    "list": (("_container:_restore", "_list:EMList"), lambda path: EMList(path, [1]), 3),
+    "array": (("_container:_restore", "_array:EMArray"), lambda path: EMArray(path, "u8"), 3),
+    "shadow memory": (("_container:_restore", "_shadow:EMShadowMemory"), EMShadowMemory, 3),
+    "store": (("_store:_restore", "_store:Store"), Store, 0),
+    "graph": (("_graph_stored:_restore", "_graph:EMGraph"), lambda path: graph(path), 2),
+    "storage of a graph": (
+        ("_container:_restore", "_graph_storage:GraphStorage"),
+        lambda path: graph(path)._storage,
+        3,
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", OF_BEFORE)
+def test_pickles_of_before_are_read(kind, path):
+    """They name modules that have moved: a function, and a class, path, name, options and attributes."""
+    names, make, more = OF_BEFORE[kind]
+    made = make(path)
+    arguments = (pickle.dumps(str(path), 0)[:-1], b"V\n", b"}", b"N")[: 1 + more]
+    pickled = named(names[0]) + b"(" + named(names[1]) + b"".join(arguments) + b"tR."
+    assert pickle.loads(pickled) is made
+    made.close()
+    with pickle.loads(pickled) as again:
+        assert type(again) is type(made) and again.mode == "r"
+
+
+def test_members_of_pickles_of_before(path):
+    with Store(path) as store:
+        names = store.dict("names")
+        pickled = named("_container:_restore") + b"(" + named("_dict:EMDict")
+        pickled += pickle.dumps(str(path), 0)[:-1] + b"Vnames\n}NtR."
+        assert pickle.loads(pickled) is names
+
+
+def test_parts_of_graphs_of_pickles_of_before():
+    pytest.importorskip("networkx")
+    from pyrsistence._base.errors import NotStoredError
+    from pyrsistence._containers.typed_views import TypedKeys
+    from pyrsistence._graphs.mappings import _mapping
+    from pyrsistence._graphs.networkx_views import AdjacencyView
+
+    for name, thing in (
+        ("_graph_views:_mapping", _mapping),
+        ("_graph_shown:AdjacencyView", AdjacencyView),
+        ("_typed_views:TypedKeys", TypedKeys),
+        ("_errors:NotStoredError", NotStoredError),
+    ):
+        assert pickle.loads(named(name) + b".") is thing
+
+
 # ---- In other processes
 
 

@@ -11,7 +11,7 @@ import operator
 import sys
 from typing import Any
 
-from ._dtypes import numpy
+from .dtypes import numpy
 
 # ---- Items that are missing
 

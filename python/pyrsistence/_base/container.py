@@ -7,10 +7,11 @@ import operator
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import _base, _core
+from .. import _core
+from . import lifetime
 
 if TYPE_CHECKING:
-    from ._store import Store
+    from .._stores.store import Store
 
 _Self = TypeVar("_Self", bound="Container")
 
@@ -23,7 +24,7 @@ DEFAULT_LAYOUT: Layout = (512, 64, 2**64 - 1)
 CODEC_OPTIONS = ("pickler", "unpickler", "pickle", "writeback", "cache")
 
 
-class Container(_base.Owner):
+class Container(lifetime.Owner):
     """A member of an open store: alone in its store, or one of a Store's."""
 
     if not TYPE_CHECKING:
@@ -106,7 +107,7 @@ class Container(_base.Owner):
         self._set_options(**options)
         self._handle = handle
         self._mode = mode
-        _base.register(self)
+        lifetime.register(self)
         self._attach(handle, "")
         return self
 
@@ -129,7 +130,7 @@ class Container(_base.Owner):
         handle = self._open_handle()
         if self.closed and not handle.lost:
             raise ValueError(f"{self._closed_repr()} cannot be pickled")
-        path = _base.committed_path(handle, self._mode == "r")
+        path = lifetime.committed_path(handle, self._mode == "r")
         return _restore, (type(self), path, self._name, self._option_names(), getattr(self, "__dict__", None))
 
     @classmethod
@@ -150,7 +151,7 @@ class Container(_base.Owner):
         self._set_options(**options)
         if state:
             self.__dict__.update(state)
-        self._handle = _base.Unopened(path, error)
+        self._handle = lifetime.Unopened(path, error)
         self._mode = "r"
         return self
 
@@ -168,7 +169,7 @@ class Container(_base.Owner):
         elif _core.attached(self):
             try:
                 if not handle.lost:
-                    _base.flush_member(self)
+                    lifetime.flush_member(self)
             except Exception:
                 _core.detach(self)
                 raise
@@ -198,7 +199,7 @@ class Container(_base.Owner):
     @property
     def path(self) -> str:
         """The directory of the store; a temporary one is made then, if it was small enough to need none."""
-        return _base.located(self._open_handle())
+        return lifetime.located(self._open_handle())
 
     @property
     def name(self) -> str:
@@ -216,7 +217,7 @@ class Container(_base.Owner):
             raise RuntimeError(f"{type(self).__name__} was closed, and opened again, during iteration")
 
     def _closed_repr(self) -> str:
-        return _base.closed_repr(self)
+        return lifetime.closed_repr(self)
 
     # ---- Durability
 
@@ -227,7 +228,7 @@ class Container(_base.Owner):
         committed; NotStoredError for values changed in place that cannot be stored: neither; RuntimeError
         inside a transaction; ValueError if closed.
         """
-        _base.commit(self._open_handle())
+        lifetime.commit(self._open_handle())
 
     sync = commit
 
@@ -240,7 +241,7 @@ class Container(_base.Owner):
         RuntimeError if one is on already; MemoryError if its dirty bytes exceed the budget (then it was
         rolled back).
         """
-        return _base.transaction(self._open_handle())
+        return lifetime.transaction(self._open_handle())
 
     def snapshot(self) -> contextlib.AbstractContextManager[None]:
         """One state over many reads: ``with d.snapshot():`` keeps a reader at what is committed now.
@@ -250,11 +251,11 @@ class Container(_base.Owner):
 
         **Cost**: a few microseconds. Errors: RuntimeError if the store is open for writing; SnapshotError.
         """
-        return _base.snapshot(self._open_handle())
+        return lifetime.snapshot(self._open_handle())
 
     # ---- Space and copies
 
-    def compact(self, dst: Any = None, *, progress: _base.Progress | None = None) -> None:
+    def compact(self, dst: Any = None, *, progress: lifetime.Progress | None = None) -> None:
         """Write it anew without dead space; with ``dst``, its store into that new directory instead.
 
         ``progress(done, total)`` is told of entries; what it raises cancels, and so does Ctrl-C: then nothing
@@ -274,9 +275,9 @@ class Container(_base.Owner):
         """
         if dst is not None and self._name:
             raise ValueError(f"{self._name!r} is a member of a Store: compact(dst) is the Store's method")
-        _base.compact(self._open_handle(), None if dst is not None else self._name, dst, progress)
+        lifetime.compact(self._open_handle(), None if dst is not None else self._name, dst, progress)
 
-    def backup(self, dst: Any, *, progress: _base.Progress | None = None) -> None:
+    def backup(self, dst: Any, *, progress: lifetime.Progress | None = None) -> None:
         """Copy the store, as it is committed, into the directory ``dst``, which is new or empty.
 
         Other threads, and writers in other processes, go on meanwhile; the copy is one committed state, and
@@ -287,10 +288,10 @@ class Container(_base.Owner):
         inside a transaction; OSError; SnapshotError if a writer's journal grew past 4 GiB. Nothing is left of
         the copy then.
         """
-        _base.backup(self._open_handle(), dst, progress)
+        lifetime.backup(self._open_handle(), dst, progress)
 
     def _consistent(self) -> contextlib.AbstractContextManager[None]:
-        return _base.consistent(self._open_handle())
+        return lifetime.consistent(self._open_handle())
 
     # ---- Inspection
 
@@ -306,7 +307,7 @@ class Container(_base.Owner):
 
         **Cost**: reads all of it.
         """
-        _base.raise_findings(self._open_handle().path, self.verify())
+        lifetime.raise_findings(self._open_handle().path, self.verify())
 
     def stats(self) -> dict[str, Any]:
         """Return figures of the container and of its store.
@@ -350,11 +351,11 @@ def _restore(
     cls: type[_Self], path: str, name: str, options: dict[str, Any], state: dict[str, Any] | None
 ) -> Any:
     """Return what was pickled: what is open here already, or a reader; or what raises, when it is used."""
-    from ._store import Store
+    from .._stores.store import Store
 
     try:
-        with _base.opening():
-            owner = _base.owner_of(path)
+        with lifetime.opening():
+            owner = lifetime.owner_of(path)
             if not name:
                 return owner if isinstance(owner, cls) else cls._reopen(path, options, state)
             store = owner if isinstance(owner, Store) else Store(path, mode="r")

@@ -14,7 +14,7 @@ import operator
 from collections.abc import Iterable
 from typing import Any
 
-from ._core import DamagedError
+from .._core import DamagedError
 
 # Characters of the struct module, by the text of the dtype.
 PLAIN = {

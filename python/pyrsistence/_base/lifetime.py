@@ -19,10 +19,10 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import _core
-from ._core import DamagedError, LockedError
-from ._errors import not_stored
-from ._memory import parse_memory
+from .. import _core
+from .._core import DamagedError, LockedError
+from .errors import not_stored
+from .memory import parse_memory
 
 # What tells a directory from all others as long as it is open: its device's number and its own. Of a
 # temporary store, which may have none yet, the path.
@@ -133,7 +133,7 @@ def _held_here(error: LockedError, path: Any) -> LockedError:
 
 def _place_of_caller() -> str:
     """Where the code is that has called this package, as "file.py:12"."""
-    package = f"{__package__}."
+    package = f"{__name__.partition('.')[0]}."
     frame: Any = sys._getframe(1)
     while frame.f_back is not None and f"{frame.f_globals.get('__name__', '')}.".startswith(package):
         frame = frame.f_back

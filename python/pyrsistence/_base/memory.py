@@ -6,7 +6,7 @@ import operator
 import re
 from typing import Any
 
-from . import _core
+from .. import _core
 
 # Below this a handful of pages would be committed again and again (src/store/budget.h).
 _LEAST = 1 << 20

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from . import _core
+from .. import _core
 
 
 @contextlib.contextmanager

@@ -9,17 +9,17 @@ import sys
 from collections.abc import Iterator
 from typing import IO, Any, Protocol, cast
 
-from . import _cli_json
-from ._cli_inspect import print_json, shown
-from ._cli_json import NotJson
-from ._cli_progress import Progress
-from ._cli_store import DISK, FINDINGS, FINE, FORMAT, USAGE, CommandError, face_of, opened, with_items
-from ._cli_text import complain, say
-from ._dict import EMDict
-from ._list import EMList
-from ._migration import migrate as migrate_store
-from ._place import is_empty_directory, new_directory
-from ._store import Store
+from .._base.place import is_empty_directory, new_directory
+from .._containers.dict import EMDict
+from .._containers.list import EMList
+from .._legacy.migration import migrate as migrate_store
+from .._stores.store import Store
+from . import json_form
+from .inspect import print_json, shown
+from .json_form import NotJson
+from .progress import Progress
+from .stores import DISK, FINDINGS, FINE, FORMAT, USAGE, CommandError, face_of, opened, with_items
+from .text import complain, say
 
 Arguments = argparse.Namespace
 
@@ -125,7 +125,7 @@ class _Lines:
 
     def _item(self, line: bytes) -> tuple[Any, Any] | None:
         try:
-            form = _cli_json.parse(line)
+            form = json_form.parse(line)
             if self._ended:
                 raise NotJson('found a line after {"end": COUNT}')
             if isinstance(form, dict) and set(form) == {"end"}:
@@ -137,8 +137,8 @@ class _Lines:
             if self._kind not in (None, kind):
                 raise NotJson(f"expected an item of a {self._kind}, found one of a {kind}")
             self._kind = kind
-            key = _cli_json.decode(form["key"], pickle=self._pickle) if kind == "dict" else None
-            return key, _cli_json.decode(form["value"], pickle=self._pickle)
+            key = json_form.decode(form["key"], pickle=self._pickle) if kind == "dict" else None
+            return key, json_form.decode(form["value"], pickle=self._pickle)
         except (NotJson, RecursionError) as error:
             raise self._error(str(error)) from None
 

@@ -13,9 +13,11 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from . import _cli_change, _cli_inspect
-from ._base import parse_permissions
-from ._cli_store import (
+from .._base.lifetime import parse_permissions
+from .._base.memory import parse_memory
+from .._core import DamagedError, FormatError, LockedError
+from . import change, inspect
+from .stores import (
     DAMAGED,
     DISK,
     FORMAT,
@@ -25,9 +27,7 @@ from ._cli_store import (
     PIPE,
     CommandError,
 )
-from ._cli_text import complain, printable, set_output, settle_output
-from ._core import DamagedError, FormatError, LockedError
-from ._memory import parse_memory
+from .text import complain, printable, set_output, settle_output
 
 _EPILOG = """\
 exit status:
@@ -146,22 +146,20 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_inspecting(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    _add_store(_add(commands, "info", _cli_inspect.info, "say what the directory holds"), "json")
-    _add_store(_add(commands, "stats", _cli_inspect.stats, "print sizes, load, journal"), "json", "member")
-    _add_store(_add(commands, "verify", _cli_inspect.verify, "read all of it and list what is wrong"), "json")
-    get = _add(
-        commands, "get", _cli_inspect.get, "print the value of a key, or the element at an index", _GET
-    )
+    _add_store(_add(commands, "info", inspect.info, "say what the directory holds"), "json")
+    _add_store(_add(commands, "stats", inspect.stats, "print sizes, load, journal"), "json", "member")
+    _add_store(_add(commands, "verify", inspect.verify, "read all of it and list what is wrong"), "json")
+    get = _add(commands, "get", inspect.get, "print the value of a key, or the element at an index", _GET)
     _add_store(get, "json", "member")
     get.add_argument("key", metavar="KEY")
     get.add_argument("--json-key", action="store_true", help="KEY is JSON")
     _add_store(
-        _add(commands, "keys", _cli_inspect.keys, "print the keys of a dict, a line each"), "json", "member"
+        _add(commands, "keys", inspect.keys, "print the keys of a dict, a line each"), "json", "member"
     )
-    head = _add(commands, "head", _cli_inspect.head, "print the first items: key, tab, value")
+    head = _add(commands, "head", inspect.head, "print the first items: key, tab, value")
     _add_store(head, "json", "member")
     head.add_argument("-n", dest="lines", type=_count, default=10, metavar="N", help="so many (default: 10)")
-    dump = _add(commands, "dump", _cli_inspect.dump, "write all items as JSON lines")
+    dump = _add(commands, "dump", inspect.dump, "write all items as JSON lines")
     _add_store(dump, "member", "progress")
     dump.set_defaults(json=True)
     dump.add_argument("-o", "--output", metavar="FILE", help="a new file (default: standard output)")
@@ -169,7 +167,7 @@ def _add_inspecting(commands: argparse._SubParsersAction[argparse.ArgumentParser
 
 
 def _add_changing(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    load = _add(commands, "load", _cli_change.load, "put the items of a dump into a store", _LOAD)
+    load = _add(commands, "load", change.load, "put the items of a dump into a store", _LOAD)
     _add_store(load, "member", "progress", "memory", "permissions")
     load.add_argument("file", metavar="FILE", nargs="?", help="the input (default: standard input)")
     load.add_argument(
@@ -182,15 +180,13 @@ def _add_changing(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     load.add_argument(
         "--pickle", action="store_true", help="unpickle, which may run code: for input that you trust"
     )
-    compact = _add(commands, "compact", _cli_change.compact, "give dead space back, in place or into a copy")
+    compact = _add(commands, "compact", change.compact, "give dead space back, in place or into a copy")
     _add_store(compact, "json", "progress", "memory")
     compact.add_argument("dst", metavar="DST", nargs="?", help="a new directory for the compacted copy")
-    backup = _add(commands, "backup", _cli_change.backup, "copy the store, consistent while a writer works")
+    backup = _add(commands, "backup", change.backup, "copy the store, consistent while a writer works")
     _add_store(backup, "json", "progress")
     backup.add_argument("dst", metavar="DST", help="a new directory")
-    migrate = _add(
-        commands, "migrate", _cli_change.migrate, "make a store of one of pyrsistence 1.1", _MIGRATE
-    )
+    migrate = _add(commands, "migrate", change.migrate, "make a store of one of pyrsistence 1.1", _MIGRATE)
     migrate.add_argument("path", metavar="SRC", help="the old directory")
     migrate.add_argument("dst", metavar="DST", help="the new directory")
     _add_output(migrate, "json", "progress", "memory", "permissions")

@@ -11,10 +11,11 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TextIO
 
-from . import _cli_json
-from ._cli_json import NotJson
-from ._cli_progress import Progress
-from ._cli_store import (
+from .._stores.store import Store, kind_of
+from . import json_form
+from .json_form import NotJson
+from .progress import Progress
+from .stores import (
     DAMAGED,
     FINDINGS,
     FINE,
@@ -26,22 +27,21 @@ from ._cli_store import (
     opened,
     reading,
 )
-from ._cli_text import say
-from ._store import Store, kind_of
+from .text import say
 
 Arguments = argparse.Namespace
 
 
 def print_json(form: Any) -> None:
     """One line of JSON on stdout."""
-    print(_cli_json.text_of(form))
+    print(json_form.text_of(form))
 
 
 def shown(value: Any) -> str:
     """A value for a reader: printable text as it is, all else as JSON."""
     if type(value) is str and value.isprintable():
         return value
-    return _cli_json.dumps(value, pickle=True)
+    return json_form.dumps(value, pickle=True)
 
 
 def plain(value: Any) -> Any:
@@ -146,7 +146,7 @@ def _json_safe(figures: Any) -> Any:
         return {str(name): _json_safe(figure) for name, figure in figures.items()}
     if isinstance(figures, (list, tuple)):
         return [_json_safe(figure) for figure in figures]
-    return figures if isinstance(figures, (int, str, type(None))) else _cli_json.encode(figures)
+    return figures if isinstance(figures, (int, str, type(None))) else json_form.encode(figures)
 
 
 def verify(arguments: Arguments) -> int:
@@ -174,7 +174,7 @@ def get(arguments: Arguments) -> int:
 
 
 def _print_value(value: Any, arguments: Arguments) -> None:
-    print(_cli_json.dumps(value, pickle=True) if arguments.json else shown(value))
+    print(json_form.dumps(value, pickle=True) if arguments.json else shown(value))
 
 
 def _value_of(found: Any, arguments: Arguments) -> Any:
@@ -193,7 +193,7 @@ def _candidates(found: Any, arguments: Arguments) -> Iterator[Any]:
     """What KEY may mean: with --json-key what it says; else the text, then the int that it looks like."""
     if arguments.json_key:
         try:
-            key = _cli_json.loads(arguments.key)
+            key = json_form.loads(arguments.key)
         except NotJson as error:
             raise CommandError(USAGE, f"--json-key {arguments.key}: {error}") from None
         yield key
@@ -258,8 +258,8 @@ def _plain_of(found: Any) -> Callable[[Any], Any]:
 
 
 def _record(found: Any, key: Any, value: Any, *, pickle: bool) -> str:
-    form = {"key": _cli_json.encode(key, pickle=pickle)} if face_of(found).items == "dict" else {}
-    return _cli_json.text_of({**form, "value": _cli_json.encode(value, pickle=pickle)})
+    form = {"key": json_form.encode(key, pickle=pickle)} if face_of(found).items == "dict" else {}
+    return json_form.text_of({**form, "value": json_form.encode(value, pickle=pickle)})
 
 
 # ---- dump
@@ -304,7 +304,7 @@ def _dump_to(file: TextIO, found: Any, arguments: Arguments) -> None:
         raise CommandError(
             DAMAGED, f"{arguments.path}: expected {total} items, found {done}; see: pyrsistence verify"
         )
-    file.write(_cli_json.text_of({"end": done}) + "\n")
+    file.write(json_form.text_of({"end": done}) + "\n")
 
 
 def _named(key: Any) -> str:

@@ -1,7 +1,7 @@
 """What the commands open, how they name it, and what they say when it cannot be.
 
 A command that reads opens with mode "r", which changes nothing in the directory, and without pickle: what is
-pickled is read by _safe_pickle, or handed on as it is. So no command runs code from a store.
+pickled is read by safe_pickle, or handed on as it is. So no command runs code from a store.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import os
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
-from ._array import EMArray
-from ._cli_pickled import SafeUnpickler
-from ._dict import EMDict
-from ._list import EMList
-from ._shadow import EMShadowMemory
-from ._store import Store, kind_of, open
+from .._containers.array import EMArray
+from .._containers.dict import EMDict
+from .._containers.list import EMList
+from .._containers.shadow import EMShadowMemory
+from .._stores.store import Store, kind_of, open
+from .pickled import SafeUnpickler
 
 Container: TypeAlias = EMDict[Any, Any] | EMList[Any] | EMArray | EMShadowMemory
 

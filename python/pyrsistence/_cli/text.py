@@ -1,7 +1,7 @@
 """Text for people: what the command prints, without anything that a terminal obeys and in its encoding.
 
 Names, keys, findings and errors may say what a stranger's files say. Output for programs (``--json``, dump)
-is UTF-8 wherever it goes; _cli_json escapes in it what is not to be printed.
+is UTF-8 wherever it goes; json_form escapes in it what is not to be printed.
 """
 
 from __future__ import annotations

@@ -10,14 +10,16 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from . import _array_values, _casting, _container, _core, _dtypes
+from .. import _core
+from .._base import casting, container, dtypes
+from . import array_values
 
 _REPR_ITEMS = 10
 # So many items are converted, compared or handed out at a time.
 _CHUNK = 65536
 
 
-class EMArray(_core.ArrayBase, _container.Container):
+class EMArray(_core.ArrayBase, container.Container):
     """A growable array of one dtype, whose bytes lie in a memory-mapped file as they are in memory.
 
     ``path`` is its directory, created if missing (None: a temporary one, removed at close). ``dtype`` is what
@@ -79,17 +81,17 @@ class EMArray(_core.ArrayBase, _container.Container):
 
     def _set_options(self, dtype: Any = None, shape_tail: Any = None, data: Any = None, **codec: Any) -> None:
         """What to hold; codecs, which open() hands to whatever is there, say nothing to bytes."""
-        _container.require_known(type(self), codec)
-        self._configure(None, None, True, None, False, _container.DEFAULT_LAYOUT, 0)
+        container.require_known(type(self), codec)
+        self._configure(None, None, True, None, False, container.DEFAULT_LAYOUT, 0)
         default = getattr(data, "dtype", "f8") if dtype is None else dtype
-        text, element_bytes, shape = _dtypes.describe(default)
+        text, element_bytes, shape = dtypes.describe(default)
         if shape_tail is None:
             if dtype is None and not shape:
                 shape = tuple(getattr(data, "shape", ())[1:])
         else:
-            shape = _dtypes.shape_of(shape_tail) + shape
+            shape = dtypes.shape_of(shape_tail) + shape
         said = shape_tail is not None or (dtype is not None and shape != ())
-        _dtypes.require_storable(text, element_bytes, shape)
+        dtypes.require_storable(text, element_bytes, shape)
         self._wanted = (text, element_bytes, shape, dtype is not None, said)
         self._dtype = None
 
@@ -100,8 +102,8 @@ class EMArray(_core.ArrayBase, _container.Container):
     def _require(self, dtype: Any, shape_tail: Any) -> None:
         """Of an array that is open already. Errors: FormatError."""
         text, _, shape = self._type()
-        other = dtype is not None and _dtypes.describe(dtype)[0] != text
-        if other or (shape_tail is not None and _dtypes.shape_of(shape_tail) != shape):
+        other = dtype is not None and dtypes.describe(dtype)[0] != text
+        if other or (shape_tail is not None and dtypes.shape_of(shape_tail) != shape):
             raise _core.FormatError(
                 f"{self._name!r} holds items of dtype {text} and shape_tail {shape}, "
                 f"not of {dtype} and {shape_tail}"
@@ -131,7 +133,7 @@ class EMArray(_core.ArrayBase, _container.Container):
         """
         if _core.attached(self):
             raise RuntimeError(f"{type(self).__name__} '{self._open_handle().path}' is open")
-        self._configure(None, None, True, None, False, _container.DEFAULT_LAYOUT, 0)
+        self._configure(None, None, True, None, False, container.DEFAULT_LAYOUT, 0)
         self._open_alone(
             path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions, read_timeout
         )
@@ -152,7 +154,7 @@ class EMArray(_core.ArrayBase, _container.Container):
         """NumPy's dtype of the elements."""
         if self._dtype is None:
             text, element_bytes, _ = self._type()
-            self._dtype = _dtypes.parse(text, element_bytes, self._open_handle().path)
+            self._dtype = dtypes.parse(text, element_bytes, self._open_handle().path)
         return self._dtype
 
     @property
@@ -186,11 +188,11 @@ class EMArray(_core.ArrayBase, _container.Container):
     def _number(self) -> str | None:
         """The struct module's character, of items that are plain numbers."""
         text, _, shape = self._type()
-        return None if shape else _dtypes.PLAIN.get(text)
+        return None if shape else dtypes.PLAIN.get(text)
 
     def _buffer_format(self) -> str:
         """The format in the buffer protocol, of dtypes that are no plain numbers."""
-        found = _dtypes.buffer_format(self.dtype)
+        found = dtypes.buffer_format(self.dtype)
         if found is None:
             raise BufferError(f"dtype {self.dtype} has no form in the buffer protocol: use view()")
         return found
@@ -214,7 +216,7 @@ class EMArray(_core.ArrayBase, _container.Container):
         >>> a[0], float(a.view().sum())
         (2.0, 12.0)
         """
-        module = _dtypes.numpy("view()")
+        module = dtypes.numpy("view()")
         dtype, tail = self.dtype, self.shape_tail
         bytes_of = self._view(writable)
         size = dtype.itemsize
@@ -250,40 +252,40 @@ class EMArray(_core.ArrayBase, _container.Container):
     # ---- Reading
 
     def _range(self, start: int, step: int, count: int) -> Any:
-        module = _dtypes.numpy("reading a slice, or items that are no plain numbers,")
+        module = dtypes.numpy("reading a slice, or items that are no plain numbers,")
         found = module.empty((count, *self.shape_tail), self.dtype)
         if count:
-            self._copy_out(_array_values.as_bytes(found), start, step)
+            self._copy_out(array_values.as_bytes(found), start, step)
         return found
 
     def _get(self, key: Any) -> Any:
         if isinstance(key, tuple):
-            return self._get_inside(_array_values.expanded(key, self.ndim))
+            return self._get_inside(array_values.expanded(key, self.ndim))
         with self._consistent():
             if key is Ellipsis:
                 key = slice(None)
-            if _array_values.names_fields(key):
+            if array_values.names_fields(key):
                 return self._get_fields(key)
             if isinstance(key, slice):
                 places = range(*key.indices(len(self)))
                 return self._range(places.start, places.step, len(places))
-            index = _array_values.as_index(key)
+            index = array_values.as_index(key)
             if index is None:
-                indices, shape = _array_values.positions(key, len(self))
-                found = _dtypes.numpy("indexing").empty((indices.size, *self.shape_tail), self.dtype)
+                indices, shape = array_values.positions(key, len(self))
+                found = dtypes.numpy("indexing").empty((indices.size, *self.shape_tail), self.dtype)
                 if indices.size:
-                    self._gather(_array_values.as_bytes(found), indices)
+                    self._gather(array_values.as_bytes(found), indices)
                 return found.reshape(shape + self.shape_tail)
             if self._number():
                 return self[index]
-            return _array_values.item_of(self._range(self._checked(index), 1, 1)[0])
+            return array_values.item_of(self._range(self._checked(index), 1, 1)[0])
 
     def _get_fields(self, key: Any) -> Any:
         """A field, or an array of the fields in a list: of chunk after chunk."""
-        _array_values.require_fields(self.dtype, key)
+        array_values.require_fields(self.dtype, key)
         size = len(self)
-        found = _dtypes.numpy("fields").zeros((size, *self.shape_tail), self.dtype[key])
-        for start, count in _array_values.chunks(size, _CHUNK):
+        found = dtypes.numpy("fields").zeros((size, *self.shape_tail), self.dtype[key])
+        for start, count in array_values.chunks(size, _CHUNK):
             found[start : start + count] = self._range(start, 1, count)[key]
         return found
 
@@ -300,7 +302,7 @@ class EMArray(_core.ArrayBase, _container.Container):
         if not rest:
             return found
         return (
-            found[rest] if _array_values.as_index(key[0]) is not None else found[(slice(None), *rest)].copy()
+            found[rest] if array_values.as_index(key[0]) is not None else found[(slice(None), *rest)].copy()
         )
 
     def __iter__(self) -> Iterator[Any]:
@@ -335,7 +337,7 @@ class EMArray(_core.ArrayBase, _container.Container):
             return []
         code = self._number()
         if code is None:
-            return [_array_values.item_of(item) for item in self._range(start, 1, count)]
+            return [array_values.item_of(item) for item in self._range(start, 1, count)]
         chunk = bytearray(count * struct.calcsize("=" + code))
         self._copy_out(chunk, start, 1)
         return memoryview(chunk).cast(code).tolist()  # type: ignore[call-overload, no-any-return]
@@ -368,7 +370,7 @@ class EMArray(_core.ArrayBase, _container.Container):
         """The beginnings of chunks, and which items in them equal the value."""
         while start < min(stop, len(self)):
             chunk = self._range(start, 1, min(_CHUNK, stop - start, len(self) - start))
-            yield start, _array_values.equal_items(chunk, value)
+            yield start, array_values.equal_items(chunk, value)
             start += len(chunk)
 
     def __contains__(self, value: object) -> bool:
@@ -405,11 +407,11 @@ class EMArray(_core.ArrayBase, _container.Container):
                 return False
             return all(
                 bool(
-                    _array_values.equal_items(
+                    array_values.equal_items(
                         self._range(start, 1, count), other._range(start, 1, count), each=True
                     ).all()
                 )
-                for start, count in _array_values.chunks(len(self), _CHUNK)
+                for start, count in array_values.chunks(len(self), _CHUNK)
             )
 
     def __ne__(self, other: object) -> Any:
@@ -420,47 +422,47 @@ class EMArray(_core.ArrayBase, _container.Container):
 
     def _set(self, key: Any, value: Any) -> None:
         if isinstance(key, tuple):
-            return self._set_inside(_array_values.expanded(key, self.ndim), value)
+            return self._set_inside(array_values.expanded(key, self.ndim), value)
         if key is Ellipsis:
             key = slice(None)
-        if _array_values.names_fields(key):
+        if array_values.names_fields(key):
             return self._set_fields(key, value)
         if isinstance(key, slice):
             places = range(*key.indices(len(self)))
             return self._assign(places, len(places), value)
-        index = _array_values.as_index(key)
+        index = array_values.as_index(key)
         if index is not None:
             if self._number():
                 self[index] = value
                 return None
-            self._write(self._checked(index), _array_values.as_bytes(self._block(value, ())))
+            self._write(self._checked(index), array_values.as_bytes(self._block(value, ())))
             return None
-        indices, shape = _array_values.positions(key, len(self))
+        indices, shape = array_values.positions(key, len(self))
         values = self._block(value, shape)
-        self._scatter(indices, _array_values.as_bytes(values))
+        self._scatter(indices, array_values.as_bytes(values))
         return None
 
     def _block(self, value: Any, shape: tuple[int, ...]) -> Any:
         """The value as contiguous items of this shape."""
-        module = _dtypes.numpy("assigning")
-        values = _casting.of_values(value, self.dtype)
+        module = dtypes.numpy("assigning")
+        values = casting.of_values(value, self.dtype)
         return module.ascontiguousarray(module.broadcast_to(values, shape + self.shape_tail))
 
     def _assign(self, places: range, count: int, value: Any) -> None:
         """To a slice, a chunk at a time; all that can be wrong with the value is found before the first."""
-        module = _dtypes.numpy("assigning to a slice")
-        values = self._apart(_casting.of_values(value, self.dtype), places)
+        module = dtypes.numpy("assigning to a slice")
+        values = self._apart(casting.of_values(value, self.dtype), places)
         if (
             count
             and places.step == 1
             and values.flags.c_contiguous
             and values.shape == (count, *self.shape_tail)
         ):
-            self._write(places[0], _array_values.as_bytes(values))
+            self._write(places[0], array_values.as_bytes(values))
             return
         values = module.broadcast_to(values, (count, *self.shape_tail))
-        for start, some in _array_values.chunks(count, _CHUNK * 16):
-            chunk = _array_values.as_bytes(module.ascontiguousarray(values[start : start + some]))
+        for start, some in array_values.chunks(count, _CHUNK * 16):
+            chunk = array_values.as_bytes(module.ascontiguousarray(values[start : start + some]))
             if places.step == 1:
                 self._write(places[start], chunk)
             else:
@@ -472,19 +474,19 @@ class EMArray(_core.ArrayBase, _container.Container):
         whole = places is not None and places.step == 1 and values.flags.c_contiguous
         if whole and values.shape == (len(places), *self.shape_tail):  # type: ignore[arg-type]
             return values
-        return values.copy() if self._reaches(*_array_values.bounds(values)) else values
+        return values.copy() if self._reaches(*array_values.bounds(values)) else values
 
     def _set_fields(self, key: Any, value: Any) -> None:
-        module = _dtypes.numpy("assigning to fields")
-        _array_values.require_fields(self.dtype, key)
+        module = dtypes.numpy("assigning to fields")
+        array_values.require_fields(self.dtype, key)
         size = len(self)
         base, shape = self.dtype[key].subdtype or (self.dtype[key], ())
-        values = self._apart(_casting.of_values(value, base))
+        values = self._apart(casting.of_values(value, base))
         values = module.broadcast_to(values, (size, *self.shape_tail, *shape))
-        for start, count in _array_values.chunks(size, _CHUNK):
+        for start, count in array_values.chunks(size, _CHUNK):
             items = self._range(start, 1, count)
             items[key] = values[start : start + count]
-            self._write(start, _array_values.as_bytes(items))
+            self._write(start, array_values.as_bytes(items))
 
     def _set_inside(self, key: tuple[Any, ...], value: Any) -> None:
         """To a part of items: they are read, changed and written."""
@@ -492,8 +494,8 @@ class EMArray(_core.ArrayBase, _container.Container):
             self[key[0]] = value
             return
         found = self[key[0]]
-        inside = key[1:] if _array_values.as_index(key[0]) is not None else (slice(None), *key[1:])
-        found[inside] = _casting.of_values(value, self.dtype)
+        inside = key[1:] if array_values.as_index(key[0]) is not None else (slice(None), *key[1:])
+        found[inside] = casting.of_values(value, self.dtype)
         self[key[0]] = found
 
     def _delete(self, key: Any) -> None:
@@ -517,7 +519,7 @@ class EMArray(_core.ArrayBase, _container.Container):
         self.resize(0)
 
     def _append(self, value: Any) -> None:
-        self._extend(_array_values.as_bytes(self._block(value, ())))
+        self._extend(array_values.as_bytes(self._block(value, ())))
 
     def extend(self, values: Iterable[Any], /) -> None:
         """Add the items of an array, of whatever has a buffer, of a sequence or an iterable.
@@ -535,32 +537,32 @@ class EMArray(_core.ArrayBase, _container.Container):
         [97, 98, 99, 1, 2]
         """
         if isinstance(values, EMArray):
-            for start, count in _array_values.chunks(len(values), _CHUNK * 16):
+            for start, count in array_values.chunks(len(values), _CHUNK * 16):
                 self._extend_array(values[start : start + count])
             return
         code = self._number()
-        if code is not None and not hasattr(values, "mask") and _array_values.is_buffer_of(values, code):
+        if code is not None and not hasattr(values, "mask") and array_values.is_buffer_of(values, code):
             self._extend(values)
-        elif _casting.is_array(values):
+        elif casting.is_array(values):
             self._extend_array(values)
         else:
             self._extend_iterable(values, code)
 
     def _extend_array(self, values: Any) -> None:
         """An array-like whose dtype is known, converted a chunk at a time."""
-        module = _dtypes.numpy("extending by an array of another dtype")
-        found = _array_values.as_array(values, self.dtype)
+        module = dtypes.numpy("extending by an array of another dtype")
+        found = array_values.as_array(values, self.dtype)
         expected = self.shape_tail
         if found.shape[1:] != expected or found.ndim == 0:
             raise ValueError(f"expected items of shape {expected}, found an array of shape {found.shape}")
         if found.dtype == self.dtype and found.flags.c_contiguous:
-            self._extend(_array_values.as_bytes(found))
+            self._extend(array_values.as_bytes(found))
             return
         before = len(self)
         try:
-            for start, count in _array_values.chunks(len(found), _CHUNK * 16):
-                part = _casting.of_array(found[start : start + count], self.dtype)
-                self._extend(_array_values.as_bytes(module.ascontiguousarray(part)))
+            for start, count in array_values.chunks(len(found), _CHUNK * 16):
+                part = casting.of_array(found[start : start + count], self.dtype)
+                self._extend(array_values.as_bytes(module.ascontiguousarray(part)))
         except BaseException:
             with contextlib.suppress(BufferError):
                 self.resize(before)
@@ -569,10 +571,10 @@ class EMArray(_core.ArrayBase, _container.Container):
     def _extend_iterable(self, values: Iterable[Any], code: str | None) -> None:
         items = iter(values)
         while chunk := list(itertools.islice(items, _CHUNK)):
-            self._extend(_array_values.packed(chunk, code) if code else self._rows(chunk))
+            self._extend(array_values.packed(chunk, code) if code else self._rows(chunk))
 
     def _rows(self, chunk: Sequence[Any]) -> Any:
-        return _array_values.as_bytes(self._block(chunk, (len(chunk),)))
+        return array_values.as_bytes(self._block(chunk, (len(chunk),)))
 
     # ---- Showing
 

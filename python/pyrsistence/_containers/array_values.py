@@ -7,8 +7,8 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from . import _casting
-from ._dtypes import numpy
+from .._base import casting
+from .._base.dtypes import numpy
 
 
 def as_bytes(array: Any) -> Any:
@@ -29,7 +29,7 @@ def as_index(key: Any) -> int | None:
 def positions(key: Any, size: int) -> tuple[Any, tuple[int, ...]]:
     """Return the indices that an array of integers or booleans means, and their shape. Errors: IndexError."""
     module = numpy("indexing by an array")
-    given = _casting.present(key)
+    given = casting.present(key)
     if given.dtype == bool:
         if given.shape != (size,):
             raise IndexError(f"expected a mask of shape ({size},), found one of shape {given.shape}")
@@ -136,7 +136,7 @@ def as_array(value: Any, dtype: Any) -> Any:
     module = numpy("converting")
     if isinstance(value, (bytes, bytearray)):
         return module.frombuffer(value, module.uint8 if dtype.kind in "biufc" else dtype)
-    return _casting.present(value)
+    return casting.present(value)
 
 
 def packed(values: Sequence[Any], code: str) -> bytes:

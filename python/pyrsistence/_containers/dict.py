@@ -9,8 +9,10 @@ from collections.abc import Iterable, Mapping, MutableMapping
 from types import GenericAlias
 from typing import Any
 
-from . import _columns, _container, _core, _shown
-from ._views import Items, Keys, Values
+from .. import _core
+from .._base import container, short_repr
+from . import typed_columns
+from .dict_views import Items, Keys, Values
 
 _REPR_ITEMS = 5
 
@@ -29,13 +31,13 @@ class _Opening(ABCMeta):
             if cls is not EMDict or options.get("key") is not None:
                 raise
         # Opened once more, as what it is; how values would be pickled and kept says nothing to numbers.
-        from ._typed import EMTypedDict
+        from .typed_dict import EMTypedDict
 
-        codec = set(options) & set(_container.CODEC_OPTIONS)
+        codec = set(options) & set(container.CODEC_OPTIONS)
         return EMTypedDict(*arguments, **{name: options[name] for name in options if name not in codec})
 
 
-class EMDict(_core.DictBase, _container.Container, metaclass=_Opening):
+class EMDict(_core.DictBase, container.Container, metaclass=_Opening):
     """A dict whose items live in memory-mapped files: larger than RAM, and there again when it is reopened.
 
     ``path`` is its directory, created if missing (None: a temporary one, removed at close); ``data`` is what
@@ -75,8 +77,8 @@ class EMDict(_core.DictBase, _container.Container, metaclass=_Opening):
 
     def __new__(cls, *arguments: Any, key: Any = None, value: Any = None, **options: Any) -> Any:
         """Make an EMTypedDict where types are given."""
-        if cls is EMDict and (value is not None or _columns.names_a_type(key)):
-            from ._typed import EMTypedDict
+        if cls is EMDict and (value is not None or typed_columns.names_a_type(key)):
+            from .typed_dict import EMTypedDict
 
             return EMTypedDict(*arguments, key=key, value=value, **options)
         return super().__new__(cls)
@@ -100,9 +102,9 @@ class EMDict(_core.DictBase, _container.Container, metaclass=_Opening):
         memory: int | str | None = None,
         permissions: int | None = None,
         read_timeout: float = 30.0,
-        _layout: _container.Layout = _container.DEFAULT_LAYOUT,
+        _layout: container.Layout = container.DEFAULT_LAYOUT,
     ) -> None:
-        if value is not None or _columns.names_a_type(key):
+        if value is not None or typed_columns.names_a_type(key):
             raise TypeError("a class for keys and values of given types is made from EMTypedDict")
         self.close()
         self._configure(pickler, unpickler, pickle, key, writeback, _layout, cache)
@@ -124,7 +126,7 @@ class EMDict(_core.DictBase, _container.Container, metaclass=_Opening):
         key: Any = None,
         writeback: bool = False,
         cache: int = 0,
-        _layout: _container.Layout = _container.DEFAULT_LAYOUT,
+        _layout: container.Layout = container.DEFAULT_LAYOUT,
     ) -> None:
         self._configure(pickler, unpickler, pickle, key, writeback, _layout, cache)
 
@@ -252,7 +254,7 @@ class EMDict(_core.DictBase, _container.Container, metaclass=_Opening):
             return NotImplemented
         if self is other:
             return True
-        with self._consistent(), _container.consistent(other):
+        with self._consistent(), container.consistent(other):
             if len(self) != len(other):
                 return False
             absent = object()
@@ -288,7 +290,7 @@ class EMDict(_core.DictBase, _container.Container, metaclass=_Opening):
         if self.closed:
             return self._closed_repr()
         with self._consistent():
-            keys, values = (_shown.texts(iter(view(self)), _REPR_ITEMS) for view in self._views[:2])
+            keys, values = (short_repr.texts(iter(view(self)), _REPR_ITEMS) for view in self._views[:2])
             shown = [f"{key}: {value}" for key, value in zip(keys, values, strict=False)]
             rest = len(self) - len(shown)
         if rest > 0:
@@ -312,7 +314,7 @@ class EMDict(_core.DictBase, _container.Container, metaclass=_Opening):
         >>> d["k"]
         [1, 2]
         """
-        return _container.edit(self, key)
+        return container.edit(self, key)
 
     __class_getitem__ = classmethod(GenericAlias)
 

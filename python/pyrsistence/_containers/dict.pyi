@@ -2,8 +2,16 @@ from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager
 from typing import Any, Generic, TypeVar, overload
 
-from ._container import Container
-from ._types import CommitInterval, KeyFunction, Memory, Path, Pickler, TypeOfFixedSize, Unpickler
+from .._base.argument_types import (
+    CommitInterval,
+    KeyFunction,
+    Memory,
+    Path,
+    Pickler,
+    TypeOfFixedSize,
+    Unpickler,
+)
+from .._base.container import Container
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")

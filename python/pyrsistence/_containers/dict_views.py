@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import ItemsView, KeysView, Set, ValuesView
 from typing import Any
 
-from . import _core
+from .. import _core
 
 
 def _bounded(name: str, view: Any) -> str:

@@ -9,12 +9,13 @@ from collections.abc import Callable, MutableSequence
 from types import GenericAlias
 from typing import Any
 
-from . import _container, _core, _shown
+from .. import _core
+from .._base import container, short_repr
 
 _REPR_ITEMS = 10
 
 
-class EMList(_core.ListBase, _container.Container):
+class EMList(_core.ListBase, container.Container):
     """A list whose elements live in memory-mapped files: larger than RAM, and there again when reopened.
 
     ``path`` is its directory, created if missing (None: a temporary one, removed at close); ``data`` is an
@@ -73,7 +74,7 @@ class EMList(_core.ListBase, _container.Container):
         writeback: bool = False,
         cache: int = 0,
     ) -> None:
-        self._configure(pickler, unpickler, pickle, None, writeback, _container.DEFAULT_LAYOUT, cache)
+        self._configure(pickler, unpickler, pickle, None, writeback, container.DEFAULT_LAYOUT, cache)
 
     def open(
         self,
@@ -155,7 +156,7 @@ class EMList(_core.ListBase, _container.Container):
             return NotImplemented
         if self is other:
             return True
-        with self._consistent(), _container.consistent(other):
+        with self._consistent(), container.consistent(other):
             return len(self) == len(other) and self._first_difference(other) is None
 
     def __ne__(self, other: object) -> Any:
@@ -171,7 +172,7 @@ class EMList(_core.ListBase, _container.Container):
     def _compare(self, other: Any, compare: Callable[[Any, Any], Any]) -> Any:
         if not isinstance(other, (list, EMList)):
             return NotImplemented
-        with self._consistent(), _container.consistent(other):
+        with self._consistent(), container.consistent(other):
             pair = self._first_difference(other) or (len(self), len(other))
         return compare(*pair)
 
@@ -191,7 +192,7 @@ class EMList(_core.ListBase, _container.Container):
         if self.closed:
             return self._closed_repr()
         with self._consistent():
-            shown = list(_shown.texts(_core.ListBase.__iter__(self), _REPR_ITEMS))
+            shown = list(short_repr.texts(_core.ListBase.__iter__(self), _REPR_ITEMS))
             rest = len(self) - len(shown)
         if rest > 0:
             shown.append(f"... {rest} more")
@@ -216,7 +217,7 @@ class EMList(_core.ListBase, _container.Container):
         >>> l[0]
         [1, 2]
         """
-        return _container.edit(self, index)
+        return container.edit(self, index)
 
     __class_getitem__ = classmethod(GenericAlias)
 

@@ -2,8 +2,8 @@ from collections.abc import Callable, Iterable, Iterator, MutableSequence
 from contextlib import AbstractContextManager
 from typing import Any, Generic, SupportsIndex, TypeVar, overload
 
-from ._container import Container
-from ._types import CommitInterval, Memory, Path, Pickler, Unpickler
+from .._base.argument_types import CommitInterval, Memory, Path, Pickler, Unpickler
+from .._base.container import Container
 
 _T = TypeVar("_T")
 

@@ -7,9 +7,10 @@ import operator
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from . import _casting, _container, _core, _dtypes
-from ._shadow_counter import ShadowCounter
-from ._shadow_sets import ShadowSets
+from .. import _core
+from .._base import casting, container, dtypes
+from .shadow_counter import ShadowCounter
+from .shadow_sets import ShadowSets
 
 _WIDTHS = range(1, 9)
 _HIGHEST = _EVERY = 2**64 - 1
@@ -20,7 +21,7 @@ _REPR_RANGES = 4
 _EDITED = 1 << 16
 
 
-class EMShadowMemory(ShadowSets, _core.ShadowBase, _container.Container):
+class EMShadowMemory(ShadowSets, _core.ShadowBase, container.Container):
     """Flags for each address of some ranges: of a program's memory, say, of which most is not looked at yet.
 
     ``path`` is its directory, created if missing (None: a temporary one, removed at close). ``ranges`` are to
@@ -86,8 +87,8 @@ class EMShadowMemory(ShadowSets, _core.ShadowBase, _container.Container):
 
     def _set_options(self, width: Any = None, **codec: Any) -> None:
         """What to hold; codecs, which open() hands to whatever is there, say nothing to flags."""
-        _container.require_known(type(self), codec)
-        self._configure(None, None, True, None, False, _container.DEFAULT_LAYOUT, 0)
+        container.require_known(type(self), codec)
+        self._configure(None, None, True, None, False, container.DEFAULT_LAYOUT, 0)
         if width is not None and operator.index(width) not in _WIDTHS:
             raise ValueError(f"expected a width of 1 to 8 bytes of flags an address, found {width}")
         self._wanted = (1 if width is None else operator.index(width), width is not None)
@@ -124,7 +125,7 @@ class EMShadowMemory(ShadowSets, _core.ShadowBase, _container.Container):
         """
         if _core.attached(self):
             raise RuntimeError(f"{type(self).__name__} '{self._open_handle().path}' is open")
-        self._configure(None, None, True, None, False, _container.DEFAULT_LAYOUT, 0)
+        self._configure(None, None, True, None, False, container.DEFAULT_LAYOUT, 0)
         self._open_alone(
             path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions, read_timeout
         )
@@ -204,7 +205,7 @@ class EMShadowMemory(ShadowSets, _core.ShadowBase, _container.Container):
         [0, 2, 2, 0]
         """
         where = self._addresses(addresses)
-        found = _dtypes.numpy("flags of many addresses").empty(where.shape, f"u{self._stored_width()}")
+        found = dtypes.numpy("flags of many addresses").empty(where.shape, f"u{self._stored_width()}")
         if found.size:
             self._gather(where, found.reshape(-1).view("u1"))
         return found
@@ -247,17 +248,17 @@ class EMShadowMemory(ShadowSets, _core.ShadowBase, _container.Container):
 
     def _addresses(self, addresses: Any) -> Any:
         """As contiguous numbers of 8 bytes, of their own."""
-        module = _dtypes.numpy("arrays of addresses")
+        module = dtypes.numpy("arrays of addresses")
         try:
-            found = _casting.of_values(addresses, module.dtype("u8"))
+            found = casting.of_values(addresses, module.dtype("u8"))
         except OverflowError as error:
             raise IndexError(f"an address is not backed: {error}") from None
         return module.ascontiguousarray(found)
 
     def _flags(self, flags: Any) -> Any:
-        module = _dtypes.numpy("arrays of flags")
+        module = dtypes.numpy("arrays of flags")
         try:
-            return module.ascontiguousarray(_casting.of_values(flags, module.dtype("u8"))).reshape(-1)
+            return module.ascontiguousarray(casting.of_values(flags, module.dtype("u8"))).reshape(-1)
         except OverflowError as error:
             raise ValueError(f"flags do not fit: {error}") from None
 
@@ -372,7 +373,7 @@ class EMShadowMemory(ShadowSets, _core.ShadowBase, _container.Container):
         return begin, max(begin, end)
 
     def _get_slice(self, key: slice) -> Any:
-        module = _dtypes.numpy("a slice of flags")
+        module = dtypes.numpy("a slice of flags")
         begin, end = self._bounds(key)
         self.is_marked(begin, end - begin, 1)  # raises what is to be raised before memory is asked for
         found = module.empty(end - begin, f"u{self._stored_width()}")
@@ -384,8 +385,8 @@ class EMShadowMemory(ShadowSets, _core.ShadowBase, _container.Container):
         if not hasattr(value, "__len__"):
             self.assign(begin, end - begin, value)
             return
-        module = _dtypes.numpy("assigning flags to a slice")
-        values = _casting.present(value)
+        module = dtypes.numpy("assigning flags to a slice")
+        values = casting.present(value)
         if values.shape != (end - begin,):
             raise ValueError(f"expected {end - begin} flags, found an array of shape {values.shape}")
         if values.size == 0:
@@ -418,7 +419,7 @@ class EMShadowMemory(ShadowSets, _core.ShadowBase, _container.Container):
         >>> s.count(0x1000, 0x1000, s.HEAD)
         16
         """
-        _dtypes.numpy("editing flags")
+        dtypes.numpy("editing flags")
         begin, end = operator.index(begin), operator.index(end)
         self._open_handle().require_writable()
         before = self[begin:end]

@@ -10,7 +10,7 @@ import ast
 import re
 from typing import Any, NamedTuple
 
-from . import _casting
+from .._base import casting
 
 _SIZES = {"?": (1,), "b": (1,), "i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "f": (4, 8)}
 _SIMPLE = re.compile(r"[<=|]?([?biufSU])(\d*)")
@@ -145,7 +145,7 @@ def _converters(dtype: Any) -> tuple[Any, Any]:
     def pack(value: Any) -> bytes:
         if dtype.names is not None and isinstance(value, list):
             value = tuple(value)
-        array = _casting.of_values(value, base)
+        array = casting.of_values(value, base)
         if array.shape != shape:
             raise TypeError(f"expected one value of type {dtype}, found an array of shape {array.shape}")
         return bytes(array.tobytes())

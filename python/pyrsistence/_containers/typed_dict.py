@@ -6,15 +6,17 @@ from collections.abc import Iterable, Mapping, MutableMapping
 from itertools import islice
 from typing import Any
 
-from . import _casting, _columns, _container, _core
-from ._dict import EMDict
-from ._typed_views import TypedItems, TypedKeys, TypedValues
+from .. import _core
+from .._base import casting, container
+from . import typed_columns
+from .dict import EMDict
+from .typed_views import TypedItems, TypedKeys, TypedValues
 
 # So many pairs are taken from an iterable at a time.
 _PAIRS = 4096
 
 
-class EMTypedDict(_core.TypedDictBase, _container.Container):
+class EMTypedDict(_core.TypedDictBase, container.Container):
     """A dict of numbers, short bytes or texts, times, or structures: ``EMDict(path, key="u8", value="f8")``.
 
     ``key`` and ``value`` are type texts ("u8", "i4", "f8", "?", "S16", "U8") or whatever numpy.dtype takes
@@ -47,8 +49,8 @@ class EMTypedDict(_core.TypedDictBase, _container.Container):
         "_types",
     )
 
-    _types: tuple[_columns.Column, _columns.Column]
-    _given: tuple[_columns.Column, _columns.Column] | None
+    _types: tuple[typed_columns.Column, typed_columns.Column]
+    _given: tuple[typed_columns.Column, typed_columns.Column] | None
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -68,7 +70,7 @@ class EMTypedDict(_core.TypedDictBase, _container.Container):
         memory: int | str | None = None,
         permissions: int | None = None,
         read_timeout: float = 30.0,
-        _layout: _container.Layout = _container.DEFAULT_LAYOUT,
+        _layout: container.Layout = container.DEFAULT_LAYOUT,
     ) -> None:
         self.close()
         self._set_options(key, value, _layout)
@@ -86,25 +88,30 @@ class EMTypedDict(_core.TypedDictBase, _container.Container):
         self,
         key: Any = None,
         value: Any = None,
-        _layout: _container.Layout = _container.DEFAULT_LAYOUT,
+        _layout: container.Layout = container.DEFAULT_LAYOUT,
         **codec: Any,
     ) -> None:
         """The types; codecs, which open() hands to whatever is there, say nothing to numbers."""
-        _container.require_known(type(self), codec)
+        container.require_known(type(self), codec)
         if (key is None) != (value is None):
             raise TypeError(
                 "a typed dict has a type of keys and one of values: give both key= and value=, or none"
             )
-        if key is not None and callable(key) and not _columns.names_a_type(key) and not isinstance(key, type):
+        if (
+            key is not None
+            and callable(key)
+            and not typed_columns.names_a_type(key)
+            and not isinstance(key, type)
+        ):
             raise TypeError("a typed dict has no key function: key= is the type of the keys")
         self._given = None
         if key is not None:
-            self._given = _columns.column(key, "key"), _columns.column(value, "value")
+            self._given = typed_columns.column(key, "key"), typed_columns.column(value, "value")
         self._configure(None, None, True, None, False, _layout)
 
     def _attach(self, handle: _core.StoreHandle, name: str) -> None:
         if self._given is not None:
-            _core.typed_set_layout(self, _columns.layout(*self._given), *self._layout[:2])
+            _core.typed_set_layout(self, typed_columns.layout(*self._given), *self._layout[:2])
         elif name not in dict(handle.members()):
             raise TypeError(f"there is no typed dict in '{handle.path}' yet: give the types, key= and value=")
         super()._attach(handle, name)
@@ -118,9 +125,9 @@ class EMTypedDict(_core.TypedDictBase, _container.Container):
         """Take over the types of the files, which must be those that were given, if any were."""
         try:
             found = _core.typed_layout(self)
-            columns = _columns.column_of_text(found[4]), _columns.column_of_text(found[5])
-            if _columns.layout(*columns) != found:
-                raise ValueError(f"rows of another layout than {_columns.layout(*columns)}: {found}")
+            columns = typed_columns.column_of_text(found[4]), typed_columns.column_of_text(found[5])
+            if typed_columns.layout(*columns) != found:
+                raise ValueError(f"rows of another layout than {typed_columns.layout(*columns)}: {found}")
         except (TypeError, ValueError, SyntaxError, RecursionError, MemoryError) as error:
             raise _core.DamagedError(
                 5, f"expected the types of a typed dict, found: {error}", path
@@ -134,7 +141,7 @@ class EMTypedDict(_core.TypedDictBase, _container.Container):
         """Raise FormatError unless these types, if any, are those of this dict."""
         if key is None and value is None:
             return
-        wanted = _columns.column(key, "key"), _columns.column(value, "value")
+        wanted = typed_columns.column(key, "key"), typed_columns.column(value, "value")
         if wanted != self._types:
             raise _other_types(self._open_handle().path, wanted, self._types)
 
@@ -389,15 +396,15 @@ class EMTypedDict(_core.TypedDictBase, _container.Container):
         np = _numpy()
         dtype = self._types[0 if of_keys else 1].dtype
         base, shape = dtype.subdtype or (dtype, ())
-        array = _casting.present(objects)
+        array = casting.present(objects)
         if array.ndim != 1 + len(shape) or array.shape[1:] != shape:
             raise ValueError(
                 f"expected {'keys' if of_keys else 'values'} of type {dtype} one behind the other, "
                 f"found an array of the shape {array.shape}"
             )
-        column, fits = _casting.fitting(array, base)
+        column, fits = casting.fitting(array, base)
         if not wanted:
-            _casting.refuse_unfitting(array, fits, base)
+            casting.refuse_unfitting(array, fits, base)
         # A copy of what lies in the dict itself, which is about to change.
         return np.ascontiguousarray(column).reshape(-1).view("u1"), fits
 

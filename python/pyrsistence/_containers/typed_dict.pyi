@@ -2,8 +2,8 @@ from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
-from ._container import Container
-from ._types import CommitInterval, Memory, Path, TypeOfFixedSize
+from .._base.argument_types import CommitInterval, Memory, Path, TypeOfFixedSize
+from .._base.container import Container
 
 _Self = TypeVar("_Self", bound=EMTypedDict)
 

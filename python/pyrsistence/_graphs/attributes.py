@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ._core import is_fixed, replace
+from .._core import is_fixed, replace
 
 __all__ = ["Attributes", "Live", "Place", "is_fixed", "restored"]
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import networkx as nx  # type: ignore[import-untyped]
 
-from . import _graph_arrays
-from ._graph_attributes import is_fixed
-from ._graph_parallel import ParallelEdges
-from ._graph_shown import AtlasView, shown
-from ._graph_stored import OF_STORAGE, OPENING, Mapping, Stored, is_path
+from . import edge_arrays
+from .attributes import is_fixed
+from .networkx_views import AtlasView, shown
+from .parallel import ParallelEdges
+from .stored import OF_STORAGE, OPENING, Mapping, Stored, is_path
 
 # What NetworkX keeps of the mappings of a directed graph.
 _OF_PREDECESSORS = ("pred", "in_edges", "degree", "out_degree", "in_degree")
@@ -47,7 +47,7 @@ class _Simple(Stored):
         that takes an eighth of the memory budget. Errors: NetworkXError for other tuples; those of fields.
         """
         storage = self._storage
-        arrays = _graph_arrays.edges_of(ebunch_to_add)
+        arrays = edge_arrays.edges_of(ebunch_to_add)
         if arrays is not None:
             fields = {**attr, **arrays.attributes}
             ends = arrays.integers() if not fields or storage._edge_type is not None else None
@@ -152,7 +152,7 @@ class _Multi(Stored):
 
         **Cost**: that of add_edge() for each.
         """
-        arrays = _graph_arrays.edges_of(ebunch_to_add)
+        arrays = edge_arrays.edges_of(ebunch_to_add)
         return super().add_edges_from(ebunch_to_add if arrays is None else arrays.rows(), **attr)  # type: ignore[misc]
 
     if TYPE_CHECKING:

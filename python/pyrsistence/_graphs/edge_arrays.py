@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from . import _casting
+from .._base import casting
 
 # Rows that are made objects at a time.
 _ROWS = 1 << 14
@@ -35,7 +35,7 @@ class Edges(NamedTuple):
         """Yield the edges as objects."""
         columns = [self.sources, self.targets, *self.attributes.values()]
         for begin in range(0, len(self.sources), _ROWS):
-            some = [_casting.objects(column[begin : begin + _ROWS]) for column in columns]
+            some = [casting.objects(column[begin : begin + _ROWS]) for column in columns]
             for u, v, *values in zip(*some, strict=True):
                 yield u, v, dict(zip(self.attributes, values, strict=True))
 
@@ -55,7 +55,7 @@ def edges_of(edges: Any) -> Edges | None:
     array = numpy.asanyarray(edges)
     if array.dtype.names is not None and array.ndim == 1:
         return _table(array, list(array.dtype.names))
-    array = _casting.present(edges)
+    array = casting.present(edges)
     if array.ndim != 2 or array.shape[1] != 2 or array.dtype.hasobject:
         return None
     return Edges(array[:, 0], array[:, 1], {})
@@ -67,7 +67,7 @@ def _table(table: Any, names: list[Any]) -> Edges:
             f"expected the ends of edges in two columns, and all of different names, found {names}"
         )
     for name in names[:2]:
-        _casting.present(table[name], f" of column {name!r}")
+        casting.present(table[name], f" of column {name!r}")
     sources, targets, *attributes = (_column(table[name]) for name in names)
     return Edges(sources, targets, dict(zip(names[2:], attributes, strict=True)))
 
@@ -79,7 +79,7 @@ def _column(column: Any) -> Any:
     """
     import numpy as np
 
-    if _casting.missing(column) is not None:
+    if casting.missing(column) is not None:
         return column
     array = np.asarray(column)
     return array if array.dtype.kind in "biufSU" or array.dtype.names is not None else column

@@ -14,10 +14,10 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from . import _core
-from ._graph_attributes import Attributes, Live, Place, restored
-from ._graph_parallel import ParallelEdges, ParallelRecords
-from ._graph_typed import EdgeType, TypedAttributes
+from .. import _core
+from .attributes import Attributes, Live, Place, restored
+from .parallel import ParallelEdges, ParallelRecords
+from .typed_edges import EdgeType, TypedAttributes
 
 # Attribute dicts with values that can be changed in place are kept until a commit; beyond so many they are
 # written, and those let go to which nobody else refers.

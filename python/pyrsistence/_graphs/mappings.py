@@ -7,7 +7,7 @@ import operator
 from collections.abc import ItemsView, Iterator, MutableMapping
 from typing import Any
 
-from . import _core
+from .. import _core
 
 _REPR_ITEMS = 20
 

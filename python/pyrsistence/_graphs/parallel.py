@@ -12,9 +12,9 @@ import reprlib
 from collections.abc import ItemsView, Iterator, ValuesView
 from typing import TYPE_CHECKING, Any
 
-from . import _core
-from ._graph_attributes import Live, Place, is_fixed
-from ._graph_views import Bounded
+from .. import _core
+from .attributes import Live, Place, is_fixed
+from .mappings import Bounded
 
 # Of a pair; more are a table.
 _MOST_IN_A_RECORD = 8

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import _container, _core, _graph_live
-from ._graph_attributes import is_fixed
-from ._graph_typed import EdgeType, edge_type
+from .. import _core
+from .._base import container
+from .attributes import is_fixed
+from .live import LiveAttributes
+from .typed_edges import EdgeType, edge_type
 
 
-class GraphStorage(_graph_live.LiveAttributes, _container.Container):
+class GraphStorage(LiveAttributes, container.Container):
     """A graph in a store. Its methods take nodes as they are; edges as pairs, from source to target."""
 
     __slots__ = (
@@ -56,7 +58,7 @@ class GraphStorage(_graph_live.LiveAttributes, _container.Container):
             raise TypeError(
                 "edges that may be parallel have no type: edge_dtype= is of EMGraph and EMDiGraph"
             )
-        self._configure(pickler, unpickler, pickle, key, False, _container.DEFAULT_LAYOUT, 0)
+        self._configure(pickler, unpickler, pickle, key, False, container.DEFAULT_LAYOUT, 0)
         # What was asked for, and then what the files say.
         self._edge_type: EdgeType | None = None if edge_dtype is None else edge_type(edge_dtype)
         self._wanted = (directed, multi, said)

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 import networkx as nx  # type: ignore[import-untyped]
 
-from . import _base, _core
-from ._graph_attributes import Attributes
-from ._graph_storage import GraphStorage
-from ._graph_views import Adjacency, Neighbours, Nodes
+from .. import _core
+from .._base import lifetime
+from .attributes import Attributes
+from .mappings import Adjacency, Neighbours, Nodes
+from .storage import GraphStorage
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -380,14 +381,14 @@ class Stored:
         """
         return self._opened().stats()
 
-    def compact(self, dst: Any = None, *, progress: _base.Progress | None = None) -> None:
+    def compact(self, dst: Any = None, *, progress: lifetime.Progress | None = None) -> None:
         """Write it anew without dead space, or into the new directory ``dst``. As EMDict.compact().
 
         **Cost**: an insertion a node, and the bytes of the edges.
         """
         self._opened().compact(dst, progress=progress)
 
-    def backup(self, dst: Any, *, progress: _base.Progress | None = None) -> None:
+    def backup(self, dst: Any, *, progress: lifetime.Progress | None = None) -> None:
         """Copy the store, as it is committed, into the directory ``dst``. As EMDict.backup().
 
         **Cost**: reads the store once.
@@ -416,7 +417,7 @@ class Stored:
         storage = self._opened()
         if storage.closed and not storage._open_handle().lost:
             raise ValueError(f"{storage._closed_repr()} cannot be pickled")
-        path = _base.committed_path(storage._open_handle(), storage._mode == "r")
+        path = lifetime.committed_path(storage._open_handle(), storage._mode == "r")
         return _restore, (type(self), path, storage._name, storage._option_names())
 
     def _empty(self) -> Any:
@@ -460,9 +461,9 @@ def class_of(storage: GraphStorage) -> Any:
 
 def _classes() -> Any:
     """The four classes: [directed][multi]."""
-    from . import _graph
+    from . import classes
 
-    return (_graph.EMGraph, _graph.EMMultiGraph), (_graph.EMDiGraph, _graph.EMMultiDiGraph)
+    return (classes.EMGraph, classes.EMMultiGraph), (classes.EMDiGraph, classes.EMMultiDiGraph)
 
 
 def _itself(graph: Any) -> Any:
@@ -472,11 +473,11 @@ def _itself(graph: Any) -> Any:
 
 def _restore(cls: Any, path: str, name: str, options: dict[str, Any]) -> Any:
     """Return what was pickled: the graph that is open here already, or a reader."""
-    from ._store import Store
+    from .._stores.store import Store
 
     try:
-        with _base.opening():
-            owner = _base.owner_of(path)
+        with lifetime.opening():
+            owner = lifetime.owner_of(path)
             if name:
                 store = owner if isinstance(owner, Store) else Store(path, mode="r")
                 return cls._of_storage(store._member(GraphStorage, name, options))

@@ -7,9 +7,9 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-from . import _casting, _dtypes
-from ._core import DamagedError, replace
-from ._graph_attributes import Attributes
+from .._base import casting, dtypes
+from .._core import DamagedError, replace
+from .attributes import Attributes
 
 # As src/structures/graph/header.h has them.
 MOST_BYTES, MOST_TEXT = 4096, 3584
@@ -49,14 +49,14 @@ class EdgeType:
     def dtype_of(self, path: str = "") -> Any:
         """The NumPy type. Errors: ImportError, DamagedError."""
         if self._dtype is None:
-            self._dtype = _dtypes.parse(self.text, self.size, path, "a graph whose edges have a type")
+            self._dtype = dtypes.parse(self.text, self.size, path, "a graph whose edges have a type")
         return self._dtype
 
     def unpack(self, record: bytes) -> dict[str, Any]:
         """Return the fields of a record."""
         if self._struct is not None:
             return dict(zip(self._spans, self._struct.unpack(record), strict=True))
-        row = _dtypes.numpy("the fields of an edge").frombuffer(record, self.dtype_of())[0]
+        row = dtypes.numpy("the fields of an edge").frombuffer(record, self.dtype_of())[0]
         return {name: _object(row[name]) for name in self._spans}
 
     def pack(self, fields: Mapping[str, Any]) -> bytes:
@@ -103,7 +103,7 @@ class EdgeType:
         Errors: as pack().
         """
         self.require_fields(columns)
-        module = _dtypes.numpy("edges that come as arrays")
+        module = dtypes.numpy("edges that come as arrays")
         dtype = self.dtype_of()
         rows = module.zeros(count, dtype)
         for name, column in columns.items():
@@ -111,7 +111,7 @@ class EdgeType:
         return rows.view("u1"), self.mask(columns)
 
     def _pack_by_numpy(self, fields: Mapping[str, Any]) -> bytes:
-        module = _dtypes.numpy("the fields of an edge")
+        module = dtypes.numpy("the fields of an edge")
         dtype = self.dtype_of()
         row = module.zeros(1, dtype)
         for name, value in fields.items():
@@ -140,14 +140,14 @@ def edge_type(dtype: Any) -> EdgeType:
         return dtype
     text = _text_of_list(dtype)
     if text is None:
-        module = _dtypes.numpy(f"edge_dtype={dtype!r}")
+        module = dtypes.numpy(f"edge_dtype={dtype!r}")
         made = module.dtype(dtype).newbyteorder("<")
         if made.names is None:
             raise TypeError(
                 "expected edge_dtype to have fields, such as [('kind', 'u1'), ('address', 'u8')], "
                 f"found {dtype!r}"
             )
-        text, size, _ = _dtypes.describe(made)
+        text, size, _ = dtypes.describe(made)
     else:
         size = sum(int(part[-1]) for _, part in json.loads(text))
     if size > MOST_BYTES or len(text.encode()) > MOST_TEXT:
@@ -166,7 +166,7 @@ def _text_of_list(dtype: Any) -> str | None:
     for field in dtype:
         if not isinstance(field, (list, tuple)) or len(field) != 2 or not isinstance(field[0], str):
             return None
-        text = _dtypes.plain(field[1])
+        text = dtypes.plain(field[1])
         if text is None or not field[0] or any(field[0] == name for name, _ in fields):
             return None
         fields.append((field[0], text))
@@ -187,17 +187,17 @@ def _plain_fields(text: str) -> tuple[str, dict[str, tuple[int, int]]] | None:
         if not name and part[:2] == "|V" and part[2:].isdecimal() and len(part) < 7:
             letters, offset = f"{letters}{int(part[2:])}x", offset + int(part[2:])
             continue
-        if not name or name in spans or part not in _dtypes.PLAIN:
+        if not name or name in spans or part not in dtypes.PLAIN:
             return None
         spans[name] = offset, int(part[-1])
-        letters, offset = letters + _dtypes.PLAIN[part], offset + int(part[-1])
+        letters, offset = letters + dtypes.PLAIN[part], offset + int(part[-1])
     return letters, spans
 
 
 def _fitting(value: Any, dtype: Any, outer: tuple[int, ...]) -> Any:
     """Values as an array of this type: all of them, or one for all. Errors: those of EdgeType.pack()."""
     base, shape = dtype.subdtype or (dtype, ())
-    array = _casting.of_values(value, base)
+    array = casting.of_values(value, base)
     if array.shape not in (shape, outer + shape):
         raise ValueError(
             f"expected values of the shape {outer + shape}, found one of the shape {array.shape}"

@@ -16,12 +16,12 @@ import tempfile
 from collections.abc import Callable
 from typing import Any
 
-from ._dict import EMDict
-from ._legacy import HEADER_BYTES, WORD, LegacyFile, LegacyStore, LostItem
-from ._list import EMList
-from ._migration import Migration, Progress
-from ._place import new_directory
-from ._safe_pickle import UnpicklingError, load_safely, load_trusted
+from .._base.place import new_directory
+from .._containers.dict import EMDict
+from .._containers.list import EMList
+from .files import HEADER_BYTES, WORD, LegacyFile, LegacyStore, LostItem
+from .migration import Migration, Progress
+from .safe_pickle import UnpicklingError, load_safely, load_trusted
 
 _BATCH = 4096
 

@@ -1,4 +1,4 @@
-"""migrate() and what it returns. The work is in _migrate.py, which is imported when it is needed."""
+"""migrate() and what it returns. The work is in conversion.py, which is imported when it is needed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ._memory import parse_memory
+from .._base.memory import parse_memory
 
 Progress = Callable[[int, int], None]
 
@@ -75,8 +75,8 @@ def migrate(
     if ``dst`` exists and is not an empty directory; OSError of the disk, with nothing left behind; what
     ``progress`` raises.
     """
-    from ._base import parse_permissions
-    from ._migrate import run
+    from .._base.lifetime import parse_permissions
+    from .conversion import run
 
     budget, bits = parse_memory(memory) or None, parse_permissions(permissions)
     return run(os.fsdecode(src), os.fsdecode(dst), progress, unpickler, pickle, budget, bits)

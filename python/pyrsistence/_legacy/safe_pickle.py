@@ -5,7 +5,7 @@ end, and refuses what would make the unpickler take memory out of proportion (a 
 GB) or read beyond the end. ``is_heavy()`` refuses what would take forever to hash. ``safe_loads()`` then
 unpickles with a list of names that may be called: data types of the standard library, each behind a maker
 that checks its arguments, since ``bytearray(10**12)`` needs no malice but a flipped bit. What has state set
-on it (a UUID, NumPy's arrays) is made by _safe_drafts. Everything else raises UnpicklingError and names what
+on it (a UUID, NumPy's arrays) is made by safe_drafts. Everything else raises UnpicklingError and names what
 was asked for.
 
 Called from any thread; keeps no state.
@@ -24,9 +24,9 @@ import zoneinfo
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ._pickle_weight import is_heavy
-from ._safe_drafts import DraftUnpickler
-from ._safe_drafts import makers as _drafting_makers
+from .pickle_weight import is_heavy
+from .safe_drafts import DraftUnpickler
+from .safe_drafts import makers as _drafting_makers
 
 UnpicklingError = pickle.UnpicklingError
 

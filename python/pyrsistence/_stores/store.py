@@ -6,18 +6,20 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
-from . import _base, _columns, _container, _core
-from ._array import EMArray
-from ._dict import EMDict
-from ._graph_storage import GraphStorage
-from ._list import EMList
-from ._shadow import EMShadowMemory
-from ._typed import EMTypedDict
+from .. import _core
+from .._base import container, lifetime
+from .._containers import typed_columns
+from .._containers.array import EMArray
+from .._containers.dict import EMDict
+from .._containers.list import EMList
+from .._containers.shadow import EMShadowMemory
+from .._containers.typed_dict import EMTypedDict
+from .._graphs.storage import GraphStorage
 
-_C = TypeVar("_C", bound=_container.Container)
+_C = TypeVar("_C", bound=container.Container)
 
 
-class Store(_base.Owner):
+class Store(lifetime.Owner):
     """Named containers in one directory: created on first use, committed and rolled back together.
 
     ``memory`` is what its changed pages and buffers may take, for all members together, as of EMDict;
@@ -59,7 +61,7 @@ class Store(_base.Owner):
         self = cls.__new__(cls)
         self._handle = handle
         self._mode = mode
-        _base.register(self)
+        lifetime.register(self)
         return self
 
     def _refuse_single(self) -> None:
@@ -98,7 +100,7 @@ class Store(_base.Owner):
             raise ValueError(
                 f"a member's name is a text that is not empty and has a UTF-8 form, not {name!r}"
             )
-        with _base.opening():
+        with lifetime.opening():
             known = self._open_handle().container(name)
             if isinstance(known, cls):
                 return known
@@ -114,7 +116,7 @@ class Store(_base.Owner):
         >>> Store().dict("names") == {}
         True
         """
-        typed = options.get("value") is not None or _columns.names_a_type(options.get("key"))
+        typed = options.get("value") is not None or typed_columns.names_a_type(options.get("key"))
         if typed or self._kind_of(name) == "typed dict":
             known: EMDict[Any, Any] = self._typed_member(name, options)
             return known
@@ -210,12 +212,12 @@ class Store(_base.Owner):
         return self._graph_member(name, True, True, options)
 
     def _graph_member(self, name: str, directed: bool, multi: bool, options: dict_of[str, Any]) -> Any:
-        from . import _graph_stored
+        from .._graphs import stored
 
         wanted = {"directed": directed, "multi": multi, "said": True}
         storage = self._member(GraphStorage, name, {**options, **wanted})
         storage._require_edge_type(options.get("edge_dtype"))
-        graph = _graph_stored.Stored._of_storage(storage)
+        graph = stored.Stored._of_storage(storage)
         if (graph.is_directed(), graph.is_multigraph()) != (directed, multi):
             raise _core.FormatError(f"{name!r} is an {type(graph).__name__}, a graph of another kind")
         return graph
@@ -268,7 +270,7 @@ class Store(_base.Owner):
     @property
     def path(self) -> str:
         """The directory of the store; a temporary one is made then, if it was small enough to need none."""
-        return _base.located(self._open_handle())
+        return lifetime.located(self._open_handle())
 
     @property
     def mode(self) -> str:
@@ -277,7 +279,7 @@ class Store(_base.Owner):
 
     def __repr__(self) -> str:
         if self.closed:
-            return _base.closed_repr(self)
+            return lifetime.closed_repr(self)
         return f"Store({self._open_handle().path!r}, members={len(self)})"
 
     # ---- Durability
@@ -287,30 +289,30 @@ class Store(_base.Owner):
 
         **Cost**: the changed bytes, and one write and one sync of the journal.
         """
-        _base.commit(self._open_handle())
+        lifetime.commit(self._open_handle())
 
     def transaction(self) -> contextlib.AbstractContextManager[None]:
         """All or nothing, over all members. As EMDict.transaction().
 
         **Cost**: a commit at its beginning, if something is pending, and one at its end.
         """
-        return _base.transaction(self._open_handle())
+        return lifetime.transaction(self._open_handle())
 
     def snapshot(self) -> contextlib.AbstractContextManager[None]:
         """One state of all members over many reads, for ``mode="r"``. As EMDict.snapshot().
 
         **Cost**: a few microseconds.
         """
-        return _base.snapshot(self._open_handle())
+        return lifetime.snapshot(self._open_handle())
 
     # ---- Pickling: as the place of the store
 
     def __reduce__(self) -> Any:
-        return _restore, (type(self), _base.committed_path(self._open_handle(), self._mode == "r"))
+        return _restore, (type(self), lifetime.committed_path(self._open_handle(), self._mode == "r"))
 
     # ---- Space and copies
 
-    def compact(self, dst: Any = None, *, progress: _base.Progress | None = None) -> None:
+    def compact(self, dst: Any = None, *, progress: lifetime.Progress | None = None) -> None:
         """Compact all members, each in place, or the whole store into the new directory ``dst``.
 
         As EMDict.compact(). In place each member is told of on its own, and committed on its own.
@@ -318,17 +320,17 @@ class Store(_base.Owner):
         """
         handle = self._open_handle()
         if dst is not None:
-            _base.compact(handle, None, dst, progress)
+            lifetime.compact(handle, None, dst, progress)
             return
         for name in self:
-            _base.compact(handle, name, None, progress)
+            lifetime.compact(handle, name, None, progress)
 
-    def backup(self, dst: Any, *, progress: _base.Progress | None = None) -> None:
+    def backup(self, dst: Any, *, progress: lifetime.Progress | None = None) -> None:
         """Copy the store, as it is committed, into the directory ``dst``. As EMDict.backup().
 
         **Cost**: reads the store once.
         """
-        _base.backup(self._open_handle(), dst, progress)
+        lifetime.backup(self._open_handle(), dst, progress)
 
     # ---- Inspection
 
@@ -344,7 +346,7 @@ class Store(_base.Owner):
 
         **Cost**: reads all of it.
         """
-        _base.raise_findings(self._open_handle().path, self.verify())
+        lifetime.raise_findings(self._open_handle().path, self.verify())
 
     def stats(self) -> dict_of[str, Any]:
         """Return figures of the store. As EMDict.stats(), without those of a container.
@@ -362,12 +364,12 @@ def _is_unicode(text: str) -> bool:
 def _restore(cls: type[Store], path: str) -> Store:
     """Return the Store that was pickled: the one that is open here already, or a reader."""
     try:
-        with _base.opening():
-            owner = _base.owner_of(path)
+        with lifetime.opening():
+            owner = lifetime.owner_of(path)
             return owner if isinstance(owner, cls) else cls(path, mode="r")
     except Exception as error:
         store = cls.__new__(cls)
-        store._handle, store._mode = _base.Unopened(path, error), "r"
+        store._handle, store._mode = lifetime.Unopened(path, error), "r"
         return store
 
 
@@ -401,7 +403,7 @@ def open(
 
     The options are those of EMDict and EMList that say how they encode. Errors: as EMDict.
     """
-    handle = _base.open_handle(
+    handle = lifetime.open_handle(
         path, mode, commit_interval, timeout, snapshot_timeout, memory, False, permissions, read_timeout
     )
     try:
@@ -427,6 +429,6 @@ def kind_of(found: Any) -> str:
 
 def as_graph(storage: GraphStorage) -> Any:
     """Return the graph of a storage. Errors: ModuleNotFoundError without NetworkX."""
-    from . import _graph_stored
+    from .._graphs import stored
 
-    return _graph_stored.Stored._of_storage(storage)
+    return stored.Stored._of_storage(storage)

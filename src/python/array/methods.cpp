@@ -1,4 +1,4 @@
-// The EMArray base type: its methods, which move bytes; those with an underscore are for python/pyrsistence/_array.py.
+// The EMArray base type: its methods, which move bytes; those with an underscore are for pyrsistence/_containers/array.py.
 #include <algorithm>
 #include <functional>
 #include <vector>

@@ -1,4 +1,4 @@
-// The EMDict base type: its methods. What is not hot is written in Python (python/pyrsistence/_dict.py).
+// The EMDict base type: its methods. What is not hot is written in Python (pyrsistence/_containers/dict.py).
 #include "python/dict/batch.h"
 
 namespace pyr {

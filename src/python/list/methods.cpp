@@ -1,4 +1,4 @@
-// The EMList base type: its methods. What is not hot is written in Python (python/pyrsistence/_list.py).
+// The EMList base type: its methods. What is not hot is written in Python (pyrsistence/_containers/list.py).
 #include "python/list/object.h"
 
 namespace pyr {

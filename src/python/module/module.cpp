@@ -373,7 +373,7 @@ void bind_functions(nb::module_& module) {
 }  // namespace pyr
 
 NB_MODULE(_core, module) {
-  // A handle that is still open when the interpreter ends has been closed by then (python/pyrsistence/_base.py).
+  // A handle that is still open when the interpreter ends has been closed by then (pyrsistence/_base/lifetime.py).
   nb::set_leak_warnings(false);
   nb::register_exception_translator(pyr::translate);
   PyObject* const self = module.ptr();

@@ -1,5 +1,5 @@
-// The EMShadowMemory base type: arrays of addresses, runs with their flags, counters. For python/pyrsistence/_shadow.py and
-// _shadow_counter.py.
+// The EMShadowMemory base type: arrays of addresses, runs with their flags, counters. For shadow.py and
+// shadow_counter.py in pyrsistence/_containers.
 #include <algorithm>
 #include <optional>
 #include <span>

@@ -1,4 +1,4 @@
-// The EMShadowMemory base type: its methods; those with an underscore are for python/pyrsistence/_shadow.py.
+// The EMShadowMemory base type: its methods; those with an underscore are for pyrsistence/_containers/shadow.py.
 #include <algorithm>
 #include <optional>
 #include <stdexcept>

@@ -1,7 +1,7 @@
 // Column: the type of a typed dict's keys or values: how objects become its bytes, and back.
 //
 // Numbers, bytes and texts are done here; every other type (complex, times, structures) by two callables, which
-// python/pyrsistence/_columns.py makes with NumPy. Bytes of keys are canonical: what is equal has equal bytes.
+// pyrsistence/_containers/typed_columns.py makes with NumPy. Bytes of keys are canonical: what is equal has equal bytes.
 //
 // A column does not change once it is configured: whoever has one may run Python code meanwhile.
 //

@@ -1,4 +1,4 @@
-// The EMTypedDict base type: its methods of one key. What is not hot is written in Python (python/pyrsistence/_typed.py).
+// The EMTypedDict base type: its methods of one key. What is not hot is written in Python (_containers/typed_dict.py).
 #include "python/typed_dict/object.h"
 
 namespace pyr {

@@ -90,7 +90,7 @@ PyObject* typed_reversed(PyObject* self, PyObject*);
 
 // ---- Batches, of what lies in buffers. All raise ValueError for buffers whose sizes do not go together.
 
-// d.get_many and so on: see python/pyrsistence/_typed.py. `found` may be None.
+// d.get_many and so on: see pyrsistence/_containers/typed_dict.py. `found` may be None.
 PyObject* typed_find_many(TypedContainer& container, PyObject* keys, PyObject* out, PyObject* found,
                           PyObject* missing, bool erase);
 PyObject* typed_contains_many(TypedContainer& container, PyObject* keys, PyObject* found);

@@ -1,4 +1,4 @@
-// Iterators over an EMTypedDict; its views are written in Python (python/pyrsistence/_typed_views.py).
+// Iterators over an EMTypedDict; its views are written in Python (pyrsistence/_containers/typed_views.py).
 //
 // An iterator keeps the row it goes on at. It refuses when a key was inserted or removed, or a transaction was rolled back,
 // since it began, or the dict was opened anew; new values for old keys are allowed. The version is in the file, so this holds

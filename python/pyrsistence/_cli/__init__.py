@@ -1,0 +1,3 @@
+"""The command ``pyrsistence`` (docs/cli.md)."""
+
+from .command import main as main

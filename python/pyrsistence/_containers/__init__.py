@@ -1,0 +1,1 @@
+"""The containers that need no other library: dicts, lists, arrays, shadow memory."""

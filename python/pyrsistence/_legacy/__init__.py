@@ -1,0 +1,1 @@
+"""What was before: stores of pyrsistence 1.1, pickles from strangers, modules that have moved."""

@@ -1,0 +1,3 @@
+"""Where NotStoredError was: pickles name it."""
+
+from pyrsistence._base.errors import NotStoredError as NotStoredError

@@ -1,0 +1,3 @@
+"""Where EMShadowMemory was: pickles name it."""
+
+from pyrsistence._containers.shadow import EMShadowMemory as EMShadowMemory

@@ -1,0 +1,1 @@
+"""Store and open(): what a directory holds, of whatever kind it is."""
