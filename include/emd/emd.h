@@ -2,7 +2,7 @@
 //
 //     auto store = emd::Store::open("words.emd");
 //     auto member = store->find("counts");
-//     if (member == nullptr) member = store->create("counts", emd::Kind::dict, emd::Dict::kRegionCount);
+//     if (member == nullptr) member = store->create("counts", emd::Dict::kKind, emd::Dict::kRegionCount);
 //     store->acquire(*member);
 //     emd::Dict counts(*store, *member);
 //     {
@@ -28,3 +28,4 @@
 #include "emd/sort.h"
 #include "emd/store.h"
 #include "emd/typed_dict.h"
+#include "structures/dict/dict.h"

@@ -207,6 +207,24 @@ void Catalogue::load_free_entries() {
 
 // All that the tables say of each other: each member has the regions that its kind has, each region is one member's, and
 // each has a file of its own. Two structures on one region, or two windows on one file, would free and cut under each other.
+void Catalogue::require_regions(const std::string& name, Kind kind, unsigned found) const {
+  if (found == 0 || found > kMaxRegionsPerMember) {
+    damaged("member '" + name + "': expected 1 to " + std::to_string(kMaxRegionsPerMember) +
+            " regions, found " + std::to_string(found));
+  }
+  if (state_.options.region_count_of == nullptr) return;
+  const unsigned expected = state_.options.region_count_of(kind);
+  if (expected == 0) {
+    throw FormatError(state_.path + ": member '" + name + "' is of a kind (" +
+                      std::to_string(static_cast<u32>(kind)) +
+                      ") that this version does not know; install a newer pyrsistence");
+  }
+  if (found != expected) {
+    damaged("member '" + name + "': expected " + std::to_string(expected) + " regions, found " +
+            std::to_string(found));
+  }
+}
+
 void Catalogue::require_sound_tables() const {
   const u64 next_file = load<RegionTableHeader>(regions_at(0, sizeof(RegionTableHeader))).next_file;
   if (next_file > kMostFiles) damaged("the next file would be number " + std::to_string(next_file));
@@ -233,15 +251,8 @@ void Catalogue::require_sound_tables() const {
     if (entry.state != 1 || entry.name_bytes > kMaxMemberName) damaged(which + " is not valid");
     const std::string name(entry.name, entry.name_bytes);
     if (!is_utf8(as_bytes(name))) damaged(which + " has a name that is not UTF-8");
-    const unsigned regions = region_count_of(static_cast<Kind>(entry.kind));
-    if (regions == 0) {
-      throw FormatError(state_.path + ": member '" + name + "' is of a kind (" + std::to_string(entry.kind) +
-                        ") that this version does not know; install a newer pyrsistence");
-    }
-    if (entry.region_count != regions) {
-      damaged("member '" + name + "': expected " + std::to_string(regions) + " regions, found " +
-              std::to_string(entry.region_count));
-    }
+    const unsigned regions = entry.region_count;
+    require_regions(name, static_cast<Kind>(entry.kind), regions);
     for (unsigned i = 0; i < regions; ++i) {
       const u32 id = entry.regions[i];
       if (id >= count || region_entry(id).state != 1)
@@ -358,7 +369,7 @@ std::vector<std::unique_ptr<Content>> Catalogue::create_contents(unsigned count)
 
 std::shared_ptr<Member> Catalogue::create(std::string_view name, Kind kind, unsigned count) {
   if (!is_utf8(as_bytes(name))) throw FormatError(state_.path + ": a member's name is a text in UTF-8");
-  EMD_CHECK(count == region_count_of(kind));
+  EMD_CHECK(count >= 1 && count <= kMaxRegionsPerMember);
   if (name.size() > kMaxMemberName) {
     throw FormatError(state_.path + ": a member's name may have " + std::to_string(kMaxMemberName) +
                       " bytes of UTF-8, this one has " + std::to_string(name.size()));

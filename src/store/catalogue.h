@@ -59,6 +59,7 @@ class Catalogue {
   std::optional<std::unordered_set<u64>> files_in_use() const;
   void map_table(RegionId id, FileId file, u64 size);
   void load_members();
+  void require_regions(const std::string& name, Kind kind, unsigned found) const;
   void require_sound_tables() const;
   std::shared_ptr<Member> read_member(u32 slot, const MemberEntry& entry) const;
   u32 take_region_id();

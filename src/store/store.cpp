@@ -224,6 +224,13 @@ void Store::commit_transaction() {
   state_->in_transaction = false;
 }
 
+void Member::lacks_region(unsigned index) const {
+  throw DamagedError("member '" + name + "': expected more than " + std::to_string(index) +
+                         " regions, found " + std::to_string(region_count) +
+                         "; restore the store from a backup",
+                     name);
+}
+
 void Store::rollback() {
   if (!in_transaction())
     throw StateError(path() + ": no transaction is open; rollback() undoes transactions only");

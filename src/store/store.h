@@ -43,6 +43,10 @@ enum class Mode {
   exclusive,   // "x": must not exist
 };
 
+// What a member is: a number that structures/kinds.h gives a meaning. Kept on disk: values are never reused.
+enum class Kind : u32 {};
+inline constexpr unsigned kMaxRegionsPerMember = 4;
+
 struct StoreOptions {
   Mode mode = Mode::append;
   // Seconds after which the next operation commits first; negative: never.
@@ -77,26 +81,10 @@ struct StoreOptions {
   // Not zero: a temporary store, which begins in memory and makes its directory (that may not be there yet) and its files
   // when a region has outgrown so many bytes, or move_to_files() is called. See memory_store.h.
   u64 in_memory_bytes = 0;
+  // How many regions a member of a kind has, 0: there is no such kind. The tables are held against it as a whole, before
+  // anything is used or recovered. Null: who opens a member finds out.
+  unsigned (*region_count_of)(Kind) = nullptr;
 };
-
-// What a member is. Kept on disk: values are never reused.
-enum class Kind : u32 { dict = 1, list = 2, array = 3, typed_dict = 4, graph = 5, shadow = 6 };
-inline constexpr unsigned kMaxRegionsPerMember = 4;
-// How many regions a member of a kind has; 0: there is no such kind.
-constexpr unsigned region_count_of(Kind kind) {
-  switch (kind) {
-    case Kind::array:
-      return 1;
-    case Kind::list:
-      return 2;
-    case Kind::dict:
-    case Kind::typed_dict:
-    case Kind::graph:
-    case Kind::shadow:
-      return 4;
-  }
-  return 0;
-}
 
 // Names that begin with a zero byte are the library's own. This one is of a member that a compaction is writing; what a
 // cut off one has left is dropped by the next writer.
@@ -135,6 +123,13 @@ struct Member {
   unsigned region_count = 0;
   bool live = true;
   unsigned users = 0;  // acquire() calls not yet released
+
+  // For a structure that opens itself there. Precondition: acquired. Errors: DamagedError if there are not so many.
+  Region& region(unsigned index) const {
+    if (__builtin_expect(index >= region_count, 0)) lacks_region(index);
+    return *regions[index];
+  }
+  [[noreturn]] void lacks_region(unsigned index) const;
 };
 
 struct RegionStats {
@@ -392,5 +387,18 @@ class Operation {
 // cgroup allows.
 u64 memory_budget();
 void set_memory_budget(u64 bytes);
+
+// The scope in which a member is mapped.
+class Acquired {
+ public:
+  Acquired(Store& store, Member& member) : store_(store), member_(member) { store.acquire(member); }
+  ~Acquired() { store_.release(member_); }
+  Acquired(const Acquired&) = delete;
+  Acquired& operator=(const Acquired&) = delete;
+
+ private:
+  Store& store_;
+  Member& member_;
+};
 
 }  // namespace emd

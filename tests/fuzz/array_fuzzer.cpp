@@ -175,7 +175,7 @@ class Subject {
 };
 
 void run(Input input) {
-  static Regions regions(Kind::array, Array::kRegionCount);
+  static Regions regions(Array::kKind, Array::kRegionCount);
   // In order: usual; items of an odd length; items longer than a page; none; one that has no type yet.
   static const Image sounds[] = {sound_image(regions, {"<i8", 8, {}}, 900),
                                  sound_image(regions, {"u1", 1, {3, 7}}, 200),

@@ -7,6 +7,7 @@
 #include "indexed_positions.h"
 #include "patches.h"
 #include "regions.h"
+#include "structures/list/list.h"
 
 namespace emd::fuzz {
 namespace {
@@ -100,7 +101,7 @@ std::vector<Image> damaged_images(Input& input, std::vector<Image> images, u8 mo
 }
 
 void run(Input input) {
-  static Regions regions(Kind::list, 2);
+  static Regions regions(List::kKind, 2);
   // In order: merges at each insertion; hashes that collide in both indexes; a delta that no merge has reached; one that
   // is deeper than the main index; none yet, though its time has come.
   static const std::vector<Image> sounds[] = {

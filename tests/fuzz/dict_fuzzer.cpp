@@ -162,7 +162,7 @@ class Subject {
 
 void run(Input input) {
   restart_random();
-  static Regions regions(Kind::dict, Dict::kRegionCount);
+  static Regions regions(Dict::kKind, Dict::kRegionCount);
   static const Images sounds[] = {sound_images(regions, {2, 64}, 90), sound_images(regions, {512, 64}, 60),
                                   sound_images(regions, {2, 1}, 70), sound_images(regions, {2, 64, 12}, 90)};
   const Images images = damaged(input, sounds, 16);

@@ -127,7 +127,7 @@ class Subject {
 };
 
 void run(Input input) {
-  static Regions regions(Kind::graph, Graph::kRegionCount);
+  static Regions regions(Graph::kKind, Graph::kRegionCount);
   // In order: directed; undirected; with a hub, directed and not, some of whose neighbours are removed; with typed
   // edges.
   static const Images sounds[] = {sound_images(regions, {true, false}, 30, 120, 0),

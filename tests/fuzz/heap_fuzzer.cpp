@@ -9,6 +9,7 @@
 #include "oracle.h"
 #include "patches.h"
 #include "regions.h"
+#include "structures/array/array.h"
 
 namespace emd::fuzz {
 namespace {
@@ -92,7 +93,7 @@ class Changes {
 };
 
 void run(Input input) {
-  static Regions regions(Kind::array, 1);
+  static Regions regions(Array::kKind, 1);
   static const Image sound_bytes = sound_image(regions);
   const u8 mode = input.byte();
   Image image = mode & 1 ? Image() : sound_bytes;

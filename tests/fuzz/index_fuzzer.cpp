@@ -5,6 +5,7 @@
 #include "indexed_positions.h"
 #include "patches.h"
 #include "regions.h"
+#include "structures/array/array.h"
 
 namespace emd::fuzz {
 namespace {
@@ -24,7 +25,7 @@ Image sound_image(Regions& regions, u32 max_segment_buckets, u32 hash_bits, u64 
 }
 
 void run(Input input) {
-  static Regions regions(Kind::array, 1);
+  static Regions regions(Array::kKind, 1);
   static const Image sounds[] = {
       sound_image(regions, 512, 64, 0),  sound_image(regions, 2, 64, 150),   sound_image(regions, 2, 3, 250),
       sound_image(regions, 64, 20, 150), sound_image(regions, 512, 64, 100),

@@ -121,7 +121,7 @@ void change_one(List& list, Input& input, Model& model, bool sound) {
 }
 
 void run(Input input) {
-  static Regions regions(Kind::list, List::kRegionCount);
+  static Regions regions(List::kKind, List::kRegionCount);
   static const std::vector<Image> sounds = sound_images(regions);
   const u8 mode = input.byte();
   std::vector<Image> images = sounds;

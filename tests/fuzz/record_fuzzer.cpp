@@ -5,6 +5,7 @@
 #include "oracle.h"
 #include "patches.h"
 #include "regions.h"
+#include "structures/list/list.h"
 
 namespace emd::fuzz {
 namespace {
@@ -153,7 +154,7 @@ std::vector<Image> make_images(Input& input, const std::vector<Image>& sound) {
 }
 
 void run(Input input) {
-  static Regions regions(Kind::list, 2);
+  static Regions regions(List::kKind, 2);
   static const std::vector<Image> sound_images = sound_image(regions);
   const bool raw = input.empty() ? false : Input(input).byte() & 1;
   std::vector<Image> images = make_images(input, sound_images);

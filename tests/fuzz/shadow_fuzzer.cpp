@@ -196,7 +196,7 @@ class Subject {
 };
 
 void run(Input input) {
-  static Regions regions(Kind::shadow, Shadow::kRegionCount);
+  static Regions regions(Shadow::kKind, Shadow::kRegionCount);
   static constexpr AddressRange kOne[] = {{0x401000, 0x401000 + 70'000}};
   static constexpr AddressRange kLow[] = {{0, 9'000}, {0x200000 - 2'000, 0x200000 + 3'000}};
   static constexpr AddressRange kFar[] = {{u64{1} << 40, (u64{1} << 40) + 5'000},

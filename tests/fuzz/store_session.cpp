@@ -1,6 +1,12 @@
 #include "store_session.h"
 
 #include "oracle.h"
+#include "structures/array/array.h"
+#include "structures/dict/dict.h"
+#include "structures/graph/graph.h"
+#include "structures/list/list.h"
+#include "structures/shadow/shadow.h"
+#include "structures/typed_dict/typed_dict.h"
 
 namespace emd::fuzz {
 namespace {
@@ -56,12 +62,12 @@ void Session::open_members() {
     store_->acquire(*found);
     return found;
   };
-  dict_member_ = member("d", Kind::dict, Dict::kRegionCount);
-  list_member_ = member("l", Kind::list, List::kRegionCount);
-  typed_member_ = member("t", Kind::typed_dict, TypedDict::kRegionCount);
-  array_member_ = member("a", Kind::array, Array::kRegionCount);
-  shadow_member_ = member("s", Kind::shadow, Shadow::kRegionCount);
-  graph_member_ = member("g", Kind::graph, Graph::kRegionCount);
+  dict_member_ = member("d", Dict::kKind, Dict::kRegionCount);
+  list_member_ = member("l", List::kKind, List::kRegionCount);
+  typed_member_ = member("t", TypedDict::kKind, TypedDict::kRegionCount);
+  array_member_ = member("a", Array::kKind, Array::kRegionCount);
+  shadow_member_ = member("s", Shadow::kKind, Shadow::kRegionCount);
+  graph_member_ = member("g", Graph::kKind, Graph::kRegionCount);
   dict_.emplace(*store_, *dict_member_, Dict::Options{2, 64});
   list_.emplace(*store_, *list_member_);
   typed_.emplace(*store_, *typed_member_, kNumbers);

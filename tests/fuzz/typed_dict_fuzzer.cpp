@@ -202,7 +202,7 @@ class Subject {
 };
 
 void run(Input input) {
-  static Regions regions(Kind::typed_dict, TypedDict::kRegionCount);
+  static Regions regions(TypedDict::kKind, TypedDict::kRegionCount);
   // In order: usual; keys of 4 bytes beside each other; gaps, and hashes that collide; keys of 16 bytes; rows so long
   // that blocks of the region die; a delta that is merged all the time.
   static const Images sounds[] = {sound_images(regions, layout_of(8, 8, 8, 16, 2, 64), 150),

@@ -1,11 +1,10 @@
-#include "algorithms/compact/copy_graph.h"
+#include "algorithms/compact/copy.h"
 
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "base/errors.h"
-#include "structures/graph/graph.h"
 
 namespace emd {
 namespace {
@@ -103,8 +102,8 @@ std::vector<VertexId> copy_vertices(Store& from_store, Member& from, const Graph
 
 }  // namespace
 
-void copy_graph(Store& from_store, Member& from, Store& to_store, Member& to,
-                const std::function<void(u64)>& copied_vertices) {
+void copy_content(Of<Graph>, const Copying& copying) {
+  auto& [from_store, from, to_store, to, count] = copying;
   std::optional<Graph> source;
   from_store.look(from, [&] { source.emplace(from_store, from); });
   Graph copy(to_store, to);
@@ -115,7 +114,7 @@ void copy_graph(Store& from_store, Member& from, Store& to_store, Member& to,
     copy.set_attributes(attributes);
   }
   const std::vector<VertexId> now = copy_vertices(from_store, from, *source, to_store, copy);
-  for (std::optional<VertexId> id;; copied_vertices(1)) {
+  for (std::optional<VertexId> id;; count.add(1)) {
     id = from_store.look(from, [&] { return source->next(id ? static_cast<u64>(*id) + 1 : 0); });
     if (!id) break;
     for (const Side side : {Side::successors, Side::predecessors}) {

@@ -4,52 +4,11 @@
 
 #include "platform/file.h"
 #include "python/core/container.h"
-#include "structures/array/array.h"
-#include "structures/dict/dict.h"
-#include "structures/graph/graph.h"
-#include "structures/list/list.h"
-#include "structures/shadow/shadow.h"
-#include "structures/typed_dict/typed_dict.h"
+#include "structures/kinds.h"
 
 namespace pyr {
 
-const char* kind_name(emd::Kind kind) {
-  switch (kind) {
-    case emd::Kind::dict:
-      return "dict";
-    case emd::Kind::list:
-      return "list";
-    case emd::Kind::array:
-      return "array";
-    case emd::Kind::typed_dict:
-      return "typed dict";
-    case emd::Kind::graph:
-      return "graph";
-    case emd::Kind::shadow:
-      return "shadow memory";
-  }
-  return "container of an unknown kind";
-}
-
 namespace {
-
-unsigned region_count(emd::Kind kind) {
-  switch (kind) {
-    case emd::Kind::dict:
-      return emd::Dict::kRegionCount;
-    case emd::Kind::list:
-      return emd::List::kRegionCount;
-    case emd::Kind::array:
-      return emd::Array::kRegionCount;
-    case emd::Kind::typed_dict:
-      return emd::TypedDict::kRegionCount;
-    case emd::Kind::graph:
-      return emd::Graph::kRegionCount;
-    case emd::Kind::shadow:
-      return emd::Shadow::kRegionCount;
-  }
-  return 0;
-}
 
 std::string member_title(const std::string& path, std::string_view name) {
   return name.empty() ? "'" + path + "'" : "'" + std::string(name) + "' in '" + path + "'";
@@ -203,6 +162,7 @@ emd::u64 StoreHandle::first_epoch() {
 
 StoreHandle::StoreHandle(const std::string& path, emd::StoreOptions options, bool temporary)
     : temporary_(temporary), path_(path) {
+  options.region_count_of = &emd::region_count_of;
   options.pause = [this](std::chrono::microseconds time) { pause(time); };
   if (temporary) {
     directory_.emplace(path, "pyrsistence-");
@@ -413,15 +373,17 @@ std::shared_ptr<emd::Member> StoreHandle::member(std::string_view name, emd::Kin
   std::shared_ptr<emd::Member> found = store.find(name);
   if (!found) {
     if (store.read_only()) {
-      throw emd::FormatError("there is no " + std::string(kind_name(kind)) + " " + member_title(path_, name) +
-                             ", and the store is open for reading");
+      throw emd::FormatError("there is no " + std::string(emd::kind_name(kind)) + " " +
+                             member_title(path_, name) + ", and the store is open for reading");
     }
-    return store.create(name, kind, region_count(kind));
+    return store.create(name, kind, emd::region_count_of(kind));
   }
   if (found->kind != kind) {
-    throw emd::FormatError(member_title(path_, name) + " holds a " + kind_name(found->kind) + ", not a " +
-                           kind_name(kind) + "; pyrsistence.open() opens whatever a directory holds");
+    throw emd::FormatError(member_title(path_, name) + " holds a " + emd::kind_name(found->kind) +
+                           ", not a " + emd::kind_name(kind) +
+                           "; pyrsistence.open() opens whatever a directory holds");
   }
+  emd::require_known(store, *found);
   return found;
 }
 

@@ -34,9 +34,6 @@ namespace pyr {
 
 class Container;
 
-// "dict", "list", "array".
-const char* kind_name(emd::Kind kind);
-
 // References that were given up while a handle was entered: released after it was left, for that may run code. Declare
 // it before the scope that enters; and so a TransactionContext that ends.
 using Trash = std::vector<Ref>;

@@ -8,6 +8,7 @@
 #include "python/kit/gil.h"
 #include "python/kit/ref.h"
 #include "store/backup.h"
+#include "structures/kinds.h"
 
 namespace pyr {
 namespace {
@@ -95,6 +96,7 @@ void back_up(StoreHandle& handle, const std::string& target, PyObject* progress)
   }
   const GilReleased released;
   emd::StoreOptions options;
+  options.region_count_of = &emd::region_count_of;
   options.pause = [&](std::chrono::microseconds time) { reporter.pause(time); };
   emd::backup(*directory, target, options, [&](emd::u64 done, emd::u64 total) { reporter(done, total); });
 }

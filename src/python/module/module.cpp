@@ -28,6 +28,7 @@
 #include "python/typed_dict/module.h"
 #include "python/typed_dict/object.h"
 #include "store/target_directory.h"
+#include "structures/kinds.h"
 
 namespace nb = nanobind;
 
@@ -92,7 +93,7 @@ std::vector<std::pair<std::string, std::string>> members_of(StoreHandle& handle)
   std::vector<std::pair<std::string, std::string>> result;
   const StoreHandle::Entered entered(handle);
   for (const auto& member : handle.use().members())
-    result.emplace_back(member->name, kind_name(member->kind));
+    result.emplace_back(member->name, emd::kind_name(member->kind));
   return result;
 }
 
@@ -104,7 +105,7 @@ std::optional<std::string> kind_of(StoreHandle& handle, const nb::str& text) {
   const std::string_view name = begin ? std::string_view(begin, static_cast<std::size_t>(size)) : "";
   const StoreHandle::Entered entered(handle);
   const auto member = !begin || name == emd::kCompactionName ? nullptr : handle.use().find(name);
-  return member ? std::optional<std::string>(kind_name(member->kind)) : std::nullopt;
+  return member ? std::optional<std::string>(emd::kind_name(member->kind)) : std::nullopt;
 }
 
 std::size_t member_count(StoreHandle& handle) {
@@ -148,9 +149,9 @@ void attach(nb::handle object, nb::handle handle, const std::string& name, const
   const bool is_dict = is_dict_object(object.ptr());
   configure(container, options);
   if (is_dict) dict_container(object.ptr()).set_options({segment_buckets, hash_bits, delta_limit});
-  const emd::Kind kind = is_dict                         ? emd::Kind::dict
-                         : is_typed_object(object.ptr()) ? emd::Kind::typed_dict
-                                                         : emd::Kind::list;
+  const emd::Kind kind = is_dict                         ? emd::Dict::kKind
+                         : is_typed_object(object.ptr()) ? emd::TypedDict::kKind
+                                                         : emd::List::kKind;
   const Keeping keeping{nb::cast<bool>(options[4]), nb::cast<emd::u64>(options[5])};
   if (!container.attach(handle.ptr(), nb::cast<StoreHandle&>(handle), name, kind, keeping)) {
     throw PythonError();
@@ -169,7 +170,7 @@ void attach_array(nb::handle object, nb::handle handle, const std::string& name,
   }
   ArrayContainer& container = array_container(object.ptr());
   container.want(std::move(wanted));
-  if (!container.attach(handle.ptr(), nb::cast<StoreHandle&>(handle), name, emd::Kind::array, {}))
+  if (!container.attach(handle.ptr(), nb::cast<StoreHandle&>(handle), name, emd::Array::kKind, {}))
     throw PythonError();
 }
 
@@ -180,7 +181,7 @@ void attach_shadow(nb::handle object, nb::handle handle, const std::string& name
     throw nb::value_error(("expected a width of 1 to 8 bytes, found " + std::to_string(width)).c_str());
   ShadowContainer& container = shadow_container(object.ptr());
   container.want(width, width_said);
-  if (!container.attach(handle.ptr(), nb::cast<StoreHandle&>(handle), name, emd::Kind::shadow, {}))
+  if (!container.attach(handle.ptr(), nb::cast<StoreHandle&>(handle), name, emd::Shadow::kKind, {}))
     throw PythonError();
 }
 
@@ -192,7 +193,7 @@ void attach_graph(nb::handle object, nb::handle handle, const std::string& name,
   if (edge_bytes > emd::kMaxEdgeBytes || edge_type.size() > emd::kMaxEdgeTypeName)
     throw nb::value_error("expected edges of at most 4,096 bytes, of a type with a name of at most 3,584");
   container.want({{directed, multi, edge_bytes, std::move(edge_type)}, said});
-  if (!container.attach(handle.ptr(), nb::cast<StoreHandle&>(handle), name, emd::Kind::graph, {}))
+  if (!container.attach(handle.ptr(), nb::cast<StoreHandle&>(handle), name, emd::Graph::kKind, {}))
     throw PythonError();
 }
 

@@ -22,7 +22,7 @@ u64 Array::Type::item_bytes() const {
   return bytes;
 }
 
-Array::Array(Store&, Member& member) : region_(*member.regions[0]) {
+Array::Array(Store&, Member& member) : region_(member.region(0)) {
   if (region_.size() == 0) return;
   type_ = read_type();
   item_bytes_ = type_.item_bytes();

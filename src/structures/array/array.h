@@ -21,6 +21,8 @@ namespace emd {
 
 class Array {
  public:
+  static constexpr Kind kKind{3};
+  static constexpr const char* kName = "array";
   static constexpr unsigned kRegionCount = 1;
   static constexpr u64 kDataAt = kPageSize;
   static constexpr u32 kMaxDimensions = 16;

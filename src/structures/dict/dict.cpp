@@ -19,11 +19,11 @@ u64 offset_of(RecordPos position) {
 
 Dict::Dict(Store& store, Member& member, const Options& options)
     : store_(store),
-      index_region_(*member.regions[0]),
-      log_region_(*member.regions[1]),
-      heap_region_(*member.regions[2]),
+      index_region_(member.region(0)),
+      log_region_(member.region(1)),
+      heap_region_(member.region(2)),
       log_(log_region_, index_region_, offsetof(IndexHeader, log)),
-      delta_region_(*member.regions[3]),
+      delta_region_(member.region(3)),
       index_(store_, index_region_, delta_region_, [this](u64 position) { return hash_at(position); }),
       heap_(heap_region_) {
   EMD_CHECK(member.region_count == kRegionCount);

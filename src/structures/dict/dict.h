@@ -32,6 +32,8 @@ enum class RecordPos : u64 {};
 
 class Dict {
  public:
+  static constexpr Kind kKind{1};
+  static constexpr const char* kName = "dict";
   static constexpr unsigned kRegionCount = 4;
   // Knobs for tests: tiny segments, and hashes cut to few bits so that they collide. Kept in the header.
   struct Options {

@@ -27,10 +27,10 @@ void put_header(u8* to, const Graph::Type& type) {
 
 Graph::Graph(Store& store, Member& member, u32 hub_degree)
     : store_(store),
-      rows_region_(*member.regions[0]),
-      index_region_(*member.regions[1]),
-      heap_region_(*member.regions[2]),
-      delta_region_(*member.regions[3]),
+      rows_region_(member.region(0)),
+      index_region_(member.region(1)),
+      heap_region_(member.region(2)),
+      delta_region_(member.region(3)),
       index_(store_, index_region_, delta_region_, [this](u64 id) { return hash_at(id); }),
       heap_(heap_region_),
       seed_(store.seed()),

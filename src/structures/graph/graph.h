@@ -44,6 +44,8 @@ enum class Side : unsigned { successors = 0, predecessors = 1 };
 
 class Graph {
  public:
+  static constexpr Kind kKind{5};
+  static constexpr const char* kName = "graph";
   static constexpr unsigned kRegionCount = 4;
   static constexpr u64 kRowsAt = kPageSize;
   static constexpr u64 kMaxVertices = kDeadNeighbour;

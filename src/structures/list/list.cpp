@@ -57,8 +57,8 @@ struct List::Blocks {
 List::List(Store& store, Member& member)
     : store_(store),
       member_(member),
-      words_(*member.regions[0]),
-      heap_region_(*member.regions[1]),
+      words_(member.region(0)),
+      heap_region_(member.region(1)),
       heap_(heap_region_) {
   for (Region* region : {&words_, &heap_region_}) {
     region->let_appended_go();

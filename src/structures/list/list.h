@@ -31,6 +31,8 @@ struct ListHeader;
 
 class List {
  public:
+  static constexpr Kind kKind{2};
+  static constexpr const char* kName = "list";
   static constexpr unsigned kRegionCount = 2;
   // A change in place may mark this much of the private window, or a sixteenth of the list if that is within a
   // sixteenth of the budget; larger changes are made by rewriting.

@@ -45,7 +45,7 @@ std::vector<AddressRange> merged(const std::vector<AddressRange>& sorted) {
 }  // namespace
 
 Shadow::Shadow(Store&, Member& member)
-    : header_(*member.regions[0]), others_{member.regions[1], member.regions[2], member.regions[3]} {
+    : header_(member.region(0)), others_{&member.region(1), &member.region(2), &member.region(3)} {
   if (header_.size() == 0) return;
   if (header_.size() < kShadowRangesAt) {
     damaged("expected a header of " + std::to_string(kShadowRangesAt) + " bytes, found " +

@@ -28,6 +28,8 @@ struct FlagRun {
 
 class Shadow {
  public:
+  static constexpr Kind kKind{6};
+  static constexpr const char* kName = "shadow memory";
   static constexpr unsigned kRegionCount = 4;
 
   // Opens it in the member's regions, which are mapped (Store::acquire). Writes nothing.

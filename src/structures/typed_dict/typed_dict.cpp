@@ -45,10 +45,10 @@ TypedDict::TypedDict(Store& store, Member& member, const Layout& layout)
 
 TypedDict::TypedDict(Store& store, Member& member, const Layout* layout)
     : store_(store),
-      index_region_(*member.regions[0]),
-      rows_(*member.regions[1]),
-      dead_(*member.regions[2]),
-      delta_(*member.regions[3]),
+      index_region_(member.region(0)),
+      rows_(member.region(1)),
+      dead_(member.region(2)),
+      delta_(member.region(3)),
       index_(store_, index_region_, delta_, [this](u64 row) { return hash_at(row); }),
       seed_(store.seed()) {
   EMD_CHECK(member.region_count == kRegionCount);

@@ -52,6 +52,8 @@ static_assert(sizeof(TypedHeader) == 80 && offsetof(TypedHeader, rows_offset) ==
 
 class TypedDict {
  public:
+  static constexpr Kind kKind{4};
+  static constexpr const char* kName = "typed dict";
   static constexpr unsigned kRegionCount = 4;
   static constexpr u64 kMagic = 0x3145505954444d45;  // "EMDTYPE1"
   static constexpr u32 kVersion = 2;

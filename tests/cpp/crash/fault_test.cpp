@@ -11,6 +11,7 @@
 #include "crash/fault_run.h"
 #include "crash/simulated_disk.h"
 #include "model/graph_model.h"
+#include "structures/array/array.h"
 #include "structures/dict/dict.h"
 #include "structures/graph/graph.h"
 #include "structures/list/list.h"
@@ -96,7 +97,7 @@ TEST(Fault, ADictIsAsBeforeWhenTheDiskIsFullInAnOperation) {
   u64 faults = 0;
   for (u64 round = 0; round < 6; ++round) {
     FaultyStore faulty;
-    const auto entry = member(*faulty.store, Kind::dict, Dict::kRegionCount);
+    const auto entry = member(*faulty.store, Dict::kKind, Dict::kRegionCount);
     std::optional<Dict> handle(std::in_place, *faulty.store, *entry);
     Dict& dict = *handle;
     Model model;
@@ -128,7 +129,7 @@ TEST(Fault, ADictIsAsBeforeWhenTheDiskIsFullInAnOperation) {
     faulty.store->close();
     handle.reset();
     faulty.open();
-    const auto again = member(*faulty.store, Kind::dict, Dict::kRegionCount);
+    const auto again = member(*faulty.store, Dict::kKind, Dict::kRegionCount);
     expect_sound(Dict(*faulty.store, *again), model);
     if (HasFailure()) return;
   }
@@ -140,7 +141,7 @@ TEST(Fault, AListIsAsBeforeWhenTheDiskIsFullInAnOperation) {
   u64 faults = 0;
   for (u64 round = 0; round < 16; ++round) {
     FaultyStore faulty;
-    const auto entry = member(*faulty.store, Kind::list, List::kRegionCount);
+    const auto entry = member(*faulty.store, List::kKind, List::kRegionCount);
     List list(*faulty.store, *entry);
     std::vector<u64> model;
     for (int step = 0; step < 400; ++step) {
@@ -175,7 +176,7 @@ TEST(Fault, AListIsAsBeforeWhenTheDiskIsFullInAnOperation) {
 // So much that it is written by a call, which fails when the header's place is there already.
 TEST(Fault, AListIsEmptyWhenItsFirstChangeHasFailed) {
   FaultyStore faulty;
-  const auto entry = member(*faulty.store, Kind::list, List::kRegionCount);
+  const auto entry = member(*faulty.store, List::kKind, List::kRegionCount);
   const std::vector<Word> words(100'000, Word::integer(1));
   u64 faults = 0;
   for (u64 call = 0; faults == call; ++call) {
@@ -205,7 +206,7 @@ TEST(Fault, AGraphIsAsBeforeWhenTheDiskIsFullInAnOperation) {
   u64 faults = 0;
   for (u64 round = 0; round < 4; ++round) {
     FaultyStore faulty;
-    const auto entry = member(*faulty.store, Kind::graph, Graph::kRegionCount);
+    const auto entry = member(*faulty.store, Graph::kKind, Graph::kRegionCount);
     Graph graph(*faulty.store, *entry, 16);
     testing::GraphModel model;
     model.directed = round % 2 == 0;
@@ -244,7 +245,7 @@ TEST_P(CommitFault, EveryCallOfACommitFailsInTurn) {
   for (u64 call = 0;; ++call) {
     SCOPED_TRACE("call " + std::to_string(call));
     FaultyStore faulty;
-    const auto entry = member(*faulty.store, Kind::dict, Dict::kRegionCount);
+    const auto entry = member(*faulty.store, Dict::kKind, Dict::kRegionCount);
     std::optional<Dict> dict(std::in_place, *faulty.store, *entry);
     const auto put = [&](const std::string& key, const std::string& value) {
       const Operation operation(*faulty.store);
@@ -281,7 +282,7 @@ TEST_P(CommitFault, EveryCallOfACommitFailsInTurn) {
     dict.reset();
     faulty.store.reset();
     faulty.open();
-    const auto again = member(*faulty.store, Kind::dict, Dict::kRegionCount);
+    const auto again = member(*faulty.store, Dict::kKind, Dict::kRegionCount);
     const Dict recovered(*faulty.store, *again);
     const Model found = content(recovered);
     EXPECT_TRUE(found == before || found == after);
@@ -299,7 +300,7 @@ TEST(Fault, ACommitFailsWithTheSyncInTheBackgroundOfItsFreshBytes) {
   options.background_sync_bytes = kPageSize;
   options.file_system = disk->file_system();
   const auto store = Store::open(scratch.path("disk"), options);
-  const auto member = store->create("fresh", Kind::array, 1);
+  const auto member = store->create("fresh", Array::kKind, 1);
   store->acquire(*member);
   int failed = 0;
   disk->before_call = [&](Call call, const std::string& file) {
@@ -329,7 +330,7 @@ TEST(Fault, OnAFullDiskDeletionsCommitHoweverMany) {
   options.commit_interval_seconds = -1;
   options.file_system = disk->file_system();
   const auto store = Store::open(scratch.path("disk"), options);
-  const auto of_dict = member(*store, Kind::dict, Dict::kRegionCount);
+  const auto of_dict = member(*store, Dict::kKind, Dict::kRegionCount);
   Dict dict(*store, *of_dict);
   for (u64 key = 0; key < 3000; ++key) {
     const Operation operation(*store);
@@ -365,9 +366,9 @@ TEST(Fault, AJournalThatBeginsAnewInVainLosesNothing) {
   options.commit_interval_seconds = -1;
   options.file_system = disk->file_system();
   const auto store = Store::open(scratch.path("disk"), options);
-  const auto small = store->create("small", Kind::array, 1);
-  const auto dropped = store->create("dropped", Kind::array, 1);
-  const auto large = store->create("large", Kind::array, 1);
+  const auto small = store->create("small", Array::kKind, 1);
+  const auto dropped = store->create("dropped", Array::kKind, 1);
+  const auto large = store->create("large", Array::kKind, 1);
   for (const auto& one : {small, dropped, large}) store->acquire(*one);
   const std::vector<u8> zeros(u64{4} << 20);
   {

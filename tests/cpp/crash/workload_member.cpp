@@ -3,6 +3,12 @@
 #include <algorithm>
 
 #include "algorithms/compact/compact.h"
+#include "structures/array/array.h"
+#include "structures/dict/dict.h"
+#include "structures/graph/graph.h"
+#include "structures/list/list.h"
+#include "structures/shadow/shadow.h"
+#include "structures/typed_dict/typed_dict.h"
 
 namespace emd::testing {
 namespace {
@@ -116,19 +122,19 @@ std::shared_ptr<Member> find_or_create(Store& store, const std::string& name) {
   if (auto found = store.find(name)) return found;
   switch (shape_of(name)) {
     case Shape::dict:
-      return store.create(name, Kind::dict, Dict::kRegionCount);
+      return store.create(name, Dict::kKind, Dict::kRegionCount);
     case Shape::list:
-      return store.create(name, Kind::list, List::kRegionCount);
+      return store.create(name, List::kKind, List::kRegionCount);
     case Shape::typed:
-      return store.create(name, Kind::typed_dict, TypedDict::kRegionCount);
+      return store.create(name, TypedDict::kKind, TypedDict::kRegionCount);
     case Shape::array:
-      return store.create(name, Kind::array, Array::kRegionCount);
+      return store.create(name, Array::kKind, Array::kRegionCount);
     case Shape::shadow:
-      return store.create(name, Kind::shadow, Shadow::kRegionCount);
+      return store.create(name, Shadow::kKind, Shadow::kRegionCount);
     case Shape::graph:
-      return store.create(name, Kind::graph, Graph::kRegionCount);
+      return store.create(name, Graph::kKind, Graph::kRegionCount);
     default:
-      return store.create(name, Kind::array, 1);  // nobody looks at the kind of a bare region
+      return store.create(name, Array::kKind, 1);  // nobody looks at the kind of a bare region
   }
 }
 

@@ -20,7 +20,7 @@ class DictStore {
   explicit DictStore(const Dict::Options& dict_options = {}) {
     options.commit_interval_seconds = -1;
     store = Store::open(scratch.path(), options);
-    member = store->create("d", Kind::dict, Dict::kRegionCount);
+    member = store->create("d", Dict::kKind, Dict::kRegionCount);
     store->acquire(*member);
     dict = std::make_unique<Dict>(*store, *member, dict_options);
   }

@@ -33,7 +33,7 @@ class ListFixture : public ::testing::Test {
   void open() {
     store_ = Store::open(directory_ + "/store");
     member_ = store_->find("l");
-    if (member_ == nullptr) member_ = store_->create("l", Kind::list, List::kRegionCount);
+    if (member_ == nullptr) member_ = store_->create("l", List::kKind, List::kRegionCount);
     store_->acquire(*member_);
     list_.emplace(*store_, *member_);
   }

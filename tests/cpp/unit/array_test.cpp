@@ -45,7 +45,7 @@ class ArrayTest : public ::testing::Test {
     options.commit_interval_seconds = -1;
     store_ = Store::open(scratch_.path(), options);
     member_ = store_->find("a");
-    if (member_ == nullptr) member_ = store_->create("a", Kind::array, Array::kRegionCount);
+    if (member_ == nullptr) member_ = store_->create("a", Array::kKind, Array::kRegionCount);
     store_->acquire(*member_);
     array_.emplace(*store_, *member_);
     if (!array_->laid_out()) change([&] { array_->lay_out(kNumbers); });
@@ -112,7 +112,7 @@ TEST_F(ArrayTest, KeepsItsItemsAndItsType) {
 
 // As when the process died between the commits of the two.
 TEST_F(ArrayTest, IsLaidOutAgainWhenARollbackHasTakenItsLayoutBack) {
-  const auto member = store_->create("b", Kind::array, Array::kRegionCount);
+  const auto member = store_->create("b", Array::kKind, Array::kRegionCount);
   store_->acquire(*member);
   store_->commit();
   Array array(*store_, *member);
@@ -128,7 +128,7 @@ TEST_F(ArrayTest, IsLaidOutAgainWhenARollbackHasTakenItsLayoutBack) {
 }
 
 TEST_F(ArrayTest, ItemsMayBeBlocks) {
-  const auto member = store_->create("b", Kind::array, 1);
+  const auto member = store_->create("b", Array::kKind, 1);
   store_->acquire(*member);
   Array blocks(*store_, *member);
   change([&] { blocks.lay_out({"<f4", 4, {3, 2}}); });
@@ -551,7 +551,7 @@ TEST_F(ArrayTest, StrayBytesInTheHeaderAreFound) {
 }
 
 TEST_F(ArrayTest, ARegionWithoutAWholeHeaderIsDamage) {
-  const auto member = store_->create("short", Kind::array, 1);
+  const auto member = store_->create("short", Array::kKind, 1);
   store_->acquire(*member);
   change([&] { member->regions[0]->append(as_bytes("EMDA")); });
   EXPECT_THROW(Array(*store_, *member), DamagedError);

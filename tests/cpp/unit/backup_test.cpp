@@ -29,7 +29,7 @@ struct Opened {
   explicit Opened(const std::string& path, const StoreOptions& options = quiet())
       : store(Store::open(path, options)) {
     member = store->find("");
-    if (member == nullptr) member = store->create("", Kind::dict, Dict::kRegionCount);
+    if (member == nullptr) member = store->create("", Dict::kKind, Dict::kRegionCount);
     store->acquire(*member);
     dict = std::make_unique<Dict>(*store, *member, Dict::Options{16, 64});
   }

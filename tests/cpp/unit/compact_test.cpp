@@ -56,8 +56,8 @@ class Compaction : public ::testing::Test {
  protected:
   void SetUp() override {
     store = Store::open(scratch.path("s"), quiet());
-    dict_member = store->create("d", Kind::dict, Dict::kRegionCount);
-    list_member = store->create("l", Kind::list, List::kRegionCount);
+    dict_member = store->create("d", Dict::kKind, Dict::kRegionCount);
+    list_member = store->create("l", List::kKind, List::kRegionCount);
     store->acquire(*dict_member);
     store->acquire(*list_member);
     dict = std::make_unique<Dict>(*store, *dict_member, Dict::Options{16, 64});
@@ -158,7 +158,7 @@ TEST_F(Compaction, ACancelledOneChangesNothing) {
 
 TEST_F(Compaction, WhatACutOffOneLeftIsDropped) {
   const Entries before = entries(*dict);
-  const auto fresh = store->create_compaction(Kind::dict, Dict::kRegionCount);
+  const auto fresh = store->create_compaction(Dict::kKind, Dict::kRegionCount);
   store->commit();
   dict.reset(), list.reset(), store.reset();  // as a kill
   EXPECT_EQ(region_files(scratch.path("s")), kRegionFiles + Dict::kRegionCount);
@@ -171,21 +171,21 @@ TEST_F(Compaction, WhatACutOffOneLeftIsDropped) {
 TEST_F(Compaction, ItsNameAndAllOfItsKindAreNobodyElses) {
   using namespace std::literals;
   for (const std::string_view name : {kCompactionName, "\0"sv, "\0x"sv, "\0compaction "sv}) {
-    EXPECT_THROW(store->create(name, Kind::dict, Dict::kRegionCount), FormatError);
+    EXPECT_THROW(store->create(name, Dict::kKind, Dict::kRegionCount), FormatError);
     EXPECT_EQ(store->find(name), nullptr);
     EXPECT_THROW(store->drop(name), StateError);
   }
-  store->create_compaction(Kind::dict, Dict::kRegionCount);
+  store->create_compaction(Dict::kKind, Dict::kRegionCount);
   EXPECT_EQ(store->find(kCompactionName), nullptr);
   EXPECT_THROW(store->drop(kCompactionName), StateError);
-  EXPECT_THROW(store->create(kCompactionName, Kind::dict, Dict::kRegionCount), FormatError);
+  EXPECT_THROW(store->create(kCompactionName, Dict::kKind, Dict::kRegionCount), FormatError);
   EXPECT_EQ(store->members().size(), 2u);
 }
 
 // One that could not even drop what it had written, since the disk was full: a crash in the next one must not find two.
 TEST_F(Compaction, WhatAFailedOneLeftDoesNotMeetTheNext) {
   const Entries before = entries(*dict);
-  store->create_compaction(Kind::dict, Dict::kRegionCount);
+  store->create_compaction(Dict::kKind, Dict::kRegionCount);
   compact(*store, *dict_member, [&](u64, u64) {
     store->commit();
     std::filesystem::remove_all(scratch.path("cut off"));

@@ -5,6 +5,7 @@
 
 #include "index/hash_index.h"
 #include "store/store.h"
+#include "structures/array/array.h"
 #include "support/scratch.h"
 
 namespace emd {
@@ -25,7 +26,7 @@ struct IndexOfHashes {
     index.open(kSeed);
   }
   std::shared_ptr<Member> acquired() {
-    auto made = store->create("index", Kind::array, 1);
+    auto made = store->create("index", Array::kKind, 1);
     store->acquire(*made);
     return made;
   }

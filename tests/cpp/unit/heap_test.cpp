@@ -8,6 +8,7 @@
 #include <random>
 #include <string>
 
+#include "structures/array/array.h"
 #include "support/scratch.h"
 
 namespace emd {
@@ -19,7 +20,7 @@ class HeapTest : public testing::Test {
     StoreOptions options;
     options.commit_interval_seconds = -1;
     store_ = Store::open(scratch_.path(), options);
-    member_ = store_->create("h", Kind::array, 1);
+    member_ = store_->create("h", Array::kKind, 1);
     store_->acquire(*member_);
     heap_ = std::make_unique<Heap>(region());
   }

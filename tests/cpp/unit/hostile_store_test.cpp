@@ -11,8 +11,10 @@
 #include "store/recovered_files.h"
 #include "store/store.h"
 #include "store/tables.h"
+#include "structures/array/array.h"
 #include "structures/dict/dict.h"
 #include "structures/graph/graph.h"
+#include "structures/kinds.h"
 #include "structures/list/list.h"
 #include "structures/shadow/shadow.h"
 #include "structures/typed_dict/typed_dict.h"
@@ -59,7 +61,7 @@ class Checks : public testing::Test {
 };
 
 TEST_F(Checks, OfADictEnds) {
-  const auto made = member(Kind::dict);
+  const auto made = member(Dict::kKind);
   Dict dict(*store_, *made, {});
   const Operation operation(*store_);
   for (u64 i = 0; i < kMany; ++i) dict.put({raw(i), sizeof i}, {}, {raw(i), sizeof i});
@@ -67,7 +69,7 @@ TEST_F(Checks, OfADictEnds) {
 }
 
 TEST_F(Checks, OfAListEnds) {
-  const auto made = member(Kind::list);
+  const auto made = member(List::kKind);
   List list(*store_, *made);
   const Operation operation(*store_);
   for (u64 i = 0; i < kMany; ++i) list.append(Word::integer(static_cast<i64>(i)));
@@ -75,7 +77,7 @@ TEST_F(Checks, OfAListEnds) {
 }
 
 TEST_F(Checks, OfATypedDictEnds) {
-  const auto made = member(Kind::typed_dict);
+  const auto made = member(TypedDict::kKind);
   TypedDict dict(*store_, *made, {8, 8, 8, 16, "<u8", "<u8"});
   const Operation operation(*store_);
   for (u64 i = 0; i < kMany; ++i) dict.put(raw(i), raw(i));
@@ -83,7 +85,7 @@ TEST_F(Checks, OfATypedDictEnds) {
 }
 
 TEST_F(Checks, OfAGraphEnds) {
-  const auto made = member(Kind::graph);
+  const auto made = member(Graph::kKind);
   Graph graph(*store_, *made);
   const Operation operation(*store_);
   graph.lay_out({true});
@@ -92,7 +94,7 @@ TEST_F(Checks, OfAGraphEnds) {
 }
 
 TEST_F(Checks, OfAShadowMemoryEnds) {
-  const auto made = member(Kind::shadow);
+  const auto made = member(Shadow::kKind);
   Shadow shadow(*store_, *made);
   const Operation operation(*store_);
   shadow.lay_out(1);
@@ -104,7 +106,7 @@ TEST_F(Checks, OfAShadowMemoryEnds) {
 }
 
 TEST_F(Checks, OfAllPagesEnds) {
-  const auto made = member(Kind::array);
+  const auto made = member(Array::kKind);
   {
     const Operation operation(*store_);
     made->regions[0]->extend(kMany * kPageSize);

@@ -59,7 +59,7 @@ class MemoryStoreTest : public ::testing::TestWithParam<u64> {
 
 TEST_P(MemoryStoreTest, ItHasNoFilesBeforeItIsTold) {
   if (GetParam() < 40000) GTEST_SKIP() << "its first regions are larger";
-  Member& own = member("d", Kind::dict, Dict::kRegionCount);
+  Member& own = member("d", Dict::kKind, Dict::kRegionCount);
   Dict dict(*store_, own);
   std::map<std::string, std::string> model;
   EXPECT_TRUE(store_->in_memory());
@@ -81,7 +81,7 @@ TEST_P(MemoryStoreTest, RandomStepsAgreeWithAModel) {
     std::mt19937_64 random(seed);
     std::map<std::string, std::string> model, before;
     std::optional<Dict> dict;
-    dict.emplace(*store_, member("d", Kind::dict, Dict::kRegionCount));
+    dict.emplace(*store_, member("d", Dict::kKind, Dict::kRegionCount));
     store_->commit();
     unsigned dropped = 0;
     for (unsigned step = 0; step < 400; ++step) {
@@ -98,7 +98,7 @@ TEST_P(MemoryStoreTest, RandomStepsAgreeWithAModel) {
         store_->in_transaction() ? store_->commit_transaction() : store_->commit();
       } else {  // another member comes, and goes
         const std::string name = "l" + std::to_string(dropped++);
-        Member& other = member(name, Kind::list, List::kRegionCount);
+        Member& other = member(name, List::kKind, List::kRegionCount);
         {
           List list(*store_, other);
           const Operation operation(*store_);

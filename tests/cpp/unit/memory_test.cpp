@@ -11,6 +11,7 @@
 #include "store/budget.h"
 #include "store/scan.h"
 #include "store/store.h"
+#include "structures/array/array.h"
 #include "support/scratch.h"
 
 namespace emd {
@@ -30,7 +31,7 @@ Region& region_of(Store& store, const std::string& name) {
   std::shared_ptr<Member> member = store.find(name);
   if (member == nullptr) {
     const Operation operation(store);
-    member = store.create(name, Kind::array, 1);
+    member = store.create(name, Array::kKind, 1);
   }
   store.acquire(*member);
   return *member->regions[0];

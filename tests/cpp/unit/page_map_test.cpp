@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "store/store.h"
+#include "structures/array/array.h"
 #include "support/scratch.h"
 
 namespace emd {
@@ -18,7 +19,7 @@ constexpr u64 kStateOffset = 64;
 class PageMapTest : public ::testing::Test {
  protected:
   PageMapTest() : store_(Store::open(scratch_.path("store"), {})) {
-    member_ = store_->create("pages", Kind::array, 1);
+    member_ = store_->create("pages", Array::kKind, 1);
     store_->acquire(*member_);
     const Operation operation(*store_);
     region().extend(kPageSize);

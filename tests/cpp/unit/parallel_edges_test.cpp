@@ -54,7 +54,7 @@ class ParallelEdgesTest : public ::testing::TestWithParam<bool> {
     options.commit_interval_seconds = -1;
     store_ = Store::open(scratch_.path(), options);
     member_ = store_->find("g");
-    if (member_ == nullptr) member_ = store_->create("g", Kind::graph, Graph::kRegionCount);
+    if (member_ == nullptr) member_ = store_->create("g", Graph::kKind, Graph::kRegionCount);
     store_->acquire(*member_);
     graph_.emplace(*store_, *member_);
     if (!graph_->laid_out()) change([&] { graph_->lay_out({GetParam(), true}); });

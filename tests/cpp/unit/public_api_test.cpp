@@ -5,13 +5,14 @@
 #include <string>
 #include <string_view>
 
+#include "structures/dict/dict.h"
 #include "support/scratch.h"
 
 namespace {
 
 std::shared_ptr<emd::Member> open_counts(emd::Store& store) {
   auto member = store.find("counts");
-  if (member == nullptr) member = store.create("counts", emd::Kind::dict, emd::Dict::kRegionCount);
+  if (member == nullptr) member = store.create("counts", emd::Dict::kKind, emd::Dict::kRegionCount);
   store.acquire(*member);
   return member;
 }

@@ -16,6 +16,7 @@
 
 #include "store/store.h"
 #include "structures/dict/dict.h"
+#include "structures/list/list.h"
 #include "support/scratch.h"
 
 namespace emd {
@@ -97,7 +98,7 @@ struct Writer {
   explicit Writer(const std::string& path) : Writer(Store::open(path, options(Mode::append))) {}
   explicit Writer(std::unique_ptr<Store> opened) : store(std::move(opened)) {
     member = store->find("");
-    if (member == nullptr) member = store->create("", Kind::dict, Dict::kRegionCount);
+    if (member == nullptr) member = store->create("", Dict::kKind, Dict::kRegionCount);
     store->acquire(*member);
     dict = std::make_unique<Dict>(*store, *member, Dict::Options{.max_segment_buckets = 8, .hash_bits = 64});
   }
@@ -411,7 +412,7 @@ TEST(Reader, FollowsClearDropAndNewMembers) {
   writer.store->commit();
   step.send();
   done.wait();
-  writer.store->create("other", Kind::list, 2);
+  writer.store->create("other", List::kKind, 2);
   writer.store->commit();
   step.send();
   done.wait();

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "structures/list/list.h"
 #include "support/scratch.h"
 
 namespace emd {
@@ -18,7 +19,7 @@ class RecordLogTest : public testing::Test {
     StoreOptions options;
     options.commit_interval_seconds = -1;
     store_ = Store::open(scratch_.path(), options);
-    member_ = store_->create("l", Kind::list, 2);
+    member_ = store_->create("l", List::kKind, 2);
     store_->acquire(*member_);
     Operation operation(*store_);
     member_->regions[1]->extend(kPageSize);

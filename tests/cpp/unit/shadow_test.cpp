@@ -54,7 +54,7 @@ class ShadowTest : public ::testing::TestWithParam<unsigned> {
     options.commit_interval_seconds = -1;
     store_ = Store::open(scratch_.path(), options);
     member_ = store_->find("s");
-    if (member_ == nullptr) member_ = store_->create("s", Kind::shadow, Shadow::kRegionCount);
+    if (member_ == nullptr) member_ = store_->create("s", Shadow::kKind, Shadow::kRegionCount);
     store_->acquire(*member_);
     shadow_.emplace(*store_, *member_);
     if (!shadow_->laid_out()) operate([&] { shadow_->lay_out(width()); });
@@ -463,7 +463,7 @@ TEST_P(ShadowTest, WhatWasNotCommittedIsGone) {
 }
 
 TEST_P(ShadowTest, ALayoutThatWasRolledBackIsMadeAgain) {
-  const auto member = store_->create("b", Kind::shadow, Shadow::kRegionCount);
+  const auto member = store_->create("b", Shadow::kKind, Shadow::kRegionCount);
   store_->acquire(*member);
   Shadow shadow(*store_, *member);
   store_->commit();

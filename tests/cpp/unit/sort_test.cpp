@@ -10,6 +10,7 @@
 
 #include "algorithms/sort/merge.h"
 #include "model/list_fixture.h"
+#include "structures/list/list.h"
 
 namespace emd::test {
 namespace {
@@ -343,7 +344,7 @@ TEST_F(GeneralSortTest, ChangingTheListMeanwhileIsAnError) {
 
 TEST_F(GeneralSortTest, UsingTheStoreMeanwhileIsAllowed) {
   fill_with_blocks(60);
-  const std::shared_ptr<Member> other = store_->create("other", Kind::list, List::kRegionCount);
+  const std::shared_ptr<Member> other = store_->create("other", List::kKind, List::kRegionCount);
   store_->acquire(*other);
   List log(*store_, *other);
   PrefixSorter sorter(list());

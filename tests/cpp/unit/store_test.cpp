@@ -8,6 +8,7 @@
 #include <random>
 
 #include "store/budget.h"
+#include "structures/array/array.h"
 #include "support/scratch.h"
 
 namespace emd {
@@ -24,7 +25,7 @@ std::unique_ptr<Store> open(const Scratch& scratch, Mode mode = Mode::append, do
 
 Region& region_of(Store& store, const std::string& name) {
   auto member = store.find(name);
-  if (member == nullptr) member = store.create(name, Kind::array, 1);
+  if (member == nullptr) member = store.create(name, Array::kKind, 1);
   store.acquire(*member);
   return *member->regions[0];
 }

@@ -29,8 +29,8 @@ class Shared {
  public:
   explicit Shared(const std::string& path, const StoreOptions& how = options())
       : store_(Store::open(path, how)) {
-    dict_member_ = store_->create("dict", Kind::dict, Dict::kRegionCount);
-    list_member_ = store_->create("list", Kind::list, List::kRegionCount);
+    dict_member_ = store_->create("dict", Dict::kKind, Dict::kRegionCount);
+    list_member_ = store_->create("list", List::kKind, List::kRegionCount);
     store_->acquire(*dict_member_);
     store_->acquire(*list_member_);
     dict_ = std::make_unique<Dict>(*store_, *dict_member_, Dict::Options{16, 64});

@@ -14,6 +14,7 @@
 #include "algorithms/compact/compact.h"
 #include "model/dict_model.h"
 #include "store/findings.h"
+#include "structures/typed_dict/typed_dict.h"
 #include "support/scratch.h"
 
 namespace emd {
@@ -55,7 +56,7 @@ class TypedStore {
   }
   void open() {
     member = store->find("t");
-    if (member == nullptr) member = store->create("t", Kind::typed_dict, TypedDict::kRegionCount);
+    if (member == nullptr) member = store->create("t", TypedDict::kKind, TypedDict::kRegionCount);
     store->acquire(*member);
     dict = std::make_unique<TypedDict>(*store, *member, layout_);
   }
@@ -308,7 +309,7 @@ TEST(TypedDict, GathersEntriesInTheDeltaAndTellsNewKeys) {
 // As when the process died between the commits of the member and of its layout.
 TEST(TypedDict, KnowsWhenARollbackHasTakenItsLayoutBack) {
   TypedStore subject;
-  const auto member = subject.store->create("u", Kind::typed_dict, TypedDict::kRegionCount);
+  const auto member = subject.store->create("u", TypedDict::kKind, TypedDict::kRegionCount);
   subject.store->acquire(*member);
   subject.store->commit();
   subject.store->begin();

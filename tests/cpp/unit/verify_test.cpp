@@ -20,7 +20,7 @@ StoreOptions quiet() {
 
 std::unique_ptr<Dict> open_dict(Store& store, std::shared_ptr<Member>& member) {
   member = store.find("");
-  if (member == nullptr) member = store.create("", Kind::dict, Dict::kRegionCount);
+  if (member == nullptr) member = store.create("", Dict::kKind, Dict::kRegionCount);
   store.acquire(*member);
   return std::make_unique<Dict>(store, *member);
 }

@@ -1,0 +1,45 @@
+#include "algorithms/compact/copy.h"
+
+#include <optional>
+#include <vector>
+
+namespace emd {
+namespace {
+
+CopyBatch words_from(const List& list, u64 index, Scan& scan, Scan& blocks) {
+  CopyBatch batch;
+  for (; index < list.size() && !batch.full(); ++index) {
+    const Word word = list.get(index);
+    list.reached(index, scan);
+    if (word.is_reference()) list.reached_block(word, blocks);
+    batch.words.emplace_back(word, word.is_reference() ? batch.keep(list.block(word)) : CopyBatch::Part{});
+  }
+  return batch;
+}
+
+}  // namespace
+
+void copy_content(Of<List>, const Copying& copying) {
+  auto& [from_store, from, to_store, to, count] = copying;
+  std::optional<List> source;
+  const u64 version = from_store.look(from, [&] { return source.emplace(from_store, from).version(); });
+  List copy(to_store, to);
+  copy.continue_from(version);
+  std::vector<Word> words;
+  Scan scan, blocks;
+  for (u64 index = 0;; index += words.size()) {
+    const CopyBatch batch = from_store.look(from, [&] { return words_from(*source, index, scan, blocks); });
+    if (batch.empty()) return;
+    words.clear();
+    {
+      const Operation operation(to_store);
+      for (const auto& [word, bytes] : batch.words) {
+        words.push_back(word.is_reference() ? copy.store_block(batch.at(bytes)) : word);
+      }
+      copy.extend(words);
+    }
+    count.add(words.size());
+  }
+}
+
+}  // namespace emd
