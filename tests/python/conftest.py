@@ -1,5 +1,6 @@
 """Fixtures of all tests: fresh paths, subprocesses, and the seed of whatever is random."""
 
+import gc
 import os
 import random
 import signal
@@ -80,3 +81,10 @@ def pytest_configure():
     _base_seed()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish(session):
+    """What is there before the first test is no concern of a collection: of the many that tests ask for, most of the
+    time went into the modules of NumPy, NetworkX and the tests themselves."""
+    gc.collect()
+    gc.freeze()
