@@ -84,7 +84,7 @@ def pytest_configure():
 
 
 def pytest_collection_finish(session):
-    """What is there before the first test is no concern of a collection: of the many that tests ask for, most of the
-    time went into the modules of NumPy, NetworkX and the tests themselves."""
+    """Collections pass over what is there before the first test: most of their time went into the modules of
+    NumPy, NetworkX and the tests themselves."""
     gc.collect()
     gc.freeze()
