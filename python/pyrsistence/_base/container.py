@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import operator
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import _core
 from . import lifetime
+from .options import Codec, Opening, OpeningOptions, takes_opening
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from .._stores.store import Store
 
 _Self = TypeVar("_Self", bound="Container")
@@ -20,8 +22,8 @@ _Self = TypeVar("_Self", bound="Container")
 Layout = tuple[int, int, int]
 DEFAULT_LAYOUT: Layout = (512, 64, 2**64 - 1)
 
-# What open() and EMDict() hand to whatever is there, and what says nothing where nothing is pickled.
-CODEC_OPTIONS = ("pickler", "unpickler", "pickle", "writeback", "cache")
+# What each class of containers has slots for.
+SLOTS = ("_codec", "_handle", "_layout", "_mode", "_name", "_owner")
 
 
 class Container(lifetime.Owner):
@@ -30,52 +32,58 @@ class Container(lifetime.Owner):
     if not TYPE_CHECKING:
         __slots__ = ()
 
-    _options: tuple[Any, ...]
+    _codec: Codec
     _layout: Layout
     _owner: Store | None
     _name: str
 
     # ---- Opening and closing
 
-    def _configure(
-        self,
-        pickler: Any,
-        unpickler: Any,
-        pickle: bool,
-        key: Any,
-        writeback: bool,
-        layout: Layout,
-        cache: int = 0,
-    ) -> None:
+    def _configure(self, codec: Codec, layout: Layout = DEFAULT_LAYOUT) -> None:
         self._handle = None
         self._owner = None
         self._name = ""
-        self._options = (pickler, unpickler, bool(pickle), key, bool(writeback), _entries(cache, writeback))
+        self._codec = codec
         self._layout = layout
 
     def _attach(self, handle: _core.StoreHandle, name: str) -> None:
-        _core.attach(self, handle, name, self._options, *self._layout)
+        _core.attach(self, handle, name, self._codec.for_core(), *self._layout)
 
-    def _open_alone(
-        self,
-        path: Any,
-        mode: str,
-        commit_interval: float | None,
-        timeout: float,
-        snapshot_timeout: float,
-        memory: Any = None,
-        permissions: int | None = None,
-        read_timeout: float = 30.0,
-    ) -> None:
-        self._open_store(
-            path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions, read_timeout
-        )
+    def _open_alone(self, opening: Opening) -> None:
+        self._open_store(opening)
         try:
             self._attach_alone()
         except BaseException:
             self._close_store()
             self._handle = None
             raise
+
+    def _open_with(self, opening: Opening, add: Callable[[Any], object], data: Any) -> None:
+        """Open it, and add what the constructor was given besides; it is closed if that raises."""
+        self._open_alone(opening)
+        if data is not None:
+            try:
+                add(data)
+            except BaseException:
+                self.close()
+                raise
+
+    @takes_opening
+    def open(self, path: Any, **opening: Unpack[OpeningOptions]) -> None:
+        """Open again after close(), at this path, with all else that the constructor was given.
+
+        **Cost**: O(1); recovery, if the last writer was cut off. Errors: RuntimeError if it is open; else as
+        the constructor.
+
+        >>> d = EMDict()
+        >>> d.close()
+        >>> d.open(None)
+        >>> d.close()
+        """
+        if _core.attached(self):
+            raise RuntimeError(f"{type(self).__name__} '{self._open_handle().path}' is open")
+        self._configure(self._codec, self._layout)
+        self._open_alone(Opening.of(self, path, opening))
 
     def _attach_alone(self) -> None:
         handle = self._open_handle()
@@ -139,7 +147,7 @@ class Container(lifetime.Owner):
         self._set_options(**options)
         if state:
             self.__dict__.update(state)
-        self._open_alone(path, "r", None, 0.0, 0.0)
+        self._open_alone(Opening(path, "r", commit_interval=None, snapshot_timeout=0.0))
         return self
 
     @classmethod
@@ -321,27 +329,6 @@ class Container(lifetime.Owner):
         return {**self._open_handle().stats(), **_core.container_stats(self)}
 
 
-def require_known(cls: type, codec: dict[str, Any]) -> None:
-    """Raise TypeError unless all of these are options of codecs, which a container of plain bytes ignores."""
-    unknown = set(codec) - set(CODEC_OPTIONS)
-    if unknown:
-        raise TypeError(f"{cls.__name__} got an unexpected keyword argument {min(unknown)!r}")
-
-
-def _entries(cache: Any, writeback: bool) -> int:
-    """Return the number that cache= gives."""
-    if isinstance(cache, bool):
-        raise TypeError(f"cache must be a number of entries, not {cache!r}")
-    count = operator.index(cache)
-    if not 0 <= count < 1 << 31:
-        raise ValueError(f"cache must be a number of entries from 0 to 2**31 - 1, not {count}")
-    if count and writeback:
-        raise ValueError(
-            "cache= and writeback=True exclude each other: writeback=True keeps all that it hands out already"
-        )
-    return count
-
-
 def consistent(other: Any) -> contextlib.AbstractContextManager[None]:
     """Return the scope in which the other operand is read: one of ours may need a snapshot."""
     return other._consistent() if isinstance(other, Container) else contextlib.nullcontext()
@@ -367,7 +354,7 @@ def _restore(
 @contextlib.contextmanager
 def edit(container: Any, key: Any) -> Iterator[Any]:
     """Hand out the value of a key or index, and write it back if the block changed it and did not raise."""
-    value = _core.decoded_anew(container, key) if container._options[5] else container[key]
+    value = _core.decoded_anew(container, key) if container._codec.cache else container[key]
     before = _core.encoded(container, value)
     yield value
     if _core.encoded(container, value) != before:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import dataclasses
 import gc
-import operator
 import os
 import sys
 import tempfile
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .. import _core
 from .._core import DamagedError, LockedError
 from .errors import not_stored
-from .memory import parse_memory
+from .options import Opening
 
 # What tells a directory from all others as long as it is open: its device's number and its own. Of a
 # temporary store, which may have none yet, the path.
@@ -55,36 +55,14 @@ os.register_at_fork(after_in_child=_new_lock_in_child)
 Progress = Callable[[int, int], object]
 
 
-def open_handle(
-    path: Any,
-    mode: str,
-    commit_interval: float | None,
-    timeout: float,
-    snapshot_timeout: float,
-    memory: Any = None,
-    temporary: bool = False,
-    permissions: int | None = None,
-    read_timeout: float = 30.0,
-) -> _core.StoreHandle:
-    """Open the store in the directory ``path``: a str, bytes or path-like object.
+def open_handle(opening: Opening, temporary: bool = False) -> _core.StoreHandle:
+    """Open the store in the directory of the opening: a str, bytes or path-like object.
 
-    A temporary one is made in ``path``, and removed when it is closed. It is not synced: nobody will open it
+    A temporary one is made in there, and removed when it is closed. It is not synced: nobody will open it
     after a crash of the machine.
     """
-    if mode not in ("a", "r", "r+", "x"):
-        kind_of_error = ValueError if isinstance(mode, str) else TypeError
-        raise kind_of_error(f"mode must be 'a', 'r', 'r+' or 'x', not {mode!r}")
-    arguments = (
-        os.fsencode(path),
-        mode,
-        None if commit_interval is None else seconds("commit_interval", commit_interval),
-        seconds("timeout", timeout),
-        seconds("snapshot_timeout", snapshot_timeout),
-        parse_memory(memory),
-        temporary,
-        parse_permissions(permissions),
-        seconds("read_timeout", read_timeout),
-    )
+    path, mode = opening.path, opening.mode
+    arguments = opening.for_core(temporary)
 
     try:
         return _core.StoreHandle(*arguments)
@@ -99,18 +77,6 @@ def open_handle(
         return _core.StoreHandle(*arguments)
     except LockedError as error:
         raise _held_here(error, path) from None
-
-
-def parse_permissions(permissions: int | None) -> int | None:
-    """Return the bits of ``permissions=``. Errors: TypeError; ValueError if the owner could not use it."""
-    if permissions is None:
-        return None
-    bits = operator.index(permissions)
-    if bits & ~0o777 or bits & 0o600 != 0o600:
-        raise ValueError(
-            f"expected permissions from 0o600 to 0o777 with which the owner may read and write, not {bits:#o}"
-        )
-    return bits
 
 
 def _held_here(error: LockedError, path: Any) -> LockedError:
@@ -138,13 +104,6 @@ def _place_of_caller() -> str:
     while frame.f_back is not None and f"{frame.f_globals.get('__name__', '')}.".startswith(package):
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
-
-
-def seconds(name: str, value: Any) -> float:
-    """Return a number of seconds. Errors: TypeError for what is no number, OverflowError."""
-    if not hasattr(value, "__float__") and not hasattr(value, "__index__"):
-        raise TypeError(f"{name} must be a number of seconds, not {value!r}")
-    return float(value)
 
 
 def register(owner: Any) -> None:
@@ -364,34 +323,15 @@ class Owner:
     _handle: Any  # _core.StoreHandle, Unopened or None
     _mode: str
 
-    def _open_store(
-        self,
-        path: Any,
-        mode: str,
-        commit_interval: float | None,
-        timeout: float,
-        snapshot_timeout: float,
-        memory: Any = None,
-        permissions: int | None = None,
-        read_timeout: float = 30.0,
-    ) -> None:
-        temporary = path is None
+    def _open_store(self, opening: Opening) -> None:
+        temporary = opening.path is None
         if temporary:
-            if mode not in ("a", "x"):
-                raise ValueError(f"a temporary store cannot be opened with mode {mode!r}")
-            path, mode = os.path.realpath(tempfile.gettempdir()), "a"
-        self._handle = open_handle(
-            path,
-            mode,
-            commit_interval,
-            timeout,
-            snapshot_timeout,
-            memory,
-            temporary,
-            permissions,
-            read_timeout,
-        )
-        self._mode = mode
+            if opening.mode not in ("a", "x"):
+                raise ValueError(f"a temporary store cannot be opened with mode {opening.mode!r}")
+            folder = os.path.realpath(tempfile.gettempdir())
+            opening = dataclasses.replace(opening, path=folder, mode="a")
+        self._handle = open_handle(opening, temporary)
+        self._mode = opening.mode
         register(self)
 
     def _close_store(self) -> None:

@@ -13,8 +13,8 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from .._base.lifetime import parse_permissions
 from .._base.memory import parse_memory
+from .._base.options import parse_permissions
 from .._core import DamagedError, FormatError, LockedError
 from . import change, inspect
 from .stores import (

@@ -8,11 +8,15 @@ import operator
 import reprlib
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from .._base import casting, container, dtypes
+from .._base.options import NO_OBJECTS, Opening, OpeningOptions, require_known, takes_opening
 from . import array_values
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 _REPR_ITEMS = 10
 # So many items are converted, compared or handed out at a time.
@@ -39,19 +43,11 @@ class EMArray(_core.ArrayBase, container.Container):
     ([3, 4, 7], 17)
     """
 
-    __slots__ = (
-        "_dtype",
-        "_handle",
-        "_layout",
-        "_mode",
-        "_name",
-        "_options",
-        "_owner",
-        "_wanted",
-    )
+    __slots__ = (*container.SLOTS, "_dtype", "_wanted")
 
     __hash__ = None  # type: ignore[assignment]
 
+    @takes_opening
     def __init__(
         self,
         path: Any = None,
@@ -59,30 +55,16 @@ class EMArray(_core.ArrayBase, container.Container):
         data: Any = None,
         *,
         shape_tail: Any = None,
-        mode: str = "a",
-        commit_interval: float | None = 5.0,
-        timeout: float = 0.0,
-        snapshot_timeout: float = 1.0,
-        memory: int | str | None = None,
-        permissions: int | None = None,
-        read_timeout: float = 30.0,
+        **opening: Unpack[OpeningOptions],
     ) -> None:
         self.close()
         self._set_options(dtype, shape_tail, data)
-        self._open_alone(
-            path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions, read_timeout
-        )
-        if data is not None:
-            try:
-                self.extend(data)
-            except BaseException:
-                self.close()
-                raise
+        self._open_with(Opening.of(self, path, opening), self.extend, data)
 
     def _set_options(self, dtype: Any = None, shape_tail: Any = None, data: Any = None, **codec: Any) -> None:
         """What to hold; codecs, which open() hands to whatever is there, say nothing to bytes."""
-        container.require_known(type(self), codec)
-        self._configure(None, None, True, None, False, container.DEFAULT_LAYOUT, 0)
+        require_known(type(self), codec)
+        self._configure(NO_OBJECTS)
         default = getattr(data, "dtype", "f8") if dtype is None else dtype
         text, element_bytes, shape = dtypes.describe(default)
         if shape_tail is None:
@@ -108,35 +90,6 @@ class EMArray(_core.ArrayBase, container.Container):
                 f"{self._name!r} holds items of dtype {text} and shape_tail {shape}, "
                 f"not of {dtype} and {shape_tail}"
             )
-
-    def open(
-        self,
-        path: Any,
-        *,
-        mode: str = "a",
-        commit_interval: float | None = 5.0,
-        timeout: float = 0.0,
-        snapshot_timeout: float = 1.0,
-        memory: int | str | None = None,
-        permissions: int | None = None,
-        read_timeout: float = 30.0,
-    ) -> None:
-        """Open again after close(), at this path, with the dtype given to the constructor.
-
-        **Cost**: O(1); recovery, if the last writer was cut off. Errors: RuntimeError if it is open; else as
-        the constructor.
-
-        >>> a = EMArray(None, "u1")
-        >>> a.close()
-        >>> a.open(None)
-        >>> a.close()
-        """
-        if _core.attached(self):
-            raise RuntimeError(f"{type(self).__name__} '{self._open_handle().path}' is open")
-        self._configure(None, None, True, None, False, container.DEFAULT_LAYOUT, 0)
-        self._open_alone(
-            path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions, read_timeout
-        )
 
     def _option_names(self) -> dict[str, Any]:
         return {}

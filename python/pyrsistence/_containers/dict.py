@@ -7,12 +7,16 @@ import copy
 from abc import ABCMeta
 from collections.abc import Iterable, Mapping, MutableMapping
 from types import GenericAlias
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from .._base import container, short_repr
+from .._base.options import CODEC_OPTIONS, Codec, Opening, OpeningOptions, takes_opening
 from . import typed_columns
 from .dict_views import Items, Keys, Values
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 _REPR_ITEMS = 5
 
@@ -21,7 +25,7 @@ class _Typed(_core.FormatError):
     """Raised while an EMDict is opened: what is there is a typed dict."""
 
 
-class _Opening(ABCMeta):
+class _ByWhatIsThere(ABCMeta):
     """Makes ``EMDict(path)`` an EMTypedDict where that is what the directory holds."""
 
     def __call__(cls, *arguments: Any, **options: Any) -> Any:
@@ -33,11 +37,10 @@ class _Opening(ABCMeta):
         # Opened once more, as what it is; how values would be pickled and kept says nothing to numbers.
         from .typed_dict import EMTypedDict
 
-        codec = set(options) & set(container.CODEC_OPTIONS)
-        return EMTypedDict(*arguments, **{name: options[name] for name in options if name not in codec})
+        return EMTypedDict(*arguments, **{n: options[n] for n in options if n not in CODEC_OPTIONS})
 
 
-class EMDict(_core.DictBase, container.Container, metaclass=_Opening):
+class EMDict(_core.DictBase, container.Container, metaclass=_ByWhatIsThere):
     """A dict whose items live in memory-mapped files: larger than RAM, and there again when it is reopened.
 
     ``path`` is its directory, created if missing (None: a temporary one, removed at close); ``data`` is what
@@ -69,7 +72,7 @@ class EMDict(_core.DictBase, container.Container, metaclass=_Opening):
     [('a', 1), ('b', [2])]
     """
 
-    __slots__ = ("_handle", "_layout", "_mode", "_name", "_options", "_owner")
+    __slots__ = container.SLOTS
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -83,12 +86,12 @@ class EMDict(_core.DictBase, container.Container, metaclass=_Opening):
             return EMTypedDict(*arguments, key=key, value=value, **options)
         return super().__new__(cls)
 
+    @takes_opening
     def __init__(
         self,
         path: Any = None,
         data: Any = None,
         *,
-        mode: str = "a",
         pickler: Any = None,
         unpickler: Any = None,
         pickle: bool = True,
@@ -96,27 +99,14 @@ class EMDict(_core.DictBase, container.Container, metaclass=_Opening):
         value: Any = None,
         writeback: bool = False,
         cache: int = 0,
-        commit_interval: float | None = 5.0,
-        timeout: float = 0.0,
-        snapshot_timeout: float = 1.0,
-        memory: int | str | None = None,
-        permissions: int | None = None,
-        read_timeout: float = 30.0,
         _layout: container.Layout = container.DEFAULT_LAYOUT,
+        **opening: Unpack[OpeningOptions],
     ) -> None:
         if value is not None or typed_columns.names_a_type(key):
             raise TypeError("a class for keys and values of given types is made from EMTypedDict")
         self.close()
-        self._configure(pickler, unpickler, pickle, key, writeback, _layout, cache)
-        self._open_alone(
-            path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions, read_timeout
-        )
-        if data is not None:
-            try:
-                self.update(data)
-            except BaseException:
-                self.close()
-                raise
+        self._configure(Codec(pickler, unpickler, pickle, key, writeback, cache), _layout)
+        self._open_with(Opening.of(self, path, opening), self.update, data)
 
     def _set_options(
         self,
@@ -128,7 +118,7 @@ class EMDict(_core.DictBase, container.Container, metaclass=_Opening):
         cache: int = 0,
         _layout: container.Layout = container.DEFAULT_LAYOUT,
     ) -> None:
-        self._configure(pickler, unpickler, pickle, key, writeback, _layout, cache)
+        self._configure(Codec(pickler, unpickler, pickle, key, writeback, cache), _layout)
 
     def _attach_alone(self) -> None:
         handle = self._open_handle()
@@ -138,35 +128,6 @@ class EMDict(_core.DictBase, container.Container, metaclass=_Opening):
                 "EMTypedDict, without a key function"
             )
         super()._attach_alone()
-
-    def open(
-        self,
-        path: Any,
-        *,
-        mode: str = "a",
-        commit_interval: float | None = 5.0,
-        timeout: float = 0.0,
-        snapshot_timeout: float = 1.0,
-        memory: int | str | None = None,
-        permissions: int | None = None,
-        read_timeout: float = 30.0,
-    ) -> None:
-        """Open again after close(), at this path, with the codec given to the constructor.
-
-        **Cost**: O(1); recovery, if the last writer was cut off. Errors: RuntimeError if it is open; else as
-        the constructor.
-
-        >>> d = EMDict()
-        >>> d.close()
-        >>> d.open(None)
-        >>> d.close()
-        """
-        if _core.attached(self):
-            raise RuntimeError(f"{type(self).__name__} '{self._open_handle().path}' is open")
-        self._configure(*self._options[:5], self._layout, self._options[5])
-        self._open_alone(
-            path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions, read_timeout
-        )
 
     # ---- The mapping interface that needs no speed
 
@@ -298,8 +259,7 @@ class EMDict(_core.DictBase, container.Container, metaclass=_Opening):
         return f"{type(self).__name__}({{{', '.join(shown)}}}, path={self._open_handle().path!r})"
 
     def _option_names(self) -> dict[str, Any]:
-        names = ("pickler", "unpickler", "pickle", "key", "writeback", "cache")
-        return dict(zip(names, self._options, strict=True))
+        return self._codec.options()
 
     # ---- Beyond dict
 

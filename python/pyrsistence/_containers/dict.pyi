@@ -39,18 +39,6 @@ class EMDict(Container, MutableMapping[_K, _V], Generic[_K, _V]):
         read_timeout: float = 30.0,
         _layout: tuple[int, int, int] = ...,
     ) -> None: ...
-    def open(
-        self,
-        path: Path | None,
-        *,
-        mode: str = "a",
-        commit_interval: CommitInterval = 5.0,
-        timeout: float = 0.0,
-        snapshot_timeout: float = 1.0,
-        memory: Memory = None,
-        permissions: int | None = None,
-        read_timeout: float = 30.0,
-    ) -> None: ...
     def __getitem__(self, key: _K, /) -> _V: ...
     def __setitem__(self, key: _K, value: _V, /) -> None: ...
     def __delitem__(self, key: _K, /) -> None: ...

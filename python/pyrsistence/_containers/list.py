@@ -7,10 +7,14 @@ import copy
 import operator
 from collections.abc import Callable, MutableSequence
 from types import GenericAlias
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from .._base import container, short_repr
+from .._base.options import Codec, Opening, OpeningOptions, takes_opening
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 _REPR_ITEMS = 10
 
@@ -32,39 +36,26 @@ class EMList(_core.ListBase, container.Container):
     [3, 4, 'x']
     """
 
-    __slots__ = ("_handle", "_layout", "_mode", "_name", "_options", "_owner")
+    __slots__ = container.SLOTS
 
     __hash__ = None  # type: ignore[assignment]
 
+    @takes_opening
     def __init__(
         self,
         path: Any = None,
         data: Any = None,
         *,
-        mode: str = "a",
         pickler: Any = None,
         unpickler: Any = None,
         pickle: bool = True,
         writeback: bool = False,
         cache: int = 0,
-        commit_interval: float | None = 5.0,
-        timeout: float = 0.0,
-        snapshot_timeout: float = 1.0,
-        memory: int | str | None = None,
-        permissions: int | None = None,
-        read_timeout: float = 30.0,
+        **opening: Unpack[OpeningOptions],
     ) -> None:
         self.close()
         self._set_options(pickler, unpickler, pickle, writeback, cache)
-        self._open_alone(
-            path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions, read_timeout
-        )
-        if data is not None:
-            try:
-                self.extend(data)
-            except BaseException:
-                self.close()
-                raise
+        self._open_with(Opening.of(self, path, opening), self.extend, data)
 
     def _set_options(
         self,
@@ -74,36 +65,7 @@ class EMList(_core.ListBase, container.Container):
         writeback: bool = False,
         cache: int = 0,
     ) -> None:
-        self._configure(pickler, unpickler, pickle, None, writeback, container.DEFAULT_LAYOUT, cache)
-
-    def open(
-        self,
-        path: Any,
-        *,
-        mode: str = "a",
-        commit_interval: float | None = 5.0,
-        timeout: float = 0.0,
-        snapshot_timeout: float = 1.0,
-        memory: int | str | None = None,
-        permissions: int | None = None,
-        read_timeout: float = 30.0,
-    ) -> None:
-        """Open again after close(), at this path, with the codec given to the constructor.
-
-        **Cost**: O(1); recovery, if the last writer was cut off. Errors: RuntimeError if it is open; else as
-        the constructor.
-
-        >>> l = EMList()
-        >>> l.close()
-        >>> l.open(None)
-        >>> l.close()
-        """
-        if _core.attached(self):
-            raise RuntimeError(f"{type(self).__name__} '{self._open_handle().path}' is open")
-        self._configure(*self._options[:5], self._layout, self._options[5])
-        self._open_alone(
-            path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions, read_timeout
-        )
+        self._configure(Codec(pickler, unpickler, pickle, None, writeback, cache))
 
     # ---- The sequence interface that needs no speed
 
@@ -199,10 +161,7 @@ class EMList(_core.ListBase, container.Container):
         return f"{type(self).__name__}([{', '.join(shown)}], path={self._open_handle().path!r})"
 
     def _option_names(self) -> dict[str, Any]:
-        names = ("pickler", "unpickler", "pickle", "key", "writeback", "cache")
-        options = dict(zip(names, self._options, strict=True))
-        del options["key"]
-        return options
+        return self._codec.options("pickler", "unpickler", "pickle", "writeback", "cache")
 
     # ---- Beyond list
 

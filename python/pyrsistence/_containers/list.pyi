@@ -26,18 +26,6 @@ class EMList(Container, MutableSequence[_T], Generic[_T]):
         permissions: int | None = None,
         read_timeout: float = 30.0,
     ) -> None: ...
-    def open(
-        self,
-        path: Path | None,
-        *,
-        mode: str = "a",
-        commit_interval: CommitInterval = 5.0,
-        timeout: float = 0.0,
-        snapshot_timeout: float = 1.0,
-        memory: Memory = None,
-        permissions: int | None = None,
-        read_timeout: float = 30.0,
-    ) -> None: ...
     @overload
     def __getitem__(self, index: SupportsIndex, /) -> _T: ...
     @overload

@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 import operator
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from .._base import casting, container, dtypes
+from .._base.options import NO_OBJECTS, Opening, OpeningOptions, require_known, takes_opening
 from .shadow_counter import ShadowCounter
 from .shadow_sets import ShadowSets
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 _WIDTHS = range(1, 9)
 _HIGHEST = _EVERY = 2**64 - 1
@@ -44,7 +48,7 @@ class EMShadowMemory(ShadowSets, _core.ShadowBase, container.Container):
     (5, 10, 5)
     """
 
-    __slots__ = ("_handle", "_layout", "_mode", "_name", "_options", "_owner", "_wanted")
+    __slots__ = (*container.SLOTS, "_wanted")
 
     __hash__ = None  # type: ignore[assignment]
     __iter__ = None
@@ -58,37 +62,24 @@ class EMShadowMemory(ShadowSets, _core.ShadowBase, container.Container):
     RELOCATED = 64
     RELOCATED_LEAF = 128
 
+    @takes_opening
     def __init__(
         self,
         path: Any = None,
         ranges: Iterable[Any] = (),
         *,
         width: int | None = None,
-        mode: str = "a",
-        commit_interval: float | None = 5.0,
-        timeout: float = 0.0,
-        snapshot_timeout: float = 1.0,
-        memory: int | str | None = None,
-        permissions: int | None = None,
-        read_timeout: float = 30.0,
+        **opening: Unpack[OpeningOptions],
     ) -> None:
         self.close()
         self._set_options(width)
         more = [_ends(item) for item in ranges]
-        self._open_alone(
-            path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions, read_timeout
-        )
-        if more:
-            try:
-                self._add_ranges(more)
-            except BaseException:
-                self.close()
-                raise
+        self._open_with(Opening.of(self, path, opening), self._add_ranges, more or None)
 
     def _set_options(self, width: Any = None, **codec: Any) -> None:
         """What to hold; codecs, which open() hands to whatever is there, say nothing to flags."""
-        container.require_known(type(self), codec)
-        self._configure(None, None, True, None, False, container.DEFAULT_LAYOUT, 0)
+        require_known(type(self), codec)
+        self._configure(NO_OBJECTS)
         if width is not None and operator.index(width) not in _WIDTHS:
             raise ValueError(f"expected a width of 1 to 8 bytes of flags an address, found {width}")
         self._wanted = (1 if width is None else operator.index(width), width is not None)
@@ -100,35 +91,6 @@ class EMShadowMemory(ShadowSets, _core.ShadowBase, container.Container):
         """Of one that is open already. Errors: FormatError."""
         if width is not None and operator.index(width) != self.width:
             raise _core.FormatError(f"{self._name!r} has a width of {self.width} bytes, not {width}")
-
-    def open(
-        self,
-        path: Any,
-        *,
-        mode: str = "a",
-        commit_interval: float | None = 5.0,
-        timeout: float = 0.0,
-        snapshot_timeout: float = 1.0,
-        memory: int | str | None = None,
-        permissions: int | None = None,
-        read_timeout: float = 30.0,
-    ) -> None:
-        """Open again after close(), at this path, with the width given to the constructor.
-
-        **Cost**: O(1); recovery, if the last writer was cut off. Errors: RuntimeError if it is open; else as
-        the constructor.
-
-        >>> s = EMShadowMemory(None)
-        >>> s.close()
-        >>> s.open(None)
-        >>> s.close()
-        """
-        if _core.attached(self):
-            raise RuntimeError(f"{type(self).__name__} '{self._open_handle().path}' is open")
-        self._configure(None, None, True, None, False, container.DEFAULT_LAYOUT, 0)
-        self._open_alone(
-            path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions, read_timeout
-        )
 
     def _option_names(self) -> dict[str, Any]:
         return {}

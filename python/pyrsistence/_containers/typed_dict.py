@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, MutableMapping
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from .._base import casting, container
+from .._base.options import NO_OBJECTS, Opening, OpeningOptions, require_known, takes_opening
 from . import typed_columns
 from .dict import EMDict
 from .typed_views import TypedItems, TypedKeys, TypedValues
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 # So many pairs are taken from an iterable at a time.
 _PAIRS = 4096
@@ -38,16 +42,7 @@ class EMTypedDict(_core.TypedDictBase, container.Container):
     [(1, 0.5), (2, 1.0), (3, 2.0)]
     """
 
-    __slots__ = (
-        "_given",
-        "_handle",
-        "_layout",
-        "_mode",
-        "_name",
-        "_options",
-        "_owner",
-        "_types",
-    )
+    __slots__ = (*container.SLOTS, "_given", "_types")
 
     _types: tuple[typed_columns.Column, typed_columns.Column]
     _given: tuple[typed_columns.Column, typed_columns.Column] | None
@@ -56,6 +51,7 @@ class EMTypedDict(_core.TypedDictBase, container.Container):
 
     _views: tuple[Any, Any, Any] = (TypedKeys, TypedValues, TypedItems)
 
+    @takes_opening
     def __init__(
         self,
         path: Any = None,
@@ -63,26 +59,12 @@ class EMTypedDict(_core.TypedDictBase, container.Container):
         *,
         key: Any = None,
         value: Any = None,
-        mode: str = "a",
-        commit_interval: float | None = 5.0,
-        timeout: float = 0.0,
-        snapshot_timeout: float = 1.0,
-        memory: int | str | None = None,
-        permissions: int | None = None,
-        read_timeout: float = 30.0,
         _layout: container.Layout = container.DEFAULT_LAYOUT,
+        **opening: Unpack[OpeningOptions],
     ) -> None:
         self.close()
         self._set_options(key, value, _layout)
-        self._open_alone(
-            path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions, read_timeout
-        )
-        if data is not None:
-            try:
-                self.update(data)
-            except BaseException:
-                self.close()
-                raise
+        self._open_with(Opening.of(self, path, opening), self.update, data)
 
     def _set_options(
         self,
@@ -92,7 +74,7 @@ class EMTypedDict(_core.TypedDictBase, container.Container):
         **codec: Any,
     ) -> None:
         """The types; codecs, which open() hands to whatever is there, say nothing to numbers."""
-        container.require_known(type(self), codec)
+        require_known(type(self), codec)
         if (key is None) != (value is None):
             raise TypeError(
                 "a typed dict has a type of keys and one of values: give both key= and value=, or none"
@@ -107,7 +89,7 @@ class EMTypedDict(_core.TypedDictBase, container.Container):
         self._given = None
         if key is not None:
             self._given = typed_columns.column(key, "key"), typed_columns.column(value, "value")
-        self._configure(None, None, True, None, False, _layout)
+        self._configure(NO_OBJECTS, _layout)
 
     def _attach(self, handle: _core.StoreHandle, name: str) -> None:
         if self._given is not None:
@@ -144,35 +126,6 @@ class EMTypedDict(_core.TypedDictBase, container.Container):
         wanted = typed_columns.column(key, "key"), typed_columns.column(value, "value")
         if wanted != self._types:
             raise _other_types(self._open_handle().path, wanted, self._types)
-
-    def open(
-        self,
-        path: Any,
-        *,
-        mode: str = "a",
-        commit_interval: float | None = 5.0,
-        timeout: float = 0.0,
-        snapshot_timeout: float = 1.0,
-        memory: int | str | None = None,
-        permissions: int | None = None,
-        read_timeout: float = 30.0,
-    ) -> None:
-        """Open again after close(), at this path, with the same types.
-
-        **Cost**: O(1); recovery, if the last writer was cut off. Errors: RuntimeError if it is open; else as
-        the constructor.
-
-        >>> d = EMDict(key="u4", value="u4")
-        >>> d.close()
-        >>> d.open(None)
-        >>> d.close()
-        """
-        if _core.attached(self):
-            raise RuntimeError(f"{type(self).__name__} '{self._open_handle().path}' is open")
-        self._configure(None, None, True, None, False, self._layout)
-        self._open_alone(
-            path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions, read_timeout
-        )
 
     def _option_names(self) -> dict[str, Any]:
         return {}  # the types are in the files

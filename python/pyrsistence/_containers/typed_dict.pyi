@@ -24,18 +24,6 @@ class EMTypedDict(Container, MutableMapping[Any, Any]):
         read_timeout: float = 30.0,
         _layout: tuple[int, int, int] = ...,
     ) -> None: ...
-    def open(
-        self,
-        path: Path | None,
-        *,
-        mode: str = "a",
-        commit_interval: CommitInterval = 5.0,
-        timeout: float = 0.0,
-        snapshot_timeout: float = 1.0,
-        memory: Memory = None,
-        permissions: int | None = None,
-        read_timeout: float = 30.0,
-    ) -> None: ...
     @property
     def key_dtype(self) -> Any: ...
     @property

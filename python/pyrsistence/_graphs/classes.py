@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import networkx as nx  # type: ignore[import-untyped]
 
+from .._base.options import OPENING_NAMES
 from . import edge_arrays
 from .attributes import is_fixed
 from .networkx_views import AtlasView, shown
 from .parallel import ParallelEdges
-from .stored import OF_STORAGE, OPENING, Mapping, Stored, is_path
+from .stored import OF_STORAGE, Mapping, Stored, is_path
 
 # What NetworkX keeps of the mappings of a directed graph.
 _OF_PREDECESSORS = ("pred", "in_edges", "degree", "out_degree", "in_degree")
@@ -269,7 +270,7 @@ def _init_multi(init: Any, graph: Any, path: Any, data: Any, attributes: dict[st
         _convert_multi(graph, data, multigraph_input)
         graph.__dict__["_keeps"] = False
         graph.graph.update(
-            {n: v for n, v in attributes.items() if n not in (*OPENING, *OF_STORAGE, "backend")}
+            {n: v for n, v in attributes.items() if n not in (*OPENING_NAMES, *OF_STORAGE, "backend")}
         )
     except BaseException:
         graph.close()

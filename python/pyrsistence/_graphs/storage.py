@@ -6,6 +6,7 @@ from typing import Any
 
 from .. import _core
 from .._base import container
+from .._base.options import Codec, Opening
 from .attributes import is_fixed
 from .live import LiveAttributes
 from .typed_edges import EdgeType, edge_type
@@ -15,23 +16,18 @@ class GraphStorage(LiveAttributes, container.Container):
     """A graph in a store. Its methods take nodes as they are; edges as pairs, from source to target."""
 
     __slots__ = (
+        *container.SLOTS,
         "_apart",
         "_directed",
         "_edge_type",
         "_facade",
-        "_handle",
         "_kept",
         "_late",
-        "_layout",
         "_live",
         "_making",
-        "_mode",
         "_most_kept",
         "_multi",
-        "_name",
-        "_options",
         "_own",
-        "_owner",
         "_removed",
         "_unplaced",
         "_wanted",
@@ -58,23 +54,22 @@ class GraphStorage(LiveAttributes, container.Container):
             raise TypeError(
                 "edges that may be parallel have no type: edge_dtype= is of EMGraph and EMDiGraph"
             )
-        self._configure(pickler, unpickler, pickle, key, False, container.DEFAULT_LAYOUT, 0)
+        self._configure(Codec(pickler, unpickler, pickle, key))
         # What was asked for, and then what the files say.
         self._edge_type: EdgeType | None = None if edge_dtype is None else edge_type(edge_dtype)
         self._wanted = (directed, multi, said)
-        self._late: Any = None
+        self._late: Opening | None = None
         self._begin_live()
         self._facade: Any = None
         self._removed: tuple[Any, Any, bool] | None = None
 
     def _option_names(self) -> dict[str, Any]:
-        pickler, unpickler, pickle, key, _, _ = self._options
-        return {"pickler": pickler, "unpickler": unpickler, "pickle": pickle, "key": key}
+        return self._codec.options("pickler", "unpickler", "pickle", "key")
 
     def _attach(self, handle: _core.StoreHandle, name: str) -> None:
         wanted = self._edge_type
         layout = (0, "") if wanted is None else (wanted.size, wanted.text)
-        _core.attach_graph(self, handle, name, self._options, *self._wanted, *layout)
+        _core.attach_graph(self, handle, name, self._codec.for_core(), *self._wanted, *layout)
         self._directed, self._multi = self._kind()
         size, text = self._edge_layout()
         if size and wanted is None:
@@ -97,7 +92,7 @@ class GraphStorage(LiveAttributes, container.Container):
         """Called by whatever finds it closed: a temporary graph is made when it is first used."""
         with self._making:
             if self._late is not None:
-                self._open_alone(*self._late)
+                self._open_alone(self._late)
                 self._late = None
 
     def _as_builtin(self) -> Any:

@@ -21,6 +21,7 @@ import networkx as nx  # type: ignore[import-untyped]
 
 from .. import _core
 from .._base import lifetime
+from .._base.options import Opening
 from .attributes import Attributes
 from .mappings import Adjacency, Neighbours, Nodes
 from .storage import GraphStorage
@@ -28,7 +29,6 @@ from .storage import GraphStorage
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-OPENING = ("mode", "commit_interval", "timeout", "snapshot_timeout", "memory", "permissions", "read_timeout")
 OF_STORAGE = ("pickler", "unpickler", "pickle", "key", "edge_dtype")
 
 
@@ -85,12 +85,11 @@ class Stored:
             path, incoming_graph_data = None, path
         options = {name: attributes.pop(name) for name in OF_STORAGE if name in attributes}
         storage = GraphStorage(self.is_directed(), self.is_multigraph(), True, **options)
-        usual = ["a", 5.0, 0.0, 1.0, None, None, 30.0]
-        opening = [attributes.pop(name, default) for name, default in zip(OPENING, usual, strict=True)]
-        if path is None and opening == usual:
-            storage._late, storage._mode = (None, *opening), opening[0]
+        opening = Opening.taken_from(path, attributes)
+        if opening == Opening():
+            storage._late, storage._mode = opening, opening.mode
         else:
-            storage._open_alone(path, *opening)
+            storage._open_alone(opening)
         self._adopt_storage(storage)
         # Converting begins with clear(): data are added to what there is.
         self.__dict__["_keeps"] = storage._late is None and storage._counts() != (0, 0)

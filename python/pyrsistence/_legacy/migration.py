@@ -75,7 +75,7 @@ def migrate(
     if ``dst`` exists and is not an empty directory; OSError of the disk, with nothing left behind; what
     ``progress`` raises.
     """
-    from .._base.lifetime import parse_permissions
+    from .._base.options import parse_permissions
     from .conversion import run
 
     budget, bits = parse_memory(memory) or None, parse_permissions(permissions)

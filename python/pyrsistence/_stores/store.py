@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import _core
 from .._base import container, lifetime
+from .._base.options import Opening, OpeningOptions, takes_opening
 from .._containers import typed_columns
 from .._containers.array import EMArray
 from .._containers.dict import EMDict
@@ -15,6 +16,9 @@ from .._containers.list import EMList
 from .._containers.shadow import EMShadowMemory
 from .._containers.typed_dict import EMTypedDict
 from .._graphs.storage import GraphStorage
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 _C = TypeVar("_C", bound=container.Container)
 
@@ -37,23 +41,15 @@ class Store(lifetime.Owner):
 
     __slots__ = ("__weakref__", "_handle", "_mode")
 
+    @takes_opening
     def __init__(
         self,
         path: Any = None,
-        *,
-        mode: str = "a",
-        commit_interval: float | None = 5.0,
-        timeout: float = 0.0,
-        snapshot_timeout: float = 1.0,
-        memory: int | str | None = None,
-        permissions: int | None = None,
-        read_timeout: float = 30.0,
+        **opening: Unpack[OpeningOptions],
     ) -> None:
         self.close()
         self._handle = None
-        self._open_store(
-            path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions, read_timeout
-        )
+        self._open_store(Opening.of(self, path, opening))
         self._refuse_single()
 
     @classmethod
@@ -404,7 +400,7 @@ def open(
     The options are those of EMDict and EMList that say how they encode. Errors: as EMDict.
     """
     handle = lifetime.open_handle(
-        path, mode, commit_interval, timeout, snapshot_timeout, memory, False, permissions, read_timeout
+        Opening(path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions, read_timeout)
     )
     try:
         for name, kind in handle.members():

@@ -1,0 +1,96 @@
+"""The options that constructors share: told once, and shown by each of them."""
+
+import dataclasses
+import inspect
+import typing
+
+import pytest
+
+import pyrsistence as em
+from pyrsistence._base.options import (
+    CODEC_OPTIONS,
+    OPENING_DOCUMENTATION,
+    OPENING_NAMES,
+    Codec,
+    Opening,
+    OpeningOptions,
+)
+
+CLASSES = [em.EMArray, em.EMDict, em.EMList, em.EMShadowMemory, em.EMTypedDict]
+TAKING = [cls.__init__ for cls in [*CLASSES, em.Store]] + [cls.open for cls in CLASSES]
+NAMES = [function.__qualname__ for function in TAKING]
+DEFAULTS = {field.name: field.default for field in dataclasses.fields(Opening) if field.name != "path"}
+
+
+def shown(function):
+    return inspect.signature(function).parameters
+
+
+def test_type_checkers_see_what_is_there():
+    of_fields = {field.name: field.type for field in dataclasses.fields(Opening) if field.name != "path"}
+    told = {name: kind.__forward_arg__ for name, kind in OpeningOptions.__annotations__.items()}
+    assert told == of_fields and tuple(of_fields) == OPENING_NAMES
+
+
+@pytest.mark.parametrize("function", TAKING, ids=NAMES)
+def test_signatures_show_the_options(function):
+    found = shown(function)
+    assert "opening" not in found
+    for name, default in DEFAULTS.items():
+        assert found[name].default == default and found[name].kind is inspect.Parameter.KEYWORD_ONLY
+    assert typing.get_type_hints(function)["snapshot_timeout"] is float
+    assert OPENING_DOCUMENTATION in function.__doc__
+
+
+def test_open_shows_them():
+    assert {name: shown(em.open)[name].default for name in DEFAULTS} == DEFAULTS
+
+
+def test_the_dict_tells_of_them():
+    """Where users look first; and word by word as the constructors do."""
+    told = " ".join(em.EMDict.__doc__.split())
+    for paragraph in OPENING_DOCUMENTATION.split("\n\n"):
+        assert " ".join(paragraph.split()) in told
+    assert all(f"``{name}``" in told for name in DEFAULTS if name != "mode")
+
+
+@pytest.mark.parametrize("cls", [*CLASSES, em.Store])
+def test_other_options_are_refused(cls, path):
+    needed = {"key": "u8", "value": "u8"} if cls is em.EMTypedDict else {}
+    with pytest.raises(TypeError, match=f"^{cls.__name__}.* unexpected keyword argument 'nonsense'"):
+        cls(path, nonsense=1, **needed)
+    assert not path.exists()
+    with cls(path, **needed) as made:
+        pass
+    if cls is not em.Store:
+        with pytest.raises(TypeError, match=f"^{cls.__name__}.* unexpected keyword argument 'nonsense'"):
+            made.open(path, nonsense=1)
+        assert made.closed
+
+
+def test_options_are_taken_from_among_others():
+    pytest.importorskip("networkx")
+    named = {"mode": "r", "name": "a graph", "timeout": 2.0}
+    assert Opening.taken_from("p", named) == Opening("p", mode="r", timeout=2.0)
+    assert named == {"name": "a graph"}
+    with em.EMGraph(None, commit_interval=None, name="a graph") as graph:
+        assert graph.graph == {"name": "a graph"}
+
+
+def test_codecs_are_what_was_asked_for():
+    codec = Codec(pickle=0, writeback=[], cache=3)
+    assert codec.for_core() == (None, None, False, None, False, 3)
+    assert codec.options("pickle", "cache") == {"pickle": False, "cache": 3}
+    assert codec.options().keys() == CODEC_OPTIONS | {"key"}
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        codec.cache = 4
+
+
+@pytest.mark.parametrize("change", [{}, {"pickle": False}, {"cache": 5}, {"writeback": True}])
+def test_codecs_outlive_closing(change, path):
+    for cls in (em.EMDict, em.EMList):
+        with cls(None, **change) as made:
+            before = made._codec
+        made.open(None)
+        assert made._codec == before == Codec(**change)
+        made.close()
