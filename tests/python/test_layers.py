@@ -1,6 +1,6 @@
 """The tree is the architecture: every include and import points downward (ARCHITECTURE.md, "Layers").
 
-A new folder in src/ belongs into LAYERS; a file of an unknown layer fails.
+A new folder in src/ belongs into LAYERS, one of the package into FOLDERS; a file of an unknown layer fails.
 """
 
 import ast
@@ -39,6 +39,11 @@ SYSTEM_HEADERS = re.compile(
 PYTHON_HEADERS = re.compile(r"Python\.h|nanobind/.*|structmember\.h")
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>)', re.MULTILINE)
+
+# The package's folders from the bottom up; _core is the extension module, "" the package itself. An import
+# leads to the same folder or to one before it, also an import within a function. There is no exception: what
+# is above is found through what was handed in (a member's Store), or by who is above both (_stores/kinds.py).
+FOLDERS = ["_core", "_base", "_containers", "_graphs", "_stores", "_legacy", "_cli", ""]
 
 # What the package may import beside the standard library and itself: where it is wanted, never at the top.
 OPTIONAL = {"networkx", "numpy", "tqdm"}
@@ -148,28 +153,125 @@ def test_public_headers_know_nothing_of_python():
             assert not header.startswith("python/"), f"{file}: {header}"
 
 
-def imports(file):
-    """(module, whether the import is at the file's top level)."""
-    tree = ast.parse(file.read_text())
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield alias.name, node in tree.body
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            yield node.module, node in tree.body
+PACKAGE = REPOSITORY / "python" / "pyrsistence"
+MODULES = {
+    ".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts): file
+    for file in sorted(PACKAGE.rglob("*.py"))
+}
+
+
+def package_of(module):
+    """Where the relative imports of a module begin."""
+    return module.removesuffix(".__init__") if module.endswith(".__init__") else module.rpartition(".")[0]
+
+
+def named_by(node, module):
+    """The modules that an import names: `from .a import b` may name a.b, or b in a."""
+    if isinstance(node, ast.Import):
+        return [[alias.name] for alias in node.names]
+    base = node.module or ""
+    if node.level:
+        parts = package_of(module).split(".")
+        base = ".".join([*parts[: len(parts) - node.level + 1], *filter(None, [node.module])])
+    return [[f"{base}.{alias.name}", base] for alias in node.names]
+
+
+def imports(module, text):
+    """(names, whether it is at the top level) of each import that is run, not only read by type checkers."""
+
+    def walk(node, at_top):
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, (ast.Import, ast.ImportFrom)):
+                yield from ((names, at_top) for names in named_by(child, module))
+            elif isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+                yield from (found for other in child.orelse for found in walk(other, at_top))
+            else:
+                inside = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+                yield from walk(child, at_top and not inside)
+
+    return walk(ast.parse(text), True)
+
+
+def python_folder(module):
+    """The part of a module's name that is a folder of the package, or the extension."""
+    parts = module.split(".")
+    if len(parts) < 2 or (len(parts) == 2 and f"{module}.__init__" not in MODULES and parts[1] != "_core"):
+        return ""
+    return parts[1]
+
+
+def targets(names):
+    """The module of the package that an import leads to: the first of the names that is one."""
+    for name in names:
+        for module in (name, f"{name}.__init__"):
+            if module in MODULES or module == "pyrsistence._core":
+                return [module]
+    return []
+
+
+def python_edges():
+    """(module, target, whether at the top level)."""
+    for module, file in MODULES.items():
+        for names, at_top in imports(module, file.read_text()):
+            for target in targets(names):
+                yield module, target, at_top
+
+
+def test_folders_of_the_package_import_downward():
+    faults, count = [], 0
+    for module, target, _ in python_edges():
+        count += 1
+        here, there = python_folder(module), python_folder(target)
+        if here not in FOLDERS or there not in FOLDERS:
+            faults.append(f"{module} -> {target}: a folder that is in no layer")
+        elif FOLDERS.index(there) > FOLDERS.index(here):
+            faults.append(f"{module} imports {target}: upward edge {here} -> {there}")
+    assert not faults, "\n".join(faults)
+    assert count > 100, "hardly an import was found: the test showed nothing"
+
+
+def test_no_modules_import_each_other():
+    """At the top level, where it would fail or depend on who comes first."""
+    edges = collections.defaultdict(set)
+    for module, target, at_top in python_edges():
+        if at_top:
+            edges[module].add(target)
+    assert len(edges) > 30
+    assert circle(edges) is None
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "found"),
+    [
+        ("_containers.list", "from .._base import container", ("_base.container", True)),
+        ("_containers.list", "from ..nowhere import x", None),
+        ("_base.place", "def f():\n  from .._stores.store import Store", ("_stores.store", False)),
+        ("_base.place", "class A:\n  from .._stores.store import Store", ("_stores.store", True)),
+        ("_base.place", "if TYPE_CHECKING:\n  from .._stores.store import Store", None),
+        ("_cli.__init__", "from .command import main", ("_cli.command", True)),
+        ("__init__", "from ._core import LockedError", ("_core", True)),
+        ("_legacy.files", "import pyrsistence", ("__init__", True)),
+        ("_legacy.files", "import os, json", None),
+    ],
+)
+def test_imports_are_found(module, line, found):
+    leading = [
+        (target.removeprefix("pyrsistence."), at_top)
+        for names, at_top in imports(f"pyrsistence.{module}", line)
+        for target in targets(names)
+    ]
+    assert leading == ([found] if found else [])
 
 
 def test_package_imports_itself_and_the_standard_library():
-    files = sorted((REPOSITORY / "python").rglob("*.py"))
-    assert files
-    for file in files:
-        for module, at_top in imports(file):
-            root = module.split(".")[0]
+    for module, file in MODULES.items():
+        for names, at_top in imports(module, file.read_text()):
+            root = names[0].split(".")[0]
             if root in OPTIONAL:
                 wanted = not at_top or WHOLLY.get(file.name) == root
-                assert wanted, f"{file}: {module} is optional; import it where it is wanted"
+                assert wanted, f"{file}: {names[0]} is optional; import it where it is wanted"
             else:
-                assert root == "pyrsistence" or root in sys.stdlib_module_names, f"{file}: imports {module}"
+                assert root == "pyrsistence" or root in sys.stdlib_module_names, f"{file}: imports {names[0]}"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from .. import _core
 from . import lifetime
@@ -12,8 +12,6 @@ from .options import Codec, Opening, OpeningOptions, takes_opening
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
-
-    from .._stores.store import Store
 
 _Self = TypeVar("_Self", bound="Container")
 
@@ -32,9 +30,10 @@ class Container(lifetime.Owner):
     if not TYPE_CHECKING:
         __slots__ = ()
 
+    _kind_name: ClassVar[str]  # as the store tells it, and _stores/kinds.py
     _codec: Codec
     _layout: Layout
-    _owner: Store | None
+    _owner: Any  # the Store of a member; None: it stands alone
     _name: str
 
     # ---- Opening and closing
@@ -47,7 +46,7 @@ class Container(lifetime.Owner):
         self._layout = layout
 
     def _attach(self, handle: _core.StoreHandle, name: str) -> None:
-        _core.attach(self, handle, name, self._codec.for_core(), *self._layout)
+        _core.attach(self, handle, name, self._codec, *self._layout)
 
     def _open_alone(self, opening: Opening) -> None:
         self._open_store(opening)
@@ -72,6 +71,8 @@ class Container(lifetime.Owner):
     def open(self, path: Any, **opening: Unpack[OpeningOptions]) -> None:
         """Open again after close(), at this path, with all else that the constructor was given.
 
+        The options are those of the constructor.
+
         **Cost**: O(1); recovery, if the last writer was cut off. Errors: RuntimeError if it is open; else as
         the constructor.
 
@@ -83,7 +84,7 @@ class Container(lifetime.Owner):
         if _core.attached(self):
             raise RuntimeError(f"{type(self).__name__} '{self._open_handle().path}' is open")
         self._configure(self._codec, self._layout)
-        self._open_alone(Opening.of(self, path, opening))
+        self._open_alone(Opening(path, **opening))
 
     def _attach_alone(self) -> None:
         handle = self._open_handle()
@@ -98,7 +99,7 @@ class Container(lifetime.Owner):
             handle.commit()
 
     @classmethod
-    def _member_of(cls: type[_Self], store: Store, name: str, **options: Any) -> _Self:
+    def _member_of(cls: type[_Self], store: Any, name: str, **options: Any) -> _Self:
         self = cls.__new__(cls)
         self._set_options(**options)
         handle = store._open_handle()
@@ -138,29 +139,43 @@ class Container(lifetime.Owner):
         handle = self._open_handle()
         if self.closed and not handle.lost:
             raise ValueError(f"{self._closed_repr()} cannot be pickled")
-        path = lifetime.committed_path(handle, self._mode == "r")
-        return _restore, (type(self), path, self._name, self._option_names(), getattr(self, "__dict__", None))
+        path, options = lifetime.committed_path(handle, self._mode == "r"), self._option_names()
+        if self._owner is not None:
+            return self._owner._reduce_member(path, type(self), self._name, options)
+        return type(self)._restore, (path, options, getattr(self, "__dict__", None))
 
     @classmethod
-    def _reopen(cls: type[_Self], path: str, options: dict[str, Any], state: dict[str, Any] | None) -> _Self:
-        self = cls.__new__(cls)
-        self._set_options(**options)
-        if state:
-            self.__dict__.update(state)
-        self._open_alone(Opening(path, "r", commit_interval=None, snapshot_timeout=0.0))
-        return self
+    def _restore(
+        cls: type[_Self], path: str, options: dict[str, Any], state: dict[str, Any] | None = None
+    ) -> _Self:
+        """Return what was pickled: what is open here already, or a reader, or what says why not."""
+        try:
+            with lifetime.opening():
+                owner = lifetime.owner_of(path)
+                if isinstance(owner, cls):
+                    return owner
+                self = cls._with_options(options, state)
+                self._open_alone(Opening(path, "r", commit_interval=None, snapshot_timeout=0.0))
+                return self
+        except Exception as error:
+            return cls._unopened(path, options, state, error)
 
     @classmethod
     def _unopened(
         cls: type[_Self], path: str, options: dict[str, Any], state: dict[str, Any] | None, error: Exception
     ) -> _Self:
         """Return one that raises this error when it is used."""
+        self = cls._with_options(options, state)
+        self._handle = lifetime.Unopened(path, error)
+        self._mode = "r"
+        return self
+
+    @classmethod
+    def _with_options(cls: type[_Self], options: dict[str, Any], state: dict[str, Any] | None) -> _Self:
         self = cls.__new__(cls)
         self._set_options(**options)
         if state:
             self.__dict__.update(state)
-        self._handle = lifetime.Unopened(path, error)
-        self._mode = "r"
         return self
 
     def close(self) -> None:
@@ -332,23 +347,6 @@ class Container(lifetime.Owner):
 def consistent(other: Any) -> contextlib.AbstractContextManager[None]:
     """Return the scope in which the other operand is read: one of ours may need a snapshot."""
     return other._consistent() if isinstance(other, Container) else contextlib.nullcontext()
-
-
-def _restore(
-    cls: type[_Self], path: str, name: str, options: dict[str, Any], state: dict[str, Any] | None
-) -> Any:
-    """Return what was pickled: what is open here already, or a reader; or what raises, when it is used."""
-    from .._stores.store import Store
-
-    try:
-        with lifetime.opening():
-            owner = lifetime.owner_of(path)
-            if not name:
-                return owner if isinstance(owner, cls) else cls._reopen(path, options, state)
-            store = owner if isinstance(owner, Store) else Store(path, mode="r")
-            return store._member(cls, name, options)
-    except Exception as error:
-        return cls._unopened(path, options, state, error)
 
 
 @contextlib.contextmanager

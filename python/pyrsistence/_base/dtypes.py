@@ -8,7 +8,6 @@ dtype it reads there is damage, so no other form of a dtype comes from a file.
 from __future__ import annotations
 
 import importlib
-import json
 import math
 import operator
 from collections.abc import Iterable
@@ -97,6 +96,8 @@ def plain(dtype: Any) -> str | None:
 def _text_of(module: Any, dtype: Any) -> str:
     if dtype.names is None:
         return str(dtype.str)
+    import json  # some milliseconds, which only structures cost
+
     return json.dumps(module.lib.format.dtype_to_descr(dtype), separators=(",", ":"))
 
 
@@ -104,7 +105,11 @@ def parse(text: str, element_bytes: int, path: str, what: str = "reading the ite
     """Return the dtype that describe() made the text of. Errors: DamagedError."""
     module = numpy(what)
     try:
-        form = _descr(json.loads(text), _DEEPEST) if text.startswith("[") else text
+        form: Any = text
+        if text.startswith("["):
+            import json
+
+            form = _descr(json.loads(text), _DEEPEST)
         dtype = module.lib.format.descr_to_dtype(form)
         if describe(dtype) == (text, element_bytes, ()):
             return dtype

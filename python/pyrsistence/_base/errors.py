@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from .public import public
+
 if sys.version_info >= (3, 11) or TYPE_CHECKING:
     _Group = ExceptionGroup  # noqa: F821 (from Python 3.11)
 else:
@@ -27,6 +29,7 @@ else:
 _MOST_NAMED = 5
 
 
+@public
 class NotStoredError(_Group, TypeError):
     """Values that were changed in place and cannot be stored: the last that was stored of them is kept.
 

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import dataclasses
 import gc
 import os
 import sys
-import tempfile
 import threading
 import weakref
 from collections.abc import Callable
@@ -328,8 +326,10 @@ class Owner:
         if temporary:
             if opening.mode not in ("a", "x"):
                 raise ValueError(f"a temporary store cannot be opened with mode {opening.mode!r}")
+            import tempfile  # some milliseconds, which only temporary stores cost
+
             folder = os.path.realpath(tempfile.gettempdir())
-            opening = dataclasses.replace(opening, path=folder, mode="a")
+            opening = opening._replace(path=folder, mode="a")
         self._handle = open_handle(opening, temporary)
         self._mode = opening.mode
         register(self)

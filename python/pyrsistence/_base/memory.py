@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from .. import _core
+from .public import public
 
 # Below this a handful of pages would be committed again and again (src/store/budget.h).
 _LEAST = 1 << 20
@@ -43,6 +44,7 @@ def _bytes(value: Any) -> int:
         raise TypeError(f"{_EXPECTED}, not {type(value).__name__}") from None
 
 
+@public
 def set_memory_budget(bytes: Any) -> None:
     """Set the budget of private pages for all stores of the process: bytes, or text like "512M".
 

@@ -1,17 +1,15 @@
 """The options that constructors share: how a store is opened, and how objects become bytes.
 
 Each is spelled out here, and nowhere else: a constructor takes the first as ``**opening``, and
-``takes_opening()`` shows them in its signature.
+``takes_opening()`` makes keywords of them.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
 import operator
 import os
-from collections.abc import Callable, Mapping
-from typing import Any, TypedDict, TypeVar
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypedDict, TypeVar
 
 from .memory import parse_memory
 
@@ -21,8 +19,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 # ---- How a store is opened
 
 
-@dataclasses.dataclass(frozen=True)
-class Opening:
+class Opening(NamedTuple):
     """Where a store is, and how it is opened: what a constructor was told."""
 
     path: Any = None  # None: a temporary store
@@ -33,14 +30,6 @@ class Opening:
     memory: int | str | None = None
     permissions: int | None = None
     read_timeout: float = 30.0
-
-    @classmethod
-    def of(cls, caller: Any, path: Any, options: Mapping[str, Any]) -> Opening:
-        """Return that of a call. Errors: TypeError for what is no option of opening."""
-        unknown = options.keys() - _NAMES
-        if unknown:
-            raise TypeError(f"{type(caller).__name__}() got an unexpected keyword argument {min(unknown)!r}")
-        return cls(path, **options)
 
     @classmethod
     def taken_from(cls, path: Any, named: dict[str, Any]) -> Opening:
@@ -78,8 +67,7 @@ class OpeningOptions(TypedDict, total=False):
     read_timeout: float
 
 
-OPENING_NAMES = tuple(field.name for field in dataclasses.fields(Opening) if field.name != "path")
-_NAMES = frozenset(OPENING_NAMES)
+OPENING_NAMES = Opening._fields[1:]
 
 # What each constructor says of them; the docstring of EMDict, where users look first, says the same.
 OPENING_DOCUMENTATION = """\
@@ -97,23 +85,36 @@ owner and group of the store."""
 
 
 def takes_opening(function: _F) -> _F:
-    """Show the options of a function that takes ``**opening`` as keywords, and tell of them."""
-    found = inspect.signature(function)
-    own = [one for one in found.parameters.values() if one.name != "opening"]
-    keywords = [
-        inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=one.default, annotation=one.type)
-        for one in dataclasses.fields(Opening)
-        if one.name in _NAMES
-    ]
-    private = [one for one in own if one.name.startswith("_")]
-    public = [one for one in own if one not in private]
-    shown = found.replace(parameters=[*public, *keywords, *private])
-    function.__signature__ = shown  # type: ignore[attr-defined]
-    del function.__annotations__["opening"]
-    function.__annotations__.update({one.name: one.annotation for one in keywords})
-    documentation = inspect.cleandoc(function.__doc__ or "")
-    function.__doc__ = f"{documentation}\n\n{OPENING_DOCUMENTATION}".lstrip()
-    return function
+    """Give a function that takes ``**opening`` its options as keywords, and a docstring if it has none.
+
+    A function is made that has them, and hands them on. (A signature that only shows them would need inspect,
+    whose import takes half as long as that of this package.)
+    """
+    code, name = function.__code__, function.__name__
+    own = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    positional, named = own[: code.co_argcount], own[code.co_argcount :]
+    public = [one for one in named if not one.startswith("_")]
+    keywords = [*public, *OPENING_NAMES, *(one for one in named if one not in public)]
+    handed_on = [*positional, *(f"{one}={one}" for one in keywords)]
+    taken = [*positional, "*", *keywords]
+    source = f"""
+def make(function):
+    def {name}({", ".join(taken)}):
+        return function({", ".join(handed_on)})
+    return {name}
+"""
+    scope: dict[str, Any] = {}
+    exec(source, function.__globals__, scope)
+    made: Any = scope["make"](function)
+    made.__defaults__ = function.__defaults__
+    made.__kwdefaults__ = {**(function.__kwdefaults__ or {}), **Opening._field_defaults}
+    del made.__kwdefaults__["path"]
+    types = {one: kind.__forward_arg__ for one, kind in OpeningOptions.__annotations__.items()}
+    made.__annotations__ = {**function.__annotations__, **types}
+    del made.__annotations__["opening"]
+    made.__module__, made.__qualname__ = function.__module__, function.__qualname__
+    made.__doc__ = function.__doc__ or OPENING_DOCUMENTATION
+    return made  # type: ignore[no-any-return]
 
 
 def _seconds(name: str, value: Any) -> float:
@@ -138,9 +139,8 @@ def parse_permissions(permissions: int | None) -> int | None:
 # ---- How objects become bytes
 
 
-@dataclasses.dataclass(frozen=True)
-class Codec:
-    """How a container's objects become bytes and are found again, and which of them it keeps."""
+class Codec(NamedTuple):
+    """How a container's objects become bytes and are found again, and which are kept: for _core.attach()."""
 
     pickler: Any = None
     unpickler: Any = None
@@ -149,25 +149,29 @@ class Codec:
     writeback: bool = False
     cache: int = 0  # entries
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "pickle", bool(self.pickle))
-        object.__setattr__(self, "writeback", bool(self.writeback))
-        object.__setattr__(self, "cache", _entries(self.cache, self.writeback))
-
-    def for_core(self) -> tuple[Any, ...]:
-        """Return it as ``_core.attach`` takes it."""
-        return self.pickler, self.unpickler, self.pickle, self.key, self.writeback, self.cache
-
     def options(self, *names: str) -> dict[str, Any]:
-        """Return these of its options by name; without names all."""
-        return {name: getattr(self, name) for name in names or _CODEC_NAMES}
+        """Return these of its options by name."""
+        return {name: getattr(self, name) for name in names}
 
 
-_CODEC_NAMES = tuple(field.name for field in dataclasses.fields(Codec))
+# That of containers of plain bytes.
+NO_OBJECTS = Codec()
 
 # What open() hands to whatever is there, and what says nothing where no objects are stored. A key function is
 # not among them: where keys have a type, key= is that.
-CODEC_OPTIONS = frozenset(_CODEC_NAMES) - {"key"}
+CODEC_OPTIONS = frozenset(Codec._fields) - {"key"}
+
+
+def codec(
+    pickler: Any = None,
+    unpickler: Any = None,
+    pickle: bool = True,
+    key: Any = None,
+    writeback: bool = False,
+    cache: int = 0,
+) -> Codec:
+    """Return what a constructor was told. Errors: TypeError, ValueError."""
+    return Codec(pickler, unpickler, bool(pickle), key, bool(writeback), _entries(cache, writeback))
 
 
 def _entries(cache: Any, writeback: bool) -> int:
@@ -189,7 +193,3 @@ def require_known(cls: type, named: dict[str, Any]) -> None:
     unknown = named.keys() - CODEC_OPTIONS
     if unknown:
         raise TypeError(f"{cls.__name__} got an unexpected keyword argument {min(unknown)!r}")
-
-
-# That of containers of plain bytes.
-NO_OBJECTS = Codec()

@@ -10,15 +10,14 @@ from collections.abc import Iterator
 from typing import IO, Any, Protocol, cast
 
 from .._base.place import is_empty_directory, new_directory
-from .._containers.dict import EMDict
-from .._containers.list import EMList
 from .._legacy.migration import migrate as migrate_store
+from .._stores.kinds import KINDS, kind_of
 from .._stores.store import Store
 from . import json_form
 from .inspect import print_json, shown
 from .json_form import NotJson
 from .progress import Progress
-from .stores import DISK, FINDINGS, FINE, FORMAT, USAGE, CommandError, face_of, opened, with_items
+from .stores import DISK, FINDINGS, FINE, FORMAT, USAGE, CommandError, items_of, opened, with_items
 from .text import complain, say
 
 Arguments = argparse.Namespace
@@ -171,10 +170,9 @@ def _create(path: str, kind: str, arguments: Arguments) -> Iterator[Any]:
     options = {"commit_interval": None, "memory": arguments.memory, "permissions": arguments.permissions}
     if arguments.member is not None:
         with Store(path, mode="x", **options) as store:
-            yield store.dict(arguments.member) if kind == "dict" else store.list(arguments.member)
+            yield store._member(kind, arguments.member, {})
     else:
-        maker: Any = EMDict if kind == "dict" else EMList
-        with maker(path, mode="x", **options) as container:
+        with KINDS[kind].cls(path, mode="x", **options) as container:
             yield container
 
 
@@ -205,23 +203,19 @@ def _transaction(found: Any, arguments: Arguments) -> Iterator[None]:
 def _target(found: Any, lines: _Lines, arguments: Arguments) -> Any:
     kind = arguments.kind or lines.kind()
     if isinstance(found, Store) and arguments.member is not None and arguments.member not in found:
-        return found.dict(arguments.member) if kind == "dict" else found.list(arguments.member)
+        return found._member(kind, arguments.member, {})
     container = with_items(found, arguments.member)
-    face = face_of(container)
-    if face.items != kind and lines.count:
-        raise CommandError(USAGE, f"{arguments.path}: is {face.called}, but the input is of a {kind}")
+    there = kind_of(container)
+    if lines.count and there.has_keys != KINDS[kind].has_keys:
+        raise CommandError(USAGE, f"{arguments.path}: is {there.called}, but the input is of a {kind}")
     return container
 
 
 def _store_items(container: Any, lines: _Lines, size: int | None, progress: Progress) -> None:
-    items = lines.batch(size, progress)
-    is_dict = face_of(container).items == "dict"
-    for key, value in items:
+    put = items_of(container).put
+    for key, value in lines.batch(size, progress):
         try:
-            if is_dict:
-                container[key] = value
-            else:
-                container.append(value)
+            put(container, key, value)
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise lines._error(f"cannot be stored: {error}") from None
 

@@ -16,6 +16,7 @@ from typing import NoReturn
 from .._base.memory import parse_memory
 from .._base.options import parse_permissions
 from .._core import DamagedError, FormatError, LockedError
+from .._stores.kinds import KINDS
 from . import change, inspect
 from .stores import (
     DAMAGED,
@@ -173,7 +174,11 @@ def _add_changing(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     load.add_argument(
         "--batch", type=_count, metavar="N", help="commit after every N items (existing stores)"
     )
-    load.add_argument("--kind", choices=["dict", "list"], help="what to create, if the input is empty")
+    load.add_argument(
+        "--kind",
+        choices=[kind.name for kind in KINDS.values() if kind.loaded],
+        help="what to create, if the input is empty",
+    )
     load.add_argument(
         "--no-end", action="store_true", help="take input without its last line, or with a wrong count"
     )

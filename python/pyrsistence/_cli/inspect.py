@@ -11,7 +11,8 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TextIO
 
-from .._stores.store import Store, kind_of
+from .._stores.kinds import kind_of
+from .._stores.store import Store
 from . import json_form
 from .json_form import NotJson
 from .progress import Progress
@@ -23,7 +24,7 @@ from .stores import (
     USAGE,
     CommandError,
     chosen,
-    face_of,
+    items_of,
     opened,
     reading,
 )
@@ -66,15 +67,16 @@ def plain(value: Any) -> Any:
 def info(arguments: Arguments) -> int:
     """What the directory holds."""
     with opened(arguments.path, "r", arguments.timeout, **READING) as found:
-        facts: dict[str, Any] = {"path": found.path, "kind": kind_of(found)}
+        facts: dict[str, Any] = {"path": found.path}
         if isinstance(found, Store):
+            facts["kind"] = "store"
             facts["members"] = [
                 {"name": name, "kind": kind, "entries": _entries(chosen(found, name, **READING))}
                 for name, kind in found.members().items()
             ]
         else:
-            facts["entries"] = _entries(found)
-            facts.update(_types(found))
+            kind_found = kind_of(found)
+            facts.update({"kind": kind_found.name, "entries": _entries(found), **kind_found.facts(found)})
         facts["disk_bytes"] = found.stats()["disk_bytes"]
     if arguments.json:
         print_json(facts)
@@ -85,20 +87,7 @@ def info(arguments: Arguments) -> int:
 
 def _entries(found: Any) -> int:
     """How many items there are: of a graph nodes, of shadow memory addresses that are backed."""
-    if kind_of(found) == "shadow memory":
-        return sum(end - begin for begin, end in found.backed)
-    return len(found)
-
-
-def _types(found: Any) -> dict[str, Any]:
-    """What a container of given types holds."""
-    kind = kind_of(found)
-    if kind == "array":
-        text, _, tail = found._type()
-        return {"dtype": text, "shape_tail": list(tail)}
-    if kind == "typed dict":
-        return {"key_dtype": found._types[0].text, "value_dtype": found._types[1].text}
-    return {}
+    return kind_of(found).size(found)
 
 
 def _print_info(facts: dict[str, Any]) -> None:
@@ -185,7 +174,7 @@ def _value_of(found: Any, arguments: Arguments) -> Any:
             continue
         except TypeError as error:
             raise CommandError(USAGE, f"{arguments.key}: {error}") from None
-    what = "key" if face_of(found).items == "dict" else f"element of {len(found)}"
+    what = "key" if kind_of(found).has_keys else f"element of {len(found)}"
     raise CommandError(FINDINGS, f"{arguments.path}: there is no {what} {arguments.key}")
 
 
@@ -197,37 +186,28 @@ def _candidates(found: Any, arguments: Arguments) -> Iterator[Any]:
         except NotJson as error:
             raise CommandError(USAGE, f"--json-key {arguments.key}: {error}") from None
         yield key
-        yield from _as_key_type(found, key)
+        yield from kind_of(found).key_of(found, key)
         return
     looks_like_int = re.fullmatch(r"-?[0-9]{1,4000}", arguments.key) is not None
-    if face_of(found).items == "dict":
+    if kind_of(found).has_keys:
         yield arguments.key
-        yield from _as_key_type(found, arguments.key)
+        yield from kind_of(found).key_of(found, arguments.key)
     elif not looks_like_int:
         raise CommandError(
             USAGE,
-            f"{arguments.key}: {arguments.path} is {face_of(found).called}; expected an index, as 0 or -1",
+            f"{arguments.key}: {arguments.path} is {kind_of(found).called}; expected an index, as 0 or -1",
         )
     if looks_like_int:
         yield int(arguments.key)
 
 
-def _as_key_type(found: Any, key: Any) -> Iterator[Any]:
-    """A key of a typed dict as it is printed: its times and structures are no texts and tuples."""
-    if kind_of(found) == "typed dict" and found.key_dtype.kind in "MmV":
-        with contextlib.suppress(TypeError, ValueError, OverflowError):
-            import numpy
-
-            yield numpy.array(key, found.key_dtype)[()]
-
-
 def keys(arguments: Arguments) -> int:
     """The keys of a dict, in the order of their insertion."""
     with reading(arguments.path, arguments.member, arguments.timeout) as found:
-        face = face_of(found)
-        if face.items != "dict":
+        if not kind_of(found).has_keys:
             raise CommandError(
-                USAGE, f"{arguments.path}: {face.called} has no keys; see its elements with head or dump"
+                USAGE,
+                f"{arguments.path}: {kind_of(found).called} has no keys; see its elements with head or dump",
             )
         for key in map(_plain_of(found), found):
             _print_value(key, arguments)
@@ -247,18 +227,17 @@ def head(arguments: Arguments) -> int:
 
 def _pairs(found: Any) -> Iterator[tuple[Any, Any]]:
     """Keys and values, or indices and values."""
-    pairs = found.items() if face_of(found).items == "dict" else enumerate(found)
     as_json = _plain_of(found)
-    return ((as_json(key), as_json(value)) for key, value in pairs)
+    return ((as_json(key), as_json(value)) for key, value in items_of(found).pairs(found))
 
 
 def _plain_of(found: Any) -> Callable[[Any], Any]:
     """What makes of its items what JSON can say: those of a given type are not values with a form each."""
-    return plain if face_of(found).typed else lambda value: value
+    return plain if kind_of(found).typed else lambda value: value
 
 
 def _record(found: Any, key: Any, value: Any, *, pickle: bool) -> str:
-    form = {"key": json_form.encode(key, pickle=pickle)} if face_of(found).items == "dict" else {}
+    form = {"key": json_form.encode(key, pickle=pickle)} if kind_of(found).has_keys else {}
     return json_form.text_of({**form, "value": json_form.encode(value, pickle=pickle)})
 
 

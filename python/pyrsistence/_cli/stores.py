@@ -7,19 +7,13 @@ pickled is read by safe_pickle, or handed on as it is. So no command runs code f
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 from collections.abc import Iterator
-from typing import Any, TypeAlias
+from typing import Any
 
-from .._containers.array import EMArray
-from .._containers.dict import EMDict
-from .._containers.list import EMList
-from .._containers.shadow import EMShadowMemory
-from .._stores.store import Store, kind_of, open
+from .._stores.kinds import Items, kind_of
+from .._stores.store import Store, open
 from .pickled import SafeUnpickler
-
-Container: TypeAlias = EMDict[Any, Any] | EMList[Any] | EMArray | EMShadowMemory
 
 # The documented exit codes (docs/cli.md).
 FINE, FINDINGS, USAGE, FORMAT, DAMAGED, LOCKED, DISK, INTERNAL, INTERRUPTED, PIPE = (
@@ -44,31 +38,11 @@ class CommandError(Exception):
         self.code = code
 
 
-@dataclasses.dataclass(frozen=True)
-class Face:
-    """How a kind of container is shown: what it is called, and what its items are to dump and load."""
-
-    called: str
-    items: str | None  # "dict": keys and values; "list": values; None: none that the command could show
-    instead: str = ""
-    typed: bool = False  # whether they come as NumPy has them
-
-
-FACES = {
-    "dict": Face("a dict", "dict"),
-    "typed dict": Face("a typed dict", "dict", typed=True),
-    "list": Face("a list", "list"),
-    "array": Face("an array", "list", typed=True),
-    "graph": Face("a graph", None, "use it from Python, by NetworkX"),
-    "shadow memory": Face("shadow memory", None, "see it with info and stats, or from Python"),
-}
-
-
 READING: dict[str, Any] = {"pickle": False, "unpickler": SafeUnpickler()}
 
 
 @contextlib.contextmanager
-def opened(path: str, mode: str, timeout: float, **options: Any) -> Iterator[Container | Store]:
+def opened(path: str, mode: str, timeout: float, **options: Any) -> Iterator[Any]:
     """Open what is in the directory. Errors: CommandError, where the store's own does not say what to do."""
     if mode != "a" and os.path.isdir(path) and is_legacy(path):
         raise CommandError(
@@ -92,7 +66,9 @@ def chosen(found: Any, member: str | None, **options: Any) -> Any:
     """
     if not isinstance(found, Store):
         if member is not None:
-            raise CommandError(USAGE, f"{found.path}: holds a single {kind_of(found)}; leave --member out")
+            raise CommandError(
+                USAGE, f"{found.path}: holds a single {kind_of(found).name}; leave --member out"
+            )
         return found
     members = found.members()
     if member is None:
@@ -115,18 +91,20 @@ def _named(members: Any) -> str:
     return f" ({', '.join(names)}{more})" if names else ""
 
 
-def face_of(container: Container) -> Face:
-    """How a container is shown."""
-    return FACES[kind_of(container)]
+def items_of(container: Any) -> Items:
+    """What the items of a container are that has some."""
+    items = kind_of(container).items
+    assert items is not None
+    return items
 
 
 def with_items(found: Any, member: str | None, **options: Any) -> Any:
     """As chosen(), of what has items. Errors: CommandError, also for a graph and the like."""
     container = chosen(found, member, **options)
-    face = face_of(container)
-    if face.items is None:
+    kind = kind_of(container)
+    if kind.items is None:
         raise CommandError(
-            USAGE, f"{container.path}: {face.called} has no items to show or change; {face.instead}"
+            USAGE, f"{container.path}: {kind.called} has no items to show or change; {kind.instead}"
         )
     return container
 

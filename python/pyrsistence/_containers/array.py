@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from .. import _core
 from .._base import casting, container, dtypes
 from .._base.options import NO_OBJECTS, Opening, OpeningOptions, require_known, takes_opening
+from .._base.public import public
 from . import array_values
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ _REPR_ITEMS = 10
 _CHUNK = 65536
 
 
+@public
 class EMArray(_core.ArrayBase, container.Container):
     """A growable array of one dtype, whose bytes lie in a memory-mapped file as they are in memory.
 
@@ -45,6 +47,8 @@ class EMArray(_core.ArrayBase, container.Container):
 
     __slots__ = (*container.SLOTS, "_dtype", "_wanted")
 
+    _kind_name = "array"
+
     __hash__ = None  # type: ignore[assignment]
 
     @takes_opening
@@ -59,7 +63,7 @@ class EMArray(_core.ArrayBase, container.Container):
     ) -> None:
         self.close()
         self._set_options(dtype, shape_tail, data)
-        self._open_with(Opening.of(self, path, opening), self.extend, data)
+        self._open_with(Opening(path, **opening), self.extend, data)
 
     def _set_options(self, dtype: Any = None, shape_tail: Any = None, data: Any = None, **codec: Any) -> None:
         """What to hold; codecs, which open() hands to whatever is there, say nothing to bytes."""

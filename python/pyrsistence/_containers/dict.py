@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from .._base import container, short_repr
-from .._base.options import CODEC_OPTIONS, Codec, Opening, OpeningOptions, takes_opening
+from .._base.options import CODEC_OPTIONS, Opening, OpeningOptions, codec, takes_opening
+from .._base.public import public
 from . import typed_columns
 from .dict_views import Items, Keys, Values
 
@@ -40,6 +41,7 @@ class _ByWhatIsThere(ABCMeta):
         return EMTypedDict(*arguments, **{n: options[n] for n in options if n not in CODEC_OPTIONS})
 
 
+@public
 class EMDict(_core.DictBase, container.Container, metaclass=_ByWhatIsThere):
     """A dict whose items live in memory-mapped files: larger than RAM, and there again when it is reopened.
 
@@ -74,6 +76,8 @@ class EMDict(_core.DictBase, container.Container, metaclass=_ByWhatIsThere):
 
     __slots__ = container.SLOTS
 
+    _kind_name = "dict"
+
     __hash__ = None  # type: ignore[assignment]
 
     _views: tuple[Any, Any, Any] = (Keys, Values, Items)
@@ -105,8 +109,8 @@ class EMDict(_core.DictBase, container.Container, metaclass=_ByWhatIsThere):
         if value is not None or typed_columns.names_a_type(key):
             raise TypeError("a class for keys and values of given types is made from EMTypedDict")
         self.close()
-        self._configure(Codec(pickler, unpickler, pickle, key, writeback, cache), _layout)
-        self._open_with(Opening.of(self, path, opening), self.update, data)
+        self._configure(codec(pickler, unpickler, pickle, key, writeback, cache), _layout)
+        self._open_with(Opening(path, **opening), self.update, data)
 
     def _set_options(
         self,
@@ -118,7 +122,7 @@ class EMDict(_core.DictBase, container.Container, metaclass=_ByWhatIsThere):
         cache: int = 0,
         _layout: container.Layout = container.DEFAULT_LAYOUT,
     ) -> None:
-        self._configure(Codec(pickler, unpickler, pickle, key, writeback, cache), _layout)
+        self._configure(codec(pickler, unpickler, pickle, key, writeback, cache), _layout)
 
     def _attach_alone(self) -> None:
         handle = self._open_handle()
@@ -259,7 +263,7 @@ class EMDict(_core.DictBase, container.Container, metaclass=_ByWhatIsThere):
         return f"{type(self).__name__}({{{', '.join(shown)}}}, path={self._open_handle().path!r})"
 
     def _option_names(self) -> dict[str, Any]:
-        return self._codec.options()
+        return self._codec._asdict()
 
     # ---- Beyond dict
 

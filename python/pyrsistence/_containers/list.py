@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from .._base import container, short_repr
-from .._base.options import Codec, Opening, OpeningOptions, takes_opening
+from .._base.options import Opening, OpeningOptions, codec, takes_opening
+from .._base.public import public
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _REPR_ITEMS = 10
 
 
+@public
 class EMList(_core.ListBase, container.Container):
     """A list whose elements live in memory-mapped files: larger than RAM, and there again when reopened.
 
@@ -38,6 +40,8 @@ class EMList(_core.ListBase, container.Container):
 
     __slots__ = container.SLOTS
 
+    _kind_name = "list"
+
     __hash__ = None  # type: ignore[assignment]
 
     @takes_opening
@@ -55,7 +59,7 @@ class EMList(_core.ListBase, container.Container):
     ) -> None:
         self.close()
         self._set_options(pickler, unpickler, pickle, writeback, cache)
-        self._open_with(Opening.of(self, path, opening), self.extend, data)
+        self._open_with(Opening(path, **opening), self.extend, data)
 
     def _set_options(
         self,
@@ -65,7 +69,7 @@ class EMList(_core.ListBase, container.Container):
         writeback: bool = False,
         cache: int = 0,
     ) -> None:
-        self._configure(Codec(pickler, unpickler, pickle, None, writeback, cache))
+        self._configure(codec(pickler, unpickler, pickle, None, writeback, cache))
 
     # ---- The sequence interface that needs no speed
 

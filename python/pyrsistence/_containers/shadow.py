@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .. import _core
 from .._base import casting, container, dtypes
 from .._base.options import NO_OBJECTS, Opening, OpeningOptions, require_known, takes_opening
+from .._base.public import public
 from .shadow_counter import ShadowCounter
 from .shadow_sets import ShadowSets
 
@@ -25,6 +26,7 @@ _REPR_RANGES = 4
 _EDITED = 1 << 16
 
 
+@public
 class EMShadowMemory(ShadowSets, _core.ShadowBase, container.Container):
     """Flags for each address of some ranges: of a program's memory, say, of which most is not looked at yet.
 
@@ -50,6 +52,8 @@ class EMShadowMemory(ShadowSets, _core.ShadowBase, container.Container):
 
     __slots__ = (*container.SLOTS, "_wanted")
 
+    _kind_name = "shadow memory"
+
     __hash__ = None  # type: ignore[assignment]
     __iter__ = None
 
@@ -74,7 +78,7 @@ class EMShadowMemory(ShadowSets, _core.ShadowBase, container.Container):
         self.close()
         self._set_options(width)
         more = [_ends(item) for item in ranges]
-        self._open_with(Opening.of(self, path, opening), self._add_ranges, more or None)
+        self._open_with(Opening(path, **opening), self._add_ranges, more or None)
 
     def _set_options(self, width: Any = None, **codec: Any) -> None:
         """What to hold; codecs, which open() hands to whatever is there, say nothing to flags."""

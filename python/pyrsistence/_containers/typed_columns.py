@@ -6,7 +6,6 @@ and arrays, are done by it.
 
 from __future__ import annotations
 
-import ast
 import re
 from typing import Any, NamedTuple
 
@@ -128,6 +127,8 @@ def _dtype_of_text(text: str) -> Any:
 
     if text[:1] not in "[(":
         return np.dtype(text)
+    import ast
+
     literal = ast.literal_eval(text)
     if isinstance(literal, tuple):
         base, shape = literal

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .. import _core
 from .._base import casting, container
 from .._base.options import NO_OBJECTS, Opening, OpeningOptions, require_known, takes_opening
+from .._base.public import public
 from . import typed_columns
 from .dict import EMDict
 from .typed_views import TypedItems, TypedKeys, TypedValues
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _PAIRS = 4096
 
 
+@public
 class EMTypedDict(_core.TypedDictBase, container.Container):
     """A dict of numbers, short bytes or texts, times, or structures: ``EMDict(path, key="u8", value="f8")``.
 
@@ -47,6 +49,8 @@ class EMTypedDict(_core.TypedDictBase, container.Container):
     _types: tuple[typed_columns.Column, typed_columns.Column]
     _given: tuple[typed_columns.Column, typed_columns.Column] | None
 
+    _kind_name = "typed dict"
+
     __hash__ = None  # type: ignore[assignment]
 
     _views: tuple[Any, Any, Any] = (TypedKeys, TypedValues, TypedItems)
@@ -64,7 +68,7 @@ class EMTypedDict(_core.TypedDictBase, container.Container):
     ) -> None:
         self.close()
         self._set_options(key, value, _layout)
-        self._open_with(Opening.of(self, path, opening), self.update, data)
+        self._open_with(Opening(path, **opening), self.update, data)
 
     def _set_options(
         self,

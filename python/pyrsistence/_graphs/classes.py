@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import networkx as nx  # type: ignore[import-untyped]
 
 from .._base.options import OPENING_NAMES
+from .._base.public import public
 from . import edge_arrays
 from .attributes import is_fixed
 from .networkx_views import AtlasView, shown
@@ -161,6 +162,7 @@ class _Multi(Stored):
         def new_edge_key(self, u: Any, v: Any) -> Any: ...
 
 
+@public
 class EMGraph(_Simple, nx.Graph):  # type: ignore[misc]
     """An undirected graph in a memory-mapped file: a networkx.Graph larger than RAM.
 
@@ -190,6 +192,7 @@ class EMGraph(_Simple, nx.Graph):  # type: ignore[misc]
     adj = shown("_adj", "From nodes to their neighbours.")
 
 
+@public
 class EMDiGraph(_Simple, nx.DiGraph):  # type: ignore[misc]
     """A directed graph in a memory-mapped file: a networkx.DiGraph larger than RAM. As EMGraph.
 
@@ -224,6 +227,7 @@ class EMDiGraph(_Simple, nx.DiGraph):  # type: ignore[misc]
         return turned
 
 
+@public
 class EMMultiGraph(_Multi, nx.MultiGraph):  # type: ignore[misc]
     """An undirected graph with parallel edges in a memory-mapped file: a networkx.MultiGraph. As EMGraph.
 
@@ -240,6 +244,7 @@ class EMMultiGraph(_Multi, nx.MultiGraph):  # type: ignore[misc]
         _init_multi(super().__init__, self, path, incoming_graph_data, attributes)
 
 
+@public
 class EMMultiDiGraph(_Multi, nx.MultiDiGraph):  # type: ignore[misc]
     """A directed graph with parallel edges in a memory-mapped file: a networkx.MultiDiGraph. As EMMultiGraph.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from .. import _core
 from .._base import container
-from .._base.options import Codec, Opening
+from .._base.options import Opening, codec
 from .attributes import is_fixed
 from .live import LiveAttributes
 from .typed_edges import EdgeType, edge_type
@@ -33,6 +33,8 @@ class GraphStorage(LiveAttributes, container.Container):
         "_wanted",
     )
 
+    _kind_name = "graph"
+
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, directed: bool = False, multi: bool = False, said: bool = False, **codec: Any) -> None:
@@ -54,7 +56,7 @@ class GraphStorage(LiveAttributes, container.Container):
             raise TypeError(
                 "edges that may be parallel have no type: edge_dtype= is of EMGraph and EMDiGraph"
             )
-        self._configure(Codec(pickler, unpickler, pickle, key))
+        self._configure(codec(pickler, unpickler, pickle, key))
         # What was asked for, and then what the files say.
         self._edge_type: EdgeType | None = None if edge_dtype is None else edge_type(edge_dtype)
         self._wanted = (directed, multi, said)
@@ -69,7 +71,7 @@ class GraphStorage(LiveAttributes, container.Container):
     def _attach(self, handle: _core.StoreHandle, name: str) -> None:
         wanted = self._edge_type
         layout = (0, "") if wanted is None else (wanted.size, wanted.text)
-        _core.attach_graph(self, handle, name, self._codec.for_core(), *self._wanted, *layout)
+        _core.attach_graph(self, handle, name, self._codec, *self._wanted, *layout)
         self._directed, self._multi = self._kind()
         size, text = self._edge_layout()
         if size and wanted is None:

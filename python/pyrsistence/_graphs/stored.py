@@ -58,6 +58,8 @@ class Mapping:
 class Stored:
     """What the four classes share; NetworkX's class comes behind it."""
 
+    _kind_name = "graph"
+
     __networkx_backend__ = "networkx"
 
     node_dict_factory = Nodes
@@ -417,7 +419,29 @@ class Stored:
         if storage.closed and not storage._open_handle().lost:
             raise ValueError(f"{storage._closed_repr()} cannot be pickled")
         path = lifetime.committed_path(storage._open_handle(), storage._mode == "r")
-        return _restore, (type(self), path, storage._name, storage._option_names())
+        options = storage._option_names()
+        if storage._owner is not None:
+            return storage._owner._reduce_member(path, type(self), storage._name, options)
+        return type(self)._restore, (path, options)
+
+    @classmethod
+    def _restore(cls, path: str, options: dict[str, Any], state: None = None) -> Any:
+        """Return what was pickled: the graph that is open here already, or a reader."""
+        try:
+            with lifetime.opening():
+                owner = lifetime.owner_of(path)
+                if isinstance(owner, GraphStorage):
+                    return cls._of_storage(owner)
+                return cls(path, mode="r", **options)
+        except Exception as error:
+            return cls._unopened(path, options, state, error)
+
+    @classmethod
+    def _unopened(cls, path: str, options: dict[str, Any], state: None, error: Exception) -> Any:
+        """Return one that raises this error when it is used."""
+        graph = cls.__new__(cls)
+        graph._adopt_storage(GraphStorage._unopened(path, options, state, error))
+        return graph
 
     def _empty(self) -> Any:
         """A temporary graph of the same class, with edges of the same type."""
@@ -468,22 +492,3 @@ def _classes() -> Any:
 def _itself(graph: Any) -> Any:
     """Return what was pickled in the place of a stored graph."""
     return graph
-
-
-def _restore(cls: Any, path: str, name: str, options: dict[str, Any]) -> Any:
-    """Return what was pickled: the graph that is open here already, or a reader."""
-    from .._stores.store import Store
-
-    try:
-        with lifetime.opening():
-            owner = lifetime.owner_of(path)
-            if name:
-                store = owner if isinstance(owner, Store) else Store(path, mode="r")
-                return cls._of_storage(store._member(GraphStorage, name, options))
-            if isinstance(owner, GraphStorage):
-                return cls._of_storage(owner)
-            return cls(path, mode="r", **options)
-    except Exception as error:
-        graph = cls.__new__(cls)
-        graph._adopt_storage(GraphStorage._unopened(path, options, None, error))
-        return graph

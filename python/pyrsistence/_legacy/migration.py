@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from .._base.memory import parse_memory
+from .._base.public import public
 
 Progress = Callable[[int, int], None]
 
@@ -21,6 +22,7 @@ class Loss(NamedTuple):
     reason: str
 
 
+@public
 class Migration:
     """What migrate() did.
 
@@ -50,6 +52,7 @@ class Migration:
         return f"<Migration of a {self.kind}: {self.saved} saved, {self.lost} lost>"
 
 
+@public
 def migrate(
     src: Any,
     dst: Any,

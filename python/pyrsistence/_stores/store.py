@@ -1,28 +1,27 @@
-"""Store: named dicts, lists and arrays in one directory that commit together; and open(), for any of them."""
+"""Store: named containers in one directory that commit together; and open(), for whatever there is."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from .. import _core
-from .._base import container, lifetime
+from .._base import lifetime
 from .._base.options import Opening, OpeningOptions, takes_opening
-from .._containers import typed_columns
+from .._base.public import public
 from .._containers.array import EMArray
 from .._containers.dict import EMDict
 from .._containers.list import EMList
 from .._containers.shadow import EMShadowMemory
-from .._containers.typed_dict import EMTypedDict
-from .._graphs.storage import GraphStorage
+from .._containers.typed_columns import names_a_type
+from .kinds import KINDS, named
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-_C = TypeVar("_C", bound=container.Container)
 
-
+@public
 class Store(lifetime.Owner):
     """Named containers in one directory: created on first use, committed and rolled back together.
 
@@ -49,7 +48,7 @@ class Store(lifetime.Owner):
     ) -> None:
         self.close()
         self._handle = None
-        self._open_store(Opening.of(self, path, opening))
+        self._open_store(Opening(path, **opening))
         self._refuse_single()
 
     @classmethod
@@ -65,8 +64,7 @@ class Store(lifetime.Owner):
         for name, kind in handle.members():
             if not name:
                 self._close_store()
-                opener = "open()" if kind == "graph" else _CLASSES[kind].__name__
-                raise _core.FormatError(f"'{handle.path}' holds a single {kind}: open it with {opener}")
+                raise _core.FormatError(f"'{handle.path}' holds a single {kind}: open it with open()")
 
     def close(self) -> None:
         """Commit and close the store and its members. Closing twice is harmless.
@@ -91,11 +89,12 @@ class Store(lifetime.Owner):
 
     # ---- Members
 
-    def _member(self, cls: type[_C], name: str, options: dict[str, Any]) -> _C:
+    def _member(self, kind: str, name: str, options: dict[str, Any]) -> Any:
         if not isinstance(name, str) or not name or not _is_unicode(name):
             raise ValueError(
                 f"a member's name is a text that is not empty and has a UTF-8 form, not {name!r}"
             )
+        cls = KINDS[kind].cls
         with lifetime.opening():
             known = self._open_handle().container(name)
             if isinstance(known, cls):
@@ -112,15 +111,13 @@ class Store(lifetime.Owner):
         >>> Store().dict("names") == {}
         True
         """
-        typed = options.get("value") is not None or typed_columns.names_a_type(options.get("key"))
+        typed = options.get("value") is not None or names_a_type(options.get("key"))
         if typed or self._kind_of(name) == "typed dict":
-            known: EMDict[Any, Any] = self._typed_member(name, options)
-            return known
-        return self._member(EMDict, name, options)
-
-    def _typed_member(self, name: str, options: dict_of[str, Any]) -> Any:
-        known: Any = self._member(EMTypedDict, name, options)
-        known._require_types(options.get("key"), options.get("value"))
+            found = self._member("typed dict", name, options)
+            found._require_types(options.get("key"), options.get("value"))
+        else:
+            found = self._member("dict", name, options)
+        known: EMDict[Any, Any] = found
         return known
 
     def list(self, name: str, **options: Any) -> EMList[Any]:
@@ -131,7 +128,8 @@ class Store(lifetime.Owner):
         >>> Store().list("lines") == []
         True
         """
-        return self._member(EMList, name, options)
+        found: EMList[Any] = self._member("list", name, options)
+        return found
 
     def array(self, name: str, dtype: Any = None, *, shape_tail: Any = None) -> EMArray:
         """Return the EMArray of this name; create it if there is none, of dtype "f8" if none is given.
@@ -142,7 +140,7 @@ class Store(lifetime.Owner):
         >>> Store().array("counts", "u8").dtype.name
         'uint64'
         """
-        array = self._member(EMArray, name, {"dtype": dtype, "shape_tail": shape_tail})
+        array: EMArray = self._member("array", name, {"dtype": dtype, "shape_tail": shape_tail})
         array._require(dtype, shape_tail)
         return array
 
@@ -155,7 +153,7 @@ class Store(lifetime.Owner):
         >>> Store().shadow_memory("flags", [(0x1000, 0x2000)]).backed
         [(4096, 8192)]
         """
-        shadow = self._member(EMShadowMemory, name, {"width": width})
+        shadow: EMShadowMemory = self._member("shadow memory", name, {"width": width})
         shadow._require(width)
         more = list(ranges)
         if more:
@@ -208,21 +206,19 @@ class Store(lifetime.Owner):
         return self._graph_member(name, True, True, options)
 
     def _graph_member(self, name: str, directed: bool, multi: bool, options: dict_of[str, Any]) -> Any:
-        from .._graphs import stored
-
+        kind = KINDS["graph"]
         wanted = {"directed": directed, "multi": multi, "said": True}
-        storage = self._member(GraphStorage, name, {**options, **wanted})
+        storage = self._member(kind.name, name, {**options, **wanted})
         storage._require_edge_type(options.get("edge_dtype"))
-        graph = stored.Stored._of_storage(storage)
+        graph = kind.shown_as(storage)
         if (graph.is_directed(), graph.is_multigraph()) != (directed, multi):
             raise _core.FormatError(f"{name!r} is an {type(graph).__name__}, a graph of another kind")
         return graph
 
     def _existing(self, name: str, **options: Any) -> Any:
         """Return the member of this name, of whatever kind it is. Errors: KeyError if there is none."""
-        kind = self.members()[name]
-        member = self._member(_CLASSES[kind], name, options)
-        return as_graph(member) if kind == "graph" else member
+        kind = named(self.members()[name])
+        return kind.shown_as(self._member(kind.name, name, options))
 
     def drop(self, name: str) -> None:
         """Remove a member; its handles raise ValueError from now on. Errors: KeyError if there is none.
@@ -304,7 +300,36 @@ class Store(lifetime.Owner):
     # ---- Pickling: as the place of the store
 
     def __reduce__(self) -> Any:
-        return _restore, (type(self), lifetime.committed_path(self._open_handle(), self._mode == "r"))
+        return type(self)._restore, (lifetime.committed_path(self._open_handle(), self._mode == "r"),)
+
+    @classmethod
+    def _restore(cls, path: str) -> Store:
+        """Return the Store that was pickled: the one that is open here already, or a reader."""
+        try:
+            with lifetime.opening():
+                owner = lifetime.owner_of(path)
+                return owner if isinstance(owner, cls) else cls(path, mode="r")
+        except Exception as error:
+            store = cls.__new__(cls)
+            store._handle, store._mode = lifetime.Unopened(path, error), "r"
+            return store
+
+    def _reduce_member(self, path: str, kept: type, name: str, options: dict_of[str, Any]) -> Any:
+        """What a member of this class is pickled as."""
+        return Store._restore_member, (path, kept, name, options)
+
+    @classmethod
+    def _restore_member(cls, path: str, kept: Any, name: str, options: dict_of[str, Any]) -> Any:
+        """As _restore(), of a member."""
+        try:
+            with lifetime.opening():
+                owner = lifetime.owner_of(path)
+                store = owner if isinstance(owner, cls) else cls(path, mode="r")
+                kind = KINDS[kept._kind_name]
+                member = store._member(kind.name, name, options)
+                return member if isinstance(member, kept) else kind.shown_as(member)
+        except Exception as error:
+            return kept._unopened(path, options, None, error)
 
     # ---- Space and copies
 
@@ -357,32 +382,12 @@ def _is_unicode(text: str) -> bool:
     return not any("\ud800" <= c <= "\udfff" for c in text)
 
 
-def _restore(cls: type[Store], path: str) -> Store:
-    """Return the Store that was pickled: the one that is open here already, or a reader."""
-    try:
-        with lifetime.opening():
-            owner = lifetime.owner_of(path)
-            return owner if isinstance(owner, cls) else cls(path, mode="r")
-    except Exception as error:
-        store = cls.__new__(cls)
-        store._handle, store._mode = lifetime.Unopened(path, error), "r"
-        return store
-
-
 # The builtins, whose names are methods of Store.
 dict_of = dict
 list_of = list
 
-_CLASSES: dict[str, Any] = {
-    "dict": EMDict,
-    "list": EMList,
-    "array": EMArray,
-    "typed dict": EMTypedDict,
-    "shadow memory": EMShadowMemory,
-    "graph": GraphStorage,
-}
 
-
+@public
 def open(
     path: Any,
     mode: str = "a",
@@ -403,28 +408,13 @@ def open(
         Opening(path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions, read_timeout)
     )
     try:
-        for name, kind in handle.members():
+        for name, kind_name in handle.members():
             if not name:
-                adopted: Any = _CLASSES[kind]._adopt(handle, mode, **options)
+                kind = named(kind_name)
                 found: EMDict[Any, Any] | EMList[Any] | EMArray | EMShadowMemory
-                found = as_graph(adopted) if kind == "graph" else adopted
+                found = kind.shown_as(kind.cls._adopt(handle, mode, **options))
                 return found
         return Store._adopt(handle, mode)
     except BaseException:
         handle.close()
         raise
-
-
-def kind_of(found: Any) -> str:
-    """Return the kind of what open() returned: "dict", "typed dict", "graph", ..., or "store"."""
-    if isinstance(found, Store):
-        return "store"
-    kinds = {cls: kind for kind, cls in _CLASSES.items()}
-    return next((kinds[cls] for cls in type(found).__mro__ if cls in kinds), "graph")
-
-
-def as_graph(storage: GraphStorage) -> Any:
-    """Return the graph of a storage. Errors: ModuleNotFoundError without NetworkX."""
-    from .._graphs import stored
-
-    return stored.Stored._of_storage(storage)

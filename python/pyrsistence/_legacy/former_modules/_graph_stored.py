@@ -1,3 +1,3 @@
-"""Where what opens graphs again was: pickles name it."""
+"""Where graphs were opened again: pickles name it."""
 
-from pyrsistence._graphs.stored import _restore as _restore
+from pyrsistence._legacy.former_modules._container import _restore as _restore

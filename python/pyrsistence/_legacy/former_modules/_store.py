@@ -1,4 +1,7 @@
 """Where Store was: pickles name it."""
 
 from pyrsistence._stores.store import Store as Store
-from pyrsistence._stores.store import _restore as _restore
+
+
+def _restore(cls: type[Store], path: str) -> Store:
+    return cls._restore(path)
