@@ -34,6 +34,37 @@ Images sound_images(Regions& regions, unsigned width, std::span<const AddressRan
   return regions.images();
 }
 
+// Marks far apart, and near to each other: records of each size, a block that is full, pages and nodes.
+Images scattered_images(Regions& regions) {
+  for (unsigned i = 0; i < Shadow::kRegionCount; ++i) regions.set(i, {});
+  Shadow shadow(regions.store(), regions.member());
+  const Operation operation(regions.store());
+  const AddressRange range{4096, 4096 + 390'000};
+  shadow.lay_out(1);
+  shadow.add_ranges({&range, 1});
+  for (u64 i = 0; i < 60; ++i) shadow.change(8192 + i * 4099, 8192 + i * 4099 + i % 3, {~u64{0}, 1 + i % 2});
+  for (u64 i = 0; i < 8; ++i) shadow.change(300'000 + i * 300, 300'000 + i * 300, {~u64{0}, 4});
+  for (u64 i = 0; i < 18; ++i) shadow.change(320'000 + i * 100, 320'000 + i * 100, {~u64{0}, 8});
+  for (u64 i = 0; i < 90; ++i) shadow.change(340'000 + i * 20, 340'000 + i * 20, {~u64{0}, 16});
+  return regions.images();
+}
+
+// As a version without records left it: each page of its own, of all the addresses that there are.
+Images format_1_images(Regions& regions) {
+  for (unsigned i = 0; i < Shadow::kRegionCount; ++i) regions.set(i, {});
+  Shadow shadow(regions.store(), regions.member());
+  const Operation operation(regions.store());
+  const AddressRange range{0, 20'000};
+  shadow.lay_out(1);
+  shadow.add_ranges({&range, 1});
+  for (u64 at = 0; at <= 20'000; at += 7) shadow.change(at, at + 1, {~u64{0}, 1 + at % 5});
+  Images images = regions.images();
+  images[0][offsetof(ShadowHeader, format)] = kShadowFormat;
+  std::fill(images[0].begin() + offsetof(ShadowHeader, blocks_with_room), images[0].begin() + kShadowRangesAt,
+            u8{0});
+  return images;
+}
+
 class Subject {
  public:
   explicit Subject(Regions& regions) : shadow_(regions.store(), regions.member()) {}
@@ -204,7 +235,8 @@ void run(Input input) {
   static constexpr AddressRange kHuge[] = {{u64{1} << 32, u64{1} << 62}};
   static const Images sounds[] = {sound_images(regions, 1, kOne), sound_images(regions, 2, kLow),
                                   sound_images(regions, 8, kFar), sound_images(regions, 4, kHuge),
-                                  sound_images(regions, 3, kLow), sound_images(regions, 7, kOne)};
+                                  sound_images(regions, 3, kLow), sound_images(regions, 7, kOne),
+                                  scattered_images(regions),      format_1_images(regions)};
   const Images images = damaged(input, sounds, 40);
   run_structure<Subject>(regions, images, input, 24);
 }

@@ -257,13 +257,20 @@ def fill_shadow(flags, rng):
     flags.mark(0x2000, 2**16, 4)
     flags.mark(2**40 + 5, 2**49, 2)
     flags.unmark(0x3000, 4096, 255)
+    # Marks far apart, in records of each size, and pages beside them.
+    flags.mark_many([2**40 + 7919 * n**3 for n in range(90)], 1)
+    flags.mark_many([2**41 + n * 1000 for n in range(300)], 1)
+    flags.mark_many([0x40000 + n * 5000 for n in range(40)] + [0x60000 + n * 9 for n in range(30)], 8)
+    flags.mark_many(range(0x70000, 0x70100, 2), 16)
 
 
 def use_shadow(flags, rng, attempt):
     attempt(lambda: (flags.width, flags.backed))
     attempt(lambda: repr(flags))
     for _ in range(4):
-        place = rng.choice((rng.randrange(0x90000), 2**40 + rng.randrange(2**30)))
+        place = rng.choice(
+            (rng.randrange(0x90000), 2**40 + rng.randrange(2**30), 2**41 + 1000 * rng.randrange(300))
+        )
         attempt(lambda place=place: flags[place])
         attempt(lambda place=place: flags.next_marked(place, 2))
         attempt(lambda place=place: flags.run_length(place, 2))
@@ -275,7 +282,9 @@ def use_shadow(flags, rng, attempt):
     if flags.mode == "r":
         return
     for _ in range(4):
-        place = rng.choice((rng.randrange(0x90000), 2**40 + rng.randrange(2**30)))
+        place = rng.choice(
+            (rng.randrange(0x90000), 2**40 + rng.randrange(2**30), 2**41 + 1000 * rng.randrange(300))
+        )
         attempt(lambda place=place: flags.mark(place, rng.randrange(5000), 1))
         attempt(lambda place=place: flags.assign(place, 2**14, 0))
         attempt(lambda place=place: flags.add_range(place, place + 4096))

@@ -73,6 +73,11 @@ FIELDS = {
         ("free node", 40, 8),
         ("free nodes", 48, 8),
         ("free pages", 56, 8),
+        ("blocks of 128 bytes", 64, 8),
+        ("blocks of 256 bytes", 72, 8),
+        ("blocks of 512 bytes", 80, 8),
+        ("records", 88, 8),
+        ("blocks", 96, 8),
     ]
     + [(f"range {i // 2}", 128 + 8 * i, 8) for i in range(6)],
     "nodes": [
@@ -99,6 +104,8 @@ FIELDS = {
         ("name", 56, 8),
     ],
 }
+# Of shadow memory: a node, or a block of records in its place.
+NODE = 4176
 # Things that lie one behind the other: (first, bytes of one, fields within it).
 ROWS = {
     "vertices": (
@@ -183,6 +190,42 @@ def superblock_field(files, rng):
     if rng.random() < 0.9:
         files.seal_slot(at)
     return f"superblock slot at {at}, {name}: {done}"
+
+
+def shadow_record(files, rng):
+    """Of a block of shadow memory's records, or an entry that refers to one."""
+    region = rng.choice([r for r in files.regions() if r.role == "nodes" and r.size >= NODE])
+    data = files.bytes[region.name]
+    slots = range(min(region.size, len(data)) // NODE)
+    sizes = {n: 0xFFFFFFFE - get(data, n * NODE + 8, 4) for n in slots}
+    blocks = [n for n in slots if 0 <= sizes[n] <= 2]
+    block = rng.choice(blocks)
+    stride = 128 << sizes[block]
+    index = rng.randrange(4096 // stride)
+    record = block * NODE + 80 + index * stride
+    names = [b << 5 | i | 1 << 63 for b in blocks for i in (0, 1, index)]
+    run = 24 + 24 * rng.randrange((stride - 24) // 24)
+    near = [get(data, record + offset, 8) for offset in (0, run, run + 8, 24, 32)]
+    how = rng.choice(("block", "record", "record", "run", "run", "entry", "copy"))
+    if how == "copy":
+        other = rng.choice(blocks) * NODE + 80 + index * stride
+        data[other : other + stride] = data[record : record + stride]
+        done = f"record at {record} to {other}"
+    elif how == "entry":
+        nodes = [n for n in slots if 1 <= get(data, n * NODE + 8, 4) <= 7]
+        at, slot = rng.choice(nodes or blocks) * NODE, rng.randrange(512)
+        data[at + 16 + slot // 8] |= 1 << slot % 8
+        done = f"entry {slot} of node at {at}: {put(data, at + 80 + 8 * slot, 8, rng.choice(names))}"
+    else:
+        at, bytes_ = {
+            "block": [(block * NODE + o, b) for o, b in ((0, 8), (8, 4), (12, 4), (16, 8))],
+            "record": [(record + o, b) for o, b in ((0, 8), (8, 4), (12, 4), (16, 8))],
+            "run": [(record + run + o, 8) for o in (0, 8, 16)],
+        }[how][rng.randrange(3 if how == "run" else 4)]
+        near += [b + 1 for b in blocks]
+        done = f"{how}, {at}: {put(data, at, bytes_, number(rng, get(data, at, bytes_), bytes_, near))}"
+    files.seal(region)
+    return f"{region.name}, block {block} of {stride} bytes: {done}"
 
 
 def table_field(files, rng):
@@ -448,6 +491,7 @@ WEIGHTS = {
     superblock_field: 2,
     table_field: 6,
     row_field: 8,
+    shadow_record: 3,
     header_field: 10,
     copy_row: 5,
     word: 8,

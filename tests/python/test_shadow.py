@@ -140,7 +140,7 @@ def test_flags_beyond_the_width_are_refused(width):
 @pytest.mark.parametrize("width", [3, 5])
 def test_bytes_above_the_width_on_disk_are_found_and_passed_over(path, width):
     with em.EMShadowMemory(path, [(BEGIN, END)], width=width) as s:
-        s[BEGIN : BEGIN + 4] = [1, 2, 3, 4]
+        s[BEGIN : BEGIN + 64] = np.arange(1, 65)  # a page, not a record
     size = dtype_of(width).itemsize
     for file in path.glob("region-*"):
         pages = bytearray(file.read_bytes())
@@ -149,7 +149,7 @@ def test_bytes_above_the_width_on_disk_are_found_and_passed_over(path, width):
             pages[at + 2 * size - 1] = 0xEE
             file.write_bytes(pages)
     with em.EMShadowMemory(path, mode="r") as s:
-        assert s[BEGIN + 1] == 2 and s[BEGIN : BEGIN + 4].tolist() == [1, 2, 3, 4]
+        assert s[BEGIN + 1] == 2 and s[BEGIN : BEGIN + 64].tolist() == [*range(1, 65)]
         assert s.find(0xFF, 2) == BEGIN + 1
         assert any("more than" in finding for finding in s.verify())
 
@@ -314,16 +314,39 @@ def test_pages_are_given_back(path):
         ):
             s.mark_many(places, 3)
             used = s.stats()
-            assert used["nodes"] > 0
+            assert used["records"] > 400 and used["pages"] == 0
             undo()
             found = s.stats()
-            assert (found["nodes"], found["pages"]) == (0, 0), found
+            assert (found["nodes"], found["records"], found["pages"]) == (0, 0, 0), found
             assert s.count_any(0, 2**48, 255) == 0 and s.verify() == []
         # A page of which each address has come to have the same flags, in any order.
         for address in [*range(0, 4096, 2), *range(4095, 0, -2)]:
             s.mark(address, 1, 4)
-        assert (s.stats()["nodes"], s.stats()["pages"]) != (0, 0)  # the nodes above it
         assert s.stats()["pages"] == 0 and list(s.ranges(4)) == [(0, 4096)]
+
+
+@pytest.mark.parametrize("space", [2**47, 100 << 20])
+def test_marks_far_apart_take_some_hundred_bytes(path, space):
+    places = np.unique(np.random.default_rng(9).integers(0, space, 20_000).astype("u8"))
+    with em.EMShadowMemory(path, [(0, space)], commit_interval=None) as s:
+        s.commit()
+        before = s.stats()["disk_bytes"]
+        s.mark_many(places, s.FUNCTION)
+        s.commit()
+        marked = s.stats()
+        assert marked["disk_bytes"] - before < 400 * len(places)
+        assert marked["records"] > 10_000 and marked["regions"]["nodes"]["live_bytes"] < 250 * len(places)
+        assert s.count(0, space, s.FUNCTION) == len(places)
+        assert [begin for begin, _ in s.ranges(s.FUNCTION)][:1000] == places[:1000].tolist()
+        # Unmarked in another order, they leave nothing, and others take what they took.
+        s.unmark_many(np.random.default_rng(10).permutation(places), s.FUNCTION)
+        empty = s.stats()
+        assert (empty["nodes"], empty["records"], empty["pages"]) == (0, 0, 0)
+        s.commit()
+        s.mark_many(np.random.default_rng(11).integers(0, space, 20_000).astype("u8"), s.HEAD)
+        s.commit()
+        assert s.stats()["region_bytes"] < marked["region_bytes"] * 1.05
+        assert s.verify() == []
 
 
 def random_shadow(seed, width, count=20_000):
@@ -439,7 +462,7 @@ def test_half_of_all_addresses():
         assert list(s.ranges(s.DATA)) == [(2**63, 2**64)]
         s.unmark_as_data(2**63 + 12345)
         assert s.next_unmarked(2**63, s.DATA) == 2**63 + 12345
-        assert s.stats()["pages"] == 1 and s.verify() == []
+        assert (s.stats()["pages"], s.stats()["records"]) == (0, 1) and s.verify() == []
         with pytest.raises(ValueError, match="fewer than"):
             s.add_range(0, 2**64)
 
@@ -450,6 +473,8 @@ def test_what_is_uniform_takes_no_pages(path):
         s.mark_as_code(2**32 + 4096, 100 << 20)
         assert s.stats()["pages"] == 0
         s.mark_as_code(2**32 + 2**29)
+        assert s.stats()["pages"] == 0  # a few runs take none either
+        s[2**32 : 2**32 + 64] = np.arange(64) % 2
         assert s.stats()["pages"] == 1
         s.commit()
         files = sum(file.stat().st_blocks * 512 for file in path.glob("region-*"))

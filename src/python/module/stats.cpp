@@ -179,7 +179,8 @@ nb::dict shadow_stats(ShadowContainer& container) {
   nb::dict result;
   result["regions"] = region_stats(
       regions, {{"ranges", regions[0].bytes, 0, 0},
-                {"nodes", tree.nodes * sizeof(emd::ShadowNode), 0, tree.free_nodes * sizeof(emd::ShadowNode)},
+                {"nodes", (tree.nodes + tree.blocks) * sizeof(emd::ShadowNode), 0,
+                 tree.free_nodes * sizeof(emd::ShadowNode)},
                 {"pages", tree.chunks * emd::kShadowChunkBytes, 0, tree.free_chunks * emd::kShadowChunkBytes},
                 {"free_pages", tree.free_chunks * 8, 0,
                  regions[3].bytes - std::min(regions[3].bytes, tree.free_chunks * 8)}});
@@ -187,6 +188,7 @@ nb::dict shadow_stats(ShadowContainer& container) {
   result["addresses"] = stats.addresses;
   result["width"] = stats.width;
   result["nodes"] = tree.nodes;
+  result["records"] = tree.records;
   result["pages"] = tree.chunks;
   result["free_pages"] = tree.free_chunks;
   return result;

@@ -54,9 +54,10 @@ Shadow::Shadow(Store&, Member& member)
   const auto header = load<ShadowHeader>(header_.data());
   if (header.magic != kShadowMagic)
     damaged("expected the magic number of shadow memory, found " + std::to_string(header.magic));
-  if (header.format != kShadowFormat) {
+  if (header.format != kShadowFormat && header.format != kShadowRecordFormat) {
     throw FormatError("shadow memory: format " + std::to_string(header.format) + " of " + header_.path() +
-                      " is not known here; this version reads format " + std::to_string(kShadowFormat));
+                      " is not known here; this version reads formats " + std::to_string(kShadowFormat) +
+                      " and " + std::to_string(kShadowRecordFormat));
   }
   if (header.width == 0 || header.width > 8)
     damaged("expected 1 to 8 bytes of flags an address, found " + std::to_string(header.width));

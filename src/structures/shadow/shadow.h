@@ -21,11 +21,6 @@
 
 namespace emd {
 
-// Addresses first to last of the same flags.
-struct FlagRun {
-  u64 first, last, flags;
-};
-
 class Shadow {
  public:
   static constexpr Kind kKind{6};

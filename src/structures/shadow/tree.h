@@ -1,12 +1,13 @@
 // ShadowTree: flags of every address, in a radix tree whose entries stand for whole runs of addresses that have the same.
 //
 //   header: root ---> node of level 2 ---> node of level 1 ---> chunk: a page of flags
-//                     512 entries          512 entries
+//                     512 entries          512 entries     ---> record: a few runs, in place of a page or a node
 //
 // An entry of level n stands for the addresses of a chunk, times 512^(n-1). So many addresses of the same flags are one
-// word wherever they fill entries, and have no pages; and to change them is to change the word. The tree is as high as the
-// highest address needs. A node holds its level and its first address: no file makes it stand in two places, so a walk
-// ends after as many steps as there are nodes.
+// word wherever they fill entries, and have no pages; and to change them is to change the word. What is of few runs is a
+// record (nodes.h), on every level; of more, a page or a node. The tree is as high as the highest address needs. A node
+// and a record hold their level and their first address: no file makes one stand in two places, so a walk ends after as many
+// steps as there are of them.
 //
 // The tree knows nothing of what is backed (Shadow does).
 //
@@ -21,6 +22,7 @@
 #include "store/store.h"
 #include "structures/shadow/flags.h"
 #include "structures/shadow/format.h"
+#include "structures/shadow/nodes.h"
 
 namespace emd {
 
@@ -66,20 +68,18 @@ class ShadowTree {
   void write(u64 first, Bytes bytes);
 
   struct Stats {
-    u64 nodes, free_nodes, chunks, free_chunks;
+    u64 nodes, free_nodes, chunks, free_chunks, records, blocks;
   };
   Stats stats() const;
   // Every invariant, commented one by one. Cost: a step a node.
   void check(Findings& findings) const;
 
  private:
-  struct Entry {
-    u64 value = 0;
-    bool reference = false;
-    friend bool operator==(const Entry&, const Entry&) = default;
-  };
+  using Entry = ShadowEntry;
   struct Need;
   struct Inspection;
+  struct Counting;
+  struct Making;
 
   // How many low bits of an address choose within a node of this level, or (0) within a chunk.
   unsigned shift_of(unsigned level) const { return chunk_shift_ + kShadowFanOutBits * level; }
@@ -117,70 +117,76 @@ class ShadowTree {
     if (__builtin_expect(last > covered_last(), 0)) not_covered(last);
   }
 
-  // Where a node or a chunk lies, which is checked.
-  u64 node_at(u64 number, unsigned level, u64 base) const {
-    if (__builtin_expect(number >= node_count(), 0)) node_damaged(number, level, base);
-    const u8* const node = nodes_.data() + number * sizeof(ShadowNode);
-    if (__builtin_expect(load_once<u64>(node) != base || load_once<u32>(node + 8) != level, 0))
-      node_damaged(number, level, base);
-    return number * sizeof(ShadowNode);
-  }
+  // Where a chunk lies, which is checked.
   u64 chunk_at(u64 number) const {
     if (__builtin_expect(number >= chunk_count(), 0)) chunk_damaged(number);
     return number * kShadowChunkBytes;
   }
-  u64 node_count() const { return nodes_.size() / sizeof(ShadowNode); }
   u64 chunk_count() const { return chunks_.size() / kShadowChunkBytes; }
-  Entry entry(u64 node, u64 slot) const {
-    const u8* const at = nodes_.data() + node;
-    const u64 bits = load_once<u64>(at + offsetof(ShadowNode, is_reference) + slot / 64 * 8);
-    return {load_once<u64>(at + offsetof(ShadowNode, entries) + slot * 8), (bits >> (slot % 64) & 1) != 0};
-  }
-  void set_entry(u64 node, u64 slot, Entry entry);
-
   template <class Work>
   bool walk_in(Entry entry, unsigned level, u64 base, u64 first, u64 last, Work& work) const;
   // child(slot, first, last) for each entry of a node that the addresses reach, until it returns true.
   template <class Child>
   bool for_children(unsigned level, u64 first, u64 last, Child&& child) const;
 
+  // The flags of an address above which the tree ends at a reference to no node or page there is: to a record, or damaged.
+  [[gnu::noinline]] u64 flags_of_record(u64 name, unsigned level, u64 address) const;
+  // What an entry without a node or a page says.
+  ShadowRuns runs_of(Entry entry, unsigned level, u64 base) const {
+    return entry.reference ? nodes_.record(entry.value, level, base, last_of(base, level))
+                           : ShadowRuns(entry.value);
+  }
+
+  // An entry that says what the runs say: flags, a record, or what must be made. `maker` makes it, or counts what that
+  // takes; `old` is what the entry has been so far: a record of the right size stays where it is.
+  template <class Maker>
+  Entry build(Maker& maker, const ShadowRuns& runs, unsigned level, u64 base, Entry old) const;
+  // The same, where these flags have been written over the runs.
+  template <class Maker>
+  Entry compose(Maker& maker, const ShadowRuns& runs, unsigned level, u64 base, u64 first, Bytes bytes,
+                Entry old) const;
+  // child(slot, its base, ShadowRuns) for each entry of a node in which there are other flags than those of most.
+  template <class Child>
+  void for_parts(const ShadowRuns& runs, unsigned level, Child&& child) const;
+
   void survey(Entry entry, unsigned level, u64 base, u64 first, u64 last, FlagChange change,
               Need& need) const;
-  void survey_split(unsigned level, u64 first, u64 last, Need& need) const;
-  Need survey_write(u64 first, u64 last) const;
+  void survey_write(Entry entry, unsigned level, u64 base, u64 first, Bytes bytes, Need& need) const;
   void prepare(const Need& need);
-  void apply_from_root(u64 first, u64 last, FlagChange change);
   Entry apply(Entry entry, unsigned level, u64 base, u64 first, u64 last, FlagChange change);
   Entry apply_to_chunk(u64 number, u64 base, u64 first, u64 last, FlagChange change);
-  Entry apply_to_node(u64 number, unsigned level, u64 base, u64 first, u64 last, FlagChange change);
+  // after(entry, its level, its base, first, last) for each entry of a node that the addresses reach.
+  template <class After>
+  Entry apply_to_node(u64 number, unsigned level, u64 base, u64 first, u64 last, After&& after);
   template <class T>
   bool others_equal(u64 number, u64 begin, u64 count, T value) const;
   bool change_page(u64 address, FlagChange change);
-  void write_piece(u64 first, Bytes bytes);
-  // A run of addresses of the same flags gets a node, or a chunk, of its own.
-  Entry split(u64 value, unsigned level, u64 base);
+  [[gnu::noinline]] u64 change_any(u64 first, u64 last, FlagChange change);
+  Entry write_in(Entry entry, unsigned level, u64 base, u64 first, Bytes bytes);
+  Entry write_to_chunk(u64 number, u64 base, u64 first, Bytes bytes);
+  // The part of flags from `first` on that is of the addresses from `from` to `to`.
+  Bytes part(Bytes bytes, u64 first, u64 from, u64 to) const {
+    return bytes.subspan((from - first) * stored_width_, (to - from + 1) * stored_width_);
+  }
+  u64 last_in(u64 first, Bytes bytes) const { return first + (bytes.size() / stored_width_ - 1); }
   Entry replace_node(u64 number, u64 node, unsigned level);
 
-  u64 take_node();
+  u64 make_chunk(const ShadowRuns& runs, u64 base);
   u64 take_chunk();
-  u64 free_node_at(u64 number_and_one) const;
   u64 free_chunk_at(u64 index) const;
-  void free_node(u64 number);
   void free_chunk(u64 number);
   void release(Entry entry, unsigned level, u64 base);
 
   void inspect(Entry entry, unsigned level, u64 base, Inspection& inspection) const;
   void inspect_page(u64 number, u64 base, Inspection& inspection) const;
-  void inspect_free(Inspection& inspection) const;
+  void inspect_record(Entry entry, unsigned level, u64 base, Inspection& inspection) const;
 
-  [[noreturn]] void damaged(const std::string& what, const Region& region) const;
   [[noreturn]] void height_damaged(u64 height) const;
   [[noreturn]] void not_covered(u64 last) const;
-  [[noreturn]] void node_damaged(u64 number, unsigned level, u64 base) const;
   [[noreturn]] void chunk_damaged(u64 number) const;
 
   Region& header_;
-  Region& nodes_;
+  ShadowNodes nodes_;
   Region& chunks_;
   Region& free_chunks_;  // a stack of numbers: so to free a chunk does not touch it
   unsigned width_;
@@ -202,12 +208,17 @@ bool ShadowTree::for_children(unsigned level, u64 first, u64 last, Child&& child
 template <class Work>
 bool ShadowTree::walk_in(Entry entry, unsigned level, u64 base, u64 first, u64 last, Work& work) const {
   if (!entry.reference) return work(Piece{first, last, nullptr, entry.value});
+  if (entry.is_record()) {
+    return runs_of(entry, level, base).walk(first, last, [&](const FlagRun& run) {
+      return work(Piece{run.first, run.last, nullptr, run.flags});
+    });
+  }
   if (level == 0)
     return work(
         Piece{first, last, chunks_.data() + chunk_at(entry.value) + (first - base) * stored_width_, 0});
-  const u64 node = node_at(entry.value, level, base);
+  const u64 node = nodes_.node_at(entry.value, level, base);
   return for_children(level, first, last, [&](u64 slot, u64 from, u64 to) {
-    return walk_in(this->entry(node, slot), level - 1, base_of(from, level - 1), from, to, work);
+    return walk_in(nodes_.entry(node, slot), level - 1, base_of(from, level - 1), from, to, work);
   });
 }
 

@@ -15,6 +15,7 @@
 #include "structures/dict/dict.h"
 #include "structures/graph/graph.h"
 #include "structures/list/list.h"
+#include "structures/shadow/shadow.h"
 #include "support/scratch.h"
 
 namespace emd {
@@ -234,6 +235,72 @@ TEST(Fault, AGraphIsAsBeforeWhenTheDiskIsFullInAnOperation) {
     ASSERT_EQ(difference(graph, model), std::nullopt);
   }
   EXPECT_GT(faults, 5u);
+}
+
+TEST(Fault, AShadowMemoryIsAsBeforeWhenTheDiskIsFullInAnOperation) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  u64 faults = 0, of_conversions = 0;
+  for (u64 round = 0; round < 24; ++round) {
+    FaultyStore faulty;
+    const auto entry = member(*faulty.store, Shadow::kKind, Shadow::kRegionCount);
+    Shadow shadow(*faulty.store, *entry);
+    const u64 reach = round % 2 == 0 ? u64{1} << 44 : 400'000;
+    {
+      const Operation operation(*faulty.store);
+      const AddressRange range{0, reach - 1};
+      shadow.lay_out(1 + round % 8);
+      shadow.add_ranges({&range, 1});
+    }
+    std::map<u64, u64> model;
+    const auto as_the_model = [&] {
+      const auto runs = shadow.runs(0, ~u64{0}, {~u64{0}, 0, true}, ~u64{0});
+      u64 count = 0;
+      for (const AddressRange& run : runs) count += run.last - run.first + 1;
+      for (const auto& [address, flags] : model) ASSERT_EQ(shadow.get(address), flags);
+      ASSERT_EQ(count, model.size());
+    };
+    const auto format = [&] { return load<u32>(entry->regions[0]->data() + offsetof(ShadowHeader, format)); };
+    for (int step = 0; step < 250; ++step) {
+      // A commit puts an end to the room that growth has in hand.
+      if (step % 3 == 0) faulty.store->commit();
+      const u32 format_before = format();
+      faulty.fail_after(0, ENOSPC);
+      const u64 first = random() % 3 == 0 ? random() % std::min<u64>(reach, 9000) : random() % (reach - 60);
+      const u64 count = 1 + random() % 3, flags = random() % 4 == 0 ? 0 : 1 + random() % 3;
+      const bool written = random() % 8 == 0;
+      std::vector<u8> bytes((written ? 50 : 1) * shadow.stored_width());
+      for (u64 i = 0; i < bytes.size(); i += shadow.stored_width()) bytes[i] = 1 + random() % 2;
+      try {
+        const Operation operation(*faulty.store);
+        if (written) {
+          shadow.write(first, bytes);
+        } else {
+          shadow.change(first, first + count - 1, {0, flags});
+        }
+        for (u64 i = 0; i < (written ? 50 : count); ++i) {
+          model[first + i] = written ? bytes[i * shadow.stored_width()] : flags;
+          if (model[first + i] == 0) model.erase(first + i);
+        }
+      } catch (const SystemError&) {
+        ++faults;
+        of_conversions += format_before == kShadowFormat;
+        ASSERT_EQ(format(), format_before);
+        Findings findings;
+        shadow.check(findings);
+        for (const Finding& finding : findings) ADD_FAILURE() << finding.where << ": " << finding.what;
+        as_the_model();
+      }
+      faulty.disarm();
+    }
+    as_the_model();
+    Findings findings;
+    shadow.check(findings);
+    for (const Finding& finding : findings) ADD_FAILURE() << finding.where << ": " << finding.what;
+  }
+  EXPECT_GT(faults, 20u);
+  EXPECT_GT(of_conversions, 0u);
 }
 
 // A commit that fails for want of space commits nothing and can be tried again; one whose sync fails makes the

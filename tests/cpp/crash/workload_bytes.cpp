@@ -120,10 +120,14 @@ void WorkloadMember::change_shadow(Content& model, Random& random) {
     model.bytes.append(more * width, '\0');
     return;
   }
-  const u64 from = random() % size;
+  // Few marks are records, many are pages: both again and again.
+  const bool clear = random() % 12 == 0;
+  const u64 from = clear ? 0 : random() % size;
   const u64 most = random() % 3 == 0 ? size - from : std::min<u64>(size - from, 300);
-  const u64 count = random() % 3 == 0 ? 1 : 1 + random() % most;
-  if (random() % 4 == 0) {
+  const u64 count = clear               ? size
+                    : random() % 3 != 0 ? std::min<u64>(most, 1 + random() % 3)
+                                        : 1 + random() % most;
+  if (!clear && random() % 6 == 0) {
     std::string text = random_text(random, count * width);
     for (u64 i = 0; i < count; ++i)
       store_flags(text, i, width, load_flags(text, i, width) & shadow_->all_flags());
@@ -133,7 +137,7 @@ void WorkloadMember::change_shadow(Content& model, Random& random) {
   }
   const u64 flags = std::bit_floor(shadow_->all_flags()) >> (random() % 8);
   const FlagChange changes[] = {{~u64{0}, flags}, {~flags, 0}, {0, flags}};
-  const FlagChange change = changes[random() % 3];
+  const FlagChange change = clear ? FlagChange{0, 0} : changes[random() % 3];
   shadow_->change(kShadowBase + from, kShadowBase + from + count - 1, change);
   for (u64 i = from; i < from + count; ++i)
     store_flags(model.bytes, i, width, change(load_flags(model.bytes, i, width)));
