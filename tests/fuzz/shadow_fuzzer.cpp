@@ -39,13 +39,13 @@ Images scattered_images(Regions& regions) {
   for (unsigned i = 0; i < Shadow::kRegionCount; ++i) regions.set(i, {});
   Shadow shadow(regions.store(), regions.member());
   const Operation operation(regions.store());
-  const AddressRange range{4096, 4096 + 390'000};
-  shadow.lay_out(1);
+  const AddressRange range{4096, 4096 + 80'000};
+  shadow.lay_out(8);  // 512 addresses a page
   shadow.add_ranges({&range, 1});
-  for (u64 i = 0; i < 60; ++i) shadow.change(8192 + i * 4099, 8192 + i * 4099 + i % 3, {~u64{0}, 1 + i % 2});
-  for (u64 i = 0; i < 8; ++i) shadow.change(300'000 + i * 300, 300'000 + i * 300, {~u64{0}, 4});
-  for (u64 i = 0; i < 18; ++i) shadow.change(320'000 + i * 100, 320'000 + i * 100, {~u64{0}, 8});
-  for (u64 i = 0; i < 90; ++i) shadow.change(340'000 + i * 20, 340'000 + i * 20, {~u64{0}, 16});
+  for (u64 i = 0; i < 60; ++i) shadow.change(8192 + i * 523, 8192 + i * 523 + i % 3, {~u64{0}, 1 + i % 2});
+  for (u64 i = 0; i < 8; ++i) shadow.change(60'928 + i * 50, 60'928 + i * 50, {~u64{0}, 4});
+  for (u64 i = 0; i < 18; ++i) shadow.change(70'144 + i * 20, 70'144 + i * 20, {~u64{0}, 8});
+  for (u64 i = 0; i < 90; ++i) shadow.change(80'384 + i * 4, 80'384 + i * 4, {~u64{0}, 16});
   return regions.images();
 }
 
