@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import pyrsistence as em
-from pyrsistence._containers import array as array_module
+from pyrsistence._containers import array_values
 
 SIZE = 700
 
@@ -51,7 +51,7 @@ ARRAY_KEYS = {
 @pytest.mark.parametrize("key", ARRAY_KEYS)
 @pytest.mark.parametrize("source", ARRAY_SOURCES)
 def test_an_array_assigned_from_itself(source, key, chunk, monkeypatch):
-    monkeypatch.setattr(array_module, "_CHUNK", chunk)
+    monkeypatch.setattr(array_values, "CHUNK", chunk)
     values = permutation(SIZE).astype("i8")
     a = em.EMArray(None, "i8", values)
     where, count = ARRAY_KEYS[key]
@@ -63,7 +63,7 @@ def test_an_array_assigned_from_itself(source, key, chunk, monkeypatch):
 
 @pytest.mark.parametrize("source", ARRAY_SOURCES)
 def test_an_array_extended_by_itself(source, monkeypatch):
-    monkeypatch.setattr(array_module, "_CHUNK", 2)
+    monkeypatch.setattr(array_values, "CHUNK", 2)
     values = permutation(SIZE).astype("i8")
     a = em.EMArray(None, "i8", values)
     shown = ARRAY_SOURCES[source](a, SIZE - 3)
@@ -94,7 +94,7 @@ def test_an_array_indexed_by_itself():
 
 
 def test_blocks_and_fields_assigned_from_each_other(monkeypatch):
-    monkeypatch.setattr(array_module, "_CHUNK", 2)
+    monkeypatch.setattr(array_values, "CHUNK", 2)
     values = np.arange(60).reshape(20, 3)
     a = em.EMArray(None, "i8", values, shape_tail=3)
     for key, of in (

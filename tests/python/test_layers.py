@@ -48,7 +48,10 @@ FOLDERS = ["_core", "_base", "_containers", "_graphs", "_stores", "_legacy", "_c
 # What the package may import beside the standard library and itself: where it is wanted, never at the top.
 OPTIONAL = {"networkx", "numpy", "tqdm"}
 # Modules that need an optional package, and are imported only where they are wanted.
-WHOLLY = dict.fromkeys(("classes.py", "networkx_views.py", "stored.py"), "networkx")
+WHOLLY = {
+    f"_graphs/{name}.py": "networkx"
+    for name in ("classes", "copies", "networkx_face", "networkx_views", "stored")
+}
 
 
 def includes(text):
@@ -268,7 +271,7 @@ def test_package_imports_itself_and_the_standard_library():
         for names, at_top in imports(module, file.read_text()):
             root = names[0].split(".")[0]
             if root in OPTIONAL:
-                wanted = not at_top or WHOLLY.get(file.name) == root
+                wanted = not at_top or WHOLLY.get(file.relative_to(PACKAGE).as_posix()) == root
                 assert wanted, f"{file}: {names[0]} is optional; import it where it is wanted"
             else:
                 assert root == "pyrsistence" or root in sys.stdlib_module_names, f"{file}: imports {names[0]}"

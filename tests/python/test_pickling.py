@@ -227,6 +227,26 @@ def test_members_of_pickles_of_before(path):
         assert pickle.loads(pickled) is names
 
 
+def test_graphs_in_values(path):
+    """As graphs in memory, by names of the standard library; stores of before name one of the package."""
+    networkx = pytest.importorskip("networkx")
+
+    class Bytes:
+        def unpickle(self, data):
+            return bytes(data)
+
+    path.mkdir()
+    with EMDict(path / "d") as d, graph(path / "g") as g:
+        g.add_edge(1, 2, weight=3)
+        d["g"] = [g]
+        assert type(d["g"][0]) is networkx.Graph and d["g"][0].edges[1, 2] == {"weight": 3}
+    with EMDict(path / "d", mode="r", pickle=False, unpickler=Bytes()) as d:
+        assert b"networkx" in d["g"] and b"pyrsistence" not in d["g"]
+    inner = pickle.dumps(networkx.Graph([(1, 2)]), 2)[2:-1]
+    before = b"\x80\x02" + named("_graph_stored:_itself") + b"(" + inner + b"tR."
+    assert list(pickle.loads(before).edges) == [(1, 2)]
+
+
 def test_parts_of_graphs_of_pickles_of_before():
     pytest.importorskip("networkx")
     from pyrsistence._base.errors import NotStoredError

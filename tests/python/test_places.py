@@ -13,7 +13,7 @@ import sys
 import pytest
 
 import pyrsistence as em
-from pyrsistence._base.place import new_directory
+from pyrsistence._base.new_directory import new_directory
 
 
 def _store(path, mark, **options):

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from .. import _core
-from . import lifetime
+from . import handles, open_stores
 from .options import Codec, Opening, OpeningOptions, takes_opening
+from .owner import Owner, Unopened, closed_repr
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -24,7 +25,7 @@ DEFAULT_LAYOUT: Layout = (512, 64, 2**64 - 1)
 SLOTS = ("_codec", "_handle", "_layout", "_mode", "_name", "_owner")
 
 
-class Container(lifetime.Owner):
+class Container(Owner):
     """A member of an open store: alone in its store, or one of a Store's."""
 
     if not TYPE_CHECKING:
@@ -116,7 +117,7 @@ class Container(lifetime.Owner):
         self._set_options(**options)
         self._handle = handle
         self._mode = mode
-        lifetime.register(self)
+        open_stores.register(self)
         self._attach(handle, "")
         return self
 
@@ -139,7 +140,7 @@ class Container(lifetime.Owner):
         handle = self._open_handle()
         if self.closed and not handle.lost:
             raise ValueError(f"{self._closed_repr()} cannot be pickled")
-        path, options = lifetime.committed_path(handle, self._mode == "r"), self._option_names()
+        path, options = handles.committed_path(handle, self._mode == "r"), self._option_names()
         if self._owner is not None:
             return self._owner._reduce_member(path, type(self), self._name, options)
         return type(self)._restore, (path, options, getattr(self, "__dict__", None))
@@ -150,8 +151,8 @@ class Container(lifetime.Owner):
     ) -> _Self:
         """Return what was pickled: what is open here already, or a reader, or what says why not."""
         try:
-            with lifetime.opening():
-                owner = lifetime.owner_of(path)
+            with open_stores.lock():
+                owner = open_stores.owner_of(path)
                 if isinstance(owner, cls):
                     return owner
                 self = cls._with_options(options, state)
@@ -166,7 +167,7 @@ class Container(lifetime.Owner):
     ) -> _Self:
         """Return one that raises this error when it is used."""
         self = cls._with_options(options, state)
-        self._handle = lifetime.Unopened(path, error)
+        self._handle = Unopened(path, error)
         self._mode = "r"
         return self
 
@@ -192,7 +193,7 @@ class Container(lifetime.Owner):
         elif _core.attached(self):
             try:
                 if not handle.lost:
-                    lifetime.flush_member(self)
+                    handles.flush_member(self)
             except Exception:
                 _core.detach(self)
                 raise
@@ -222,7 +223,7 @@ class Container(lifetime.Owner):
     @property
     def path(self) -> str:
         """The directory of the store; a temporary one is made then, if it was small enough to need none."""
-        return lifetime.located(self._open_handle())
+        return handles.located(self._open_handle())
 
     @property
     def name(self) -> str:
@@ -240,7 +241,7 @@ class Container(lifetime.Owner):
             raise RuntimeError(f"{type(self).__name__} was closed, and opened again, during iteration")
 
     def _closed_repr(self) -> str:
-        return lifetime.closed_repr(self)
+        return closed_repr(self)
 
     # ---- Durability
 
@@ -251,7 +252,7 @@ class Container(lifetime.Owner):
         committed; NotStoredError for values changed in place that cannot be stored: neither; RuntimeError
         inside a transaction; ValueError if closed.
         """
-        lifetime.commit(self._open_handle())
+        handles.commit(self._open_handle())
 
     sync = commit
 
@@ -264,7 +265,7 @@ class Container(lifetime.Owner):
         RuntimeError if one is on already; MemoryError if its dirty bytes exceed the budget (then it was
         rolled back).
         """
-        return lifetime.transaction(self._open_handle())
+        return handles.transaction(self._open_handle())
 
     def snapshot(self) -> contextlib.AbstractContextManager[None]:
         """One state over many reads: ``with d.snapshot():`` keeps a reader at what is committed now.
@@ -274,11 +275,11 @@ class Container(lifetime.Owner):
 
         **Cost**: a few microseconds. Errors: RuntimeError if the store is open for writing; SnapshotError.
         """
-        return lifetime.snapshot(self._open_handle())
+        return handles.snapshot(self._open_handle())
 
     # ---- Space and copies
 
-    def compact(self, dst: Any = None, *, progress: lifetime.Progress | None = None) -> None:
+    def compact(self, dst: Any = None, *, progress: handles.Progress | None = None) -> None:
         """Write it anew without dead space; with ``dst``, its store into that new directory instead.
 
         ``progress(done, total)`` is told of entries; what it raises cancels, and so does Ctrl-C: then nothing
@@ -298,9 +299,9 @@ class Container(lifetime.Owner):
         """
         if dst is not None and self._name:
             raise ValueError(f"{self._name!r} is a member of a Store: compact(dst) is the Store's method")
-        lifetime.compact(self._open_handle(), None if dst is not None else self._name, dst, progress)
+        handles.compact(self._open_handle(), None if dst is not None else self._name, dst, progress)
 
-    def backup(self, dst: Any, *, progress: lifetime.Progress | None = None) -> None:
+    def backup(self, dst: Any, *, progress: handles.Progress | None = None) -> None:
         """Copy the store, as it is committed, into the directory ``dst``, which is new or empty.
 
         Other threads, and writers in other processes, go on meanwhile; the copy is one committed state, and
@@ -311,10 +312,10 @@ class Container(lifetime.Owner):
         inside a transaction; OSError; SnapshotError if a writer's journal grew past 4 GiB. Nothing is left of
         the copy then.
         """
-        lifetime.backup(self._open_handle(), dst, progress)
+        handles.backup(self._open_handle(), dst, progress)
 
     def _consistent(self) -> contextlib.AbstractContextManager[None]:
-        return lifetime.consistent(self._open_handle())
+        return handles.consistent(self._open_handle())
 
     # ---- Inspection
 
@@ -330,7 +331,7 @@ class Container(lifetime.Owner):
 
         **Cost**: reads all of it.
         """
-        lifetime.raise_findings(self._open_handle().path, self.verify())
+        handles.raise_findings(self._open_handle().path, self.verify())
 
     def stats(self) -> dict[str, Any]:
         """Return figures of the container and of its store.

@@ -10,7 +10,8 @@ import collections
 import sys
 from typing import Any
 
-from .._legacy.safe_pickle import UnpicklingError, safe_loads
+from .._legacy.pickle_walk import UnpicklingError
+from .._legacy.safe_pickle import safe_loads
 from .json_form import MOST_NESTED, Pickled, has_form
 
 # What a part counts besides its bytes, and how often a pickle's parts may be written out again.

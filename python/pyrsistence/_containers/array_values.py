@@ -10,6 +10,9 @@ from typing import Any
 from .._base import casting
 from .._base.dtypes import numpy
 
+# So many items are converted, compared or handed out at a time.
+CHUNK = 65536
+
 
 def as_bytes(array: Any) -> Any:
     """The bytes of a contiguous array, as an array: some dtypes have no buffer of their own."""

@@ -12,22 +12,22 @@ from .._base import casting, container, dtypes
 from .._base.options import NO_OBJECTS, Opening, OpeningOptions, require_known, takes_opening
 from .._base.public import public
 from .shadow_counter import ShadowCounter
+from .shadow_search import ShadowSearch
 from .shadow_sets import ShadowSets
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 _WIDTHS = range(1, 9)
-_HIGHEST = _EVERY = 2**64 - 1
-# So many runs are taken from the store, and so many ranges are shown by repr().
-_RUNS = 4096
+_EVERY = 2**64 - 1
+# So many ranges are shown by repr().
 _REPR_RANGES = 4
 # So many addresses edit() looks at, at once.
 _EDITED = 1 << 16
 
 
 @public
-class EMShadowMemory(ShadowSets, _core.ShadowBase, container.Container):
+class EMShadowMemory(ShadowSets, ShadowSearch):
     """Flags for each address of some ranges: of a program's memory, say, of which most is not looked at yet.
 
     ``path`` is its directory, created if missing (None: a temporary one, removed at close). ``ranges`` are to
@@ -228,106 +228,6 @@ class EMShadowMemory(ShadowSets, _core.ShadowBase, container.Container):
         except OverflowError as error:
             raise ValueError(f"flags do not fit: {error}") from None
 
-    # ---- Searching
-
-    def find(
-        self,
-        flags: int,
-        value: int | None = None,
-        *,
-        length: int = 1,
-        start: int = 0,
-        stop: int | None = None,
-        any: bool = False,
-    ) -> int | None:
-        """Return the first address from which on ``length`` addresses have all of the flags, or None.
-
-        With ``value``, those whose flags among ``flags`` are ``value``: ``find(s.CODE | s.DATA, 0)`` finds an
-        address that has neither. With ``any``, those that have any of the flags. Only backed addresses from
-        start up to, but not including, stop count; a run of them does not go beyond its range.
-
-        **Cost**: O(1) for each run of equal flags in whole pages that is passed, else a pass over the pages.
-
-        >>> s = EMShadowMemory(None, [(0x1000, 0x2000)])
-        >>> s.mark_as_code(0x1000, 16)
-        >>> hex(s.find(s.CODE | s.DATA, 0)), s.find(s.CODE, length=17)
-        ('0x1010', None)
-        """
-        last = _HIGHEST if stop is None else min(operator.index(stop) - 1, _HIGHEST)
-        start = max(operator.index(start), 0)
-        if start > last:
-            return None
-        mask, wanted = _wanted(flags, value, any)
-        return self._find(start, last, mask, wanted, length, any)
-
-    def ranges(
-        self,
-        flags: int,
-        value: int | None = None,
-        *,
-        start: int = 0,
-        stop: int | None = None,
-        any: bool = False,
-    ) -> Iterator[tuple[int, int]]:
-        """Iterate over the longest runs of addresses that have all of the flags, as (begin, end).
-
-        ``value``, ``start``, ``stop`` and ``any`` are those of find(). What is changed meanwhile may be seen
-        or not.
-
-        **Cost**: as find(), of all addresses.
-
-        >>> s = EMShadowMemory(None, [(0, 2**32)])
-        >>> s.mark_as_data(100, 2**20); s.mark_as_data(2**30)
-        >>> list(s.ranges(s.DATA))
-        [(100, 1048676), (1073741824, 1073741825)]
-        """
-        last = _HIGHEST if stop is None else min(operator.index(stop) - 1, _HIGHEST)
-        start = max(operator.index(start), 0)
-        mask, wanted = _wanted(flags, value, any)
-        if start > last:
-            return iter(())
-        self._find(start, start, mask, wanted, 1, any)  # errors come at the call, not at the first step
-        return self._all_runs(_core.opening(self), start, last, mask, wanted, any)
-
-    def runs(self, begin: int = 0, end: int | None = None) -> Iterator[tuple[int, int, int]]:
-        """Iterate over the runs of backed addresses of equal flags, as (begin, end, flags).
-
-        They are cut to begin and end. Runs without flags come as well. What is changed meanwhile may be seen
-        or not.
-
-        **Cost**: O(1) for each run in whole pages, else a pass over the pages.
-
-        >>> s = EMShadowMemory(None, [(0, 2**32), (2**40, 2**40 + 8)])
-        >>> s.mark_as_data(100, 2**20); s.mark_as_code(120)
-        >>> list(s.runs(110, 130))
-        [(110, 120, 4), (120, 121, 6), (121, 130, 4)]
-        >>> [flags for _, _, flags in s.runs()]
-        [0, 4, 6, 4, 0, 0]
-        """
-        last = _HIGHEST if end is None else min(operator.index(end) - 1, _HIGHEST)
-        start = max(operator.index(begin), 0)
-        return self._all_flag_runs(_core.opening(self), start, last)
-
-    def _all_flag_runs(self, opening: int, start: int, last: int) -> Iterator[tuple[int, int, int]]:
-        while start <= last:
-            found = self._flag_runs(start, last, _RUNS)
-            yield from found
-            self._require_opening(opening)
-            if len(found) < _RUNS:
-                return
-            start = found[-1][1]
-
-    def _all_runs(
-        self, opening: int, start: int, last: int, mask: int, value: int, negated: bool
-    ) -> Iterator[tuple[int, int]]:
-        while start <= last:
-            found = self._runs(start, last, mask, value, _RUNS, negated)
-            yield from found
-            self._require_opening(opening)
-            if len(found) < _RUNS:
-                return
-            start = found[-1][1]
-
     # ---- Flags of many addresses, as NumPy arrays
 
     def _bounds(self, key: slice) -> tuple[int, int]:
@@ -432,13 +332,6 @@ class EMShadowMemory(ShadowSets, _core.ShadowBase, container.Container):
         more = f", and {len(backed) - _REPR_RANGES} more" if len(backed) > _REPR_RANGES else ""
         path = self._open_handle().path
         return f"<{type(self).__name__} {path!r} of [{shown}{more}], {self.width} bytes an address>"
-
-
-def _wanted(flags: int, value: int | None, any: bool) -> tuple[int, int]:
-    """The flags that are looked at, and what they are to be, or (``any``) not to be."""
-    if any and value is not None:
-        raise ValueError("expected a value, or any of the flags, not both")
-    return operator.index(flags), 0 if any else operator.index(flags if value is None else value)
 
 
 def _ends(item: Any) -> tuple[int, int]:

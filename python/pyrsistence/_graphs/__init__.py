@@ -1,1 +1,1 @@
-"""NetworkX's graphs in a store. `classes`, `stored` and `networkx_views` need NetworkX, the others do not."""
+"""NetworkX's graphs in a store. A GraphStorage holds all of one, and needs no NetworkX; the classes do."""

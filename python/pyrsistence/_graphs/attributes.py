@@ -217,3 +217,35 @@ class Attributes(Live):
     """The attributes of a graph, a node or an edge."""
 
     __slots__ = ()
+
+
+class TypedAttributes(Attributes):
+    """The attributes of an edge with a type: always all of its fields; one that is removed is zero."""
+
+    __slots__ = ()
+
+    def _load(self, content: Any) -> None:
+        replace(self, content)
+        self._in_place = False
+
+    def _changed(self) -> None:
+        if self._owner is not None:
+            kind = self._owner._edge_type
+            if kind is not None:
+                dict.update(self, kind.unpack(kind.pack(self)))
+            self._owner._write(self)
+
+    def _suspect(self) -> None:
+        kind = None if self._owner is None else self._owner._edge_type
+        if kind is not None:
+            fields = {name: self.get(name, zero) for name, zero in kind.zero.items()}
+            try:
+                kind.pack(fields)
+            except Exception:  # a field cannot be that
+                fields = self._owner._stored(self._place)
+            replace(self, fields)
+        super()._suspect()
+
+    def _replace(self, content: Any) -> None:
+        kind = None if self._owner is None else self._owner._edge_type
+        super()._replace(content if kind is None else kind.unpack(kind.pack(dict(content))))

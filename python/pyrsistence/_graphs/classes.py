@@ -11,9 +11,10 @@ from .._base.options import OPENING_NAMES
 from .._base.public import public
 from . import edge_arrays
 from .attributes import is_fixed
+from .networkx_face import Mapping
 from .networkx_views import AtlasView, shown
-from .parallel import ParallelEdges
-from .stored import OF_STORAGE, Mapping, Stored, is_path
+from .parallel_edges import ParallelEdges
+from .stored import OF_STORAGE, Stored, is_path
 
 # What NetworkX keeps of the mappings of a directed graph.
 _OF_PREDECESSORS = ("pred", "in_edges", "degree", "out_degree", "in_degree")

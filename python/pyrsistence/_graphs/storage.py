@@ -8,8 +8,8 @@ from .. import _core
 from .._base import container
 from .._base.options import Opening, codec
 from .attributes import is_fixed
+from .edge_type import EdgeType, edge_type
 from .live import LiveAttributes
-from .typed_edges import EdgeType, edge_type
 
 
 class GraphStorage(LiveAttributes, container.Container):

@@ -16,12 +16,13 @@ import tempfile
 from collections.abc import Callable
 from typing import Any
 
-from .._base.place import new_directory
+from .._base.new_directory import new_directory
 from .._containers.dict import EMDict
 from .._containers.list import EMList
 from .files import HEADER_BYTES, WORD, LegacyFile, LegacyStore, LostItem
 from .migration import Migration, Progress
-from .safe_pickle import UnpicklingError, load_safely, load_trusted
+from .pickle_walk import UnpicklingError
+from .safe_pickle import load_safely, load_trusted
 
 _BATCH = 4096
 

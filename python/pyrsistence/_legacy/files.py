@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .._core import FormatError, memory_budget
-from .safe_pickle import ShortPickle, UnpicklingError, pickle_end
+from .pickle_walk import ShortPickle, UnpicklingError, pickle_end
 
 MAGIC = 0x0052444800444D45
 HEADER_BYTES = 24  # of index.bin: magic, used, mask or capacity

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
-from .._base import lifetime
+from .._base import handles, open_stores
 from .._base.options import Opening, OpeningOptions, takes_opening
+from .._base.owner import Owner, Unopened, closed_repr
 from .._base.public import public
 from .._containers.array import EMArray
 from .._containers.dict import EMDict
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @public
-class Store(lifetime.Owner):
+class Store(Owner):
     """Named containers in one directory: created on first use, committed and rolled back together.
 
     ``memory`` is what its changed pages and buffers may take, for all members together, as of EMDict;
@@ -56,7 +57,7 @@ class Store(lifetime.Owner):
         self = cls.__new__(cls)
         self._handle = handle
         self._mode = mode
-        lifetime.register(self)
+        open_stores.register(self)
         return self
 
     def _refuse_single(self) -> None:
@@ -95,7 +96,7 @@ class Store(lifetime.Owner):
                 f"a member's name is a text that is not empty and has a UTF-8 form, not {name!r}"
             )
         cls = KINDS[kind].cls
-        with lifetime.opening():
+        with open_stores.lock():
             known = self._open_handle().container(name)
             if isinstance(known, cls):
                 return known
@@ -262,7 +263,7 @@ class Store(lifetime.Owner):
     @property
     def path(self) -> str:
         """The directory of the store; a temporary one is made then, if it was small enough to need none."""
-        return lifetime.located(self._open_handle())
+        return handles.located(self._open_handle())
 
     @property
     def mode(self) -> str:
@@ -271,7 +272,7 @@ class Store(lifetime.Owner):
 
     def __repr__(self) -> str:
         if self.closed:
-            return lifetime.closed_repr(self)
+            return closed_repr(self)
         return f"Store({self._open_handle().path!r}, members={len(self)})"
 
     # ---- Durability
@@ -281,37 +282,37 @@ class Store(lifetime.Owner):
 
         **Cost**: the changed bytes, and one write and one sync of the journal.
         """
-        lifetime.commit(self._open_handle())
+        handles.commit(self._open_handle())
 
     def transaction(self) -> contextlib.AbstractContextManager[None]:
         """All or nothing, over all members. As EMDict.transaction().
 
         **Cost**: a commit at its beginning, if something is pending, and one at its end.
         """
-        return lifetime.transaction(self._open_handle())
+        return handles.transaction(self._open_handle())
 
     def snapshot(self) -> contextlib.AbstractContextManager[None]:
         """One state of all members over many reads, for ``mode="r"``. As EMDict.snapshot().
 
         **Cost**: a few microseconds.
         """
-        return lifetime.snapshot(self._open_handle())
+        return handles.snapshot(self._open_handle())
 
     # ---- Pickling: as the place of the store
 
     def __reduce__(self) -> Any:
-        return type(self)._restore, (lifetime.committed_path(self._open_handle(), self._mode == "r"),)
+        return type(self)._restore, (handles.committed_path(self._open_handle(), self._mode == "r"),)
 
     @classmethod
     def _restore(cls, path: str) -> Store:
         """Return the Store that was pickled: the one that is open here already, or a reader."""
         try:
-            with lifetime.opening():
-                owner = lifetime.owner_of(path)
+            with open_stores.lock():
+                owner = open_stores.owner_of(path)
                 return owner if isinstance(owner, cls) else cls(path, mode="r")
         except Exception as error:
             store = cls.__new__(cls)
-            store._handle, store._mode = lifetime.Unopened(path, error), "r"
+            store._handle, store._mode = Unopened(path, error), "r"
             return store
 
     def _reduce_member(self, path: str, kept: type, name: str, options: dict_of[str, Any]) -> Any:
@@ -322,8 +323,8 @@ class Store(lifetime.Owner):
     def _restore_member(cls, path: str, kept: Any, name: str, options: dict_of[str, Any]) -> Any:
         """As _restore(), of a member."""
         try:
-            with lifetime.opening():
-                owner = lifetime.owner_of(path)
+            with open_stores.lock():
+                owner = open_stores.owner_of(path)
                 store = owner if isinstance(owner, cls) else cls(path, mode="r")
                 kind = KINDS[kept._kind_name]
                 member = store._member(kind.name, name, options)
@@ -333,7 +334,7 @@ class Store(lifetime.Owner):
 
     # ---- Space and copies
 
-    def compact(self, dst: Any = None, *, progress: lifetime.Progress | None = None) -> None:
+    def compact(self, dst: Any = None, *, progress: handles.Progress | None = None) -> None:
         """Compact all members, each in place, or the whole store into the new directory ``dst``.
 
         As EMDict.compact(). In place each member is told of on its own, and committed on its own.
@@ -341,17 +342,17 @@ class Store(lifetime.Owner):
         """
         handle = self._open_handle()
         if dst is not None:
-            lifetime.compact(handle, None, dst, progress)
+            handles.compact(handle, None, dst, progress)
             return
         for name in self:
-            lifetime.compact(handle, name, None, progress)
+            handles.compact(handle, name, None, progress)
 
-    def backup(self, dst: Any, *, progress: lifetime.Progress | None = None) -> None:
+    def backup(self, dst: Any, *, progress: handles.Progress | None = None) -> None:
         """Copy the store, as it is committed, into the directory ``dst``. As EMDict.backup().
 
         **Cost**: reads the store once.
         """
-        lifetime.backup(self._open_handle(), dst, progress)
+        handles.backup(self._open_handle(), dst, progress)
 
     # ---- Inspection
 
@@ -367,7 +368,7 @@ class Store(lifetime.Owner):
 
         **Cost**: reads all of it.
         """
-        lifetime.raise_findings(self._open_handle().path, self.verify())
+        handles.raise_findings(self._open_handle().path, self.verify())
 
     def stats(self) -> dict_of[str, Any]:
         """Return figures of the store. As EMDict.stats(), without those of a container.
@@ -404,7 +405,7 @@ def open(
 
     The options are those of EMDict and EMList that say how they encode. Errors: as EMDict.
     """
-    handle = lifetime.open_handle(
+    handle = handles.open_handle(
         Opening(path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions, read_timeout)
     )
     try:

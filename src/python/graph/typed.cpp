@@ -1,4 +1,4 @@
-// Edges with a type: their records as bytes. What is in them is the business of pyrsistence/_graphs/typed_edges.py.
+// Edges with a type: their records as bytes. What is in them is the business of pyrsistence/_graphs/edge_type.py.
 #include <string>
 
 #include "python/array/object.h"

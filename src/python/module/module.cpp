@@ -374,7 +374,7 @@ void bind_functions(nb::module_& module) {
 }  // namespace pyr
 
 NB_MODULE(_core, module) {
-  // A handle that is still open when the interpreter ends has been closed by then (pyrsistence/_base/lifetime.py).
+  // A handle that is still open when the interpreter ends has been closed by then (pyrsistence/_base/open_stores.py).
   nb::set_leak_warnings(false);
   nb::register_exception_translator(pyr::translate);
   PyObject* const self = module.ptr();

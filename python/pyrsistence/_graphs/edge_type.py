@@ -1,4 +1,4 @@
-"""Edges with a type: their fields, the bytes that these are stored as, and the live dicts."""
+"""EdgeType: the fields of each edge of a graph, and the bytes that these are stored as."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._base import casting, dtypes
-from .._core import DamagedError, replace
-from .attributes import Attributes
+from .._core import DamagedError
 
 # As src/structures/graph/header.h has them.
 MOST_BYTES, MOST_TEXT = 4096, 3584
@@ -210,35 +209,3 @@ def _object(value: Any) -> Any:
     if getattr(value, "shape", ()) != ():
         return value.copy()
     return value.item() if value.dtype.kind in "biufcSU" else value
-
-
-class TypedAttributes(Attributes):
-    """The attributes of an edge with a type: always all of its fields; one that is removed is zero."""
-
-    __slots__ = ()
-
-    def _load(self, content: Any) -> None:
-        replace(self, content)
-        self._in_place = False
-
-    def _changed(self) -> None:
-        if self._owner is not None:
-            kind = self._owner._edge_type
-            if kind is not None:
-                dict.update(self, kind.unpack(kind.pack(self)))
-            self._owner._write(self)
-
-    def _suspect(self) -> None:
-        kind = None if self._owner is None else self._owner._edge_type
-        if kind is not None:
-            fields = {name: self.get(name, zero) for name, zero in kind.zero.items()}
-            try:
-                kind.pack(fields)
-            except Exception:  # a field cannot be that
-                fields = self._owner._stored(self._place)
-            replace(self, fields)
-        super()._suspect()
-
-    def _replace(self, content: Any) -> None:
-        kind = None if self._owner is None else self._owner._edge_type
-        super()._replace(content if kind is None else kind.unpack(kind.pack(dict(content))))

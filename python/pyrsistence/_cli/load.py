@@ -1,4 +1,4 @@
-"""The commands that write: load, compact, backup, migrate."""
+"""The command that puts the items of a dump into a store: load."""
 
 from __future__ import annotations
 
@@ -7,31 +7,19 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
-from typing import IO, Any, Protocol, cast
+from typing import IO, Any
 
-from .._base.place import is_empty_directory, new_directory
-from .._legacy.migration import migrate as migrate_store
+from .._base.new_directory import is_empty_directory, new_directory
 from .._stores.kinds import KINDS, kind_of
 from .._stores.store import Store
 from . import json_form
-from .inspect import print_json, shown
 from .json_form import NotJson
 from .progress import Progress
+from .shown import shown
 from .stores import DISK, FINDINGS, FINE, FORMAT, USAGE, CommandError, items_of, opened, with_items
-from .text import complain, say
+from .text import complain
 
 Arguments = argparse.Namespace
-
-_SHOWN_LOSSES = 20
-
-
-class _Movable(Protocol):
-    def compact(self, dst: Any = None, *, progress: Any = None) -> None: ...
-    def backup(self, dst: Any, *, progress: Any = None) -> None: ...
-    def stats(self) -> dict[str, Any]: ...
-
-
-# ---- load
 
 
 def load(arguments: Arguments) -> int:
@@ -218,85 +206,3 @@ def _store_items(container: Any, lines: _Lines, size: int | None, progress: Prog
             put(container, key, value)
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise lines._error(f"cannot be stored: {error}") from None
-
-
-# ---- compact, backup, migrate
-
-
-def compact(arguments: Arguments) -> int:
-    """Space given back, in place or in a copy."""
-    in_place = arguments.dst is None
-    with opened(
-        arguments.path, "r+" if in_place else "r", arguments.timeout, memory=arguments.memory
-    ) as found:
-        before = found.stats()["disk_bytes"]
-        with Progress("compact", not arguments.no_progress) as progress:
-            cast(_Movable, found).compact(arguments.dst, progress=progress)
-    path = arguments.path if in_place else arguments.dst
-    _report_size(arguments, "compacted", before, path)
-    return FINE
-
-
-def backup(arguments: Arguments) -> int:
-    """A consistent copy, while a writer works."""
-    with opened(arguments.path, "r", arguments.timeout) as found:
-        before = found.stats()["disk_bytes"]
-        with Progress("backup", not arguments.no_progress) as progress:
-            cast(_Movable, found).backup(arguments.dst, progress=progress)
-    _report_size(arguments, "backed up", before, arguments.dst)
-    return FINE
-
-
-def _report_size(arguments: Arguments, done: str, before: int, path: str) -> None:
-    with opened(path, "r", arguments.timeout) as found:
-        after = found.stats()["disk_bytes"]
-    if arguments.json:
-        print_json({"path": path, "disk_bytes_before": before, "disk_bytes": after})
-    else:
-        say(f"{path}: {done}, {before:,} -> {after:,} bytes on disk")
-
-
-def migrate(arguments: Arguments) -> int:
-    """A directory of pyrsistence 1.1 into a new store; FINDINGS if anything was lost."""
-    with Progress("migrate", not arguments.no_progress) as progress:
-        result = migrate_store(
-            arguments.path,
-            arguments.dst,
-            progress=progress,
-            pickle=arguments.pickle,
-            memory=arguments.memory,
-            permissions=arguments.permissions,
-        )
-    if arguments.json:
-        print_json(
-            {
-                "kind": result.kind,
-                "saved": result.saved,
-                "lost": result.lost,
-                "reasons": dict(result.reasons),
-                "losses": [{"slot": loss.slot, "reason": loss.reason} for loss in result.losses],
-                "notes": result.notes,
-            }
-        )
-    else:
-        _print_migration(arguments, result)
-    return FINDINGS if result.lost else FINE
-
-
-def _print_migration(arguments: Arguments, result: Any) -> None:
-    for note in result.notes:
-        say(f"note: {note}")
-    for loss in result.losses[:_SHOWN_LOSSES]:
-        say(f"lost: slot {loss.slot}: {loss.reason}")
-    if result.lost > _SHOWN_LOSSES:
-        print(f"lost: {result.lost - _SHOWN_LOSSES:,} more; --json lists the first thousand")
-    say(f"{arguments.dst}: a {result.kind}, {result.saved:,} items saved, {result.lost:,} lost")
-    if (
-        result.lost
-        and not arguments.pickle
-        and any("list of safe types" in loss.reason for loss in result.losses)
-    ):
-        print(
-            "note: what is not plain data was left out; if you trust the old store, migrate with --pickle, "
-            "which runs code that it names"
-        )
