@@ -141,9 +141,9 @@ networkx: $(VENV)/.built $(VENV)/.extra-test $(VENV)/.extra-networkx
 
 # Every call of every kind, interrupted at random moments; and interpreters that end while daemon threads work.
 interrupts: $(VENV)/.built $(VENV)/.extra-test
-	$(BIN)/python tests/python/interrupter.py --interrupts $(INTERRUPTS)
-	$(BIN)/python tests/python/interrupter.py --interrupts $(INTERRUPTS) --threads
-	$(BIN)/python tests/python/exit_with_daemons.py
+	$(BIN)/python tests/python/support/interrupter.py --interrupts $(INTERRUPTS)
+	$(BIN)/python tests/python/support/interrupter.py --interrupts $(INTERRUPTS) --threads
+	$(BIN)/python tests/python/support/exit_with_daemons.py
 
 # Tests of the tests: each planted bug must make its test fail.
 planted: $(VENV)/.test-packages
@@ -155,7 +155,7 @@ fuzz: $(VENV)/.tools $(VENV)/.extra-test
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tests/fuzz/run.py --seconds $(TIME) $(TARGET)
 
 mutants: $(VENV)/.built $(VENV)/.extra-test
-	$(BIN)/python tests/python/structural_mutator.py --mutants $(MUTANTS) --seed $(SEED)
+	$(BIN)/python tests/python/support/structural_mutator.py --mutants $(MUTANTS) --seed $(SEED)
 
 # One process a processor, each with its share of the work; their tables are added up.
 crash: long-runs

@@ -15,8 +15,8 @@ What a plain disk dict under `adjlist_outer_dict_factory` gets wrong, and what i
 - Both directions of an edge have a dict of their own. Here both show the one that is stored by the pair of
   nodes.
 
-What such a design cannot do is said in tests/python/test_networkx_factories.py, test by test of NetworkX's
-own.
+What such a design cannot do is said in tests/python/graph/test_networkx_factories.py, test by test of
+NetworkX's own.
 """
 
 import pickle

@@ -1,4 +1,4 @@
-// The codec as functions of the module, for its tests (tests/python/test_codec.py, test_keys.py).
+// The codec as functions of the module, for its tests (tests/python/containers: test_codec.py, test_keys.py).
 #pragma once
 
 #include <Python.h>

@@ -4,13 +4,12 @@ The filesystem is mounted in a mount namespace of its own, as root or in a user 
 """
 
 import os
-import pathlib
 import subprocess
 import sys
 
 import pytest
 
-from helpers import LIMIT, python_path
+from helpers import LIMIT, SUPPORT, python_path
 
 TMPFS = "mount -t tmpfs -o size=12m tmpfs {disk}"
 EXT4 = "truncate -s 24m {disk}.image && mkfs.ext4 -q -F {disk}.image && mount -o loop {disk}.image {disk}"
@@ -32,7 +31,7 @@ def run_mounted(mount, command, **options):
 def test_a_full_disk_is_survived(tmp_path, kind, mount):
     disk = tmp_path / "disk"
     disk.mkdir()
-    script = pathlib.Path(__file__).with_name("full_disk_user.py")
+    script = SUPPORT / "full_disk_user.py"
     result = run_mounted(
         mount.format(disk=disk),
         f"exec {sys.executable} {script} {kind} {disk}",

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-REPOSITORY = pathlib.Path(__file__).parents[2]
+REPOSITORY = pathlib.Path(__file__).parents[3]
 TESTS = REPOSITORY / "tests"
 sys.path.append(str(TESTS / "planted"))
 

@@ -9,7 +9,7 @@ import pytest
 
 import pyrsistence
 
-REPOSITORY = pathlib.Path(__file__).parents[2]
+REPOSITORY = pathlib.Path(__file__).parents[3]
 CLASSES = [
     pyrsistence.EMArray,
     pyrsistence.EMDiGraph,

@@ -13,7 +13,7 @@ nx = pytest.importorskip("networkx")
 from networkx.classes.tests import test_digraph as digraph  # noqa: E402
 from networkx.classes.tests import test_digraph_historical as historical  # noqa: E402
 
-_FILE = pathlib.Path(__file__).parents[2] / "examples" / "networkx_factories.py"
+_FILE = pathlib.Path(__file__).parents[3] / "examples" / "networkx_factories.py"
 _spec = importlib.util.spec_from_file_location("networkx_factories", _FILE)
 example = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(example)

@@ -1,6 +1,6 @@
 """The interpreter ends while daemon threads are at work.
 
-    python tests/python/exit_with_daemons.py [--exits 20] [--work sort]
+    python tests/python/support/exit_with_daemons.py [--exits 20] [--work sort]
 
 Each time a fresh process commits something, has two daemon threads work on the store, and ends at a random
 moment. Its status must be 0, and what was committed must be there. Each kind of work spends its time in other

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-REPOSITORY = pathlib.Path(__file__).parents[2]
+REPOSITORY = pathlib.Path(__file__).parents[3]
 
 # From the bottom up. A folder includes itself, and those of its own line and of lines before it; no two
 # include each other. A star is any folder that has no line of its own.

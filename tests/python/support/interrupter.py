@@ -1,6 +1,6 @@
 """Interrupts every call of every kind of container at random moments, and looks at what is there then.
 
-    python tests/python/interrupter.py --interrupts 10000 --seed 1 [--kind dict] [--threads]
+    python tests/python/support/interrupter.py --interrupts 10000 --seed 1 [--kind dict] [--threads]
 
 A signal's handler raises at a random moment of a call: what Ctrl-C does. Afterwards, whatever the call was,
 the container holds what it held before the call, or what it holds after it; no transaction and no snapshot is

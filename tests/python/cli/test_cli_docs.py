@@ -12,7 +12,7 @@ import pyrsistence as em
 from cli_fixtures import COMMAND
 from legacy_writer import write_dict
 
-DOCUMENT = pathlib.Path(__file__).parents[2] / "docs" / "cli.md"
+DOCUMENT = pathlib.Path(__file__).parents[3] / "docs" / "cli.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

@@ -15,7 +15,7 @@ import pyrsistence as em
 from helpers import files_of
 from legacy_writer import set_word, write_dict, write_list
 
-SAMPLE = pathlib.Path(__file__).parents[3] / "shared" / "legacy-1.1-sample.tar.gz"
+SAMPLE = pathlib.Path(__file__).parents[4] / "shared" / "legacy-1.1-sample.tar.gz"
 ITEMS = [(f"name-{n}", {"addr": n, "ops": ["mov", "eax"], "t": (n, None, 1.5)}) for n in range(200)]
 
 

@@ -8,14 +8,15 @@ import sys
 import tempfile
 import time
 
-TESTS = pathlib.Path(__file__).parent
+SUPPORT = pathlib.Path(__file__).parent
 # Seconds that nothing takes, on the busiest machine: a test that fails by it has met what never comes.
 LIMIT = 600
 
 
 def python_path():
-    """PYTHONPATH for subprocesses that import the modules of tests/python."""
-    return os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")]))
+    """PYTHONPATH for subprocesses that import the modules of tests/python, from whichever of its folders."""
+    folders = sorted(str(folder) for folder in SUPPORT.parent.iterdir() if folder.is_dir())
+    return os.pathsep.join(filter(None, [*folders, os.environ.get("PYTHONPATH")]))
 
 
 def files_of(path):

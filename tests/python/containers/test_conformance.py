@@ -14,7 +14,7 @@ from test import list_tests, mapping_tests, seq_tests
 
 import pyrsistence
 
-DOCUMENT = pathlib.Path(__file__).parents[2] / "docs" / "compatibility.md"
+DOCUMENT = pathlib.Path(__file__).parents[3] / "docs" / "compatibility.md"
 
 
 class ProcessPickler:

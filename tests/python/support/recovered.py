@@ -11,7 +11,7 @@ pytest.importorskip("capstone")
 pytest.importorskip("elftools")
 pytest.importorskip("tqdm")
 
-ROOT = pathlib.Path(__file__).parents[2]
+ROOT = pathlib.Path(__file__).parents[3]
 EXAMPLES = ROOT / "examples"
 sys.path += [str(EXAMPLES), str(ROOT / "tools")]
 

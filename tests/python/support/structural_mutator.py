@@ -1,7 +1,7 @@
 """Opens stores that were changed by structural_mutations.py, in modes "r" and "a", and uses all of them.
 
-    python tests/python/structural_mutator.py --mutants 100000 --seed 1
-    python tests/python/structural_mutator.py --seed 1 --only 4711
+    python tests/python/support/structural_mutator.py --mutants 100000 --seed 1
+    python tests/python/support/structural_mutator.py --seed 1 --only 4711
 
 An answer or a clear error is right; a crash, another exception, a call that does not end, memory or disk
 beyond the limits is a finding, printed with the command that repeats it. Two processes go side by side; each

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("networkx")
 pytest.importorskip("scipy")  # NetworkX's tests of backends need it
 
-RUN = pathlib.Path(__file__).parents[1] / "networkx" / "run.py"
+RUN = pathlib.Path(__file__).parents[2] / "networkx" / "run.py"
 
 SOME = [
     "algorithms/components",
