@@ -42,6 +42,10 @@ def _no_key(_: Any, __: Any) -> Iterator[Any]:
     return iter(())
 
 
+def _itself(container: Any) -> Any:
+    return container
+
+
 class Kind(NamedTuple):
     """A kind of container."""
 
@@ -55,12 +59,17 @@ class Kind(NamedTuple):
     size: Callable[[Any], int] = len
     facts: Callable[[Any], dict[str, Any]] = _nothing  # more lines of `info`
     key_of: Callable[[Any, Any], Iterator[Any]] = _no_key  # what else a KEY of the command line may mean
-    shown_as: Callable[[Any], Any] = lambda container: container  # what users get for it
+    shown_as: Callable[[Any], Any] = _itself  # what users get for it
 
     @property
     def cls(self) -> type[Any]:
         """The class that is attached to the store."""
         return self.find()
+
+    @property
+    def opened_by(self) -> str:
+        """What opens one that stands alone: its class, if users know that."""
+        return self.cls.__name__ if self.shown_as is _itself else "open()"
 
     @property
     def has_keys(self) -> bool:

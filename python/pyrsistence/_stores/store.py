@@ -65,7 +65,8 @@ class Store(Owner):
         for name, kind in handle.members():
             if not name:
                 self._close_store()
-                raise _core.FormatError(f"'{handle.path}' holds a single {kind}: open it with open()")
+                opener = named(kind).opened_by
+                raise _core.FormatError(f"'{handle.path}' holds a single {kind}: open it with {opener}")
 
     def close(self) -> None:
         """Commit and close the store and its members. Closing twice is harmless.
