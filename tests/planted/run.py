@@ -41,14 +41,15 @@ TESTS = [
     "graph_test",
     "neighbour_table_test",
 ]
-LAYERS = ["base", "platform", "store", "alloc", "structures", "algorithms"]
 # A plant that needs luck is tried with this many workloads; the sources as they are, with fewer.
 WORKLOADS = "12"
 
 
 def sources(tree: pathlib.Path) -> list[pathlib.Path]:
-    found = [path for layer in LAYERS for path in sorted((tree / "src" / layer).glob("*.cpp"))]
-    return found + [tree / "tests" / "cpp" / f"{name}.cpp" for name in TESTS]
+    python = tree / "src" / "python"
+    found = [path for path in sorted((tree / "src").rglob("*.cpp")) if python not in path.parents]
+    tests = {path.stem: path for path in (tree / "tests" / "cpp").rglob("*.cpp")}
+    return found + [tests[name] for name in TESTS]
 
 
 def compile_all(
