@@ -49,7 +49,9 @@ def __getattr__(name: str) -> Any:
     if name in _GRAPHS:
         from ._graphs import classes
 
-        return getattr(classes, name)
+        # For good: pickle looks a class up by its name, and takes an interrupt in here for its absence.
+        globals().update((graph, getattr(classes, graph)) for graph in _GRAPHS)
+        return globals()[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
