@@ -4,6 +4,8 @@
 
 #include <datetime.h>
 
+#include <cstring>
+
 #include "python/codec/key_time.h"
 
 namespace pyr {
@@ -115,9 +117,10 @@ Ref plain_of(PyObject* object) {
 }  // namespace
 
 Encoded encode_time(PyObject* value, Buffer& out) {
-  static PyObject* type = nullptr;
-  if (!if_imported(type, "datetime", "datetime")) return Encoded::kForeign;
-  if (!ready()) return Encoded::kError;
+  if (!PyDateTimeAPI) {
+    return std::strncmp(Py_TYPE(value)->tp_name, "datetime.", 9) == 0 ? Encoded::kUnprepared
+                                                                      : Encoded::kForeign;
+  }
   const auto put = [&](Tag tag, const auto& fields) {
     u8* const to = out.room(1 + sizeof fields);
     if (!to) return Encoded::kError;
@@ -136,6 +139,8 @@ Encoded encode_time(PyObject* value, Buffer& out) {
   const bool plain = PyDateTime_TIME_GET_TZINFO(value) == Py_None && !PyDateTime_TIME_GET_FOLD(value);
   return plain ? put(kTime, time_fields_of(value)) : Encoded::kForeign;
 }
+
+bool prepare_times() { return ready(); }
 
 bool KeyEncoder::put_like_plain_time(PyObject* object, Place place) {
   if (Py_TYPE(object)->tp_hash == PyObject_HashNotImplemented)

@@ -12,8 +12,9 @@ namespace pyr {
 
 enum class Encoded {
   kYes,
-  kForeign,  // no native encoding; the buffer's tail is unspecified
-  kError,    // an error is set
+  kForeign,     // no native encoding; the buffer's tail is unspecified
+  kUnprepared,  // encode_native() never says so: see prepare_times()
+  kError,       // an error is set
 };
 
 // Whether containers that can change may be nested in natural values. Pickle keeps the identity of what is inside
@@ -21,17 +22,21 @@ enum class Encoded {
 // long as none occurs twice, which also rules out cycles.
 enum class Nesting { kFlat, kTrees };
 
-// Appends the native encoding of `value`, where it has one. Runs no Python code, except for NumPy's objects.
+// Appends the native encoding of `value`, where it has one. Runs no Python code, except for NumPy's objects, and none
+// while it walks a container.
 // Errors: MemoryError, std::bad_alloc.
 Encoded encode_native(PyObject* value, Nesting nesting, Buffer& out);
 
 // Appends a NumPy array or scalar, if `value` is one and its items are plain bytes (value_numpy.cpp).
 Encoded encode_numpy(PyObject* value, Buffer& out);
-// Appends a NumPy scalar, whole or nested, if `value` is one of the plain number types, from bool_ to complex128.
+// Atoms of modules, whole or nested. What these modules say of their types is asked for once, by the prepare functions,
+// which may run Python code (false: an error is set); until then a value that may be such an atom is kUnprepared.
+// A NumPy scalar, if `value` is one of the plain number types, from bool_ to complex128.
 Encoded encode_numpy_number(PyObject* value, Buffer& out);
-// Appends a date, a naive datetime or time, or a timedelta, if `value` is exactly of such a type and of no fold
-// (key_time.cpp).
+bool prepare_numpy_numbers();
+// A date, a naive datetime or time, or a timedelta, if `value` is exactly of such a type and of no fold (key_time.cpp).
 Encoded encode_time(PyObject* value, Buffer& out);
+bool prepare_times();
 
 // What kind of bytes are read: keys have tags of their own and lack others.
 enum class Side { kValue, kKey };

@@ -184,8 +184,16 @@ Encoded NativeEncoder::range(PyObject* value) {
 
 }  // namespace
 
+// Asks modules for their types between two walks, never within one: what the walk goes over might change.
 Encoded encode_native(PyObject* value, Nesting nesting, Buffer& out) {
-  return NativeEncoder(nesting, out).whole(value);
+  const std::size_t start = out.size();
+  Encoded result = NativeEncoder(nesting, out).whole(value);
+  if (result == Encoded::kUnprepared) {
+    if (!prepare_times() || !prepare_numpy_numbers()) return Encoded::kError;
+    out.truncate(start);
+    result = NativeEncoder(nesting, out).whole(value);
+  }
+  return result == Encoded::kUnprepared ? Encoded::kForeign : result;
 }
 
 }  // namespace pyr

@@ -95,11 +95,13 @@ struct NumberType {
 };
 using NumberTypes = std::array<NumberType, 14>;
 
-// Null with an error set. Made once and kept for ever. Precondition: NumPy is imported.
+// Made once and kept for ever.
+std::atomic<const NumberTypes*> known_numbers = nullptr;
+
+// Null with an error set. Imports NumPy.
 const NumberTypes* number_types() {
-  static std::atomic<const NumberTypes*> made = nullptr;
   static PyObject* make_dtype = nullptr;
-  if (const NumberTypes* const known = made.load(std::memory_order_acquire)) return known;
+  if (const NumberTypes* const known = known_numbers.load(std::memory_order_acquire)) return known;
   auto types = std::make_unique<NumberTypes>(NumberTypes{{{"<f8", 8, {}, {}},
                                                           {"<i8", 8, {}, {}},
                                                           {"|b1", 1, {}, {}},
@@ -121,7 +123,7 @@ const NumberTypes* number_types() {
     if (!one.type) return nullptr;
   }
   const NumberTypes* first = nullptr;  // another thread may have been faster
-  if (!made.compare_exchange_strong(first, types.get(), std::memory_order_acq_rel)) return first;
+  if (!known_numbers.compare_exchange_strong(first, types.get(), std::memory_order_acq_rel)) return first;
   return types.release();
 }
 
@@ -289,17 +291,20 @@ PyObject* read_numpy_number(Reader& reader) {
 }
 
 Encoded encode_numpy_number(PyObject* value, Buffer& out) {
-  static PyObject* scalar_type = nullptr;
-  PyObject* const generic = if_imported(scalar_type, "numpy", "generic");
-  if (!generic || !PyType_IsSubtype(Py_TYPE(value), reinterpret_cast<PyTypeObject*>(generic)))
-    return Encoded::kForeign;
-  const NumberTypes* const numbers = number_types();
-  if (!numbers) return Encoded::kError;
+  const NumberTypes* const numbers = known_numbers.load(std::memory_order_acquire);
+  if (!numbers)
+    return std::strncmp(Py_TYPE(value)->tp_name, "numpy.", 6) == 0 ? Encoded::kUnprepared : Encoded::kForeign;
   for (const NumberType& number : *numbers) {
     if (number.type.get() == reinterpret_cast<PyObject*>(Py_TYPE(value)))
       return encoded(put_number(value, number, out));
   }
   return Encoded::kForeign;
+}
+
+// Without NumPy there are no such objects.
+bool prepare_numpy_numbers() {
+  static PyObject* generic = nullptr;
+  return !if_imported(generic, "numpy", "generic") || number_types() != nullptr;
 }
 
 }  // namespace pyr

@@ -386,6 +386,39 @@ def test_other_times_and_numbers_within_containers_are_pickled(value):
         _encode_value({"w": value}, pickle=False)
 
 
+@pytest.mark.parametrize("wrap", ["list", "dict.fromkeys", "set"])
+@pytest.mark.parametrize("first", ["numpy.float64(1.0)", "numpy.int16(1)"])
+def test_what_a_walk_goes_over_does_not_change_under_it(run_python, wrap, first):
+    """The first number of NumPy's in a process has it asked for its types, which may run any code."""
+    source = f"""
+import gc, numpy
+from pyrsistence._core import _decode_value, _encode_value
+made = {wrap}([{first}, *range(100_000)])
+real = numpy.dtype
+def dtype(*arguments):
+    made.clear()
+    gc.collect()
+    return real(*arguments)
+numpy.dtype = dtype
+encoded = _encode_value(made)
+numpy.dtype = real
+print(len(_decode_value(encoded)), len(made))
+"""
+    assert run_python(source).split() == ["0", "0"]
+
+
+def test_times_need_no_numpy(run_python):
+    source = """
+import sys
+sys.modules["numpy"] = None
+import datetime
+from pyrsistence._core import _decode_value, _encode_value
+value = {"day": datetime.date(2020, 1, 2), 1: [datetime.timedelta(3)]}
+print(_decode_value(_encode_value(value, pickle=False), pickle=False) == value)
+"""
+    assert run_python(source).split() == ["True"]
+
+
 @pytest.mark.parametrize("text", [b"|O8", b"<f9", b"|V4", b"<M8", b"<U1", b">f8"])
 def test_a_nested_scalar_of_another_type_is_damage(text):
     with pytest.raises(DamagedError):
