@@ -228,7 +228,14 @@ void Member::lacks_region(unsigned index) const {
   throw DamagedError("member '" + name + "': expected more than " + std::to_string(index) +
                          " regions, found " + std::to_string(region_count) +
                          "; restore the store from a backup",
-                     name);
+                     regions[0]->path());
+}
+
+Acquired::~Acquired() {
+  try {
+    store_.release(member_);
+  } catch (const Error&) {
+  }
 }
 
 void Store::rollback() {

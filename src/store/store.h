@@ -388,11 +388,11 @@ class Operation {
 u64 memory_budget();
 void set_memory_budget(u64 bytes);
 
-// The scope in which a member is mapped.
+// The scope in which a member is mapped. An error of giving it back is left to the store's next use, which it shows at.
 class Acquired {
  public:
   Acquired(Store& store, Member& member) : store_(store), member_(member) { store.acquire(member); }
-  ~Acquired() { store_.release(member_); }
+  ~Acquired();
   Acquired(const Acquired&) = delete;
   Acquired& operator=(const Acquired&) = delete;
 

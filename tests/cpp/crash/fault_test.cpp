@@ -16,6 +16,7 @@
 #include "structures/graph/graph.h"
 #include "structures/list/list.h"
 #include "structures/shadow/shadow.h"
+#include "structures/verify.h"
 #include "support/scratch.h"
 
 namespace emd {
@@ -511,6 +512,37 @@ INSTANTIATE_TEST_SUITE_P(Of, WorkloadFault,
                                            testing::Subject::array, testing::Subject::shadow,
                                            testing::Subject::graph),
                          [](const auto& tested) { return std::string(to_string(tested.param)); });
+
+// What verify() has mapped is given back at its end, and with it what others had to leave mapped: an error of that may not
+// end the process.
+TEST(Fault, VerifyRaisesOrReports) {
+  for (u64 effects = 0;; ++effects) {
+    FaultyStore faulty;
+    Store& store = *faulty.store;
+    const auto member = store.create("a", Dict::kKind, Dict::kRegionCount);
+    store.acquire(*member);
+    {
+      Dict dict(store, *member);
+      const Operation operation(store);
+      dict.put(as_bytes("key"), {}, as_bytes("value"));
+    }
+    store.commit();
+    store.begin();
+    store.release(*member);  // within a transaction it stays mapped, and what was committed is not synced
+    store.rollback();
+    faulty.fail_after(effects, EIO);
+    Findings findings;
+    try {
+      verify(store, findings);
+    } catch (const Error&) {
+    }
+    if (!faulty.disarm()) {
+      EXPECT_TRUE(findings.empty());
+      EXPECT_NE(effects, 0u) << "nothing was written: the test shows nothing";
+      return;
+    }
+  }
+}
 
 }  // namespace
 }  // namespace emd
