@@ -205,8 +205,7 @@ void Catalogue::load_free_entries() {
   }
 }
 
-// All that the tables say of each other: each member has the regions that its kind has, each region is one member's, and
-// each has a file of its own. Two structures on one region, or two windows on one file, would free and cut under each other.
+// As many as a member can have, and, where the kinds are known, as its kind has.
 void Catalogue::require_regions(const std::string& name, Kind kind, unsigned found) const {
   if (found == 0 || found > kMaxRegionsPerMember) {
     damaged("member '" + name + "': expected 1 to " + std::to_string(kMaxRegionsPerMember) +
@@ -225,6 +224,8 @@ void Catalogue::require_regions(const std::string& name, Kind kind, unsigned fou
   }
 }
 
+// All that the tables say of each other: each member has the regions that its kind has, each region is one member's, and
+// each has a file of its own. Two structures on one region, or two windows on one file, would free and cut under each other.
 void Catalogue::require_sound_tables() const {
   const u64 next_file = load<RegionTableHeader>(regions_at(0, sizeof(RegionTableHeader))).next_file;
   if (next_file > kMostFiles) damaged("the next file would be number " + std::to_string(next_file));

@@ -82,7 +82,8 @@ struct Content {
   // If it cannot look for what was stored, the content stays stored_through(), and the next commit looks.
   void end_view(bool writable) noexcept;
   // Views of another content, which a rollback has undone, show this one from now on, at their addresses. Precondition: this
-  // one has no views, and is rolled back. Errors: SystemError, ViewError, bad_alloc; nothing has changed then.
+  // one has no views, and is rolled back. Errors: SystemError, ViewError, bad_alloc; its file may be longer then, and nothing
+  // else has changed.
   void take_views(Content& undone);
   unsigned view_count() const;
   bool stored_through() const;

@@ -51,8 +51,8 @@ void Content::end_view(bool writable) noexcept {
 void Content::take_views(Content& undone) {
   EMD_CHECK(view_count() == 0 && dirty.count() == 0);
   const u64 end = undone.exports->end, room = undone.reserved;
+  if (allocated > room) throw SystemError(ENOMEM, "no addresses for the views", file->path());
   if (end > allocated) allocate(end, end);  // so that a view which reaches past the end can be read
-  if (allocated > room) throw SystemError(ENOMEM, "no addresses for the views of", file->path());
   dirty.resize(room >> kPageShift);
   copied.resize(room >> kPageShift);
   map_window(undone.window, room);

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <string>
+
+#include "base/errors.h"
 
 namespace emd {
 namespace {
@@ -36,24 +39,10 @@ unsigned region_count_of(Kind kind) {
       Kinds{}, kind, []<class S>(Of<S>) { return S::kRegionCount; }, 0u);
 }
 
-void unknown_kind(Kind kind) {
-  throw FormatError("a member of a kind (" + std::to_string(static_cast<u32>(kind)) +
+void unknown_kind(const Store& store, const Member& member) {
+  throw FormatError(store.path() + ": member '" + member.name + "' is of a kind (" +
+                    std::to_string(static_cast<u32>(member.kind)) +
                     ") that this version does not know; install a newer pyrsistence");
-}
-
-void require_known(const Store& store, const Member& member) {
-  const unsigned expected = region_count_of(member.kind);
-  const std::string which = store.path() + ": member '" + member.name + "'";
-  if (expected == 0) {
-    throw FormatError(which + " is of a kind (" + std::to_string(static_cast<u32>(member.kind)) +
-                      ") that this version does not know; install a newer pyrsistence");
-  }
-  if (member.region_count != expected) {
-    throw DamagedError(which + ": expected " + std::to_string(expected) + " regions, as a " +
-                           kind_name(member.kind) + " has, found " + std::to_string(member.region_count) +
-                           "; restore the store from a backup",
-                       store.path());
-  }
 }
 
 }  // namespace emd

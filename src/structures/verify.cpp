@@ -18,7 +18,7 @@ Findings check_member(Store& store, Member& member, const Findings& so_far) {
   // A member without bytes is empty: opening it would write.
   if (member.region(0).size() == 0) return findings;
   try {
-    visit_kind(member.kind, [&]<class S>(Of<S>) { S(store, member).check(findings); });
+    visit_kind(store, member, [&]<class S>(Of<S>) { S(store, member).check(findings); });
   } catch (const DamagedError& error) {
     if (store.live()) throw;  // which may be torn: then it is looked at again
     add_damage(findings, error);
@@ -29,7 +29,6 @@ Findings check_member(Store& store, Member& member, const Findings& so_far) {
 void verify_member(Store& store, Member& member, Findings& findings) {
   Findings own;
   try {
-    require_known(store, member);
     const Acquired mapped(store, member);
     own = store.look(member, [&] { return check_member(store, member, findings); });
   } catch (const DamagedError& error) {

@@ -15,11 +15,10 @@ namespace {
 bool is_empty(const Member& member) { return member.region(0).size() == 0; }
 
 u64 entries_of(Store& store, Member& member) {
-  require_known(store, member);
   const Acquired mapped(store, member);
   return store.look(member, [&]() -> u64 {
     if (is_empty(member)) return 0;
-    return visit_kind(member.kind, [&]<class S>(Of<S>) { return entries_to_copy(S(store, member)); });
+    return visit_kind(store, member, [&]<class S>(Of<S>) { return entries_to_copy(S(store, member)); });
   });
 }
 
@@ -44,7 +43,9 @@ class Held {
 void copy_member(Store& from_store, Member& from, Store& to_store, Member& to, CopyCount& count) {
   const Acquired source(from_store, from), copy(to_store, to);
   if (is_empty(from)) return;
-  visit_kind(from.kind, [&](auto kind) { copy_content(kind, {from_store, from, to_store, to, count}); });
+  visit_kind(from_store, from, [&](auto kind) {
+    copy_content(kind, {from_store, from, to_store, to, count});
+  });
 }
 
 // Before the work rather than at its end.

@@ -383,7 +383,6 @@ std::shared_ptr<emd::Member> StoreHandle::member(std::string_view name, emd::Kin
                            ", not a " + emd::kind_name(kind) +
                            "; pyrsistence.open() opens whatever a directory holds");
   }
-  emd::require_known(store, *found);
   return found;
 }
 

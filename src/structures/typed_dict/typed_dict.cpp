@@ -24,7 +24,10 @@ void TypedDict::damaged(const char* what, const char* expected, u64 found) const
 }
 
 void TypedDict::damaged_counts() const {
-  damaged("the map of dead rows", "as many live rows as the index has entries, others than", size());
+  throw DamagedError(rows_.path() + ": the map of dead rows: expected " + std::to_string(size()) +
+                         " live rows, as the index has entries, found another number; run verify(), and "
+                         "restore the store from a backup",
+                     rows_.path());
 }
 
 void TypedDict::damaged_row(u64 row) const { damaged("a reference to a row", "one that is in use", row); }
