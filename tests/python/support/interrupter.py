@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import copy
+import gc
 import importlib
 import os
 import pathlib
@@ -44,22 +45,19 @@ def _handler(_, frame):
     global _armed
     if not _armed:
         return
-    # Neither asyncio is tried, but while it waits, nor finalizers, whose errors Python can only report.
-    if (_in_loop and frame.f_code.co_name != "select") or _in_finalizer(frame):
+    # Neither asyncio is tried, but while it waits, nor what Python calls on its own: it can only report its errors.
+    if (_in_loop and frame.f_code.co_name != "select") or _called_by_the_interpreter(frame):
         signal.setitimer(signal.ITIMER_REAL, 1e-4)
         return
     _armed = False
     raise Interrupt
 
 
-def _in_finalizer(frame):
+def _called_by_the_interpreter(frame):
+    """Whether a finalizer is at work, or a callback of a weak reference or of the collector (pytest's tools have some)."""
+    of_the_collector = {getattr(callback, "__code__", None) for callback in gc.callbacks}
     while frame is not None:
-        if frame.f_code.co_name in (
-            "__del__",
-            "_remove",
-            "remove",
-            "forget",
-        ):  # the others are of weak references
+        if frame.f_code in of_the_collector or frame.f_code.co_name in ("__del__", "_remove", "remove", "forget"):
             return True
         frame = frame.f_back
     return False
