@@ -45,7 +45,7 @@ def _handler(_, frame):
     global _armed
     if not _armed:
         return
-    # Neither asyncio is tried, but while it waits, nor what Python calls on its own: it can only report its errors.
+    # Not tried: asyncio, but while it waits; what Python calls on its own, whose errors it can only report.
     if (_in_loop and frame.f_code.co_name != "select") or _called_by_the_interpreter(frame):
         signal.setitimer(signal.ITIMER_REAL, 1e-4)
         return
@@ -53,11 +53,15 @@ def _handler(_, frame):
     raise Interrupt
 
 
+_OF_WEAK_REFERENCES = ("_remove", "remove", "forget")
+
+
 def _called_by_the_interpreter(frame):
-    """Whether a finalizer is at work, or a callback of a weak reference or of the collector (pytest's tools have some)."""
+    """Whether a finalizer is at work, or a callback of a weak reference or of the collector."""
     of_the_collector = {getattr(callback, "__code__", None) for callback in gc.callbacks}
     while frame is not None:
-        if frame.f_code in of_the_collector or frame.f_code.co_name in ("__del__", "_remove", "remove", "forget"):
+        name = frame.f_code.co_name
+        if name == "__del__" or name in _OF_WEAK_REFERENCES or frame.f_code in of_the_collector:
             return True
         frame = frame.f_back
     return False
