@@ -64,7 +64,7 @@ class Scan::Window {
   }
 };
 
-Scan::Scan() = default;
+Scan::Scan() noexcept = default;
 Scan::~Scan() = default;
 
 void Scan::step(Region& region, u64 offset) noexcept {

@@ -21,10 +21,11 @@ class Scan {
  public:
   static constexpr u64 kStep = u64{4} << 20;
 
-  Scan();
+  Scan() noexcept;
   ~Scan();
-  Scan(const Scan&) = delete;
-  Scan& operator=(const Scan&) = delete;
+  // Of another walk, of which nothing is known yet: what was advised stays with the first.
+  Scan(const Scan&) noexcept : Scan() {}
+  Scan& operator=(const Scan&) noexcept { return *this; }
 
   // The walk has come to this offset. Cost: a comparison; once a step some system calls.
   void reached(Region& region, u64 offset) {

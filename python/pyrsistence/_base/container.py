@@ -22,7 +22,7 @@ Layout = tuple[int, int, int]
 DEFAULT_LAYOUT: Layout = (512, 64, 2**64 - 1)
 
 # What each class of containers has slots for.
-SLOTS = ("_codec", "_handle", "_layout", "_mode", "_name", "_owner")
+SLOTS = ("_codec", "_handle", "_mode", "_name", "_owner", "_wanted")
 
 
 class Container(Owner):
@@ -33,21 +33,21 @@ class Container(Owner):
 
     _kind_name: ClassVar[str]  # as the store tells it, and _stores/kinds.py
     _codec: Codec
-    _layout: Layout
+    _wanted: tuple[Any, ...]  # of the structure: what the C++ class's want() parses
     _owner: Any  # the Store of a member; None: it stands alone
     _name: str
 
     # ---- Opening and closing
 
-    def _configure(self, codec: Codec, layout: Layout = DEFAULT_LAYOUT) -> None:
+    def _configure(self, codec: Codec, wanted: tuple[Any, ...] = ()) -> None:
         self._handle = None
         self._owner = None
         self._name = ""
         self._codec = codec
-        self._layout = layout
+        self._wanted = wanted
 
     def _attach(self, handle: _core.StoreHandle, name: str) -> None:
-        _core.attach(self, handle, name, self._codec, *self._layout)
+        _core.attach(self, handle, name, self._codec, self._wanted)
 
     def _open_alone(self, opening: Opening) -> None:
         self._open_store(opening)
@@ -84,7 +84,7 @@ class Container(Owner):
         """
         if _core.attached(self):
             raise RuntimeError(f"{type(self).__name__} '{self._open_handle().path}' is open")
-        self._configure(self._codec, self._layout)
+        self._configure(self._codec, self._wanted)
         self._open_alone(Opening(path, **opening))
 
     def _attach_alone(self) -> None:
@@ -353,7 +353,7 @@ def consistent(other: Any) -> contextlib.AbstractContextManager[None]:
 @contextlib.contextmanager
 def edit(container: Any, key: Any) -> Iterator[Any]:
     """Hand out the value of a key or index, and write it back if the block changed it and did not raise."""
-    value = _core.decoded_anew(container, key) if container._codec.cache else container[key]
+    value = container._decoded_anew(key) if container._codec.cache else container[key]
     before = _core.encoded(container, value)
     yield value
     if _core.encoded(container, value) != before:

@@ -44,7 +44,7 @@ class EMArray(ArrayItems):
     ([3, 4, 7], 17)
     """
 
-    __slots__ = (*container.SLOTS, "_dtype", "_wanted")
+    __slots__ = (*container.SLOTS, "_dtype")
 
     _kind_name = "array"
 
@@ -67,7 +67,6 @@ class EMArray(ArrayItems):
     def _set_options(self, dtype: Any = None, shape_tail: Any = None, data: Any = None, **codec: Any) -> None:
         """What to hold; codecs, which open() hands to whatever is there, say nothing to bytes."""
         require_known(type(self), codec)
-        self._configure(NO_OBJECTS)
         default = getattr(data, "dtype", "f8") if dtype is None else dtype
         text, element_bytes, shape = dtypes.describe(default)
         if shape_tail is None:
@@ -77,12 +76,12 @@ class EMArray(ArrayItems):
             shape = dtypes.shape_of(shape_tail) + shape
         said = shape_tail is not None or (dtype is not None and shape != ())
         dtypes.require_storable(text, element_bytes, shape)
-        self._wanted = (text, element_bytes, shape, dtype is not None, said)
+        self._configure(NO_OBJECTS, (text, element_bytes, shape, dtype is not None, said))
         self._dtype = None
 
     def _attach(self, handle: _core.StoreHandle, name: str) -> None:
         self._dtype = None
-        _core.attach_array(self, handle, name, *self._wanted)
+        super()._attach(handle, name)
 
     def _require(self, dtype: Any, shape_tail: Any) -> None:
         """Of an array that is open already. Errors: FormatError."""

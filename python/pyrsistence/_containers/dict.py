@@ -177,9 +177,9 @@ class EMDict(_core.DictBase, container.Container, metaclass=_ByWhatIsThere):
         {'a': 1, 'b': 2}
         """
         # Of the items one is read after the other, by the keys each would be looked up.
-        _core.dict_update(self, iter(other.items()) if type(other) is EMDict and other is not self else other)
+        self._update(iter(other.items()) if type(other) is EMDict and other is not self else other)
         if more:
-            _core.dict_update(self, more)
+            self._update(more)
 
     def copy(self) -> dict[Any, Any]:
         """Return a builtin dict of all items, in memory.

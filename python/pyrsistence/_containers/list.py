@@ -114,7 +114,7 @@ class EMList(_core.ListBase, container.Container):
             times = operator.index(count)
         except TypeError:
             return NotImplemented
-        _core.list_repeat(self, times)
+        self._repeat(times)
         return self
 
     def __eq__(self, other: object) -> Any:

@@ -50,7 +50,7 @@ class EMShadowMemory(ShadowSets, ShadowSearch):
     (5, 10, 5)
     """
 
-    __slots__ = (*container.SLOTS, "_wanted")
+    __slots__ = container.SLOTS
 
     _kind_name = "shadow memory"
 
@@ -83,13 +83,9 @@ class EMShadowMemory(ShadowSets, ShadowSearch):
     def _set_options(self, width: Any = None, **codec: Any) -> None:
         """What to hold; codecs, which open() hands to whatever is there, say nothing to flags."""
         require_known(type(self), codec)
-        self._configure(NO_OBJECTS)
         if width is not None and operator.index(width) not in _WIDTHS:
             raise ValueError(f"expected a width of 1 to 8 bytes of flags an address, found {width}")
-        self._wanted = (1 if width is None else operator.index(width), width is not None)
-
-    def _attach(self, handle: _core.StoreHandle, name: str) -> None:
-        _core.attach_shadow(self, handle, name, *self._wanted)
+        self._configure(NO_OBJECTS, (1 if width is None else operator.index(width), width is not None))
 
     def _require(self, width: Any) -> None:
         """Of one that is open already. Errors: FormatError."""

@@ -58,7 +58,7 @@ class TypedBatches(_core.TypedDictBase, container.Container):
         """
         packed, fits = self._packed(True, keys, wanted=True)
         flags = bytearray(len(fits) if fits is not None else self._count(packed))
-        _core.typed_contains_many(self, packed, flags)
+        self._contains_many(packed, flags)
         if _is_array(keys):
             np = _numpy()
             found = np.frombuffer(flags, bool)
@@ -97,7 +97,7 @@ class TypedBatches(_core.TypedDictBase, container.Container):
         else:
             column = self._packed(False, deltas)
         self._require_lengths(packed, column[0])
-        _core.typed_add_many(self, packed, column[0])
+        self._add_many(packed, column[0])
 
     # ---- Columns
 
@@ -137,10 +137,10 @@ class TypedBatches(_core.TypedDictBase, container.Container):
         dtype = self._types[number].dtype
         base, shape = dtype.subdtype or (dtype, ())
         if copy:
-            part = _core.typed_column_bytes(self, ("key", "value")[number])
+            part = self._column_bytes(number == 0)
             return np.frombuffer(part, base).reshape(-1, *shape)
-        _, _, value_offset, row_bytes, *_ = _core.typed_layout(self)
-        view = _core.typed_view(self)
+        _, _, value_offset, row_bytes, *_ = self._layout_of_rows()
+        view = self._rows_view()
         rows = np.ndarray((memoryview(view).nbytes // row_bytes, row_bytes), np.uint8, view)
         begin = number * value_offset
         return rows[:, begin : begin + dtype.itemsize].view(base).reshape(-1, *shape)
@@ -155,7 +155,7 @@ class TypedBatches(_core.TypedDictBase, container.Container):
 
     def _put(self, keys: Any, _: Any, values: Any, __: Any) -> None:
         self._require_lengths(keys, values)
-        _core.typed_put_many(self, keys, values)
+        self._put_many(keys, values)
 
     def _packed(self, of_keys: bool, objects: Any, *, wanted: bool = False) -> tuple[Any, Any]:
         """Return the bytes of keys or values, and which of them fit (None: all of an array do).
@@ -163,7 +163,7 @@ class TypedBatches(_core.TypedDictBase, container.Container):
         Errors: unless they are only looked up (``wanted``), those of the first that does not fit.
         """
         if not _is_array(objects):
-            return _core.typed_pack(self, of_keys, objects, wanted)
+            return self._pack(of_keys, objects, wanted)
         np = _numpy()
         dtype = self._types[0 if of_keys else 1].dtype
         base, shape = dtype.subdtype or (dtype, ())
@@ -191,8 +191,8 @@ class TypedBatches(_core.TypedDictBase, container.Container):
         count = self._count(packed)
         out = bytearray(count * self._types[1].size)
         some = bytearray(count)
-        _core.typed_find_many(self, packed, out, some, None, remove)
-        values = iter(zip(_core.typed_unpack(self, False, out), some, strict=True))
+        self._find_many(packed, out, some, None, remove)
+        values = iter(zip(self._unpack(False, out), some, strict=True))
         if count == len(found):
             return [
                 value if there and fit else default for (value, there), fit in zip(values, fits, strict=True)
@@ -217,9 +217,7 @@ class TypedBatches(_core.TypedDictBase, container.Container):
         count = self._count(packed)
         out = np.empty((count, *shape), base)
         found = np.empty(count, bool)
-        hits = _core.typed_find_many(
-            self, packed, out.reshape(-1).view("u1"), found.view("u1"), missing, remove
-        )
+        hits = self._find_many(packed, out.reshape(-1).view("u1"), found.view("u1"), missing, remove)
         if default is None and hits != count:
             self._require_all(keys, found)
         if fits is None:

@@ -29,7 +29,7 @@ class Column(NamedTuple):
         return _dtype_of_text(self.text)
 
     def describe(self, of_keys: bool) -> tuple[Any, ...]:
-        """Return what ``_core.typed_configure`` wants to know."""
+        """Return what ``_configure_types()`` wants to know."""
         pack, unpack = (None, None) if self.letter != "O" else _converters(self.dtype)
         spans = _canonical_spans(self) if of_keys else ()
         return self.letter, self.size, self.text, spans, pack, unpack
@@ -195,6 +195,10 @@ def _spans_of_dtype(dtype: Any, offset: int) -> list[tuple[int, int, str]]:
         half = dtype.itemsize // 2
         return [(offset, half, "f"), (offset + half, half, "f")]
     return [(offset, dtype.itemsize, "?" if dtype.kind == "b" else "r")]
+
+
+# The layout of a dict that is not to be made.
+NO_ROWS = (0, 0, 0, 0, "", "")
 
 
 def layout(key: Column, value: Column) -> tuple[int, int, int, int, str, str]:

@@ -97,11 +97,10 @@ class EMTypedDict(TypedBatches):
         self._configure(NO_OBJECTS, _layout)
 
     def _attach(self, handle: _core.StoreHandle, name: str) -> None:
-        if self._given is not None:
-            _core.typed_set_layout(self, typed_columns.layout(*self._given), *self._layout[:2])
-        elif name not in dict(handle.members()):
+        rows = typed_columns.NO_ROWS if self._given is None else typed_columns.layout(*self._given)
+        if self._given is None and name not in dict(handle.members()):
             raise TypeError(f"there is no typed dict in '{handle.path}' yet: give the types, key= and value=")
-        super()._attach(handle, name)
+        _core.attach(self, handle, name, self._codec, (rows, *self._wanted))
         try:
             self._settle_types(handle.path)
         except BaseException:
@@ -111,7 +110,7 @@ class EMTypedDict(TypedBatches):
     def _settle_types(self, path: str) -> None:
         """Take over the types of the files, which must be those that were given, if any were."""
         try:
-            found = _core.typed_layout(self)
+            found = self._layout_of_rows()
             columns = typed_columns.column_of_text(found[4]), typed_columns.column_of_text(found[5])
             if typed_columns.layout(*columns) != found:
                 raise ValueError(f"rows of another layout than {typed_columns.layout(*columns)}: {found}")
@@ -122,7 +121,7 @@ class EMTypedDict(TypedBatches):
         if self._given is not None and self._given != columns:
             raise _other_types(path, self._given, columns)
         self._types = self._given = columns
-        _core.typed_configure(self, columns[0].describe(True), columns[1].describe(False))
+        self._configure_types(columns[0].describe(True), columns[1].describe(False))
 
     def _require_types(self, key: Any, value: Any) -> None:
         """Raise FormatError unless these types, if any, are those of this dict."""

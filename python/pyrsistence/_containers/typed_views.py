@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import ItemsView, Iterator, KeysView, ValuesView
 from typing import Any
 
-from .. import _core
-
 
 class _View:
     __slots__ = ()
@@ -20,10 +18,12 @@ class _View:
         return self._mapping
 
     def __iter__(self) -> Iterator[Any]:
-        return _core.typed_iterator(self._mapping, self._part, False)
+        iterator: Iterator[Any] = self._mapping._iterator(self._part, False)
+        return iterator
 
     def __reversed__(self) -> Iterator[Any]:
-        return _core.typed_iterator(self._mapping, self._part, True)
+        iterator: Iterator[Any] = self._mapping._iterator(self._part, True)
+        return iterator
 
     def __repr__(self) -> str:
         return f"EMTypedDict.{self._part}s({self._mapping!r})"

@@ -30,7 +30,6 @@ class GraphStorage(LiveAttributes, container.Container):
         "_own",
         "_removed",
         "_unplaced",
-        "_wanted",
     )
 
     _kind_name = "graph"
@@ -56,10 +55,9 @@ class GraphStorage(LiveAttributes, container.Container):
             raise TypeError(
                 "edges that may be parallel have no type: edge_dtype= is of EMGraph and EMDiGraph"
             )
-        self._configure(codec(pickler, unpickler, pickle, key))
+        self._configure(codec(pickler, unpickler, pickle, key), (directed, multi, said))
         # What was asked for, and then what the files say.
         self._edge_type: EdgeType | None = None if edge_dtype is None else edge_type(edge_dtype)
-        self._wanted = (directed, multi, said)
         self._late: Opening | None = None
         self._begin_live()
         self._facade: Any = None
@@ -71,7 +69,7 @@ class GraphStorage(LiveAttributes, container.Container):
     def _attach(self, handle: _core.StoreHandle, name: str) -> None:
         wanted = self._edge_type
         layout = (0, "") if wanted is None else (wanted.size, wanted.text)
-        _core.attach_graph(self, handle, name, self._codec, *self._wanted, *layout)
+        _core.attach(self, handle, name, self._codec, (*self._wanted, *layout))
         self._directed, self._multi = self._kind()
         size, text = self._edge_layout()
         if size and wanted is None:

@@ -164,31 +164,27 @@ emd::Array::Type type_of(ArrayContainer& container) {
 
 }  // namespace
 
-PyObject* array_arrow_schema(PyObject* self, PyObject*) {
-  return guarded_object([&]() -> PyObject* {
-    const emd::Array::Type type = type_of(array_container(self));
-    const char* const format = exported_format(type);
-    return format ? schema_capsule(format, type.shape).release() : nullptr;
-  });
+PyObject* array_arrow_schema(ArrayContainer& container) {
+  const emd::Array::Type type = type_of(container);
+  const char* const format = exported_format(type);
+  return format ? schema_capsule(format, type.shape).release() : nullptr;
 }
 
 // A requested schema is a wish: consumers cast what they get.
-PyObject* array_arrow_array(PyObject* self, PyObject* args, PyObject* kwargs) {
+PyObject* array_arrow_array(ArrayContainer& container, PyObject* args, PyObject* kwargs) {
   static char requested_schema[] = "requested_schema";
   static char* names[] = {requested_schema, nullptr};
   PyObject* wish = nullptr;
   if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O", names, &wish)) return nullptr;
-  return guarded_object([&]() -> PyObject* {
-    const emd::Array::Type type = type_of(array_container(self));
-    const char* const format = exported_format(type);
-    if (!format) return nullptr;
-    const Ref schema = schema_capsule(format, type.shape);
-    if (!schema) return nullptr;
-    Ref view(make_array_view(self, false, format));
-    if (!view) return nullptr;
-    const Ref array = array_capsule(std::move(view), type.shape);
-    return array ? PyTuple_Pack(2, schema.get(), array.get()) : nullptr;
-  });
+  const emd::Array::Type type = type_of(container);
+  const char* const format = exported_format(type);
+  if (!format) return nullptr;
+  const Ref schema = schema_capsule(format, type.shape);
+  if (!schema) return nullptr;
+  Ref view(make_array_view(container, false, format));
+  if (!view) return nullptr;
+  const Ref array = array_capsule(std::move(view), type.shape);
+  return array ? PyTuple_Pack(2, schema.get(), array.get()) : nullptr;
 }
 
 }  // namespace pyr

@@ -11,10 +11,18 @@
 namespace pyr {
 namespace {
 
-PyTypeObject* g_view_type = nullptr;
-
 struct ViewState {
-  Ref owner;
+  static constexpr const char* kTypeName = "pyrsistence._core.RegionView";
+  static constexpr unsigned long kFlags = Py_TPFLAGS_DISALLOW_INSTANTIATION;
+
+  explicit ViewState(Ref shown) noexcept : owner(std::move(shown)) {}
+  ~ViewState();
+  int traverse(visitproc visit, void* arg) const {
+    const int stopped = pyr::traverse(owner, visit, arg);
+    return stopped != 0 ? stopped : pyr::traverse(handle_object, visit, arg);
+  }
+
+  const Ref owner;
   Ref handle_object;
   StoreHandle* handle = nullptr;
   std::optional<ViewedItems> items;
@@ -22,11 +30,15 @@ struct ViewState {
   std::vector<Py_ssize_t> shape, strides;
 };
 
-struct ViewObject {
-  PyObject_HEAD ViewState state;
-};
-
-ViewState& state_of(PyObject* self) { return reinterpret_cast<ViewObject*>(self)->state; }
+ViewState::~ViewState() {
+  if (!items) return;
+  if (handle->lost()) {
+    new emd::Region::View(std::move(items->view));  // the parent's: nothing of it is touched
+  } else {
+    const StoreHandle::Inside inside(*handle);
+    items.reset();
+  }
+}
 
 void describe(ViewState& state) {
   const ViewedItems& items = *state.items;
@@ -66,8 +78,8 @@ bool is_fortran_contiguous(const ViewState& state) {
 }
 
 // As NumPy's arrays of the same type do it: who does not ask for a shape gets none, and no dimensions.
-int view_get_buffer(PyObject* self, Py_buffer* buffer, int flags) {
-  ViewState& state = state_of(self);
+int get_buffer(PyObject* self, Py_buffer* buffer, int flags) {
+  ViewState& state = unboxed<ViewState>(self);
   if ((flags & PyBUF_WRITABLE) != 0 && !state.writable)
     return refuse_buffer(buffer, "this view is read-only");
   if ((flags & PyBUF_F_CONTIGUOUS) == PyBUF_F_CONTIGUOUS && !is_fortran_contiguous(state))
@@ -87,38 +99,12 @@ int view_get_buffer(PyObject* self, Py_buffer* buffer, int flags) {
   return 0;
 }
 
-void view_dealloc(PyObject* self) {
-  PyTypeObject* const type = Py_TYPE(self);
-  ViewState& state = state_of(self);
-  if (state.items) {
-    if (state.handle->lost()) {
-      new emd::Region::View(std::move(state.items->view));  // the parent's: nothing of it is touched
-    } else {
-      const StoreHandle::Inside inside(*state.handle);
-      state.items.reset();
-    }
-  }
-  state.~ViewState();
-  type->tp_free(self);
-  Py_DECREF(type);
-}
-
-PyType_Slot view_slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(view_dealloc)},
-                            {Py_bf_getbuffer, reinterpret_cast<void*>(view_get_buffer)},
-                            {0, nullptr}};
-
-PyType_Spec view_spec = {"pyrsistence._core.RegionView", sizeof(ViewObject), 0,
-                         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, view_slots};
-
 }  // namespace
 
-PyObject* make_region_view(PyObject* owner, Container& container, bool writable,
-                           const std::function<ViewedItems()>& take) {
-  PyObject* const self = g_view_type->tp_alloc(g_view_type, 0);
-  if (!self) return nullptr;
-  ViewState& state = *new (&state_of(self)) ViewState;
-  const Ref result(self);
-  state.owner = Ref::borrowed(owner);
+PyObject* make_region_view(Container& container, bool writable, const std::function<ViewedItems()>& take) {
+  Ref result(TypeOf<ViewState>::make(TypeOf<ViewState>::get(), Ref::borrowed(container.self())));
+  if (!result) return nullptr;
+  ViewState& state = unboxed<ViewState>(result.get());
   state.writable = writable;
   const Container::Entered entered(container);
   require_steady(container, writable);
@@ -129,12 +115,11 @@ PyObject* make_region_view(PyObject* owner, Container& container, bool writable,
     state.items.emplace(take());
   });
   describe(state);
-  return Py_NewRef(self);
+  return result.release();
 }
 
 bool add_region_view_type(PyObject* module) {
-  g_view_type = add_type(module, "RegionView", view_spec);
-  return g_view_type != nullptr;
+  return TypeOf<ViewState>::add(module, {{Py_bf_getbuffer, reinterpret_cast<void*>(get_buffer)}});
 }
 
 }  // namespace pyr

@@ -26,8 +26,7 @@ struct ViewedItems {
 // An object that exports what `take` gives, which is called inside a look at the container, perhaps several times. A new
 // reference, or null with an error set. Errors by exception: StateError beside a writer without a snapshot,
 // ReadOnlyError, those of take().
-PyObject* make_region_view(PyObject* owner, Container& container, bool writable,
-                           const std::function<ViewedItems()>& take);
+PyObject* make_region_view(Container& container, bool writable, const std::function<ViewedItems()>& take);
 
 // Creates the type and adds it to the module; false with an error set.
 bool add_region_view_type(PyObject* module);

@@ -5,6 +5,26 @@
 #include "python/core/taken.h"
 
 namespace pyr {
+namespace {
+
+struct ContainerType {
+  PyTypeObject* type;
+  ContainerOf container_of;
+};
+std::vector<ContainerType> g_types;
+
+}  // namespace
+
+void note_container_type(PyTypeObject* type, ContainerOf container_of) {
+  g_types.push_back({type, container_of});
+}
+
+Container* container_at(PyObject* object) {
+  for (const ContainerType& known : g_types) {
+    if (PyObject_TypeCheck(object, known.type)) return known.container_of(object);
+  }
+  return nullptr;
+}
 
 Container::~Container() {
   // The derived class detached already: the structure is its own.
@@ -90,17 +110,12 @@ void Container::refuse() {
 }
 
 Container::Snapshot::Snapshot(Container& container) {
-  StoreHandle* const handle = container.share_handle(handle_object_);
-  if (handle && handle->begin_snapshot_if_possible()) handle_ = handle;
-}
-
-Container::Snapshot::~Snapshot() {
-  if (handle_) handle_->end_snapshot();
+  if (StoreHandle* const handle = container.share_handle(handle_object_)) held_.emplace(*handle);
 }
 
 // ---- Attaching
 
-bool Container::attach(PyObject* handle_object, StoreHandle& handle, std::string_view name, emd::Kind kind,
+bool Container::attach(PyObject* handle_object, StoreHandle& handle, std::string_view name,
                        const Keeping& keeping) {
   Ref weak_reference(PyWeakref_NewRef(self_, nullptr));
   if (!weak_reference) return false;
@@ -112,7 +127,7 @@ bool Container::attach(PyObject* handle_object, StoreHandle& handle, std::string
   emd::Store& store = handle.use();
   std::optional<emd::Operation> making;
   if (!store.read_only() && !store.find(name)) making.emplace(store);
-  std::shared_ptr<emd::Member> member = handle.member(name, kind);
+  std::shared_ptr<emd::Member> member = handle.member(name, kind());
   if (Container* other = handle.container_of(*member)) other->let_go(trash);
   // What a reader would keep could be old, and what it changed could not be written back.
   if (keeping.writeback && !store.read_only() && !cache_.start()) return false;

@@ -1,6 +1,7 @@
-// Container: what EMDict and EMList share: a member of an open store, its codec, its caches of objects.
+// Container: what all containers share: a member of an open store, a codec, caches of objects; and StructureContainer, one
+// whose member holds a structure.
 //
-// It lives inside the Python object. It is attached (usable) or detached (closed, dropped, rolled back, or
+// It lives inside the Python object (boxed.h). It is attached (usable) or detached (closed, dropped, rolled back, or
 // never opened); a detached one keeps its handle, to name the path in errors.
 //
 // Work on its structure happens in the scope of an Entered, in which no Python code runs. What is read is read by
@@ -14,23 +15,24 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
 
 #include "python/codec/codec.h"
 #include "python/codec/support.h"
 #include "python/core/decoded_cache.h"
 #include "python/core/handle.h"
 #include "python/core/writeback.h"
-#include "python/kit/errors.h"
+#include "python/kit/boxed.h"
 #include "python/kit/threads.h"
 #include "store/store.h"
+#include "structures/open_as.h"
+#include "structures/stats.h"
 
 namespace pyr {
-
-// How the objects of containers begin.
-struct ContainerHead {
-  PyObject_HEAD PyObject* weak_references;
-};
 
 // What a container keeps of the objects that it hands out.
 struct Keeping {
@@ -64,14 +66,14 @@ class Container {
   class Snapshot {
    public:
     explicit Snapshot(Container& container);
-    ~Snapshot();
-    Snapshot(const Snapshot&) = delete;
-    Snapshot& operator=(const Snapshot&) = delete;
 
    private:
     Ref handle_object_;
-    StoreHandle* handle_ = nullptr;  // null: nothing is held
+    std::optional<HeldState> held_;
   };
+
+  static constexpr bool kWeakReferences = true;
+  static constexpr unsigned long kFlags = Py_TPFLAGS_BASETYPE;
 
   explicit Container(PyObject* self) : self_(self) {}
   virtual ~Container();
@@ -80,8 +82,7 @@ class Container {
 
   // Attaches to the member of the handle's store; detaches first. `handle_object` owns `handle`. False with an error
   // set. Errors by exception: those of StoreHandle::member, of the structure, of the store.
-  bool attach(PyObject* handle_object, StoreHandle& handle, std::string_view name, emd::Kind kind,
-              const Keeping& keeping);
+  bool attach(PyObject* handle_object, StoreHandle& handle, std::string_view name, const Keeping& keeping);
   void detach() noexcept;
   // The same, for whoever has entered the handle.
   void let_go(Trash& trash) noexcept;
@@ -141,8 +142,25 @@ class Container {
   Codec& codec() { return codec_; }
   PyObject* self() const { return self_; }
 
-  int traverse(visitproc visit, void* arg);
+  virtual int traverse(visitproc visit, void* arg);
   void clear();
+
+  // ---- What differs by the kind
+
+  virtual emd::Kind kind() const = 0;
+  // What it is to hold: a tuple that the kind's Python class knows. Before attach(). Errors by exception:
+  // std::invalid_argument.
+  virtual void want(PyObject* /*wanted*/) {}
+  // Writes back what was changed in objects that were handed out. A list of failures gets (key, error) of those that cannot
+  // be encoded; false with another error set.
+  virtual bool flush(PyObject* /*failures*/) { return true; }
+  // After a rollback: objects that were handed out and are kept show at once what is stored now. What is stored does not
+  // depend on it: who uses them finds it out. False with an error set.
+  virtual bool show_anew() { return true; }
+  // Whether it can have a cache of decoded objects.
+  virtual bool can_share() const { return false; }
+  // Precondition: within a read.
+  virtual emd::MemberStats stats() = 0;
 
  protected:
   // Opens and closes the structure on the member's regions.
@@ -152,6 +170,9 @@ class Container {
   virtual bool laid_out() const { return true; }
   // Whether the write-back cache has places for names: a compaction moves what is there.
   virtual bool named_by_place() const { return false; }
+  // flush_entry(name, object) for all of the write-back cache, until one is false, with an error set.
+  template <class FlushEntry>
+  bool flush_kept(FlushEntry&& flush_entry);
 
  private:
   friend class StoreHandle;
@@ -189,6 +210,113 @@ class Container {
   bool gives_plainly_ = true;
   PyObject* self_;
 };
+
+template <class FlushEntry>
+bool Container::flush_kept(FlushEntry&& flush_entry) {
+  if (!keeps_objects()) return true;
+  Ref entries;
+  {
+    const Entered entered(*this);
+    entries = cache().entries();
+  }
+  for (Py_ssize_t i = 0; entries && i < PyList_GET_SIZE(entries.get()); ++i) {
+    PyObject* const entry = PyList_GET_ITEM(entries.get(), i);
+    if (!flush_entry(PyTuple_GET_ITEM(entry, 0), PyTuple_GET_ITEM(entry, 1))) return false;
+  }
+  return static_cast<bool>(entries);
+}
+
+// A container of one structure, a class of structures/<kind>.
+template <class S>
+class StructureContainer : public Container {
+ public:
+  explicit StructureContainer(PyObject* self) noexcept : Container(self) {}
+  ~StructureContainer() override { detach(); }
+
+  emd::Kind kind() const override { return S::kKind; }
+  emd::MemberStats stats() override { return emd::stats_of(*structure_, store().region_stats(member())); }
+
+  // The rest: precondition: entered.
+
+  S& structure() { return *structure_; }
+  // For who lets Python code run, or others in, in between.
+  const std::shared_ptr<S>& share() const { return structure_; }
+
+  // Runs `work` as one operation of the store; a long one with the GIL released.
+  template <class Work>
+  decltype(auto) change(Work&& work) {
+    const emd::Operation operation(store());
+    return work();
+  }
+  template <class Work>
+  void change(bool is_long, Work&& work) {
+    is_long ? handle().run_long([&] { change(work); }) : static_cast<void>(change(work));
+  }
+  // As look(), a long one with the GIL released.
+  template <class Work>
+  auto look_at(bool is_long, Work&& work) {
+    if (!is_long) return look(work);
+    if (live()) handle().require_snapshot();
+    if constexpr (std::is_void_v<decltype(work())>) {
+      handle().run_long([&] { store().look(member(), work); });
+    } else {
+      std::optional<decltype(work())> result;
+      handle().run_long([&] { result = store().look(member(), work); });
+      return std::move(*result);
+    }
+  }
+
+ protected:
+  void open_structure(emd::Store& store, emd::Member& member) override {
+    structure_ = emd::open_as<S>(store, member, wanted_);
+    opened();
+  }
+  void close_structure(bool leak) noexcept override {
+    if (leak) {
+      new std::shared_ptr<S>(std::move(structure_));  // never destroyed
+    } else {
+      structure_.reset();
+    }
+  }
+  bool laid_out() const override {
+    if constexpr (requires { structure_->laid_out(); }) return structure_->laid_out();
+    return true;
+  }
+  // The structure is another one now.
+  virtual void opened() {}
+
+  typename S::OpenAs wanted_;
+
+ private:
+  std::shared_ptr<S> structure_;
+};
+
+// The container that the object is; null for other objects.
+Container* container_at(PyObject* object);
+
+using ContainerOf = Container* (*)(PyObject* object);
+void note_container_type(PyTypeObject* type, ContainerOf container_of);
+
+template <class C>
+PyObject* new_container(PyTypeObject* type, PyObject*, PyObject*) {
+  PyObject* const self = type->tp_alloc(type, 0);
+  if (self) new (&unboxed<C>(self)) C(self);
+  return self;
+}
+// Arguments are the business of the Python class.
+inline int init_container(PyObject*, PyObject*, PyObject*) { return 0; }
+
+// Makes the base type of a kind's Python class, with these methods and slots, and adds it to the module. False with an
+// error set.
+template <class C>
+bool add_container_type(PyObject* module, PyMethodDef* methods, std::vector<PyType_Slot> slots) {
+  slots.push_back({Py_tp_new, reinterpret_cast<void*>(&new_container<C>)});
+  slots.push_back({Py_tp_init, reinterpret_cast<void*>(&init_container)});
+  slots.push_back({Py_tp_methods, methods});
+  if (!TypeOf<C>::add(module, std::move(slots))) return false;
+  note_container_type(TypeOf<C>::get(), [](PyObject* object) -> Container* { return &unboxed<C>(object); });
+  return true;
+}
 
 // A member that the writer has dropped is gone for good.
 template <class Work>

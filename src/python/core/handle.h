@@ -259,4 +259,19 @@ class StoreHandle {
   SignalWatch signals_;
 };
 
+// One state of the store over many steps, where it can be held.
+class HeldState {
+ public:
+  explicit HeldState(StoreHandle& handle) : handle_(handle), held_(handle.begin_snapshot_if_possible()) {}
+  ~HeldState() {
+    if (held_) handle_.end_snapshot();
+  }
+  HeldState(const HeldState&) = delete;
+  HeldState& operator=(const HeldState&) = delete;
+
+ private:
+  StoreHandle& handle_;
+  const bool held_;
+};
+
 }  // namespace pyr

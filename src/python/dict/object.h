@@ -18,35 +18,19 @@
 
 namespace pyr {
 
-class DictContainer final : public Container {
+class DictContainer final : public StructureContainer<emd::Dict> {
  public:
-  using Container::Container;
-  ~DictContainer() override { detach(); }
+  static constexpr const char* kTypeName = "pyrsistence._core.DictBase";
+  using StructureContainer::StructureContainer;
 
   // Precondition: entered.
-  emd::Dict& dict() { return *dict_; }
-  void set_options(const emd::Dict::Options& options) { options_ = options; }
+  emd::Dict& dict() { return structure(); }
 
- protected:
-  void open_structure(emd::Store& store, emd::Member& member) override;
-  void close_structure(bool leak) noexcept override;
-  bool laid_out() const override { return dict_->laid_out(); }
-
- private:
-  std::unique_ptr<emd::Dict> dict_;
-  emd::Dict::Options options_;
+  void want(PyObject* wanted) override;
+  bool flush(PyObject* failures) override;
+  bool can_share() const override { return true; }
 };
 
-struct DictObject {
-  ContainerHead head;
-  DictContainer container;
-};
-
-inline DictContainer& dict_container(PyObject* self) {
-  return reinterpret_cast<DictObject*>(self)->container;
-}
-
-bool is_dict_object(PyObject* object);
 // An iterator over an EMDict: its keys, values or items.
 bool is_dict_iterator(PyObject* object);
 // Whether it is this dict, a view of it, or an iterator over it.
@@ -174,9 +158,6 @@ inline PyObject* dict_value(DictContainer& container, Bytes key) {
   return record.object();
 }
 
-// The same by a key, as an object that nobody else has; a missing key as d[key] tells it, then an error is set.
-PyObject* dict_value_anew(PyObject* self, PyObject* key);
-
 enum class Stored { failed, stored, present };
 enum class When { always, absent };
 // d[key] = value. Stored::failed with an error set; Stored::present if the key is there and was not to be.
@@ -193,16 +174,14 @@ void dict_erase(DictContainer& container, const emd::Dict::Record& record, Trash
 // The key's name in the write-back cache; null with an error set.
 Ref cache_name(Bytes key);
 
-// Writes changed values of the write-back cache. A list of failures gets (key, error) of those that cannot be encoded; false
-// with another error set.
-bool flush_dict(DictContainer& container, PyObject* failures);
-
 extern PyMethodDef dict_methods[];
-PyObject* dict_iter(PyObject* self);
-PyObject* dict_reversed(PyObject* self, PyObject*);
+PyObject* dict_iter(DictContainer& container);
+PyObject* dict_reversed(DictContainer& container);
+// A missing key: KeyError, or what __missing__ of a subclass returns.
+PyObject* dict_missing(DictContainer& container, PyObject* key);
 
 // Creates the types and adds them to the module; false with an error set.
 bool add_dict_types(PyObject* module);
-bool add_dict_view_types(PyObject* module, PyTypeObject* dict_type);
+bool add_dict_view_types(PyObject* module);
 
 }  // namespace pyr

@@ -1,30 +1,16 @@
 // The EMDict base type: its life, and the mapping slots.
-#include <Python.h>
-#include <structmember.h>
-
-#include <new>
 #include <utility>
 
 #include "python/codec/immutable.h"
 #include "python/dict/object.h"
 
 namespace pyr {
-namespace {
 
-PyTypeObject* g_dict_type = nullptr;
-
-}  // namespace
-
-void DictContainer::open_structure(emd::Store& store, emd::Member& member) {
-  dict_ = std::make_unique<emd::Dict>(store, member, options_);
-}
-
-void DictContainer::close_structure(bool leak) noexcept {
-  if (leak) {
-    (void)dict_.release();
-  } else {
-    dict_.reset();
-  }
+void DictContainer::want(PyObject* wanted) {
+  unsigned segment_buckets = 0, hash_bits = 0;
+  unsigned long long delta_limit = 0;
+  require(PyArg_ParseTuple(wanted, "IIK", &segment_buckets, &hash_bits, &delta_limit));
+  wanted_ = {segment_buckets, hash_bits, delta_limit};
 }
 
 // ---- Records to objects ------------------------------------------------------------------------------
@@ -193,20 +179,9 @@ bool flush_entry(DictContainer& container, PyObject* name, PyObject* value, PyOb
 
 }  // namespace
 
-bool flush_dict(DictContainer& container, PyObject* failures) {
-  if (!container.cache().on()) return true;
-  Ref entries;
-  {
-    const Container::Entered entered(container);
-    entries = container.cache().entries();
-  }
-  if (!entries) return false;
-  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(entries.get()); ++i) {
-    PyObject* const entry = PyList_GET_ITEM(entries.get(), i);
-    if (!flush_entry(container, PyTuple_GET_ITEM(entry, 0), PyTuple_GET_ITEM(entry, 1), failures))
-      return false;
-  }
-  return true;
+bool DictContainer::flush(PyObject* failures) {
+  return flush_kept(
+      [&](PyObject* name, PyObject* value) { return flush_entry(*this, name, value, failures); });
 }
 
 void dict_erase(DictContainer& container, const emd::Dict::Record& record, Trash& trash) {
@@ -222,42 +197,22 @@ void dict_erase(DictContainer& container, const emd::Dict::Record& record, Trash
 
 // ---- Slots -------------------------------------------------------------------------------------------
 
-namespace {
-
-// A missing key: subclasses may define __missing__, as those of dict.
-PyObject* missing(PyObject* self, PyObject* key) {
+PyObject* dict_missing(DictContainer& container, PyObject* key) {
   static PyObject* name = PyUnicode_InternFromString("__missing__");
-  PyObject* method = _PyType_Lookup(Py_TYPE(self), name);
-  if (method) return PyObject_CallMethodOneArg(self, name, key);
+  PyObject* const self = container.self();
+  if (_PyType_Lookup(Py_TYPE(self), name)) return PyObject_CallMethodOneArg(self, name, key);
   set_key_error(key);
   return nullptr;
 }
 
-PyObject* dict_subscript(PyObject* self, PyObject* key) {
-  return guarded_object([&]() -> PyObject* {
-    DictContainer& container = dict_container(self);
-    Buffer canonical;
-    if (!encode_key(container, key, canonical)) return nullptr;
-    PyObject* const value = dict_value(container, canonical.bytes());
-    return value || PyErr_Occurred() ? value : missing(self, key);
-  });
-}
-
-}  // namespace
-
-PyObject* dict_value_anew(PyObject* self, PyObject* key) {
-  return guarded_object([&]() -> PyObject* {
-    DictContainer& container = dict_container(self);
-    Buffer canonical;
-    if (!encode_key(container, key, canonical)) return nullptr;
-    TakenRecord record(container, Part::value);
-    record.copy_always();
-    const bool found = record.read([&](emd::Dict& dict) { return dict.find(canonical.bytes()); });
-    return found ? record.object() : missing(self, key);
-  });
-}
-
 namespace {
+
+PyObject* subscript(DictContainer& container, PyObject* key) {
+  Buffer canonical;
+  if (!encode_key(container, key, canonical)) return nullptr;
+  PyObject* const value = dict_value(container, canonical.bytes());
+  return value || PyErr_Occurred() ? value : dict_missing(container, key);
+}
 
 bool remove(DictContainer& container, Bytes key) {
   Trash trash;
@@ -267,93 +222,37 @@ bool remove(DictContainer& container, Bytes key) {
   return record.has_value();
 }
 
-int dict_assign(PyObject* self, PyObject* key, PyObject* value) {
-  return guarded(-1, [&] {
-    DictContainer& container = dict_container(self);
-    if (value) return dict_store(container, key, value) ? 0 : -1;
-    Buffer canonical;
-    if (!encode_key(container, key, canonical)) return -1;
-    if (remove(container, canonical.bytes())) return 0;
-    set_key_error(key);
-    return -1;
-  });
+int assign(DictContainer& container, PyObject* key, PyObject* value) {
+  if (value) return dict_store(container, key, value) ? 0 : -1;
+  Buffer canonical;
+  if (!encode_key(container, key, canonical)) return -1;
+  if (remove(container, canonical.bytes())) return 0;
+  set_key_error(key);
+  return -1;
 }
 
-int dict_contains(PyObject* self, PyObject* key) {
-  return guarded(-1, [&] {
-    DictContainer& container = dict_container(self);
-    Buffer canonical;
-    if (!encode_key(container, key, canonical)) return -1;
-    return container.read([&] { return container.dict().find(canonical.bytes()).has_value() ? 1 : 0; });
-  });
+int contains(DictContainer& container, PyObject* key) {
+  Buffer canonical;
+  if (!encode_key(container, key, canonical)) return -1;
+  return container.read([&] { return container.dict().find(canonical.bytes()).has_value() ? 1 : 0; });
 }
 
-Py_ssize_t dict_length(PyObject* self) {
-  return guarded(Py_ssize_t{-1}, [&] {
-    DictContainer& container = dict_container(self);
-    return container.read([&] { return static_cast<Py_ssize_t>(container.dict().size()); });
-  });
+Py_ssize_t length(DictContainer& container) {
+  return container.read([&] { return static_cast<Py_ssize_t>(container.dict().size()); });
 }
-
-// ---- Life --------------------------------------------------------------------------------------------
-
-PyObject* dict_new(PyTypeObject* type, PyObject*, PyObject*) {
-  PyObject* self = type->tp_alloc(type, 0);
-  if (self) new (&dict_container(self)) DictContainer(self);
-  return self;
-}
-
-// Arguments are the business of the Python class.
-int dict_init(PyObject*, PyObject*, PyObject*) { return 0; }
-
-int dict_traverse(PyObject* self, visitproc visit, void* arg) {
-  Py_VISIT(Py_TYPE(self));
-  return dict_container(self).traverse(visit, arg);
-}
-
-int dict_clear_references(PyObject* self) {
-  dict_container(self).clear();
-  return 0;
-}
-
-void dict_dealloc(PyObject* self) {
-  PyTypeObject* type = Py_TYPE(self);
-  PyObject_GC_UnTrack(self);
-  if (reinterpret_cast<ContainerHead*>(self)->weak_references) PyObject_ClearWeakRefs(self);
-  dict_container(self).~DictContainer();
-  type->tp_free(self);
-  Py_DECREF(type);
-}
-
-PyMemberDef dict_members[] = {
-    {"__weaklistoffset__", T_PYSSIZET, offsetof(ContainerHead, weak_references), READONLY, nullptr},
-    {nullptr, 0, 0, 0, nullptr}};
-
-PyType_Slot dict_slots[] = {{Py_tp_new, reinterpret_cast<void*>(dict_new)},
-                            {Py_tp_init, reinterpret_cast<void*>(dict_init)},
-                            {Py_tp_dealloc, reinterpret_cast<void*>(dict_dealloc)},
-                            {Py_tp_traverse, reinterpret_cast<void*>(dict_traverse)},
-                            {Py_tp_clear, reinterpret_cast<void*>(dict_clear_references)},
-                            {Py_tp_members, dict_members},
-                            {Py_tp_methods, dict_methods},
-                            {Py_tp_iter, reinterpret_cast<void*>(dict_iter)},
-                            {Py_tp_hash, reinterpret_cast<void*>(PyObject_HashNotImplemented)},
-                            {Py_mp_subscript, reinterpret_cast<void*>(dict_subscript)},
-                            {Py_mp_ass_subscript, reinterpret_cast<void*>(dict_assign)},
-                            {Py_mp_length, reinterpret_cast<void*>(dict_length)},
-                            {Py_sq_contains, reinterpret_cast<void*>(dict_contains)},
-                            {0, nullptr}};
-
-PyType_Spec dict_spec = {"pyrsistence._core.DictBase", sizeof(DictObject), 0,
-                         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, dict_slots};
 
 }  // namespace
 
-bool is_dict_object(PyObject* object) { return PyObject_TypeCheck(object, g_dict_type); }
-
 bool add_dict_types(PyObject* module) {
-  g_dict_type = add_type(module, "DictBase", dict_spec);
-  return g_dict_type && add_dict_view_types(module, g_dict_type);
+  return add_container_type<DictContainer>(
+             module, dict_methods,
+             {slot<&dict_iter>(Py_tp_iter),
+              {Py_tp_hash, reinterpret_cast<void*>(PyObject_HashNotImplemented)},
+              slot<&subscript>(Py_mp_subscript),
+              slot<&assign>(Py_mp_ass_subscript),
+              slot<&length>(Py_mp_length),
+              slot<&contains>(Py_sq_contains)}) &&
+         add_dict_view_types(module);
 }
 
 }  // namespace pyr

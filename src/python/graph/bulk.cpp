@@ -1,9 +1,9 @@
 // Edges whose ends are two arrays of integers.
 #include <algorithm>
-#include <limits>
+#include <span>
+#include <stdexcept>
 #include <vector>
 
-#include "python/array/object.h"
 #include "python/codec/atoms.h"
 #include "python/graph/arguments.h"
 
@@ -52,7 +52,8 @@ class Numbered {
 // One operation.
 u64 add_batch(GraphContainer& container, std::span<const i64> from, std::span<const i64> to,
               const emd::Graph::EdgeRecords& records) {
-  return container.change([&](emd::Graph& graph) {
+  return container.change([&] {
+    emd::Graph& graph = container.graph();
     Numbered numbered(graph, from, to);
     std::vector<VertexId> sources, targets;
     sources.reserve(from.size());
@@ -65,46 +66,31 @@ u64 add_batch(GraphContainer& container, std::span<const i64> from, std::span<co
   });
 }
 
-std::span<const i64> numbers(const BytesArgument& argument) {
-  return {reinterpret_cast<const i64*>(argument.data()), argument.size() / sizeof(i64)};
-}
-
 }  // namespace
 
 // _add_edges(sources, targets, records, mask): contiguous buffers of 64-bit integers, and of the records of typed edges and
 // which bits of them count; these are empty for others. Returns how many were added.
-PyObject* graph_add_edges(PyObject* self, PyObject* const* args, Py_ssize_t count) {
-  return guarded_object([&]() -> PyObject* {
-    GraphContainer* const container = usable(self);
-    BytesArgument from, to, records, mask;
-    if (!check_count(count, 4) || !container || !from.take(args[0]) || !to.take(args[1]) ||
-        !records.take(args[2]) || !mask.take(args[3])) {
-      return nullptr;
-    }
-    if (from.size() != to.size() || from.size() % sizeof(i64) != 0) {
-      PyErr_SetString(PyExc_ValueError, "expected as many sources as targets, of 8 bytes each");
-      return nullptr;
-    }
-    const std::span<const i64> sources = numbers(from), targets = numbers(to);
-    u64 added = 0;
-    const Container::Entered entered(*container);
-    const u64 width = mask.size();
-    if ((width != 0 && width != container->graph().type().edge_bytes) ||
-        records.size() != width * sources.size()) {
-      PyErr_SetString(PyExc_ValueError, "expected a record for each edge, of its type");
-      return nullptr;
-    }
-    const u64 budget = container->store().buffer_budget();
-    const u64 at_once = std::clamp(budget / kBytesAnEdge, kFewestAtOnce, kMostAtOnce);
-    for (u64 begin = 0; begin < sources.size(); begin += at_once) {
-      const u64 some = std::min<u64>(at_once, sources.size() - begin);
-      container->handle().run_long([&] {
-        added += add_batch(*container, sources.subspan(begin, some), targets.subspan(begin, some),
-                           {records.bytes().subspan(width * begin, width * some), mask.bytes()});
-      });
-    }
-    return PyLong_FromUnsignedLongLong(added);
-  });
+u64 graph_add_edges(GraphContainer& container, const ReadBuffer& from, const ReadBuffer& to,
+                    const ReadBuffer& records, const ReadBuffer& mask) {
+  if (from.size() != to.size() || from.size() % sizeof(i64) != 0)
+    throw std::invalid_argument("expected as many sources as targets, of 8 bytes each");
+  const std::span<const i64> sources = from.as<i64>(), targets = to.as<i64>();
+  u64 added = 0;
+  const Container::Entered entered(container);
+  const u64 width = mask.size();
+  if ((width != 0 && width != container.graph().type().edge_bytes) ||
+      records.size() != width * sources.size())
+    throw std::invalid_argument("expected a record for each edge, of its type");
+  const u64 budget = container.store().buffer_budget();
+  const u64 at_once = std::clamp(budget / kBytesAnEdge, kFewestAtOnce, kMostAtOnce);
+  for (u64 begin = 0; begin < sources.size(); begin += at_once) {
+    const u64 some = std::min<u64>(at_once, sources.size() - begin);
+    container.handle().run_long([&] {
+      added += add_batch(container, sources.subspan(begin, some), targets.subspan(begin, some),
+                         {records.bytes().subspan(width * begin, width * some), mask.bytes()});
+    });
+  }
+  return added;
 }
 
 }  // namespace pyr

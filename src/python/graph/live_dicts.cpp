@@ -95,7 +95,7 @@ class Survey {
   }
 
   void met(PyObject* value) {
-    if (is_immutable(value) || PyModule_Check(value) || is_graph_object(value)) return;
+    if (is_immutable(value) || PyModule_Check(value) || TypeOf<GraphContainer>::is(value)) return;
     meet(value, true);
   }
 

@@ -13,32 +13,28 @@
 
 #include "python/core/container.h"
 #include "python/core/taken.h"
+#include "python/kit/method.h"
 #include "structures/graph/graph.h"
 
 namespace pyr {
 
-// What a graph is to be: for a new one all of it counts, of another one the kind only if it was said, and the type of the
-// edges if it has one.
-struct WantedGraph {
-  emd::Graph::Type type;
-  bool said = false;
-};
-
-class GraphContainer final : public Container {
+class GraphContainer final : public StructureContainer<emd::Graph> {
  public:
-  using Container::Container;
-  ~GraphContainer() override { detach(); }
+  static constexpr const char* kTypeName = "pyrsistence._core.GraphBase";
+  using StructureContainer::StructureContainer;
 
-  // Before attach().
-  void want(const WantedGraph& wanted) { wanted_ = wanted; }
-  // Precondition: entered.
-  emd::Graph& graph() { return *graph_; }
-  // Runs `work` on the graph as one operation of the store. Precondition: entered.
-  template <class Work>
-  auto change(Work&& work) {
-    const emd::Operation operation(store());
-    return work(*graph_);
+  // A temporary graph is made at its first use (the method _open_late of the Python class). Errors: PythonError.
+  void open_late() {
+    if (__builtin_expect(!attached(), 0))
+      require(static_cast<bool>(Ref(PyObject_CallMethod(self(), "_open_late", nullptr))));
   }
+  // Precondition: entered.
+  emd::Graph& graph() { return structure(); }
+
+  void want(PyObject* wanted) override;
+  // Both are the Python class's business: _flush(), _current().
+  bool flush(PyObject* failures) override;
+  bool show_anew() override;
 
   // ---- The dicts of live attributes, which the Python class keeps by numbers of vertices. Precondition: entered.
 
@@ -48,10 +44,10 @@ class GraphContainer final : public Container {
     u64 state = 0, rollbacks = 0;
     friend bool operator==(const Seen&, const Seen&) = default;
   };
-  Seen seen() const {
-    return {store().read_only() ? store().changes() : graph_->generation(), handle().rollbacks()};
+  Seen seen() {
+    return {store().read_only() ? store().changes() : graph().generation(), handle().rollbacks()};
   }
-  bool shown() const { return shown_ == seen(); }
+  bool shown() { return shown_ == seen(); }
   const std::optional<Seen>& last_shown() const { return shown_; }
   void set_shown(const Seen& seen) { shown_ = seen; }
   // Notes that something is removed now. Whether a transaction is on, and whether it is that of the last note.
@@ -64,51 +60,25 @@ class GraphContainer final : public Container {
   }
 
  protected:
-  void open_structure(emd::Store& store, emd::Member& member) override;
-  void close_structure(bool leak) noexcept override;
-  bool laid_out() const override { return graph_->laid_out(); }
+  void opened() override { shown_.reset(); }
 
  private:
-  std::unique_ptr<emd::Graph> graph_;
-  WantedGraph wanted_;
   std::optional<Seen> shown_;
   std::shared_ptr<StoreHandle::Outcome> removed_in_;
 };
 
-struct GraphObject {
-  ContainerHead head;
-  GraphContainer container;
-};
-
-inline GraphContainer& graph_container(PyObject* self) {
-  return reinterpret_cast<GraphObject*>(self)->container;
-}
-
-bool is_graph_object(PyObject* object);
-
-// The container, for a call on it: a temporary graph is made at its first use (the method _open_late of the Python class).
-// Null with an error set.
-inline GraphContainer* usable(PyObject* graph) {
-  GraphContainer& container = graph_container(graph);
-  if (__builtin_expect(container.attached(), 1)) return &container;
-  const Ref opened(PyObject_CallMethod(graph, "_open_late", nullptr));
-  return opened ? &container : nullptr;
-}
-
-// Has the Python class place its live attributes anew (its method _show_anew); false with an error set.
-bool show_anew(PyObject* graph);
-
-// Runs `work` as a read once the live attributes are of the state that is read; false with an error set.
+// Runs `work` as a read once the live attributes are of the state that is read: until then the Python class places them
+// anew (its method _show_anew). Errors: as Container::read; PythonError.
 template <class Work>
-bool read_as_shown(PyObject* graph, GraphContainer& container, Work&& work) {
+void read_as_shown(GraphContainer& container, Work&& work) {
   for (;;) {
-    bool shown = false;
-    container.read([&] {
-      shown = container.shown();
-      if (shown) work();
+    const bool shown = container.read([&] {
+      if (!container.shown()) return false;
+      work();
+      return true;
     });
-    if (__builtin_expect(shown, 1)) return true;
-    if (!show_anew(graph)) return false;
+    if (__builtin_expect(shown, 1)) return;
+    require(static_cast<bool>(Ref(PyObject_CallMethod(container.self(), "_show_anew", nullptr))));
   }
 }
 
@@ -117,8 +87,16 @@ class TakenKeys {
  public:
   TakenKeys() = default;
   ~TakenKeys() { clear(); }
-  TakenKeys(const TakenKeys&) = delete;
-  TakenKeys& operator=(const TakenKeys&) = delete;
+  TakenKeys(const TakenKeys& other);
+  TakenKeys(TakenKeys&& other) noexcept { swap(other); }
+  TakenKeys& operator=(TakenKeys other) noexcept {
+    swap(other);
+    return *this;
+  }
+  void swap(TakenKeys& other) noexcept {
+    items_.swap(other.items_);
+    bytes_.swap(other.bytes_);
+  }
 
   void clear();
   void reserve(std::size_t count) { items_.reserve(count); }
@@ -136,8 +114,6 @@ class TakenKeys {
   };
   One take(std::size_t i, Codec& codec);
   static PyObject* made(const One& one, Codec& codec);
-  // Takes over those of another from a place on.
-  void copy(const TakenKeys& other, std::size_t from);
 
  private:
   struct Item {
@@ -147,29 +123,6 @@ class TakenKeys {
   std::vector<Item> items_;
   std::vector<u8> bytes_;
 };
-
-extern PyMethodDef graph_methods[];
-PyObject* graph_add_edges(PyObject* self, PyObject* const* args, Py_ssize_t count);
-PyObject* graph_vertex_place(PyObject* self, PyObject* key);
-PyObject* graph_edge_place(PyObject* self, PyObject* const* args, Py_ssize_t count);
-PyObject* graph_vertex_at(PyObject* self, PyObject* key);
-PyObject* graph_edge_at(PyObject* self, PyObject* const* args, Py_ssize_t count);
-PyObject* graph_current(PyObject* self, PyObject*);
-PyObject* graph_begin_showing(PyObject* self, PyObject*);
-PyObject* graph_end_showing(PyObject* self, PyObject* const* args, Py_ssize_t count);
-PyObject* graph_note_removal(PyObject* self, PyObject*);
-PyObject* graph_seen(PyObject* self, PyObject*);
-PyObject* graph_edge_layout(PyObject* self, PyObject*);
-PyObject* graph_add_typed_edge(PyObject* self, PyObject* const* args, Py_ssize_t count);
-PyObject* graph_edge_record(PyObject* self, PyObject* const* args, Py_ssize_t count);
-PyObject* graph_set_edge_record(PyObject* self, PyObject* const* args, Py_ssize_t count);
-PyObject* graph_key_bytes(PyObject* self, PyObject* key);
-PyObject* graph_set_parallel(PyObject* self, PyObject* const* args, Py_ssize_t count);
-PyObject* graph_put_parallel(PyObject* self, PyObject* const* args, Py_ssize_t count);
-PyObject* graph_remove_parallel(PyObject* self, PyObject* const* args, Py_ssize_t count);
-PyObject* graph_parallel_value(PyObject* self, PyObject* const* args, Py_ssize_t count);
-PyObject* graph_parallel_count(PyObject* self, PyObject* const* args, Py_ssize_t count);
-PyObject* graph_parallel_items(PyObject* self, PyObject* const* args, Py_ssize_t count);
 
 // Creates the types and adds them to the module; false with an error set.
 bool add_graph_types(PyObject* module);

@@ -1,56 +1,38 @@
-// The base type of a graph's storage: its life, and calls on vertices, edges and attribute records by key.
-#include "python/graph/object.h"
+// The base type of a graph's storage: calls on vertices, edges and attribute records by key. Most are for the classes in
+// pyrsistence/_graphs.
+#include <stdexcept>
+#include <string>
 
-#include <Python.h>
-#include <structmember.h>
-
-#include <new>
-
-#include "base/errors.h"
 #include "python/graph/arguments.h"
 
 namespace pyr {
-namespace {
 
-PyTypeObject* g_graph_type = nullptr;
-
-std::string title(const emd::Graph::Type& type) {
-  return std::string(type.directed ? "directed" : "undirected") + (type.multi ? ", with parallel edges" : "");
+// (directed, with parallel edges, whether these were given, bytes of an edge's record, name of its type)
+void GraphContainer::want(PyObject* wanted) {
+  emd::Graph::OpenAs result;
+  int directed = 0, multi = 0, given = 0;
+  const char* edge_type = nullptr;
+  require(PyArg_ParseTuple(wanted, "pppIs", &directed, &multi, &given, &result.type.edge_bytes, &edge_type));
+  result.type.directed = directed != 0;
+  result.type.multi = multi != 0;
+  result.type.edge_type = edge_type;
+  result.kind_given = given != 0;
+  if (result.type.edge_bytes > emd::kMaxEdgeBytes || result.type.edge_type.size() > emd::kMaxEdgeTypeName) {
+    throw std::invalid_argument(
+        "expected edges of at most 4,096 bytes, of a type with a name of at most 3,584");
+  }
+  wanted_ = std::move(result);
 }
 
-}  // namespace
-
-void GraphContainer::open_structure(emd::Store& store, emd::Member& member) {
-  auto graph = std::make_unique<emd::Graph>(store, member);
-  if (!graph->laid_out()) {
-    if (store.read_only())
-      throw emd::FormatError("the graph has no type yet: its writer was cut off while making it");
-    const emd::Operation operation(store);
-    graph->lay_out(wanted_.type);
-  }
-  const emd::Graph::Type &found = graph->type(), &wanted = wanted_.type;
-  if (wanted_.said && (found.directed != wanted.directed || found.multi != wanted.multi)) {
-    throw emd::FormatError("expected another kind of graph (" + title(wanted) + "), found one that is " +
-                           title(found) + ": open it with open(), or with its class");
-  }
-  if (wanted.edge_bytes != 0 && found != wanted) {
-    throw emd::FormatError("expected edges of the type " + wanted.edge_type + ", found " +
-                           (found.edge_bytes == 0 ? "edges without a type" : found.edge_type) +
-                           ": open it without edge_dtype=");
-  }
-  graph_ = std::move(graph);
-  shown_.reset();
+bool GraphContainer::flush(PyObject* failures) {
+  const Ref own(PyObject_CallMethod(self(), "_flush", nullptr));
+  const Ref all(own ? PySequence_InPlaceConcat(failures, own.get()) : nullptr);
+  return static_cast<bool>(all);
 }
 
-void GraphContainer::close_structure(bool leak) noexcept {
-  if (leak) {
-    (void)graph_.release();
-  } else {
-    graph_.reset();
-  }
+bool GraphContainer::show_anew() {
+  return static_cast<bool>(Ref(PyObject_CallMethod(self(), "_current", nullptr)));
 }
-
-bool is_graph_object(PyObject* object) { return PyObject_TypeCheck(object, g_graph_type); }
 
 void TakenKeys::clear() {
   for (Item& item : items_) Py_CLEAR(item.object);
@@ -70,10 +52,8 @@ void TakenKeys::add(const emd::Graph::Key& key) {
   bytes_.insert(bytes_.end(), key.annex.begin(), key.annex.end());
 }
 
-void TakenKeys::copy(const TakenKeys& other, std::size_t from) {
-  items_.assign(other.items_.begin() + static_cast<std::ptrdiff_t>(from), other.items_.end());
+TakenKeys::TakenKeys(const TakenKeys& other) : items_(other.items_), bytes_(other.bytes_) {
   for (const Item& item : items_) Py_XINCREF(item.object);
-  bytes_ = other.bytes_;
 }
 
 PyObject* TakenKeys::object(std::size_t i, Codec& codec) {
@@ -112,160 +92,104 @@ using emd::VertexId;
 
 // ---- Vertices and edges
 
-PyObject* graph_add_vertex(PyObject* self, PyObject* key) {
-  return guarded_object([&]() -> PyObject* {
-    GraphContainer* const container = usable(self);
-    AddedKey added;
-    if (!container || !added.take(*container, key)) return nullptr;
-    const Container::Entered entered(*container);
-    return PyBool_FromLong(container->change([&](Graph& graph) { return added.into(graph).second; }));
+// Whether it was not there.
+bool add_vertex(GraphContainer& container, const AddedKey& added) {
+  const Container::Entered entered(container);
+  return container.change([&] { return added.into(container.graph()).second; });
+}
+
+// Whether it was not there; the attributes are those of a new edge, another one keeps its own.
+bool add_edge(GraphContainer& container, const AddedKey& from, const AddedKey& to,
+              const std::optional<Record>& record) {
+  const Container::Entered entered(container);
+  return container.change([&] {
+    Graph& graph = container.graph();
+    const VertexId u = from.into(graph).first, v = to.into(graph).first;
+    const bool added = graph.add_edge(u, v);
+    if (added && record && !record->bytes().empty()) graph.set_edge_attributes(u, v, record->bytes());
+    return added;
   });
 }
 
-// The bytes of a record; none for None.
-bool encode_record(GraphContainer& container, PyObject* value, Buffer& out) {
-  return value == Py_None || container.codec().encode_value(value, out);
+bool remove_vertex(GraphContainer& container, const SoughtKey& sought) {
+  const Container::Entered entered(container);
+  const auto id = sought.in(container.graph());
+  if (id) container.change([&] { container.graph().remove_vertex(*id); });
+  return id.has_value();
 }
 
-// _add_edge(u, v[, value]): whether it was not there; the value is that of a new edge, another one keeps its own.
-PyObject* graph_add_edge(PyObject* self, PyObject* const* args, Py_ssize_t count) {
-  return guarded_object([&]() -> PyObject* {
-    GraphContainer* const container = usable(self);
-    AddedKey from, to;
-    Buffer record;
-    if (!check_count(count, count == 3 ? 3 : 2) || !container || !from.take(*container, args[0]) ||
-        !to.take(*container, args[1]) || (count == 3 && !encode_record(*container, args[2], record))) {
-      return nullptr;
-    }
-    const Container::Entered entered(*container);
-    return PyBool_FromLong(container->change([&](Graph& graph) {
-      const VertexId u = from.into(graph).first, v = to.into(graph).first;
-      const bool added = graph.add_edge(u, v);
-      if (added && !record.bytes().empty()) graph.set_edge_attributes(u, v, record.bytes());
-      return added;
-    }));
+bool remove_edge(GraphContainer& container, SoughtEdge& edge) {
+  const Container::Entered entered(container);
+  Graph& graph = container.graph();
+  return edge.find(graph) && container.change([&] { return graph.remove_edge(*edge.u, *edge.v); });
+}
+
+bool has_edge(GraphContainer& container, SoughtEdge& edge) {
+  return container.read([&] {
+    const Graph& graph = container.graph();
+    return edge.find(graph) && graph.has_edge(*edge.u, *edge.v);
   });
 }
 
-PyObject* graph_remove_vertex(PyObject* self, PyObject* key) {
-  return guarded_object([&]() -> PyObject* {
-    GraphContainer* const container = usable(self);
-    SoughtKey sought;
-    if (!container || !sought.take(*container, key)) return nullptr;
-    const Container::Entered entered(*container);
-    const auto id = sought.in(container->graph());
-    if (id) container->change([&](Graph& graph) { graph.remove_vertex(*id); });
-    return PyBool_FromLong(id.has_value());
-  });
+PyObject* counts(GraphContainer& container) {
+  const auto [vertices, edges] = container.read(
+      [&] { return std::pair(container.graph().vertex_count(), container.graph().edge_count()); });
+  return Py_BuildValue("KK", static_cast<unsigned long long>(vertices),
+                       static_cast<unsigned long long>(edges));
 }
 
-PyObject* graph_remove_edge(PyObject* self, PyObject* const* args, Py_ssize_t count) {
-  return guarded_object([&]() -> PyObject* {
-    GraphContainer* const container = usable(self);
-    SoughtEdge edge;
-    if (!check_count(count, 2) || !container || !edge.take(*container, args)) return nullptr;
-    const Container::Entered entered(*container);
-    if (!edge.find(container->graph())) Py_RETURN_FALSE;
-    return PyBool_FromLong(
-        container->change([&](Graph& graph) { return graph.remove_edge(*edge.u, *edge.v); }));
-  });
+PyObject* kind(GraphContainer& container) {
+  const Graph::Type type = container.read([&] { return container.graph().type(); });
+  return Py_BuildValue("NN", PyBool_FromLong(type.directed), PyBool_FromLong(type.multi));
 }
 
-PyObject* graph_has_edge(PyObject* self, PyObject* const* args, Py_ssize_t count) {
-  return guarded_object([&]() -> PyObject* {
-    GraphContainer* const container = usable(self);
-    SoughtEdge edge;
-    if (!check_count(count, 2) || !container || !edge.take(*container, args)) return nullptr;
-    return PyBool_FromLong(container->read([&] {
-      const Graph& graph = container->graph();
-      return edge.find(graph) && graph.has_edge(*edge.u, *edge.v);
-    }));
-  });
+void clear(GraphContainer& container, bool edges_only) {
+  const Container::Entered entered(container);
+  Graph& graph = container.graph();
+  container.change(true, [&] { edges_only ? graph.clear_edges() : graph.clear(); });
 }
 
-PyObject* graph_counts(PyObject* self, PyObject*) {
-  return guarded_object([&]() -> PyObject* {
-    GraphContainer* const container = usable(self);
-    if (!container) return nullptr;
-    const auto [vertices, edges] = container->read(
-        [&] { return std::pair(container->graph().vertex_count(), container->graph().edge_count()); });
-    return Py_BuildValue("KK", static_cast<unsigned long long>(vertices),
-                         static_cast<unsigned long long>(edges));
-  });
+// Equal bytes for equal keys. By them the Python class keeps what it knows of parallel edges.
+PyObject* key_bytes(GraphContainer&, const SoughtKey& key) {
+  return PyBytes_FromStringAndSize(reinterpret_cast<const char*>(key.bytes().data()),
+                                   static_cast<Py_ssize_t>(key.bytes().size()));
 }
 
-PyObject* graph_kind(PyObject* self, PyObject*) {
+// Sees to it that live attributes are of the present state; of a closed graph nothing.
+PyObject* current(PyObject* self, PyObject*) {
   return guarded_object([&]() -> PyObject* {
-    GraphContainer* const container = usable(self);
-    if (!container) return nullptr;
-    const Graph::Type type = container->read([&] { return container->graph().type(); });
-    return Py_BuildValue("NN", PyBool_FromLong(type.directed), PyBool_FromLong(type.multi));
-  });
-}
-
-PyObject* graph_clear(PyObject* self, PyObject* edges_only) {
-  return guarded_object([&]() -> PyObject* {
-    GraphContainer* const container = usable(self);
-    const int only = container ? PyObject_IsTrue(edges_only) : -1;
-    if (only < 0) return nullptr;
-    const Container::Entered entered(*container);
-    container->handle().run_long(
-        [&] { container->change([&](Graph& graph) { only != 0 ? graph.clear_edges() : graph.clear(); }); });
+    GraphContainer& container = unboxed<GraphContainer>(self);
+    if (container.attached()) read_as_shown(container, [] {});
     Py_RETURN_NONE;
   });
 }
 
 // ---- Attribute records: objects that the codec stores; None where there is none
 
-// Reads what find(graph), optional bytes, gives, as an object; KeyError(key) where there is nothing.
-template <class Find>
-PyObject* read_record(GraphContainer& container, PyObject* key, Find&& find) {
-  Copies copies;
-  bool found = false;
-  do {
-    container.read([&] {
-      const std::optional<Bytes> record = find(container.graph());
-      found = record.has_value();
-      copies.clear();
-      if (found) copies.add(*record, container.live());
-    });
-  } while (copies.grow());
-  if (!found) {
-    set_key_error(key);
-    return nullptr;
-  }
-  if (copies.size() == 0) Py_RETURN_NONE;
-  return container.codec().decode_value(copies.bytes());
+// The object; KeyError(key) where there is nothing.
+PyObject* found_record(std::optional<Ref> record, PyObject* key) {
+  if (record) return record->release();
+  set_key_error(key);
+  return nullptr;
 }
 
-// Stores `record` unless it is what read(graph) gives; false if there is no place for it.
-template <class Read, class Write>
-PyObject* write_record(GraphContainer& container, Bytes record, Read&& read, Write&& write) {
+// Stores a record unless it is the old one; false if there is no place for it.
+template <class Write>
+bool write_record(GraphContainer& container, const std::optional<Bytes>& old, const Record& record,
+                  Write&& write) {
+  if (old && !same_bytes(*old, record.bytes())) container.change(write);
+  return old.has_value();
+}
+
+PyObject* value(GraphContainer& container) {
+  return read_record(container, [](const Graph& graph) { return std::optional(graph.attributes()); })
+      ->release();
+}
+
+bool set_value(GraphContainer& container, const Record& record) {
   const Container::Entered entered(container);
-  const std::optional<Bytes> old = read(container.graph());
-  if (!old) Py_RETURN_FALSE;
-  if (!same_bytes(*old, record)) container.change(write);
-  Py_RETURN_TRUE;
-}
-
-PyObject* graph_value(PyObject* self, PyObject*) {
-  return guarded_object([&]() -> PyObject* {
-    GraphContainer* const container = usable(self);
-    if (!container) return nullptr;
-    return read_record(*container, Py_None,
-                       [](const Graph& graph) { return std::optional(graph.attributes()); });
-  });
-}
-
-PyObject* graph_set_value(PyObject* self, PyObject* value) {
-  return guarded_object([&]() -> PyObject* {
-    GraphContainer* const container = usable(self);
-    Buffer record;
-    if (!container || !encode_record(*container, value, record)) return nullptr;
-    return write_record(
-        *container, record.bytes(), [](const Graph& graph) { return std::optional(graph.attributes()); },
-        [&](Graph& graph) { graph.set_attributes(record.bytes()); });
-  });
+  Graph& graph = container.graph();
+  return write_record(container, graph.attributes(), record, [&] { graph.set_attributes(record.bytes()); });
 }
 
 std::optional<Bytes> vertex_record(const Graph& graph, const SoughtKey& sought) {
@@ -273,165 +197,85 @@ std::optional<Bytes> vertex_record(const Graph& graph, const SoughtKey& sought) 
   return id ? std::optional(graph.vertex_attributes(*id)) : std::nullopt;
 }
 
-PyObject* graph_vertex_value(PyObject* self, PyObject* key) {
-  return guarded_object([&]() -> PyObject* {
-    GraphContainer* const container = usable(self);
-    SoughtKey sought;
-    if (!container || !sought.take(*container, key)) return nullptr;
-    return read_record(*container, key, [&](const Graph& graph) { return vertex_record(graph, sought); });
-  });
+PyObject* vertex_value(GraphContainer& container, const SoughtKey& sought) {
+  return found_record(
+      read_record(container, [&](const Graph& graph) { return vertex_record(graph, sought); }),
+      sought.object);
 }
 
-PyObject* graph_set_vertex_value(PyObject* self, PyObject* const* args, Py_ssize_t count) {
-  return guarded_object([&]() -> PyObject* {
-    GraphContainer* const container = usable(self);
-    SoughtKey sought;
-    Buffer record;
-    if (!check_count(count, 2) || !container || !sought.take(*container, args[0]) ||
-        !encode_record(*container, args[1], record)) {
-      return nullptr;
-    }
-    return write_record(
-        *container, record.bytes(), [&](const Graph& graph) { return vertex_record(graph, sought); },
-        [&](Graph& graph) { graph.set_vertex_attributes(*sought.in(graph), record.bytes()); });
-  });
+bool set_vertex_value(GraphContainer& container, const SoughtKey& sought, const Record& record) {
+  const Container::Entered entered(container);
+  Graph& graph = container.graph();
+  return write_record(container, vertex_record(graph, sought), record,
+                      [&] { graph.set_vertex_attributes(*sought.in(graph), record.bytes()); });
 }
 
 std::optional<Graph::EdgeRecord> edge_record(const Graph& graph, SoughtEdge& edge) {
   return edge.find(graph) ? graph.edge_record(*edge.u, *edge.v) : std::nullopt;
 }
 
-// _edge_value(u, v): where a table has parallel edges, their number.
-PyObject* graph_edge_value(PyObject* self, PyObject* const* args, Py_ssize_t count) {
-  return guarded_object([&]() -> PyObject* {
-    GraphContainer* const container = usable(self);
-    SoughtEdge edge;
-    if (!check_count(count, 2) || !container || !edge.take(*container, args)) return nullptr;
-    std::optional<emd::u32> parallel;
-    PyObject* const value = read_record(*container, args[1], [&](const Graph& graph) -> std::optional<Bytes> {
-      const auto found = edge_record(graph, edge);
-      if (!found) return std::nullopt;
-      parallel = found->parallel;
-      return found->bytes;
-    });
-    if (!value || !parallel) return value;
-    Py_DECREF(value);
-    return PyLong_FromUnsignedLong(*parallel);
+// Where a table has parallel edges, their number.
+PyObject* edge_value(GraphContainer& container, SoughtEdge& edge) {
+  std::optional<emd::u32> parallel;
+  std::optional<Ref> record = read_record(container, [&](const Graph& graph) -> std::optional<Bytes> {
+    const auto found = edge_record(graph, edge);
+    if (!found) return std::nullopt;
+    parallel = found->parallel;
+    return found->bytes;
   });
+  return record && parallel ? as_object(*parallel) : found_record(std::move(record), edge.to.object);
 }
 
-PyObject* graph_set_edge_value(PyObject* self, PyObject* const* args, Py_ssize_t count) {
-  return guarded_object([&]() -> PyObject* {
-    GraphContainer* const container = usable(self);
-    SoughtEdge edge;
-    Buffer record;
-    if (!check_count(count, 3) || !container || !edge.take(*container, args) ||
-        !encode_record(*container, args[2], record)) {
-      return nullptr;
-    }
-    const Container::Entered entered(*container);
-    const auto old = edge_record(container->graph(), edge);
-    if (!old) Py_RETURN_FALSE;
-    if (old->parallel || !same_bytes(old->bytes, record.bytes())) {
-      container->change([&](Graph& graph) { graph.set_edge_attributes(*edge.u, *edge.v, record.bytes()); });
-    }
-    Py_RETURN_TRUE;
-  });
+bool set_edge_value(GraphContainer& container, SoughtEdge& edge, const Record& record) {
+  const Container::Entered entered(container);
+  Graph& graph = container.graph();
+  const auto old = edge_record(graph, edge);
+  if (old && (old->parallel || !same_bytes(old->bytes, record.bytes())))
+    container.change([&] { graph.set_edge_attributes(*edge.u, *edge.v, record.bytes()); });
+  return old.has_value();
 }
 
-// ---- Life
-
-PyObject* graph_new(PyTypeObject* type, PyObject*, PyObject*) {
-  PyObject* self = type->tp_alloc(type, 0);
-  if (self) new (&graph_container(self)) GraphContainer(self);
-  return self;
-}
-
-// Arguments are the business of the Python class.
-int graph_init(PyObject*, PyObject*, PyObject*) { return 0; }
-
-int graph_traverse(PyObject* self, visitproc visit, void* arg) {
-  Py_VISIT(Py_TYPE(self));
-  return graph_container(self).traverse(visit, arg);
-}
-
-int graph_clear_references(PyObject* self) {
-  graph_container(self).clear();
-  return 0;
-}
-
-void graph_dealloc(PyObject* self) {
-  PyTypeObject* type = Py_TYPE(self);
-  PyObject_GC_UnTrack(self);
-  if (reinterpret_cast<ContainerHead*>(self)->weak_references) PyObject_ClearWeakRefs(self);
-  graph_container(self).~GraphContainer();
-  type->tp_free(self);
-  Py_DECREF(type);
-}
-
-PyMemberDef graph_members[] = {
-    {"__weaklistoffset__", T_PYSSIZET, offsetof(ContainerHead, weak_references), READONLY, nullptr},
-    {nullptr, 0, 0, 0, nullptr}};
-
-}  // namespace
-
-PyMethodDef graph_methods[] = {
-    {"_add_vertex", as_method(graph_add_vertex), METH_O, nullptr},
-    {"_add_edge", as_method(graph_add_edge), METH_FASTCALL, nullptr},
-    {"_add_edges", as_method(graph_add_edges), METH_FASTCALL, nullptr},
-    {"_edge_layout", as_method(graph_edge_layout), METH_NOARGS, nullptr},
-    {"_add_typed_edge", as_method(graph_add_typed_edge), METH_FASTCALL, nullptr},
-    {"_edge_record", as_method(graph_edge_record), METH_FASTCALL, nullptr},
-    {"_set_edge_record", as_method(graph_set_edge_record), METH_FASTCALL, nullptr},
-    {"_remove_vertex", as_method(graph_remove_vertex), METH_O, nullptr},
-    {"_remove_edge", as_method(graph_remove_edge), METH_FASTCALL, nullptr},
-    {"_has_edge", as_method(graph_has_edge), METH_FASTCALL, nullptr},
-    {"_counts", as_method(graph_counts), METH_NOARGS, nullptr},
-    {"_kind", as_method(graph_kind), METH_NOARGS, nullptr},
-    {"_seen", as_method(graph_seen), METH_NOARGS, nullptr},
-    {"_clear", as_method(graph_clear), METH_O, nullptr},
-    {"_vertex_place", as_method(graph_vertex_place), METH_O, nullptr},
-    {"_edge_place", as_method(graph_edge_place), METH_FASTCALL, nullptr},
-    {"_vertex_at", as_method(graph_vertex_at), METH_O, nullptr},
-    {"_edge_at", as_method(graph_edge_at), METH_FASTCALL, nullptr},
-    {"_current", as_method(graph_current), METH_NOARGS, nullptr},
-    {"_begin_showing", as_method(graph_begin_showing), METH_NOARGS, nullptr},
-    {"_end_showing", as_method(graph_end_showing), METH_FASTCALL, nullptr},
-    {"_note_removal", as_method(graph_note_removal), METH_NOARGS, nullptr},
-    {"_value", as_method(graph_value), METH_NOARGS, nullptr},
-    {"_set_value", as_method(graph_set_value), METH_O, nullptr},
-    {"_vertex_value", as_method(graph_vertex_value), METH_O, nullptr},
-    {"_set_vertex_value", as_method(graph_set_vertex_value), METH_FASTCALL, nullptr},
-    {"_edge_value", as_method(graph_edge_value), METH_FASTCALL, nullptr},
-    {"_set_edge_value", as_method(graph_set_edge_value), METH_FASTCALL, nullptr},
-    {"_key_bytes", as_method(graph_key_bytes), METH_O, nullptr},
-    {"_set_parallel", as_method(graph_set_parallel), METH_FASTCALL, nullptr},
-    {"_put_parallel", as_method(graph_put_parallel), METH_FASTCALL, nullptr},
-    {"_remove_parallel", as_method(graph_remove_parallel), METH_FASTCALL, nullptr},
-    {"_parallel_value", as_method(graph_parallel_value), METH_FASTCALL, nullptr},
-    {"_parallel_count", as_method(graph_parallel_count), METH_FASTCALL, nullptr},
-    {"_parallel_items", as_method(graph_parallel_items), METH_FASTCALL, nullptr},
-    {nullptr, nullptr, 0, nullptr}};
-
-namespace {
-
-PyType_Slot graph_slots[] = {{Py_tp_new, reinterpret_cast<void*>(graph_new)},
-                             {Py_tp_init, reinterpret_cast<void*>(graph_init)},
-                             {Py_tp_dealloc, reinterpret_cast<void*>(graph_dealloc)},
-                             {Py_tp_traverse, reinterpret_cast<void*>(graph_traverse)},
-                             {Py_tp_clear, reinterpret_cast<void*>(graph_clear_references)},
-                             {Py_tp_members, graph_members},
-                             {Py_tp_methods, graph_methods},
-                             {0, nullptr}};
-
-PyType_Spec graph_spec = {"pyrsistence._core.GraphBase", sizeof(GraphObject), 0,
-                          Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, graph_slots};
+PyMethodDef methods[] = {method<"_add_vertex", &add_vertex>(),
+                         method<"_add_edge", &add_edge>(),
+                         method<"_add_edges", &graph_add_edges>(),
+                         method<"_edge_layout", &graph_edge_layout>(),
+                         method<"_add_typed_edge", &graph_add_typed_edge>(),
+                         method<"_edge_record", &graph_edge_record>(),
+                         method<"_set_edge_record", &graph_set_edge_record>(),
+                         method<"_remove_vertex", &remove_vertex>(),
+                         method<"_remove_edge", &remove_edge>(),
+                         method<"_has_edge", &has_edge>(),
+                         method<"_counts", &counts>(),
+                         method<"_kind", &kind>(),
+                         method<"_seen", &graph_seen>(),
+                         method<"_clear", &clear>(),
+                         method<"_vertex_place", &graph_vertex_place>(),
+                         method<"_edge_place", &graph_edge_place>(),
+                         method<"_vertex_at", &graph_vertex_at>(),
+                         method<"_edge_at", &graph_edge_at>(),
+                         {"_current", &current, METH_NOARGS, nullptr},
+                         method<"_begin_showing", &graph_begin_showing>(),
+                         method<"_end_showing", &graph_end_showing>(),
+                         method<"_note_removal", &graph_note_removal>(),
+                         method<"_value", &value>(),
+                         method<"_set_value", &set_value>(),
+                         method<"_vertex_value", &vertex_value>(),
+                         method<"_set_vertex_value", &set_vertex_value>(),
+                         method<"_edge_value", &edge_value>(),
+                         method<"_set_edge_value", &set_edge_value>(),
+                         method<"_key_bytes", &key_bytes>(),
+                         method<"_set_parallel", &graph_set_parallel>(),
+                         method<"_put_parallel", &graph_put_parallel>(),
+                         method<"_remove_parallel", &graph_remove_parallel>(),
+                         method<"_parallel_value", &graph_parallel_value>(),
+                         method<"_parallel_count", &graph_parallel_count>(),
+                         method<"_parallel_items", &graph_parallel_items>(),
+                         kEndOfMethods};
 
 }  // namespace
 
 bool add_graph_types(PyObject* module) {
-  g_graph_type = add_type(module, "GraphBase", graph_spec);
-  return g_graph_type && add_graph_view_types(module);
+  return add_container_type<GraphContainer>(module, methods, {}) && add_graph_view_types(module);
 }
 
 }  // namespace pyr

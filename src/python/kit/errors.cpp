@@ -128,10 +128,19 @@ bool add_errors(PyObject* module) {
   return g_damaged_error && g_format_error && g_locked_error && g_snapshot_error;
 }
 
-PyTypeObject* add_type(PyObject* module, const char* name, PyType_Spec& spec) {
+PyTypeObject* add_type(PyObject* module, PyType_Spec& spec) {
   PyObject* type = PyType_FromSpec(&spec);
-  if (type && PyModule_AddObjectRef(module, name, type) < 0) Py_CLEAR(type);
+  if (type && PyModule_AddObjectRef(module, std::strrchr(spec.name, '.') + 1, type) < 0) Py_CLEAR(type);
   return reinterpret_cast<PyTypeObject*>(type);
+}
+
+PyObject* refuse_count(const char* name, Py_ssize_t least, Py_ssize_t most, Py_ssize_t given) {
+  const bool too_few = given < least;
+  const Py_ssize_t limit = too_few ? least : most;
+  PyErr_Format(PyExc_TypeError, "%s expected %s%zd argument%s, got %zd", name,
+               least == most ? "" : (too_few ? "at least " : "at most "), limit, limit == 1 ? "" : "s",
+               given);
+  return nullptr;
 }
 
 void set_key_error(PyObject* key) {

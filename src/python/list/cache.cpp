@@ -157,20 +157,9 @@ void forget_elements(ListContainer& container, u64 from, u64 step, u64 count, Tr
   }
 }
 
-bool flush_list(ListContainer& container, PyObject* failures) {
-  if (!container.cache().on()) return true;
-  Ref entries;
-  {
-    const Container::Entered entered(container);
-    entries = container.cache().entries();
-  }
-  if (!entries) return false;
-  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(entries.get()); ++i) {
-    PyObject* const item = PyList_GET_ITEM(entries.get(), i);
-    if (!flush_element(container, PyTuple_GET_ITEM(item, 0), PyTuple_GET_ITEM(item, 1), failures))
-      return false;
-  }
-  return true;
+bool ListContainer::flush(PyObject* failures) {
+  return flush_kept(
+      [&](PyObject* index, PyObject* value) { return flush_element(*this, index, value, failures); });
 }
 
 }  // namespace pyr

@@ -220,10 +220,9 @@ u64 size_of(ListContainer& container) {
 
 }  // namespace
 
-bool list_extend(PyObject* self, PyObject* iterable) {
-  ListContainer& container = list_container(self);
+bool list_extend(ListContainer& container, PyObject* iterable) {
   const u64 size = size_of(container);  // a closed one is refused, whatever the iterable is
-  if (iterable == self) return extend_from_self(container, size);
+  if (iterable == container.self()) return extend_from_self(container, size);
   if (PyRange_Check(iterable)) {
     if (extend_from_range(container, iterable)) return true;
     if (PyErr_Occurred()) return false;
@@ -254,8 +253,7 @@ void cut_back(ListContainer& container, u64 count) {
 
 }  // namespace
 
-bool list_repeat(PyObject* self, Py_ssize_t times) {
-  ListContainer& container = list_container(self);
+bool list_repeat(ListContainer& container, Py_ssize_t times) {
   if (times <= 0) {
     Trash trash;
     const Container::Entered entered(container);

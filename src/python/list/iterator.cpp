@@ -1,185 +1,93 @@
-// Iterators over an EMList: they see a list that grows, and once exhausted stay so. See iterators.h.
-#include <new>
+// Iterators over an EMList: they see a list that grows, and once exhausted stay so.
+#include <optional>
 
-#include "python/kit/iterators.h"
+#include "python/kit/cursor.h"
 #include "python/list/object.h"
 
 namespace pyr {
 namespace {
 
-struct ListIterator {
-  PyObject_HEAD SharedRef list;  // empty when exhausted
-  u64 opening;
-  Py_ssize_t step;   // 1, or -1: backwards
-  Py_ssize_t index;  // of the next element
-  emd::Scan words;
-  emd::Scan blocks;
-};
+struct ListWalk {
+  using Owner = ListContainer;
+  static constexpr const char* kTypeName = "pyrsistence._core.ListIterator";
 
-PyTypeObject* g_iterator_type = nullptr;
+  // A word that is the element; else the element is taken whole.
+  class Item {
+   public:
+    Item(ListContainer& container, const ListWalk&) : container_(container) {}
+    PyObject* object() { return __builtin_expect(!element_, 1) ? inline_value(word_) : element_->object(); }
+    bool grow() { return __builtin_expect(element_.has_value(), 0) && element_->grow(); }
 
-ListIterator& iterator_of(PyObject* object) { return *reinterpret_cast<ListIterator*>(object); }
+   private:
+    friend struct ListWalk;
+    ListContainer& container_;
+    Word word_;
+    std::optional<TakenElement> element_;
+  };
 
-// One that is exhausted yet.
-ListIterator* new_iterator(Ref& object) {
-  auto* const self = PyObject_GC_New(ListIterator, g_iterator_type);
-  if (!self) return nullptr;
-  object = Ref(reinterpret_cast<PyObject*>(self));
-  new (&self->list) SharedRef;
-  new (&self->words) emd::Scan;
-  new (&self->blocks) emd::Scan;
-  self->opening = 0;
-  self->step = 1;
-  self->index = 0;
-  PyObject_GC_Track(object.get());
-  return self;
-}
+  u64 opening = 0;
+  Py_ssize_t step = 1;   // or -1: backwards
+  Py_ssize_t index = 0;  // of the next element
+  emd::Scan words = {};
+  emd::Scan blocks = {};
 
-PyObject* make_iterator(PyObject* list, Py_ssize_t step) {
-  return guarded_object([&]() -> PyObject* {
-    Ref object;
-    ListIterator* const self = new_iterator(object);
-    if (!self) return nullptr;
-    self->list.exchange(Ref::borrowed(list));
-    self->step = step;
-    ListContainer& container = list_container(list);
-    const auto size = container.read([&] {
-      self->opening = container.opening();
-      return static_cast<Py_ssize_t>(container.list().size());
-    });
-    if (step < 0) self->index = size - 1;
-    return object.release();
-  });
-}
+  Step advance(ListContainer& container, Item& item) {
+    if (!is_current(container)) return Step::changed;
+    item.word_ = word_at(container, [&](u64) { return static_cast<u64>(index); });
+    container.list().reached(static_cast<u64>(index), words);
+    if (item.word_.is_reference()) return take_whole(container, item);
+    index += step;
+    return Step::given;
+  }
+  static PyObject* refuse(Step) {
+    PyErr_SetString(PyExc_RuntimeError, "the list was closed, and opened again, during iteration");
+    return nullptr;
+  }
+  Py_ssize_t left(ListContainer& container) const {
+    const auto size = static_cast<Py_ssize_t>(container.list().size());
+    if (!is_current(container)) return 0;
+    return step < 0 ? (index < size ? index + 1 : 0) : size - index;
+  }
 
-// Precondition of both: entered.
-
-bool is_current(const ListIterator& self, const ListContainer& container) {
-  return __builtin_expect(container.opening() == self.opening, 1);
-}
-
-void require_current(const ListIterator& self, const ListContainer& container) {
-  if (is_current(self, container)) return;
-  throw emd::StateError("the list was closed, and opened again, during iteration");
-}
-
-// Takes the next element, whatever it is; false if there is none.
-bool take_next(ListIterator& self, ListContainer& container, TakenElement& element) {
-  bool found = false;
-  do {
-    const Container::Entered entered(container);
-    require_current(self, container);
-    const auto index = static_cast<u64>(self.index);  // -1, when the front is reached, is beyond any size
-    found = container.look([&] {
-      if (index >= container.list().size()) return false;
-      element.take(index);
+ private:
+  bool is_current(const ListContainer& container) const {
+    return __builtin_expect(container.opening() == opening, 1);
+  }
+  // Takes the element, whatever it is; or there is none.
+  __attribute__((noinline)) Step take_whole(ListContainer& container, Item& item) {
+    if (!item.element_) item.element_.emplace(container, TakenElement::Place::free);
+    TakenElement& element = *item.element_;
+    const auto at = static_cast<u64>(index);  // -1, when the front is reached, is beyond any size
+    const bool found = container.look([&] {
+      if (at >= container.list().size()) return false;
+      element.take(at);
       return true;
     });
-    if (found && element.word().is_reference()) container.list().reached_block(element.word(), self.blocks);
-    if (found && !element.must_grow()) self.index += self.step;
-  } while (found && element.grow());
-  return found;
-}
+    if (!found) return Step::exhausted;
+    if (element.word().is_reference()) container.list().reached_block(element.word(), blocks);
+    if (!element.must_grow()) index += step;
+    return Step::given;
+  }
+};
+using ListCursor = Cursor<ListWalk>;
 
-__attribute__((noinline)) PyObject* next_or_end(ListIterator& self, ListContainer& container) {
-  TakenElement element(container, TakenElement::Place::free);
-  if (take_next(self, container, element)) return element.object();
-  self.list.exchange(Ref());
-  return nullptr;
-}
-
-PyObject* iterator_next(PyObject* object) {
-  ListIterator& self = iterator_of(object);
-  const Ref list = self.list.get();
-  if (!list) return nullptr;
-  return guarded_object([&]() -> PyObject* {
-    ListContainer& container = list_container(list.get());
-    Word word;
-    {
-      const Container::Entered entered(container);
-      require_current(self, container);
-      word = word_at(container, [&](u64) { return static_cast<u64>(self.index); });
-      container.list().reached(static_cast<u64>(self.index), self.words);
-      if (!word.is_reference()) self.index += self.step;
-    }
-    return word.is_reference() ? next_or_end(self, container) : inline_value(word);
+PyObject* make_iterator(ListContainer& container, Py_ssize_t step) {
+  ListWalk walk{.step = step};
+  const auto size = container.read([&] {
+    walk.opening = container.opening();
+    return static_cast<Py_ssize_t>(container.list().size());
   });
+  if (step < 0) walk.index = size - 1;
+  return ListCursor::make(container.self(), std::move(walk));
 }
-
-PyObject* iterator_length_hint(PyObject* object, PyObject*) {
-  ListIterator& self = iterator_of(object);
-  const Ref list = self.list.get();
-  if (!list || !list_container(list.get()).attached()) return PyLong_FromLong(0);
-  return guarded_object([&]() -> PyObject* {
-    ListContainer& container = list_container(list.get());
-    const Py_ssize_t left = container.read([&] {
-      const auto size = static_cast<Py_ssize_t>(container.list().size());
-      if (!is_current(self, container)) return Py_ssize_t{0};
-      return self.step < 0 ? (self.index < size ? self.index + 1 : 0) : size - self.index;
-    });
-    return PyLong_FromSsize_t(left < 0 ? 0 : left);
-  });
-}
-
-PyObject* iterator_reduce(PyObject* object, PyObject*) {
-  return guarded_object([&]() -> PyObject* {
-    ListIterator& self = iterator_of(object);
-    Ref twin;
-    ListIterator* const other = new_iterator(twin);
-    if (Ref list = self.list.get(); other && list) {
-      const Container::Entered entered(list_container(list.get()));
-      other->opening = self.opening;
-      other->step = self.step;
-      other->index = self.index;
-      other->list.exchange(std::move(list));
-    }
-    return reduced_iterator(twin);
-  });
-}
-
-int iterator_traverse(PyObject* object, visitproc visit, void* arg) {
-  Py_VISIT(Py_TYPE(object));
-  return iterator_of(object).list.traverse(visit, arg);
-}
-
-void iterator_dealloc(PyObject* object) {
-  PyTypeObject* type = Py_TYPE(object);
-  PyObject_GC_UnTrack(object);
-  iterator_of(object).list.~SharedRef();
-  iterator_of(object).words.~Scan();
-  iterator_of(object).blocks.~Scan();
-  PyObject_GC_Del(object);
-  Py_DECREF(type);
-}
-
-PyMethodDef iterator_methods[] = {
-    {"__length_hint__", iterator_length_hint, METH_NOARGS, "How many elements are left."},
-    {"__reduce__", iterator_reduce, METH_NOARGS, "The elements left, as an iterator over a list."},
-    {nullptr, nullptr, 0, nullptr}};
-
-PyType_Slot iterator_slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(iterator_dealloc)},
-                                {Py_tp_traverse, reinterpret_cast<void*>(iterator_traverse)},
-                                {Py_tp_iter, reinterpret_cast<void*>(PyObject_SelfIter)},
-                                {Py_tp_iternext, reinterpret_cast<void*>(iterator_next)},
-                                {Py_tp_methods, iterator_methods},
-                                {0, nullptr}};
-
-PyType_Spec iterator_spec = {"pyrsistence._core.ListIterator", sizeof(ListIterator), 0,
-                             Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-                             iterator_slots};
 
 }  // namespace
 
-PyObject* list_iter(PyObject* self) { return make_iterator(self, 1); }
-PyObject* list_reversed(PyObject* self, PyObject*) { return make_iterator(self, -1); }
+PyObject* list_iter(ListContainer& container) { return make_iterator(container, 1); }
+PyObject* list_reversed(ListContainer& container) { return make_iterator(container, -1); }
 
-bool iterates_over(PyObject* object, PyObject* list) {
-  return Py_IS_TYPE(object, g_iterator_type) && iterator_of(object).list.get().get() == list;
-}
+bool iterates_over(PyObject* object, PyObject* list) { return ListCursor::is_over(object, list); }
 
-bool add_list_iterator_type(PyObject* module) {
-  g_iterator_type = add_type(module, "ListIterator", iterator_spec);
-  return g_iterator_type != nullptr;
-}
+bool add_list_iterator_type(PyObject* module) { return ListCursor::add_type(module); }
 
 }  // namespace pyr

@@ -16,52 +16,23 @@
 
 namespace pyr {
 
-class ListContainer final : public Container {
+class ListContainer final : public StructureContainer<emd::List> {
  public:
-  using Container::Container;
-  ~ListContainer() override { detach(); }
+  static constexpr const char* kTypeName = "pyrsistence._core.ListBase";
+  using StructureContainer::StructureContainer;
 
-  emd::List& list() { return *list_; }
-  std::shared_ptr<emd::List> share_list() const { return list_; }
+  // Precondition: entered.
+  emd::List& list() { return structure(); }
 
-  // The rest: precondition: entered.
-
-  // Runs `work` as one operation of the store; a long one with the GIL released.
-  template <class Work>
-  void change(bool is_long, Work&& work) {
-    if (is_long) {
-      handle().run_long([&] {
-        const emd::Operation operation(store());
-        work();
-      });
-    } else {
-      const emd::Operation operation(store());
-      work();
-    }
-  }
+  bool flush(PyObject* failures) override;
+  bool can_share() const override { return true; }
 
  protected:
   bool named_by_place() const override { return true; }
-  void open_structure(emd::Store& store, emd::Member& member) override;
-  void close_structure(bool leak) noexcept override;
-
- private:
-  std::shared_ptr<emd::List> list_;
-};
-
-struct ListObject {
-  ContainerHead head;
-  ListContainer container;
 };
 
 // Changes of more words than this release the GIL.
 inline constexpr u64 kLongWords = u64{1} << 16;
-
-inline ListContainer& list_container(PyObject* self) {
-  return reinterpret_cast<ListObject*>(self)->container;
-}
-
-bool is_list_object(PyObject* object);
 
 // What the cache of decoded objects calls the element: the bytes of its word.
 inline Bytes decoded_name(const Word& word) {
@@ -181,21 +152,15 @@ inline u64 resolved_index(Py_ssize_t index, u64 size) {
 bool list_append(ListContainer& container, PyObject* value);
 // Negative indices count from the end. IndexError as that of list.
 bool list_set(ListContainer& container, Py_ssize_t index, PyObject* value);
-bool list_extend(PyObject* self, PyObject* iterable);
+bool list_extend(ListContainer& container, PyObject* iterable);
 // l *= times.
-bool list_repeat(PyObject* self, Py_ssize_t times);
+bool list_repeat(ListContainer& container, Py_ssize_t times);
 // Precondition of these: entered.
 
 void list_remove(ListContainer& container, u64 index, Trash& trash);
 // The caches: drops the elements about to leave; keeps one that came.
 void forget_elements(ListContainer& container, u64 from, u64 step, u64 count, Trash& trash);
 bool remember_element(ListContainer& container, u64 index, PyObject* value, Trash& trash);
-
-// The element at an index, as an object that nobody else has; null with an error set.
-PyObject* list_element_anew(PyObject* self, PyObject* index);
-
-// Writes changed elements back; failures, with the index, and errors as those of flush_dict().
-bool flush_list(ListContainer& container, PyObject* failures);
 
 PyObject* list_slice(ListContainer& container, PyObject* slice);
 bool list_assign_slice(ListContainer& container, PyObject* slice, PyObject* values);
@@ -206,14 +171,14 @@ PyObject* list_take(ListContainer& container, PyObject* indices);
 // l[index] = value, of each. False with an error set; what was assigned before it stays.
 bool list_set_many(ListContainer& container, PyObject* indices, PyObject* values);
 
-PyObject* list_sort(PyObject* self, PyObject* args, PyObject* kwargs);
+PyObject* list_sort(ListContainer& container, PyObject* args, PyObject* kwargs);
 
 // The first index in [from, to) whose element equals `value`, and that element; or -1; -2 with an error set.
 Py_ssize_t list_find(ListContainer& container, PyObject* value, u64 from, u64 to, TakenElement& element);
 
 extern PyMethodDef list_methods[];
-PyObject* list_iter(PyObject* self);
-PyObject* list_reversed(PyObject* self, PyObject*);
+PyObject* list_iter(ListContainer& container);
+PyObject* list_reversed(ListContainer& container);
 
 // Creates the types and adds them to the module; false with an error set.
 bool add_list_types(PyObject* module);

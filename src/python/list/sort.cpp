@@ -22,7 +22,7 @@ class Pin {
       : handle_(container.handle()),
         store_(handle_.share()),
         member_(container.share_member()),
-        list_(container.share_list()) {
+        list_(container.share()) {
     store_->acquire(*member_);
   }
   ~Pin() {
@@ -172,7 +172,7 @@ void sort_list(ListContainer& container, PyObject* key, bool reverse) {
 // Writes back; raises the error of the first element that cannot be stored.
 bool flush_before(ListContainer& container) {
   const Ref failures(PyList_New(0));
-  if (!failures || !flush_list(container, failures.get())) return false;
+  if (!failures || !container.flush(failures.get())) return false;
   if (PyList_GET_SIZE(failures.get()) == 0) return true;
   PyObject* const error = PyTuple_GET_ITEM(PyList_GET_ITEM(failures.get(), 0), 1);
   PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error)), error);
@@ -181,19 +181,16 @@ bool flush_before(ListContainer& container) {
 
 }  // namespace
 
-PyObject* list_sort(PyObject* self, PyObject* args, PyObject* kwargs) {
+PyObject* list_sort(ListContainer& container, PyObject* args, PyObject* kwargs) {
   static const char* names[] = {"key", "reverse", nullptr};
   PyObject* key = Py_None;
   int reverse = 0;
   if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$Op:sort", const_cast<char**>(names), &key, &reverse)) {
     return nullptr;
   }
-  return guarded_object([&]() -> PyObject* {
-    ListContainer& container = list_container(self);
-    if (!flush_before(container)) return nullptr;
-    sort_list(container, key == Py_None ? nullptr : key, reverse != 0);
-    Py_RETURN_NONE;
-  });
+  if (!flush_before(container)) return nullptr;
+  sort_list(container, key == Py_None ? nullptr : key, reverse != 0);
+  Py_RETURN_NONE;
 }
 
 }  // namespace pyr

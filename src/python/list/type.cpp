@@ -1,31 +1,10 @@
 // The EMList base type: its life, and the sequence slots.
 #include <Python.h>
-#include <structmember.h>
 
-#include <new>
-
+#include "python/kit/method.h"
 #include "python/list/object.h"
 
 namespace pyr {
-namespace {
-
-PyTypeObject* g_list_type = nullptr;
-
-}  // namespace
-
-void ListContainer::open_structure(emd::Store& store, emd::Member& member) {
-  list_ = std::make_shared<emd::List>(store, member);
-}
-
-void ListContainer::close_structure(bool leak) noexcept {
-  if (leak) {
-    new std::shared_ptr<emd::List>(std::move(list_));  // never destroyed
-  } else {
-    list_.reset();
-  }
-}
-
-bool is_list_object(PyObject* object) { return PyObject_TypeCheck(object, g_list_type); }
 
 bool list_append(ListContainer& container, PyObject* value) {
   Word word;
@@ -90,11 +69,8 @@ void refuse_key(PyObject* key) {
   PyErr_Format(PyExc_TypeError, "list indices must be integers or slices, not %.200s", Py_TYPE(key)->tp_name);
 }
 
-Py_ssize_t list_length(PyObject* self) {
-  return guarded(Py_ssize_t{-1}, [&] {
-    ListContainer& container = list_container(self);
-    return container.read([&] { return static_cast<Py_ssize_t>(container.list().size()); });
-  });
+Py_ssize_t length(ListContainer& container) {
+  return container.read([&] { return static_cast<Py_ssize_t>(container.list().size()); });
 }
 
 // Whatever it is. A new reference, or null with an error set.
@@ -121,46 +97,21 @@ PyObject* element_at(ListContainer& container, Resolve&& resolve) {
   return word.is_reference() ? any_element_at(container, resolve) : inline_value(word);
 }
 
-PyObject* list_item(PyObject* self, Py_ssize_t index) {
-  return guarded_object([&]() -> PyObject* {
-    // The caller has added the length to a negative index already.
-    return element_at(list_container(self), [&](u64) { return static_cast<u64>(index); });
-  });
+PyObject* item(ListContainer& container, Py_ssize_t index) {
+  // The caller has added the length to a negative index already.
+  return element_at(container, [&](u64) { return static_cast<u64>(index); });
 }
 
-PyObject* list_subscript(PyObject* self, PyObject* key) {
-  return guarded_object([&]() -> PyObject* {
-    ListContainer& container = list_container(self);
-    if (PySlice_Check(key)) return list_slice(container, key);
-    if (!PyIndex_Check(key)) {
-      refuse_key(key);
-      return nullptr;
-    }
-    Py_ssize_t index = 0;
-    if (!as_index(key, index)) return nullptr;
-    return element_at(container, [&](u64 size) { return resolved_index(index, size); });
-  });
-}
-
-}  // namespace
-
-PyObject* list_element_anew(PyObject* self, PyObject* key) {
-  return guarded_object([&]() -> PyObject* {
-    Py_ssize_t index = 0;
-    if (!as_index(key, index)) return nullptr;
-    TakenElement element(list_container(self));
-    element.copy_always();
-    const bool found = element.read([&](u64 size) {
-      const u64 at = resolved_index(index, size);
-      return at < size ? std::optional<u64>(at) : std::nullopt;
-    });
-    if (found) return element.object();
-    PyErr_SetString(PyExc_IndexError, "list index out of range");
+PyObject* subscript(ListContainer& container, PyObject* key) {
+  if (PySlice_Check(key)) return list_slice(container, key);
+  if (!PyIndex_Check(key)) {
+    refuse_key(key);
     return nullptr;
-  });
+  }
+  Py_ssize_t index = 0;
+  if (!as_index(key, index)) return nullptr;
+  return element_at(container, [&](u64 size) { return resolved_index(index, size); });
 }
-
-namespace {
 
 bool assign_index(ListContainer& container, Py_ssize_t index, PyObject* value) {
   if (value) return list_set(container, index, value);
@@ -175,106 +126,52 @@ bool assign_index(ListContainer& container, Py_ssize_t index, PyObject* value) {
   return true;
 }
 
-int list_assign_item(PyObject* self, Py_ssize_t index, PyObject* value) {
-  return guarded(-1, [&] {
-    if (index < 0) {  // still negative after the caller added the length
-      PyErr_SetString(PyExc_IndexError, "list assignment index out of range");
-      return -1;
-    }
-    return assign_index(list_container(self), index, value) ? 0 : -1;
-  });
+int assign_item(ListContainer& container, Py_ssize_t index, PyObject* value) {
+  if (index < 0) {  // still negative after the caller added the length
+    PyErr_SetString(PyExc_IndexError, "list assignment index out of range");
+    return -1;
+  }
+  return assign_index(container, index, value) ? 0 : -1;
 }
 
-int list_assign(PyObject* self, PyObject* key, PyObject* value) {
-  return guarded(-1, [&] {
-    ListContainer& container = list_container(self);
-    if (PySlice_Check(key)) {
-      return (value ? list_assign_slice(container, key, value) : list_delete_slice(container, key)) ? 0 : -1;
-    }
-    if (!PyIndex_Check(key)) {
-      refuse_key(key);
-      return -1;
-    }
-    Py_ssize_t index = 0;
-    return as_index(key, index) && assign_index(container, index, value) ? 0 : -1;
-  });
+int assign(ListContainer& container, PyObject* key, PyObject* value) {
+  if (PySlice_Check(key))
+    return (value ? list_assign_slice(container, key, value) : list_delete_slice(container, key)) ? 0 : -1;
+  if (!PyIndex_Check(key)) {
+    refuse_key(key);
+    return -1;
+  }
+  Py_ssize_t index = 0;
+  return as_index(key, index) && assign_index(container, index, value) ? 0 : -1;
 }
 
-int list_contains(PyObject* self, PyObject* value) {
-  return guarded(-1, [&] {
-    ListContainer& container = list_container(self);
-    const Container::Snapshot held(container);
-    TakenElement element(container, TakenElement::Place::free);
-    const Py_ssize_t found = list_find(container, value, 0, PY_SSIZE_T_MAX, element);
-    return found == -2 ? -1 : found != -1;
-  });
+int contains(ListContainer& container, PyObject* value) {
+  const Container::Snapshot held(container);
+  TakenElement element(container, TakenElement::Place::free);
+  const Py_ssize_t found = list_find(container, value, 0, PY_SSIZE_T_MAX, element);
+  return found == -2 ? -1 : found != -1;
 }
 
-PyObject* list_inplace_concat(PyObject* self, PyObject* other) {
-  return guarded_object([&] { return list_extend(self, other) ? Py_NewRef(self) : nullptr; });
+PyObject* inplace_concat(ListContainer& container, PyObject* other) {
+  return list_extend(container, other) ? Py_NewRef(container.self()) : nullptr;
 }
-
-// ---- Life --------------------------------------------------------------------------------------------
-
-PyObject* list_new(PyTypeObject* type, PyObject*, PyObject*) {
-  PyObject* self = type->tp_alloc(type, 0);
-  if (self) new (&list_container(self)) ListContainer(self);
-  return self;
-}
-
-// Arguments are the business of the Python class.
-int list_init(PyObject*, PyObject*, PyObject*) { return 0; }
-
-int list_traverse(PyObject* self, visitproc visit, void* arg) {
-  Py_VISIT(Py_TYPE(self));
-  return list_container(self).traverse(visit, arg);
-}
-
-int list_clear_references(PyObject* self) {
-  list_container(self).clear();
-  return 0;
-}
-
-void list_dealloc(PyObject* self) {
-  PyTypeObject* type = Py_TYPE(self);
-  PyObject_GC_UnTrack(self);
-  if (reinterpret_cast<ContainerHead*>(self)->weak_references) PyObject_ClearWeakRefs(self);
-  list_container(self).~ListContainer();
-  type->tp_free(self);
-  Py_DECREF(type);
-}
-
-PyMemberDef list_members[] = {
-    {"__weaklistoffset__", T_PYSSIZET, offsetof(ContainerHead, weak_references), READONLY, nullptr},
-    {nullptr, 0, 0, 0, nullptr}};
-
-PyType_Slot list_slots[] = {{Py_tp_new, reinterpret_cast<void*>(list_new)},
-                            {Py_tp_init, reinterpret_cast<void*>(list_init)},
-                            {Py_tp_dealloc, reinterpret_cast<void*>(list_dealloc)},
-                            {Py_tp_traverse, reinterpret_cast<void*>(list_traverse)},
-                            {Py_tp_clear, reinterpret_cast<void*>(list_clear_references)},
-                            {Py_tp_members, list_members},
-                            {Py_tp_methods, list_methods},
-                            {Py_tp_iter, reinterpret_cast<void*>(list_iter)},
-                            {Py_tp_hash, reinterpret_cast<void*>(PyObject_HashNotImplemented)},
-                            {Py_mp_subscript, reinterpret_cast<void*>(list_subscript)},
-                            {Py_mp_ass_subscript, reinterpret_cast<void*>(list_assign)},
-                            {Py_mp_length, reinterpret_cast<void*>(list_length)},
-                            {Py_sq_length, reinterpret_cast<void*>(list_length)},
-                            {Py_sq_item, reinterpret_cast<void*>(list_item)},
-                            {Py_sq_ass_item, reinterpret_cast<void*>(list_assign_item)},
-                            {Py_sq_contains, reinterpret_cast<void*>(list_contains)},
-                            {Py_sq_inplace_concat, reinterpret_cast<void*>(list_inplace_concat)},
-                            {0, nullptr}};
-
-PyType_Spec list_spec = {"pyrsistence._core.ListBase", sizeof(ListObject), 0,
-                         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, list_slots};
 
 }  // namespace
 
 bool add_list_types(PyObject* module) {
-  g_list_type = add_type(module, "ListBase", list_spec);
-  return g_list_type && add_list_iterator_type(module);
+  return add_container_type<ListContainer>(
+             module, list_methods,
+             {slot<&list_iter>(Py_tp_iter),
+              {Py_tp_hash, reinterpret_cast<void*>(PyObject_HashNotImplemented)},
+              slot<&subscript>(Py_mp_subscript),
+              slot<&assign>(Py_mp_ass_subscript),
+              slot<&length>(Py_mp_length),
+              slot<&length>(Py_sq_length),
+              slot<&item>(Py_sq_item),
+              slot<&assign_item>(Py_sq_ass_item),
+              slot<&contains>(Py_sq_contains),
+              slot<&inplace_concat>(Py_sq_inplace_concat)}) &&
+         add_list_iterator_type(module);
 }
 
 }  // namespace pyr

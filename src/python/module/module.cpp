@@ -6,7 +6,6 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -23,12 +22,11 @@
 #include "python/graph/object.h"
 #include "python/list/object.h"
 #include "python/module/stats.h"
-#include "python/module/verify.h"
 #include "python/shadow/object.h"
-#include "python/typed_dict/module.h"
 #include "python/typed_dict/object.h"
 #include "store/target_directory.h"
 #include "structures/kinds.h"
+#include "structures/verify.h"
 
 namespace nb = nanobind;
 
@@ -123,133 +121,69 @@ nb::object container_named(StoreHandle& handle, const std::string& name) {
   return object ? nb::steal(object.release()) : nb::none();
 }
 
+// What is wrong with the store. Beside a writer it is of one state, which the writer is kept from leaving.
+std::vector<std::string> findings_of(StoreHandle& handle) {
+  const HeldState held(handle);
+  SignalWatch signals;
+  emd::Findings findings;
+  findings.on_step = [&] {
+    if (signals.due()) signals.look();
+  };
+  {
+    const StoreHandle::Entered entered(handle);
+    emd::Store& store = handle.use();
+    handle.run_long([&] { emd::verify(store, findings); });
+  }
+  std::vector<std::string> result;
+  for (const emd::Finding& finding : findings) result.push_back(finding.where + ": " + finding.what);
+  return result;
+}
+
 // ---- Containers --------------------------------------------------------------------------------------
 
-Container& container_at(nb::handle object) {
-  if (is_dict_object(object.ptr())) return dict_container(object.ptr());
-  if (is_list_object(object.ptr())) return list_container(object.ptr());
-  if (is_typed_object(object.ptr())) return typed_container(object.ptr());
-  if (is_array_object(object.ptr())) return array_container(object.ptr());
-  if (is_graph_object(object.ptr())) return graph_container(object.ptr());
-  if (is_shadow_object(object.ptr())) return shadow_container(object.ptr());
-  throw nb::type_error("not a container");
+Container& container_of(nb::handle object) {
+  Container* const container = container_at(object.ptr());
+  if (!container) throw nb::type_error("not a container");
+  return *container;
 }
 
-// The options as a tuple: (pickler, unpickler, pickle, key, writeback, cache).
-void configure(Container& container, const nb::tuple& options) {
-  if (!container.codec().configure(nb::object(options[0]).ptr(), nb::object(options[1]).ptr(),
-                                   nb::cast<bool>(options[2]), nb::object(options[3]).ptr())) {
-    throw PythonError();
-  }
-}
-
+// Attaches a container to a member. `options` of its codec and what it keeps: (pickler, unpickler, pickle, key, writeback,
+// cache). `wanted`: see Container::want().
 void attach(nb::handle object, nb::handle handle, const std::string& name, const nb::tuple& options,
-            unsigned segment_buckets, unsigned hash_bits, emd::u64 delta_limit) {
-  Container& container = container_at(object);
-  const bool is_dict = is_dict_object(object.ptr());
-  configure(container, options);
-  if (is_dict) dict_container(object.ptr()).set_options({segment_buckets, hash_bits, delta_limit});
-  const emd::Kind kind = is_dict                         ? emd::Dict::kKind
-                         : is_typed_object(object.ptr()) ? emd::TypedDict::kKind
-                                                         : emd::List::kKind;
+            const nb::tuple& wanted) {
+  Container& container = container_of(object);
+  require(container.codec().configure(nb::object(options[0]).ptr(), nb::object(options[1]).ptr(),
+                                      nb::cast<bool>(options[2]), nb::object(options[3]).ptr()));
+  container.want(wanted.ptr());
   const Keeping keeping{nb::cast<bool>(options[4]), nb::cast<emd::u64>(options[5])};
-  if (!container.attach(handle.ptr(), nb::cast<StoreHandle&>(handle), name, kind, keeping)) {
-    throw PythonError();
-  }
+  require(container.attach(handle.ptr(), nb::cast<StoreHandle&>(handle), name, keeping));
 }
 
-void attach_array(nb::handle object, nb::handle handle, const std::string& name, const std::string& dtype,
-                  emd::u64 element_bytes, const std::vector<emd::u64>& shape, bool dtype_said,
-                  bool shape_said) {
-  if (!is_array_object(object.ptr())) throw nb::type_error("not an EMArray");
-  WantedType wanted{{dtype, element_bytes, shape}, dtype_said, shape_said};
-  if (wanted.type.item_bytes() == 0) {
-    throw nb::value_error(
-        "an item takes from 1 byte to 1 TiB, has at most 16 dimensions, and its dtype is "
-        "described in at most 3584 bytes");
-  }
-  ArrayContainer& container = array_container(object.ptr());
-  container.want(std::move(wanted));
-  if (!container.attach(handle.ptr(), nb::cast<StoreHandle&>(handle), name, emd::Array::kKind, {}))
-    throw PythonError();
-}
-
-void attach_shadow(nb::handle object, nb::handle handle, const std::string& name, unsigned width,
-                   bool width_said) {
-  if (!is_shadow_object(object.ptr())) throw nb::type_error("not an EMShadowMemory");
-  if (width == 0 || width > 8)
-    throw nb::value_error(("expected a width of 1 to 8 bytes, found " + std::to_string(width)).c_str());
-  ShadowContainer& container = shadow_container(object.ptr());
-  container.want(width, width_said);
-  if (!container.attach(handle.ptr(), nb::cast<StoreHandle&>(handle), name, emd::Shadow::kKind, {}))
-    throw PythonError();
-}
-
-void attach_graph(nb::handle object, nb::handle handle, const std::string& name, const nb::tuple& options,
-                  bool directed, bool multi, bool said, emd::u32 edge_bytes, std::string edge_type) {
-  if (!is_graph_object(object.ptr())) throw nb::type_error("not a graph's storage");
-  GraphContainer& container = graph_container(object.ptr());
-  configure(container, options);
-  if (edge_bytes > emd::kMaxEdgeBytes || edge_type.size() > emd::kMaxEdgeTypeName)
-    throw nb::value_error("expected edges of at most 4,096 bytes, of a type with a name of at most 3,584");
-  container.want({{directed, multi, edge_bytes, std::move(edge_type)}, said});
-  if (!container.attach(handle.ptr(), nb::cast<StoreHandle&>(handle), name, emd::Graph::kKind, {}))
-    throw PythonError();
-}
-
-void detach(nb::handle object) { container_at(object).detach(); }
-bool attached(nb::handle object) { return container_at(object).attached(); }
+void detach(nb::handle object) { container_of(object).detach(); }
+bool attached(nb::handle object) { return container_of(object).attached(); }
 
 // What differs whenever it has been opened anew. Errors: as Entered.
 emd::u64 opening(nb::handle object) {
-  Container& container = container_at(object);
+  Container& container = container_of(object);
   const Container::Entered entered(container);
   return container.opening();
 }
 
 // Writes back what was changed in objects that were handed out; (key, error) of each that cannot be stored.
-nb::object flush(nb::handle object) {
-  if (is_graph_object(object.ptr())) return object.attr("_flush")();
+nb::list flush(nb::handle object) {
+  Container& container = container_of(object);
   nb::list failures;
-  if (!container_at(object).attached()) return failures;
-  bool done = true;  // arrays, typed dicts and shadow memory keep no objects
-  if (is_dict_object(object.ptr()) && !is_typed_object(object.ptr()))
-    done = flush_dict(dict_container(object.ptr()), failures.ptr());
-  if (is_list_object(object.ptr())) done = flush_list(list_container(object.ptr()), failures.ptr());
-  if (!done) throw PythonError();
+  if (container.attached()) require(container.flush(failures.ptr()));
   return failures;
 }
 
-// After a rollback: objects that were handed out and are kept show at once what is stored now. What is stored does not
-// depend on it: who uses them finds it out.
-void show_anew_of(nb::handle object) {
-  if (is_graph_object(object.ptr())) object.attr("_current")();
-}
-
-void update(nb::handle object, nb::handle other) {
-  if (!is_dict_object(object.ptr())) throw nb::type_error("not an EMDict");
-  if (!dict_update(dict_container(object.ptr()), other.ptr())) throw PythonError();
-}
-
-void repeat(nb::handle object, nb::handle times) {
-  if (!is_list_object(object.ptr())) throw nb::type_error("not an EMList");
-  const Py_ssize_t count = PyNumber_AsSsize_t(times.ptr(), PyExc_OverflowError);
-  if ((count == -1 && PyErr_Occurred()) || !list_repeat(object.ptr(), count)) throw PythonError();
-}
+void show_anew(nb::handle object) { require(container_of(object).show_anew()); }
 
 // What the container would store for this value.
 nb::bytes encoded(nb::handle object, nb::handle value) {
   Buffer out;
-  if (!container_at(object).codec().encode_value(value.ptr(), out)) throw PythonError();
+  require(container_of(object).codec().encode_value(value.ptr(), out));
   return nb::bytes(reinterpret_cast<const char*>(out.data()), out.size());
-}
-
-// The value of a key, or the element at an index, decoded anew: an object that nobody else has.
-nb::object decoded_anew(nb::handle object, nb::handle key) {
-  PyObject* const value = is_dict_object(object.ptr()) ? dict_value_anew(object.ptr(), key.ptr())
-                                                       : list_element_anew(object.ptr(), key.ptr());
-  if (!value) throw PythonError();
-  return nb::steal(value);
 }
 
 void translate(const std::exception_ptr& pointer, void*) {
@@ -309,7 +243,7 @@ void bind_handle(nb::module_& module) {
           },
           nb::arg("target"), nb::arg("progress").none())
       .def("stats", &store_stats)
-      .def("verify", &verify);
+      .def("verify", &findings_of);
 }
 
 void bind_new_directory(nb::module_& module) {
@@ -341,25 +275,14 @@ struct Staying<Function> {
 
 void bind_functions(nb::module_& module) {
   module.def("attach", &attach, nb::arg("container"), nb::arg("handle"), nb::arg("name"), nb::arg("options"),
-             nb::arg("segment_buckets"), nb::arg("hash_bits"), nb::arg("delta_limit"));
-  module.def("attach_array", &attach_array, nb::arg("array"), nb::arg("handle"), nb::arg("name"),
-             nb::arg("dtype"), nb::arg("element_bytes"), nb::arg("shape"), nb::arg("dtype_said"),
-             nb::arg("shape_said"));
-  module.def("attach_shadow", &attach_shadow, nb::arg("shadow"), nb::arg("handle"), nb::arg("name"),
-             nb::arg("width"), nb::arg("width_said"));
-  module.def("attach_graph", &attach_graph, nb::arg("graph"), nb::arg("handle"), nb::arg("name"),
-             nb::arg("options"), nb::arg("directed"), nb::arg("multi"), nb::arg("said"),
-             nb::arg("edge_bytes"), nb::arg("edge_type"));
+             nb::arg("wanted"));
   module.def("detach", &detach, nb::arg("container"));
   module.def("attached", &attached, nb::arg("container"));
   module.def("opening", &opening, nb::arg("container"));
   module.def("flush", &Staying<&flush>::call, nb::arg("container"));
-  module.def("show_anew", &Staying<&show_anew_of>::call, nb::arg("container"));
-  module.def("dict_update", &Staying<&update>::call, nb::arg("container"), nb::arg("other").none());
-  module.def("list_repeat", &Staying<&repeat>::call, nb::arg("container"), nb::arg("times").none());
+  module.def("show_anew", &Staying<&show_anew>::call, nb::arg("container"));
   module.def("is_storing", &is_storing);
   module.def("encoded", &Staying<&encoded>::call, nb::arg("container"), nb::arg("value").none());
-  module.def("decoded_anew", &Staying<&decoded_anew>::call, nb::arg("container"), nb::arg("key").none());
   module.def("container_stats", &container_stats, nb::arg("container"));
   module.def(
       "interpreter_ends", [] { interpreter_ends = true; },
@@ -389,5 +312,4 @@ NB_MODULE(_core, module) {
   pyr::bind_scopes(module);
   pyr::bind_new_directory(module);
   pyr::bind_functions(module);
-  pyr::bind_typed(module);
 }

@@ -6,7 +6,6 @@
 #include <stdexcept>
 #include <vector>
 
-#include "python/array/object.h"
 #include "python/shadow/object.h"
 
 namespace pyr {
@@ -19,11 +18,6 @@ using emd::FlagRun;
 // So many addresses are one look, or one operation: beside a writer a look stays short, and commits that are due are made
 // between two operations.
 constexpr u64 kAddressesAtOnce = 4096;
-
-// Addresses in a buffer, which nobody else holds: 8 bytes each.
-std::span<const u64> addresses_of(const BytesArgument& argument) {
-  return {reinterpret_cast<const u64*>(argument.data()), argument.size() / sizeof(u64)};
-}
 
 // work(first, addresses) for piece after piece of them.
 template <class Work>
@@ -41,7 +35,6 @@ void require_backed(ShadowContainer& container, std::span<const u64> addresses) 
         if (range && range->first <= address && address <= range->last) continue;
         range = container.shadow().backing(address, address);
       }
-      return true;
     });
   });
 }
@@ -60,149 +53,96 @@ FlagCounter checked(const emd::Shadow& shadow, unsigned shift, unsigned bits, u6
 }  // namespace
 
 // _remove_range(first, last): their flags become 0, and then they are not backed.
-PyObject* shadow_remove_range(PyObject* self, PyObject* args) {
-  return guarded_object([&]() -> PyObject* {
-    PyObject *from = nullptr, *to = nullptr;
-    u64 first = 0, last = 0;
-    if (!PyArg_ParseTuple(args, "OO", &from, &to) || !as_address(from, first) || !as_address(to, last))
-      return nullptr;
-    ShadowContainer& container = shadow_container(self);
-    const Container::Entered entered(container);
-    for (const emd::AddressRange& range : container.look([&] { return container.shadow().ranges(); })) {
-      const u64 begin = std::max(first, range.first), end = std::min(last, range.last);
-      if (begin <= end) change_run(container, begin, end - begin + 1, {0, 0});
-    }
-    container.operate(false, [&] { container.shadow().remove_range(first, last); });
-    Py_RETURN_NONE;
-  });
+void shadow_remove_range(ShadowContainer& container, Address first, Address last) {
+  const Container::Entered entered(container);
+  for (const emd::AddressRange& range : container.look([&] { return container.shadow().ranges(); })) {
+    const u64 begin = std::max<u64>(first, range.first), end = std::min<u64>(last, range.last);
+    if (begin <= end) change_run(container, begin, end - begin + 1, {0, 0});
+  }
+  container.change([&] { container.shadow().remove_range(first, last); });
 }
 
 // _flag_runs(first, last, most): [(first, behind last, flags), ...]
-PyObject* shadow_flag_runs(PyObject* self, PyObject* args) {
-  return guarded_object([&]() -> PyObject* {
-    PyObject *from = nullptr, *to = nullptr, *count = nullptr;
-    u64 first = 0, last = 0, most = 0;
-    if (!PyArg_ParseTuple(args, "OOO", &from, &to, &count) || !as_address(from, first) ||
-        !as_address(to, last) || !as_length(count, most))
-      return nullptr;
-    ShadowContainer& container = shadow_container(self);
-    std::vector<FlagRun> runs;
-    {
-      const Container::Entered entered(container);
-      runs = container.look_at(true, [&] { return container.shadow().flag_runs(first, last, most); });
-    }
-    Ref list(PyList_New(static_cast<Py_ssize_t>(runs.size())));
-    for (std::size_t i = 0; list && i < runs.size(); ++i) {
-      const Ref end = end_of(runs[i].last);
-      PyObject* const item = end ? Py_BuildValue("KOK", static_cast<unsigned long long>(runs[i].first),
-                                                 end.get(), static_cast<unsigned long long>(runs[i].flags))
-                                 : nullptr;
-      if (!item) return nullptr;
-      PyList_SET_ITEM(list.get(), static_cast<Py_ssize_t>(i), item);
-    }
-    return list.release();
-  });
+PyObject* shadow_flag_runs(ShadowContainer& container, Address first, Address last, Length most) {
+  std::vector<FlagRun> runs;
+  {
+    const Container::Entered entered(container);
+    runs = container.look_at(true, [&] { return container.shadow().flag_runs(first, last, most); });
+  }
+  Ref list(PyList_New(static_cast<Py_ssize_t>(runs.size())));
+  for (std::size_t i = 0; list && i < runs.size(); ++i) {
+    const Ref end = end_of(runs[i].last);
+    PyObject* const item = end ? Py_BuildValue("KOK", static_cast<unsigned long long>(runs[i].first),
+                                               end.get(), static_cast<unsigned long long>(runs[i].flags))
+                               : nullptr;
+    if (!item) return nullptr;
+    PyList_SET_ITEM(list.get(), static_cast<Py_ssize_t>(i), item);
+  }
+  return list.release();
 }
 
 // _gather(addresses, buffer): the flags of each, in as many bytes as they lie in.
-PyObject* shadow_gather(PyObject* self, PyObject* args) {
-  return guarded_object([&]() -> PyObject* {
-    PyObject *where = nullptr, *target = nullptr;
-    BytesArgument from, to;
-    if (!PyArg_ParseTuple(args, "OO", &where, &target) || !from.take(where) || !to.take(target, true))
-      return nullptr;
-    const std::span<const u64> addresses = addresses_of(from);
-    ShadowContainer& container = shadow_container(self);
-    const Container::Entered entered(container);
-    const u64 width = container.shadow().stored_width();
-    if (to.size() != addresses.size() * width)
-      throw std::invalid_argument("expected a buffer for as many flags as addresses");
-    in_pieces(addresses, [&](u64 first, std::span<const u64> some) {
-      container.look_at(some.size() == kAddressesAtOnce, [&] {
-        for (std::size_t i = 0; i < some.size(); ++i) {
-          const u64 flags = container.shadow().get(some[i]);
-          std::memcpy(to.data() + (first + i) * width, &flags, width);
-        }
-        return true;
-      });
+void shadow_gather(ShadowContainer& container, const ReadBuffer& where, const WriteBuffer& to) {
+  const std::span<const u64> addresses = where.as<u64>();
+  const Container::Entered entered(container);
+  const u64 width = container.shadow().stored_width();
+  if (to.size() != addresses.size() * width)
+    throw std::invalid_argument("expected a buffer for as many flags as addresses");
+  in_pieces(addresses, [&](u64 first, std::span<const u64> some) {
+    container.look_at(some.size() == kAddressesAtOnce, [&] {
+      for (std::size_t i = 0; i < some.size(); ++i) {
+        const u64 flags = container.shadow().get(some[i]);
+        std::memcpy(to.data() + (first + i) * width, &flags, width);
+      }
     });
-    Py_RETURN_NONE;
   });
 }
 
 // _scatter(addresses, keep, set): flags become (flags & keep) | set[i]; `set`: 8 bytes for each, or for all.
-PyObject* shadow_scatter(PyObject* self, PyObject* args) {
-  return guarded_object([&]() -> PyObject* {
-    PyObject *where = nullptr, *kept = nullptr, *source = nullptr;
-    u64 keep = 0;
-    BytesArgument from, sets;
-    if (!PyArg_ParseTuple(args, "OOO", &where, &kept, &source) || !as_flags(kept, keep) ||
-        !from.take(where) || !sets.take(source))
-      return nullptr;
-    const std::span<const u64> addresses = addresses_of(from), set = addresses_of(sets);
-    ShadowContainer& container = shadow_container(self);
-    const Container::Entered entered(container);
-    if (set.size() != addresses.size() && set.size() != 1)
-      throw std::invalid_argument("expected flags for each address, or for all");
-    u64 all = 0;
-    for (const u64 flags : set) all |= flags;
-    require_fit(container.shadow(), all);
-    require_backed(container, addresses);
-    in_pieces(addresses, [&](u64 first, std::span<const u64> some) {
-      container.operate(some.size() == kAddressesAtOnce, [&] {
-        for (std::size_t i = 0; i < some.size(); ++i)
-          container.shadow().change(some[i], some[i], {keep, set[set.size() == 1 ? 0 : first + i]});
-      });
+void shadow_scatter(ShadowContainer& container, const ReadBuffer& where, Flags keep, const ReadBuffer& sets) {
+  const std::span<const u64> addresses = where.as<u64>(), set = sets.as<u64>();
+  const Container::Entered entered(container);
+  if (set.size() != addresses.size() && set.size() != 1)
+    throw std::invalid_argument("expected flags for each address, or for all");
+  u64 all = 0;
+  for (const u64 flags : set) all |= flags;
+  require_fit(container.shadow(), all);
+  require_backed(container, addresses);
+  in_pieces(addresses, [&](u64 first, std::span<const u64> some) {
+    container.change(some.size() == kAddressesAtOnce, [&] {
+      for (std::size_t i = 0; i < some.size(); ++i)
+        container.shadow().change(some[i], some[i], {keep, set[set.size() == 1 ? 0 : first + i]});
     });
-    Py_RETURN_NONE;
   });
 }
 
 // _count_up(address, length, shift, bits, by)
-PyObject* shadow_count_up(PyObject* self, PyObject* args) {
-  return guarded_object([&]() -> PyObject* {
-    PyObject *where = nullptr, *count = nullptr, *much = nullptr;
-    unsigned shift = 0, bits = 0;
-    u64 address = 0, length = 0, by = 0;
-    if (!PyArg_ParseTuple(args, "OOIIO", &where, &count, &shift, &bits, &much) ||
-        !as_address(where, address) || !as_length(count, length) || !as_length(much, by))
-      return nullptr;
-    ShadowContainer& container = shadow_container(self);
-    const Container::Entered entered(container);
-    const FlagCounter counter = checked(container.shadow(), shift, bits, by);
-    if (length == 0) Py_RETURN_NONE;
-    const u64 last = last_of(address, length);
-    container.look([&] { container.shadow().backing(address, last); });
-    for (u64 from = address, done = 0;; from = done + 1) {
-      container.operate(last - from > kLongRun,
-                        [&] { done = container.shadow().count_up(from, last, counter); });
-      if (done == last) Py_RETURN_NONE;
-    }
-  });
+void shadow_count_up(ShadowContainer& container, Address address, Length length, emd::u32 shift,
+                     emd::u32 bits, Length by) {
+  const Container::Entered entered(container);
+  const FlagCounter counter = checked(container.shadow(), shift, bits, by);
+  if (length == 0) return;
+  const u64 last = last_of(address, length);
+  container.look([&] { container.shadow().backing(address, last); });
+  for (u64 from = address, done = 0;; from = done + 1) {
+    container.change(last - from > kLongRun,
+                     [&] { done = container.shadow().count_up(from, last, counter); });
+    if (done == last) return;
+  }
 }
 
 // _count_up_at(addresses, shift, bits, by): one that comes twice is counted twice.
-PyObject* shadow_count_up_at(PyObject* self, PyObject* args) {
-  return guarded_object([&]() -> PyObject* {
-    PyObject *where = nullptr, *much = nullptr;
-    unsigned shift = 0, bits = 0;
-    u64 by = 0;
-    BytesArgument from;
-    if (!PyArg_ParseTuple(args, "OIIO", &where, &shift, &bits, &much) || !as_length(much, by) ||
-        !from.take(where))
-      return nullptr;
-    const std::span<const u64> addresses = addresses_of(from);
-    ShadowContainer& container = shadow_container(self);
-    const Container::Entered entered(container);
-    const FlagCounter counter = checked(container.shadow(), shift, bits, by);
-    require_backed(container, addresses);
-    in_pieces(addresses, [&](u64, std::span<const u64> some) {
-      container.operate(some.size() == kAddressesAtOnce, [&] {
-        emd::Shadow& shadow = container.shadow();
-        for (const u64 address : some) shadow.change(address, address, {0, counter(shadow.get(address))});
-      });
+void shadow_count_up_at(ShadowContainer& container, const ReadBuffer& where, emd::u32 shift, emd::u32 bits,
+                        Length by) {
+  const std::span<const u64> addresses = where.as<u64>();
+  const Container::Entered entered(container);
+  const FlagCounter counter = checked(container.shadow(), shift, bits, by);
+  require_backed(container, addresses);
+  in_pieces(addresses, [&](u64, std::span<const u64> some) {
+    container.change(some.size() == kAddressesAtOnce, [&] {
+      emd::Shadow& shadow = container.shadow();
+      for (const u64 address : some) shadow.change(address, address, {0, counter(shadow.get(address))});
     });
-    Py_RETURN_NONE;
   });
 }
 

@@ -6,9 +6,8 @@
 
 #include <Python.h>
 
-#include <memory>
-
 #include "python/core/container.h"
+#include "python/kit/buffer_argument.h"
 #include "structures/shadow/shadow.h"
 
 namespace pyr {
@@ -17,76 +16,42 @@ using emd::Bytes;
 using emd::u64;
 using emd::u8;
 
-class ShadowContainer final : public Container {
+class ShadowContainer final : public StructureContainer<emd::Shadow> {
  public:
-  using Container::Container;
-  ~ShadowContainer() override { detach(); }
+  static constexpr const char* kTypeName = "pyrsistence._core.ShadowBase";
+  using StructureContainer::StructureContainer;
 
-  // Before attach(): the width of a new one; of another one it must be that, if it was said.
-  void want(unsigned width, bool said) {
-    width_ = width;
-    width_said_ = said;
-  }
+  // Precondition: entered.
+  emd::Shadow& shadow() { return structure(); }
 
-  // Precondition of the rest: entered.
-  emd::Shadow& shadow() { return *shadow_; }
-
-  // As look(); where it is long, with the GIL released.
-  template <class Work>
-  auto look_at(bool is_long, Work&& work) {
-    if (!is_long) return look(work);
-    if (live()) handle().require_snapshot();
-    decltype(work()) result{};
-    handle().run_long([&] { result = store().look(member(), work); });
-    return result;
-  }
-  // Runs `work` as one operation of the store; a long one with the GIL released.
-  template <class Work>
-  void operate(bool is_long, Work&& work) {
-    const auto operation = [&] {
-      const emd::Operation scope(store());
-      work();
-    };
-    if (is_long) {
-      handle().run_long(operation);
-    } else {
-      operation();
-    }
-  }
-
- protected:
-  void open_structure(emd::Store& store, emd::Member& member) override;
-  void close_structure(bool leak) noexcept override;
-  bool laid_out() const override { return shadow_->laid_out(); }
-
- private:
-  std::shared_ptr<emd::Shadow> shadow_;
-  unsigned width_ = 1;
-  bool width_said_ = false;
+  void want(PyObject* wanted) override;
 };
-
-struct ShadowObject {
-  ContainerHead head;
-  ShadowContainer container;
-};
-
-inline ShadowContainer& shadow_container(PyObject* self) {
-  return reinterpret_cast<ShadowObject*>(self)->container;
-}
-
-bool is_shadow_object(PyObject* object);
 
 // Work on more addresses than this releases the GIL.
 inline constexpr u64 kLongRun = u64{64} << 10;
 
-// ---- Arguments; false with an error set
+// ---- Arguments of methods; see method.h
 
-// IndexError if it is no address: negative, or of more than 64 bits.
-bool as_address(PyObject* object, u64& address);
+// IndexError if it is none: negative, or of more than 64 bits.
+struct Address {
+  bool take(ShadowContainer&, PyObject* const* objects) { return take(objects[0]); }
+  bool take(PyObject* object);
+  operator u64() const { return at; }
+  u64 at = 0;
+};
 // A length, which may be far too much. ValueError if it is negative.
-bool as_length(PyObject* object, u64& length);
+struct Length {
+  bool take(ShadowContainer&, PyObject* const* objects);
+  operator u64() const { return addresses; }
+  u64 addresses = 0;
+};
 // Flags of at most 64 bits. ValueError.
-bool as_flags(PyObject* object, u64& flags);
+struct Flags {
+  bool take(ShadowContainer&, PyObject* const* objects) { return take(objects[0]); }
+  bool take(PyObject* object);
+  operator u64() const { return bits; }
+  u64 bits = 0;
+};
 
 // The address behind this one, which may be 2^64: a new reference, or null with an error set.
 Ref end_of(u64 last);
@@ -100,12 +65,14 @@ void change_run(ShadowContainer& container, u64 address, u64 length, emd::FlagCh
 
 extern PyMethodDef shadow_methods[];
 // Of bulk.cpp.
-PyObject* shadow_remove_range(PyObject* self, PyObject* args);
-PyObject* shadow_flag_runs(PyObject* self, PyObject* args);
-PyObject* shadow_gather(PyObject* self, PyObject* args);
-PyObject* shadow_scatter(PyObject* self, PyObject* args);
-PyObject* shadow_count_up(PyObject* self, PyObject* args);
-PyObject* shadow_count_up_at(PyObject* self, PyObject* args);
+void shadow_remove_range(ShadowContainer& container, Address first, Address last);
+PyObject* shadow_flag_runs(ShadowContainer& container, Address first, Address last, Length most);
+void shadow_gather(ShadowContainer& container, const ReadBuffer& where, const WriteBuffer& to);
+void shadow_scatter(ShadowContainer& container, const ReadBuffer& where, Flags keep, const ReadBuffer& sets);
+void shadow_count_up(ShadowContainer& container, Address address, Length length, emd::u32 shift,
+                     emd::u32 bits, Length by);
+void shadow_count_up_at(ShadowContainer& container, const ReadBuffer& where, emd::u32 shift, emd::u32 bits,
+                        Length by);
 
 // Creates the type and adds it to the module; false with an error set.
 bool add_shadow_type(PyObject* module);

@@ -17,41 +17,17 @@ constexpr u64 kChunk = 8192;  // keys
 // Batches of fewer keys do not let go of the GIL.
 constexpr u64 kLongKeys = 512;
 
-class BufferView {
- public:
-  BufferView() = default;
-  ~BufferView() {
-    if (open_) PyBuffer_Release(&view_);
-  }
-  BufferView(const BufferView&) = delete;
-  BufferView& operator=(const BufferView&) = delete;
-  void open(PyObject* object, bool writable) {
-    if (PyObject_GetBuffer(object, &view_, writable ? PyBUF_WRITABLE : PyBUF_SIMPLE) != 0)
-      throw PythonError();
-    open_ = true;
-  }
-  void open_unless_none(PyObject* object, bool writable) {
-    if (object != Py_None) open(object, writable);
-  }
-  u8* data() const { return open_ ? static_cast<u8*>(view_.buf) : nullptr; }
-  u64 size() const { return open_ ? static_cast<u64>(view_.len) : 0; }
-  void require_size(u64 size, const char* what) const {
-    if (!open_ || this->size() == size) return;
-    PyErr_Format(PyExc_ValueError, "expected %llu bytes of %s, found %llu",
-                 static_cast<unsigned long long>(size), what, static_cast<unsigned long long>(this->size()));
-    throw PythonError();
-  }
-
- private:
-  Py_buffer view_{};
-  bool open_ = false;
-};
+void require_size(u64 found, u64 expected, const char* what) {
+  if (found == expected) return;
+  PyErr_Format(PyExc_ValueError, "expected %llu bytes of %s, found %llu",
+               static_cast<unsigned long long>(expected), what, static_cast<unsigned long long>(found));
+  throw PythonError();
+}
 
 // The keys of a batch: canonical ones, chunk by chunk.
 class Keys {
  public:
-  Keys(const Columns& columns, PyObject* object) : column_(columns.keys) {
-    view_.open(object, false);
+  Keys(const Columns& columns, const ReadBuffer& buffer) : column_(columns.keys), view_(buffer) {
     if (column_.bytes() == 0 || view_.size() % column_.bytes() != 0) {
       PyErr_SetString(PyExc_ValueError, "expected whole keys");
       throw PythonError();
@@ -74,7 +50,7 @@ class Keys {
 
  private:
   const Column& column_;
-  BufferView view_;
+  const ReadBuffer& view_;
   u64 count_ = 0;
   std::vector<u8> room_;
 };
@@ -166,18 +142,14 @@ u64 sweep(TypedContainer& container, Look& look, const u8* keys, u64 count, cons
 
 }  // namespace
 
-PyObject* typed_find_many(TypedContainer& container, PyObject* keys_object, PyObject* out_object,
-                          PyObject* found_object, PyObject* missing_object, bool erase) {
+u64 typed_find_many(TypedContainer& container, const ReadBuffer& key_bytes, const WriteBuffer& out,
+                    const OrNone<WriteBuffer>& found, const OrNone<ReadBuffer>& missing, bool erase) {
   const Columns& columns = container.columns();
-  Keys keys(columns, keys_object);
+  Keys keys(columns, key_bytes);
   const u32 value_bytes = columns.values.bytes();
-  BufferView out, found, missing;
-  out.open(out_object, true);
-  found.open_unless_none(found_object, true);
-  missing.open_unless_none(missing_object, false);
-  out.require_size(keys.count() * value_bytes, "values");
-  found.require_size(keys.count(), "flags");
-  missing.require_size(value_bytes, "the default");
+  require_size(out.size(), keys.count() * value_bytes, "values");
+  if (found.given()) require_size(found.size(), keys.count(), "flags");
+  if (missing.given()) require_size(missing.size(), value_bytes, "the default");
   u64 hits = 0;
   const auto results = [&](u64 first) {
     return Results{out.data() + first * value_bytes, found.data() ? found.data() + first : nullptr,
@@ -204,15 +176,13 @@ PyObject* typed_find_many(TypedContainer& container, PyObject* keys_object, PyOb
       }
     });
   }
-  return PyLong_FromUnsignedLongLong(hits);
+  return hits;
 }
 
-PyObject* typed_contains_many(TypedContainer& container, PyObject* keys_object, PyObject* found_object) {
+void typed_contains_many(TypedContainer& container, const ReadBuffer& key_bytes, const WriteBuffer& found) {
   const Columns& columns = container.columns();
-  Keys keys(columns, keys_object);
-  BufferView found;
-  found.open(found_object, true);
-  found.require_size(keys.count(), "flags");
+  Keys keys(columns, key_bytes);
+  require_size(found.size(), keys.count(), "flags");
   while_reading(container, columns, keys.count(), [&](auto& look) {
     for (u64 first = 0; first < keys.count(); first += kChunk) {
       const u64 here = std::min(kChunk, keys.count() - first);
@@ -220,34 +190,27 @@ PyObject* typed_contains_many(TypedContainer& container, PyObject* keys_object, 
       look([&] { return container.any_dict().contains_many(chunk, here, found.data() + first); });
     }
   });
-  Py_RETURN_NONE;
 }
 
-PyObject* typed_put_many(TypedContainer& container, PyObject* keys_object, PyObject* values_object) {
+void typed_put_many(TypedContainer& container, const ReadBuffer& key_bytes, const ReadBuffer& values) {
   const Columns& columns = container.columns();
-  Keys keys(columns, keys_object);
-  BufferView values;
-  values.open(values_object, false);
-  values.require_size(keys.count() * columns.values.bytes(), "values");
+  Keys keys(columns, key_bytes);
+  require_size(values.size(), keys.count() * columns.values.bytes(), "values");
   change_chunks(container, columns, keys.count(), [&](u64 first, u64 here) {
     container.any_dict().put_many(keys.chunk(first, here), values.data() + first * columns.values.bytes(),
                                   here);
   });
-  Py_RETURN_NONE;
 }
 
-PyObject* typed_add_many(TypedContainer& container, PyObject* keys_object, PyObject* deltas_object) {
+void typed_add_many(TypedContainer& container, const ReadBuffer& key_bytes, const ReadBuffer& deltas) {
   const Columns& columns = container.columns();
   const emd::TypedDict::Number number = number_of(columns.values);
-  Keys keys(columns, keys_object);
-  BufferView deltas;
-  deltas.open(deltas_object, false);
-  deltas.require_size(keys.count() * columns.values.bytes(), "deltas");
+  Keys keys(columns, key_bytes);
+  require_size(deltas.size(), keys.count() * columns.values.bytes(), "deltas");
   change_chunks(container, columns, keys.count(), [&](u64 first, u64 here) {
     container.any_dict().add_many(keys.chunk(first, here), deltas.data() + first * columns.values.bytes(),
                                   here, number);
   });
-  Py_RETURN_NONE;
 }
 
 // ---- Objects to buffers and back
@@ -290,11 +253,9 @@ PyObject* typed_pack(TypedContainer& container, bool keys, PyObject* objects, bo
   return PyTuple_Pack(2, bytes.get(), fits.get());
 }
 
-PyObject* typed_unpack(TypedContainer& container, bool keys, PyObject* buffer) {
+PyObject* typed_unpack(TypedContainer& container, bool keys, const ReadBuffer& view) {
   const Columns& columns = container.columns();
   const Column& column = keys ? columns.keys : columns.values;
-  BufferView view;
-  view.open(buffer, false);
   const u64 count = column.bytes() == 0 ? 0 : view.size() / column.bytes();
   Ref list(PyList_New(static_cast<Py_ssize_t>(count)));
   if (!list) return nullptr;
@@ -307,12 +268,10 @@ PyObject* typed_unpack(TypedContainer& container, bool keys, PyObject* buffer) {
 }
 
 // Read twice: how much it is, and then, of the same state, the bytes.
-PyObject* typed_column_bytes(TypedContainer& container, TypedPart part) {
+PyObject* typed_column_bytes(TypedContainer& container, bool of_keys) {
   const Container::Snapshot snapshot(container);
-  const auto item_bytes = [part](const emd::TypedDict& dict) -> u64 {
-    return part == TypedPart::key     ? dict.key_bytes()
-           : part == TypedPart::value ? dict.value_bytes()
-                                      : dict.row_bytes();
+  const auto item_bytes = [of_keys](const emd::TypedDict& dict) -> u64 {
+    return of_keys ? dict.key_bytes() : dict.value_bytes();
   };
   while (true) {
     const u64 size =
@@ -321,30 +280,25 @@ PyObject* typed_column_bytes(TypedContainer& container, TypedPart part) {
     bool same = false;
     {
       const Container::Entered entered(container);
-      const auto copy = [&] {
-        container.handle().require_snapshot();
-        same = container.store().look(container.member(), [&] {
-          const emd::TypedDict& dict = container.any_dict();
-          const u64 each = item_bytes(dict);
-          u64 left = size / each;
-          if (dict.size() != left) return false;
-          u8* to = bytes_of(bytes);
-          u64 row = dict.first_live();
-          for (; row != emd::TypedDict::kNone && left != 0; row = dict.next_live(row + 1), to += each, --left)
-            std::memcpy(to, part == TypedPart::value ? dict.value_at(row) : dict.key_at(row), each);
-          if (left != 0 || row != emd::TypedDict::kNone) dict.damaged_counts();
-          return true;
-        });
-      };
-      container.handle().run_long(copy);
+      same = container.look_at(true, [&] {
+        const emd::TypedDict& dict = container.any_dict();
+        const u64 each = item_bytes(dict);
+        u64 left = size / each;
+        if (dict.size() != left) return false;
+        u8* to = bytes_of(bytes);
+        u64 row = dict.first_live();
+        for (; row != emd::TypedDict::kNone && left != 0; row = dict.next_live(row + 1), to += each, --left)
+          std::memcpy(to, of_keys ? dict.key_at(row) : dict.value_at(row), each);
+        if (left != 0 || row != emd::TypedDict::kNone) dict.damaged_counts();
+        return true;
+      });
     }
     if (same) return bytes.release();
   }
 }
 
-PyObject* typed_view(PyObject* dict) {
-  TypedContainer& container = typed_container(dict);
-  return make_region_view(dict, container, false, [&] {
+PyObject* typed_view(TypedContainer& container) {
+  return make_region_view(container, false, [&] {
     const emd::TypedDict& rows = container.any_dict();
     if (rows.dead_count() != 0) {
       throw emd::StateError(rows.rows().path() + ": " + std::to_string(rows.dead_count()) +

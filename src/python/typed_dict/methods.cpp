@@ -1,27 +1,21 @@
 // The EMTypedDict base type: its methods of one key. What is not hot is written in Python (_containers/typed_dict.py).
+#include <optional>
+#include <string>
+
+#include "python/kit/method.h"
 #include "python/typed_dict/object.h"
 
 namespace pyr {
 namespace {
 
-bool check_count(const char* name, Py_ssize_t count) {
-  if (count == 1 || count == 2) return true;
-  PyErr_Format(PyExc_TypeError, "%s expected 1 or 2 arguments, got %zd", name, count);
-  return false;
-}
-
-PyObject* method_get(PyObject* self, PyObject* const* args, Py_ssize_t count) {
-  if (!check_count("get", count)) return nullptr;
-  return guarded_object([&]() -> PyObject* {
-    TypedContainer& container = typed_container(self);
-    const Columns& columns = container.columns();
-    ScalarBytes key(columns.keys.bytes());
-    const EncodedKey encoded = encode_wanted(container, columns.keys, args[0], key);
-    if (encoded == EncodedKey::failed) return nullptr;
-    PyObject* const value = encoded == EncodedKey::yes ? typed_value(container, columns, key) : nullptr;
-    if (value || PyErr_Occurred()) return value;
-    return Py_NewRef(count == 2 ? args[1] : Py_None);
-  });
+PyObject* get(TypedContainer& container, PyObject* object, std::optional<PyObject*> fallback) {
+  const Columns& columns = container.columns();
+  ScalarBytes key(columns.keys.bytes());
+  const EncodedKey encoded = encode_wanted(container, columns.keys, object, key);
+  if (encoded == EncodedKey::failed) return nullptr;
+  PyObject* const value = encoded == EncodedKey::yes ? typed_value(container, columns, key) : nullptr;
+  if (value || PyErr_Occurred()) return value;
+  return Py_NewRef(fallback.value_or(Py_None));
 }
 
 // Takes the row that find(dict) gives out of the dict: a new reference, or null if there is none or with an error set. It
@@ -56,100 +50,113 @@ PyObject* pop_row(TypedContainer& container, const Columns& columns, TypedPart p
   }
 }
 
-PyObject* method_pop(PyObject* self, PyObject* const* args, Py_ssize_t count) {
-  if (!check_count("pop", count)) return nullptr;
-  return guarded_object([&]() -> PyObject* {
-    TypedContainer& container = typed_container(self);
-    const Columns& columns = container.columns();
-    ScalarBytes key(columns.keys.bytes());
-    const EncodedKey encoded = encode_wanted(container, columns.keys, args[0], key);
-    if (encoded == EncodedKey::failed) return nullptr;
-    PyObject* const value = encoded == EncodedKey::never
-                                ? nullptr
-                                : pop_row(container, columns, TypedPart::value,
-                                          [&](const emd::TypedDict& dict) { return dict.find(key.data()); });
-    if (value || PyErr_Occurred()) return value;
-    if (count == 2) return Py_NewRef(args[1]);
-    set_key_error(args[0]);
-    return nullptr;
-  });
+PyObject* pop(TypedContainer& container, PyObject* object, std::optional<PyObject*> fallback) {
+  const Columns& columns = container.columns();
+  ScalarBytes key(columns.keys.bytes());
+  const EncodedKey encoded = encode_wanted(container, columns.keys, object, key);
+  if (encoded == EncodedKey::failed) return nullptr;
+  PyObject* const value = encoded == EncodedKey::never
+                              ? nullptr
+                              : pop_row(container, columns, TypedPart::value,
+                                        [&](const emd::TypedDict& dict) { return dict.find(key.data()); });
+  if (value || PyErr_Occurred()) return value;
+  if (fallback) return Py_NewRef(*fallback);
+  set_key_error(object);
+  return nullptr;
 }
 
-PyObject* method_popitem(PyObject* self, PyObject*) {
-  return guarded_object([&]() -> PyObject* {
-    TypedContainer& container = typed_container(self);
-    PyObject* const item = pop_row(container, container.columns(), TypedPart::item,
-                                   [](const emd::TypedDict& dict) { return dict.last_live(); });
-    if (!item && !PyErr_Occurred()) PyErr_SetString(PyExc_KeyError, "popitem(): dictionary is empty");
-    return item;
-  });
+PyObject* popitem(TypedContainer& container) {
+  PyObject* const item = pop_row(container, container.columns(), TypedPart::item,
+                                 [](const emd::TypedDict& dict) { return dict.last_live(); });
+  if (!item && !PyErr_Occurred()) PyErr_SetString(PyExc_KeyError, "popitem(): dictionary is empty");
+  return item;
 }
 
 // There is no default that every type has, so it is not optional.
-PyObject* method_setdefault(PyObject* self, PyObject* const* args, Py_ssize_t count) {
-  if (count != 2) {
-    PyErr_Format(PyExc_TypeError, "setdefault of a typed dict expected 2 arguments, got %zd", count);
+PyObject* setdefault(TypedContainer& container, PyObject* key_object, PyObject* fallback) {
+  const Columns& columns = container.columns();
+  ScalarBytes key(columns.keys.bytes());
+  ScalarBytes value(columns.values.bytes());
+  if (columns.keys.encode(key_object, key.data()) != Column::Fit::yes ||
+      columns.values.encode(fallback, value.data()) != Column::Fit::yes)
     return nullptr;
-  }
-  return guarded_object([&]() -> PyObject* {
-    TypedContainer& container = typed_container(self);
-    const Columns& columns = container.columns();
-    ScalarBytes key(columns.keys.bytes());
-    ScalarBytes value(columns.values.bytes());
-    if (columns.keys.encode(args[0], key.data()) != Column::Fit::yes ||
-        columns.values.encode(args[1], value.data()) != Column::Fit::yes)
-      return nullptr;
-    {
-      const Container::Entered entered(container);
-      const bool found = container.look([&] {
-        const u64 row = container.dict(columns).find(key.data());
-        if (row == emd::TypedDict::kNone) return false;
-        std::memcpy(value.data(), container.dict(columns).value_at(row), value.size());
-        return true;
-      });
-      if (!found) {
-        const emd::Operation operation(container.store());
-        container.dict(columns).put(key.data(), value.data());
-      }
-    }
-    return columns.values.decode(value.data());
-  });
-}
-
-PyObject* method_clear(PyObject* self, PyObject*) {
-  return guarded_object([&]() -> PyObject* {
-    TypedContainer& container = typed_container(self);
+  {
     const Container::Entered entered(container);
-    const emd::Operation operation(container.store());
-    container.any_dict().clear();
-    Py_RETURN_NONE;
-  });
+    const bool found = container.look([&] {
+      const u64 row = container.dict(columns).find(key.data());
+      if (row == emd::TypedDict::kNone) return false;
+      std::memcpy(value.data(), container.dict(columns).value_at(row), value.size());
+      return true;
+    });
+    if (!found) container.change([&] { container.dict(columns).put(key.data(), value.data()); });
+  }
+  return columns.values.decode(value.data());
 }
 
-template <class Function>
-PyCFunction c_function(Function function) {
-  return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
+void clear(TypedContainer& container) {
+  const Container::Entered entered(container);
+  container.change([&] { container.any_dict().clear(); });
+}
+
+void configure(TypedContainer& container, PyObject* keys, PyObject* values) {
+  container.describe(keys, values);
+}
+
+// The layout of the one that is open, as far as Python needs it.
+PyObject* layout(TypedContainer& container) {
+  const emd::TypedDict::Layout found = container.read([&] { return container.any_dict().layout(); });
+  const auto text = [](const std::string& t) { return static_cast<Py_ssize_t>(t.size()); };
+  return Py_BuildValue("IIIIs#s#", found.key_bytes, found.value_bytes, found.value_offset, found.row_bytes,
+                       found.key_text.data(), text(found.key_text), found.value_text.data(),
+                       text(found.value_text));
+}
+
+PyObject* reversed(TypedContainer& container) { return typed_iterator(container, TypedPart::key, true); }
+
+// Of "key", "value" or "item".
+struct PartName {
+  bool take(TypedContainer&, PyObject* const* objects) {
+    const char* const name = PyUnicode_AsUTF8(objects[0]);
+    if (name) part = *name == 'k' ? TypedPart::key : *name == 'v' ? TypedPart::value : TypedPart::item;
+    return name;
+  }
+  TypedPart part = TypedPart::item;
+};
+PyObject* iterator(TypedContainer& container, const PartName& of, bool backwards) {
+  return typed_iterator(container, of.part, backwards);
 }
 
 }  // namespace
 
 PyMethodDef typed_methods[] = {
-    {"get", c_function(method_get), METH_FASTCALL,
-     "get($self, key, default=None, /)\n--\n\n"
-     "Return the value of key, or default if there is none.\n\n**Cost**: one look-up."},
-    {"pop", c_function(method_pop), METH_FASTCALL,
-     "Remove key and return its value, or default if given and there is none; else KeyError.\n\n"
-     "**Cost**: two look-ups, the second in the cache."},
-    {"popitem", method_popitem, METH_NOARGS,
-     "popitem($self, /)\n--\n\n"
-     "Remove the pair inserted last and return it; KeyError if there is none.\n\n**Cost**: one look-up."},
-    {"setdefault", c_function(method_setdefault), METH_FASTCALL,
-     "setdefault($self, key, default, /)\n--\n\n"
-     "Return the value of key; store default first if there is none.\n\n**Cost**: one or two look-ups."},
-    {"clear", method_clear, METH_NOARGS,
-     "clear($self, /)\n--\n\nRemove all items.\n\n**Cost**: O(1); space returns to the disk at a "
-     "checkpoint."},
-    {"__reversed__", typed_reversed, METH_NOARGS, "Iterate over the keys, the last inserted first."},
-    {nullptr, nullptr, 0, nullptr}};
+    method<"get", &get>("get($self, key, default=None, /)\n--\n\n"
+                        "Return the value of key, or default if there is none.\n\n**Cost**: one look-up."),
+    method<"pop", &pop>(
+        "Remove key and return its value, or default if given and there is none; else KeyError.\n\n"
+        "**Cost**: two look-ups, the second in the cache."),
+    method<"popitem", &popitem>(
+        "popitem($self, /)\n--\n\n"
+        "Remove the pair inserted last and return it; KeyError if there is none.\n\n**Cost**: one look-up."),
+    method<"setdefault", &setdefault>(
+        "setdefault($self, key, default, /)\n--\n\n"
+        "Return the value of key; store default first if there is none.\n\n**Cost**: one or two look-ups."),
+    method<"clear", &clear>(
+        "clear($self, /)\n--\n\nRemove all items.\n\n**Cost**: O(1); space returns to the disk at a "
+        "checkpoint."),
+    method<"__reversed__", &reversed>("Iterate over the keys, the last inserted first."),
+    method<"_configure_types", &configure>("Set the types of keys and values."),
+    method<"_layout_of_rows", &layout>(
+        "Return (key_bytes, value_bytes, value_offset, row_bytes, key's text, value's text)."),
+    method<"_iterator", &iterator>("Return an iterator over keys, values or items."),
+    method<"_find_many", &typed_find_many>(
+        "Put the values of keys into a buffer; return how many there are."),
+    method<"_contains_many", &typed_contains_many>("Note in a buffer which keys are there."),
+    method<"_put_many", &typed_put_many>("Store a value for each key."),
+    method<"_add_many", &typed_add_many>("Add to the value of each key."),
+    method<"_pack", &typed_pack>("Return the bytes of objects, and which of them fit."),
+    method<"_unpack", &typed_unpack>("Return the objects of bytes."),
+    method<"_column_bytes", &typed_column_bytes>("Return a copy of the keys, or of the values."),
+    method<"_rows_view", &typed_view>("Return an object whose buffer is the rows."),
+    kEndOfMethods};
 
 }  // namespace pyr

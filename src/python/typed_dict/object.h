@@ -14,63 +14,45 @@
 #include <vector>
 
 #include "python/core/container.h"
+#include "python/kit/buffer_argument.h"
 #include "python/typed_dict/column.h"
 #include "structures/typed_dict/typed_dict.h"
 
 namespace pyr {
 
-class TypedContainer final : public Container {
+class TypedContainer final : public StructureContainer<emd::TypedDict> {
  public:
-  explicit TypedContainer(PyObject* self);
-  ~TypedContainer() override { detach(); }
+  static constexpr const char* kTypeName = "pyrsistence._core.TypedDictBase";
+  explicit TypedContainer(PyObject* self) noexcept;
 
   // The types, once they are known: those given, or those of the file. They are valid as long as the container, whatever it
   // is opened with later: a call may go on with them.
   const Columns& columns() const { return *columns_.load(std::memory_order_acquire); }
-  // Sets them, for the dict that is open. False with an error set. Errors by exception: as Entered.
-  bool describe(PyObject* keys, PyObject* values);
-
-  // How a dict that has no bytes yet is laid out. Without one, it is not created.
-  void set_layout(emd::TypedDict::Layout layout) { layout_ = std::move(layout); }
-  const emd::TypedDict::Layout& layout() const { return layout_; }
+  // Sets them, for the dict that is open. Errors by exception: PythonError; as Entered.
+  void describe(PyObject* keys, PyObject* values);
 
   // Precondition of both: entered. The second is for what these columns have encoded. Errors: StateError.
-  emd::TypedDict& any_dict() { return *dict_; }
+  emd::TypedDict& any_dict() { return structure(); }
   emd::TypedDict& dict(const Columns& columns) {
     if (__builtin_expect(&columns != settled_, 0)) refuse_types();
-    return *dict_;
+    return structure();
   }
 
-  int traverse_columns(visitproc visit, void* arg) const;
+  void want(PyObject* wanted) override;
+  int traverse(visitproc visit, void* arg) override;
 
  protected:
-  void open_structure(emd::Store& store, emd::Member& member) override;
-  void close_structure(bool leak) noexcept override;
-  bool laid_out() const override { return dict_->laid_out(); }
+  void opened() override { settled_ = nullptr; }
 
  private:
   [[noreturn]] void refuse_types() const;
-
   const Columns* known(std::unique_ptr<Columns> columns);
 
-  std::unique_ptr<emd::TypedDict> dict_;
-  const Columns* settled_ = nullptr;  // the columns of dict_; null while they are not known
+  const Columns* settled_ = nullptr;  // the columns of the dict that is open; null while they are not known
   std::atomic<const Columns*> columns_;
   ObjectMutex describing_;
   std::vector<std::unique_ptr<const Columns>> all_columns_;  // that it has had
-  emd::TypedDict::Layout layout_;
 };
-
-struct TypedObject {
-  ContainerHead head;
-  TypedContainer container;
-};
-
-inline TypedContainer& typed_container(PyObject* self) {
-  return reinterpret_cast<TypedObject*>(self)->container;
-}
-
-bool is_typed_object(PyObject* object);
 
 enum class TypedPart { key, value, item };
 
@@ -84,33 +66,32 @@ PyObject* typed_value(TypedContainer& container, const Columns& columns, ScalarB
 // The part of a row whose bytes were taken out: a new reference, or null with an error set.
 PyObject* typed_object(const Columns& columns, TypedPart part, ScalarBytes& key, ScalarBytes& value);
 
+// ---- Methods: see pyrsistence/_containers/typed_dict.py for those with an underscore
+
 extern PyMethodDef typed_methods[];
-PyObject* typed_iter(PyObject* self);
-PyObject* typed_reversed(PyObject* self, PyObject*);
+PyObject* typed_iter(TypedContainer& container);
+// An iterator; null with an error set.
+PyObject* typed_iterator(TypedContainer& container, TypedPart part, bool backwards);
 
-// ---- Batches, of what lies in buffers. All raise ValueError for buffers whose sizes do not go together.
+// Of what lies in buffers. Errors by exception: ValueError for buffers whose sizes do not go together.
 
-// d.get_many and so on: see pyrsistence/_containers/typed_dict.py. `found` may be None.
-PyObject* typed_find_many(TypedContainer& container, PyObject* keys, PyObject* out, PyObject* found,
-                          PyObject* missing, bool erase);
-PyObject* typed_contains_many(TypedContainer& container, PyObject* keys, PyObject* found);
-PyObject* typed_put_many(TypedContainer& container, PyObject* keys, PyObject* values);
-PyObject* typed_add_many(TypedContainer& container, PyObject* keys, PyObject* deltas);
+u64 typed_find_many(TypedContainer& container, const ReadBuffer& keys, const WriteBuffer& out,
+                    const OrNone<WriteBuffer>& found, const OrNone<ReadBuffer>& missing, bool erase);
+void typed_contains_many(TypedContainer& container, const ReadBuffer& keys, const WriteBuffer& found);
+void typed_put_many(TypedContainer& container, const ReadBuffer& keys, const ReadBuffer& values);
+void typed_add_many(TypedContainer& container, const ReadBuffer& keys, const ReadBuffer& deltas);
 // The bytes of objects, one behind the other, and which of them can be in the column at all; with none of the latter the
 // first that cannot raises its error.
 PyObject* typed_pack(TypedContainer& container, bool keys, PyObject* objects, bool wanted);
-PyObject* typed_unpack(TypedContainer& container, bool keys, PyObject* buffer);
+PyObject* typed_unpack(TypedContainer& container, bool keys, const ReadBuffer& buffer);
 // The bytes of the live rows' part as they lie, in insertion order.
-PyObject* typed_column_bytes(TypedContainer& container, TypedPart part);
-
+PyObject* typed_column_bytes(TypedContainer& container, bool of_keys);
 // A RegionView of the rows as they lie, as bytes. Errors by exception, beside make_region_view()'s: StateError if there are
 // dead rows.
-PyObject* typed_view(PyObject* dict);
+PyObject* typed_view(TypedContainer& container);
 
 // Creates the types and adds them to the module; false with an error set.
 bool add_typed_types(PyObject* module);
 bool add_typed_iterator_type(PyObject* module);
-// An iterator over a typed dict; null with an error set.
-PyObject* typed_iterator(PyObject* dict, TypedPart part, bool backwards);
 
 }  // namespace pyr

@@ -66,6 +66,26 @@ Array::Type Array::read_type() const {
   return type;
 }
 
+namespace {
+
+std::string title(const Array::Type& type) {
+  std::string text = "dtype " + type.dtype;
+  if (type.shape.empty()) return text;
+  text += " and shape_tail (";
+  for (const u64 length : type.shape) text += std::to_string(length) + ",";
+  return text + ")";
+}
+
+}  // namespace
+
+void Array::require(const OpenAs& wanted) const {
+  const bool other_dtype = wanted.dtype_given && type_.dtype != wanted.type.dtype;
+  const bool other_shape = wanted.shape_given && type_.shape != wanted.type.shape;
+  if (!other_dtype && !other_shape) return;
+  throw FormatError("the array holds items of " + title(type_) + ", not of " + title(wanted.type) +
+                    ": leave them out, or make a new array");
+}
+
 void Array::lay_out(const Type& type) {
   EMD_CHECK(!laid_out() && type.item_bytes() != 0);
   ArrayHeader header;

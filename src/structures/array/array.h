@@ -40,6 +40,12 @@ class Array {
     // Of an item; 0 if that is not within 1..kMaxItemBytes, or a text or shape is too long for the header.
     u64 item_bytes() const;
   };
+  // The type of a new array; of one that is there the parts that were given.
+  struct OpenAs {
+    Type type;
+    bool dtype_given = false;
+    bool shape_given = false;
+  };
 
   // Opens the array in the member's region, which is mapped (Store::acquire). Writes nothing.
   // Errors: DamagedError, FormatError.
@@ -52,6 +58,9 @@ class Array {
   bool laid_out() const { return region_.size() != 0; }
   // Precondition: !laid_out(); type.item_bytes() != 0.
   void lay_out(const Type& type);
+  void lay_out(const OpenAs& wanted) { lay_out(wanted.type); }
+  // Errors: FormatError if it has another type.
+  void require(const OpenAs& wanted) const;
   const Type& type() const { return type_; }
   u64 item_bytes() const { return item_bytes_; }
 

@@ -42,6 +42,7 @@ class Dict {
     // New entries that gather before they are merged into the index: BufferedIndex::kNever, kAutomatic, or a number.
     u64 delta_limit = BufferedIndex::kAutomatic;
   };
+  using OpenAs = Options;
   // A view of a record; valid until the next mutating call, commit or rollback.
   struct Record {
     RecordPos position;

@@ -94,6 +94,27 @@ Graph::Type Graph::read_type() const {
           std::string(as_text(name))};
 }
 
+namespace {
+
+std::string title(const Graph::Type& type) {
+  return std::string(type.directed ? "directed" : "undirected") + (type.multi ? ", with parallel edges" : "");
+}
+
+}  // namespace
+
+void Graph::require(const OpenAs& wanted) const {
+  const Type& type = wanted.type;
+  if (wanted.kind_given && (type_.directed != type.directed || type_.multi != type.multi)) {
+    throw FormatError("expected another kind of graph (" + title(type) + "), found one that is " +
+                      title(type_) + ": open it with open(), or with its class");
+  }
+  if (type.edge_bytes != 0 && type_ != type) {
+    throw FormatError("expected edges of the type " + type.edge_type + ", found " +
+                      (type_.edge_bytes == 0 ? "edges without a type" : type_.edge_type) +
+                      ": open it without edge_dtype=");
+  }
+}
+
 void Graph::lay_out(const Type& type) {
   EMD_CHECK(!laid_out() && type.edge_bytes <= kMaxEdgeBytes && type.edge_type.size() <= kMaxEdgeTypeName);
   rows_region_.reserve(kRowsAt);

@@ -60,6 +60,12 @@ class Graph {
     std::string edge_type = {};  // for the caller: its name
     friend bool operator==(const Type&, const Type&) = default;
   };
+  // The type of a new graph; of one that is there whether it is directed and has parallel edges, if that was given, and the
+  // type of its edges, if there is one.
+  struct OpenAs {
+    Type type;
+    bool kind_given = false;
+  };
   // Records of typed edges, one behind the other, and which of the bits of one are meant; the others stay as they are.
   struct EdgeRecords {
     Bytes records;
@@ -88,6 +94,9 @@ class Graph {
   bool laid_out() const { return rows_region_.size() != 0; }
   // Precondition: at most kMaxEdgeBytes, and kMaxEdgeTypeName.
   void lay_out(const Type& type);
+  void lay_out(const OpenAs& wanted) { lay_out(wanted.type); }
+  // Errors: FormatError if it is another graph.
+  void require(const OpenAs& wanted) const;
   const Type& type() const { return type_; }
 
   // Errors: DamagedError if there are not as many rows, or no room for so many.

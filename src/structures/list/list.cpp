@@ -54,7 +54,7 @@ struct List::Blocks {
   u64 dropped = 0;
 };
 
-List::List(Store& store, Member& member)
+List::List(Store& store, Member& member, const OpenAs& /*wanted*/)
     : store_(store),
       member_(member),
       words_(member.region(0)),

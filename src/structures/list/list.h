@@ -40,10 +40,11 @@ class List {
   static constexpr u64 kHeaderBytes = 64;
 
   class Reordering;
+  struct OpenAs {};
 
   // Opens the list in the member's regions, which are mapped (Store::acquire). Writes nothing.
   // Errors: DamagedError, FormatError.
-  List(Store& store, Member& member);
+  List(Store& store, Member& member, const OpenAs& wanted = {});
   List(const List&) = delete;
   List& operator=(const List&) = delete;
 

@@ -88,6 +88,12 @@ void Shadow::unbacked(u64 first, u64 last) const {
   throw UnbackedError(text + "; add_ranges() adds some");
 }
 
+void Shadow::require(const OpenAs& wanted) const {
+  if (!wanted.given || wanted.width == width_) return;
+  throw FormatError("the shadow memory has " + std::to_string(width_) + " bytes of flags an address, not " +
+                    std::to_string(wanted.width) + ": leave width= out, or make a new one");
+}
+
 void Shadow::lay_out(unsigned width) {
   EMD_CHECK(!laid_out() && width != 0 && width <= 8);
   ShadowHeader header;

@@ -26,6 +26,11 @@ class Shadow {
   static constexpr Kind kKind{6};
   static constexpr const char* kName = "shadow memory";
   static constexpr unsigned kRegionCount = 4;
+  // The width of a new one; of one that is there if it was given.
+  struct OpenAs {
+    unsigned width = 1;
+    bool given = false;
+  };
 
   // Opens it in the member's regions, which are mapped (Store::acquire). Writes nothing.
   // Errors: DamagedError, FormatError.
@@ -38,6 +43,9 @@ class Shadow {
   bool laid_out() const { return header_.size() != 0; }
   // Precondition: !laid_out(); the width is 1 to 8.
   void lay_out(unsigned width);
+  void lay_out(const OpenAs& wanted) { lay_out(wanted.width); }
+  // Errors: FormatError if it has another width.
+  void require(const OpenAs& wanted) const;
   // Bytes of flags an address.
   unsigned width() const { return width_; }
   // Bytes that they lie in, in pages and in what is read and written: the next power of two. Those above are 0.

@@ -44,7 +44,7 @@ bool TypedDict::is_possible(const Layout& layout) {
 TypedDict::TypedDict(Store& store, Member& member) : TypedDict(store, member, nullptr) {}
 
 TypedDict::TypedDict(Store& store, Member& member, const Layout& layout)
-    : TypedDict(store, member, &layout) {}
+    : TypedDict(store, member, layout.row_bytes == 0 ? nullptr : &layout) {}
 
 TypedDict::TypedDict(Store& store, Member& member, const Layout* layout)
     : store_(store),

@@ -73,6 +73,7 @@ class TypedDict {
     u32 hash_bits = 64;
     u64 delta_limit = BufferedIndex::kAutomatic;
   };
+  using OpenAs = Layout;
   // How add_many() adds: integers wrap.
   enum class Number : u8 { integer8, integer16, integer32, integer64, float32, float64 };
 
@@ -81,7 +82,7 @@ class TypedDict {
 
   // Opens the dict in the member's regions. Errors: DamagedError, FormatError, SystemError.
   TypedDict(Store& store, Member& member);
-  // The same; lays an empty one there if they have no bytes, inside an Operation of its own.
+  // The same; lays an empty one there if they have no bytes, inside an Operation of its own, unless a row has none either.
   TypedDict(Store& store, Member& member, const Layout& layout);
   ~TypedDict();
   TypedDict(const TypedDict&) = delete;
