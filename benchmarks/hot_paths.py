@@ -4,8 +4,9 @@
     python benchmarks/hot_paths.py [NAME ...] [--before PYTHON] [--python PYTHON]
 
 Valgrind's callgrind runs a Python process that does the operation some thousand times, and one that does it
-twice as often; the difference is that of the operation, the Python loop included, and the same in every run. PYTHON is an
-interpreter that has pyrsistence installed: this one, and before what was changed. What is more than 1 % above is marked.
+twice as often; the difference is that of the operation, the Python loop included, and the same in every run.
+PYTHON is an interpreter that has pyrsistence installed: this one, and that of the build before a change. What
+is more than 1 % above is marked.
 """
 
 from __future__ import annotations
