@@ -1,6 +1,6 @@
 // Opening a member's structure as what is wanted: what is new is laid out so, and what is there has to be so.
 //
-// A structure S says what can be wanted of it: S::OpenAs. It opens by itself (a constructor that takes it), or has lay_out()
+// A structure S says what can be wanted of it: S::OpenAs. It opens by itself (a constructor that takes it), or has lay_out_as()
 // and require(), which refuses what is another than wanted.
 //
 // Threads: as the store's.
@@ -29,7 +29,7 @@ std::shared_ptr<S> open_as(Store& store, Member& member, const typename S::OpenA
             " is not laid out yet: its writer was cut off while making it; open it with mode='a'");
       }
       const Operation operation(store);
-      structure->lay_out(wanted);
+      structure->lay_out_as(wanted);
     }
     structure->require(wanted);
     return structure;

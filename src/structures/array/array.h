@@ -58,7 +58,7 @@ class Array {
   bool laid_out() const { return region_.size() != 0; }
   // Precondition: !laid_out(); type.item_bytes() != 0.
   void lay_out(const Type& type);
-  void lay_out(const OpenAs& wanted) { lay_out(wanted.type); }
+  void lay_out_as(const OpenAs& wanted) { lay_out(wanted.type); }
   // Errors: FormatError if it has another type.
   void require(const OpenAs& wanted) const;
   const Type& type() const { return type_; }

@@ -94,7 +94,7 @@ class Graph {
   bool laid_out() const { return rows_region_.size() != 0; }
   // Precondition: at most kMaxEdgeBytes, and kMaxEdgeTypeName.
   void lay_out(const Type& type);
-  void lay_out(const OpenAs& wanted) { lay_out(wanted.type); }
+  void lay_out_as(const OpenAs& wanted) { lay_out(wanted.type); }
   // Errors: FormatError if it is another graph.
   void require(const OpenAs& wanted) const;
   const Type& type() const { return type_; }

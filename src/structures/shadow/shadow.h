@@ -43,7 +43,7 @@ class Shadow {
   bool laid_out() const { return header_.size() != 0; }
   // Precondition: !laid_out(); the width is 1 to 8.
   void lay_out(unsigned width);
-  void lay_out(const OpenAs& wanted) { lay_out(wanted.width); }
+  void lay_out_as(const OpenAs& wanted) { lay_out(wanted.width); }
   // Errors: FormatError if it has another width.
   void require(const OpenAs& wanted) const;
   // Bytes of flags an address.
