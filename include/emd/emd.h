@@ -1,31 +1,17 @@
-// Public API: all of it. What cannot be reached from the headers of this folder may change at any time.
+// All of the library. store.h says how handles, transactions, threads and errors work; docs/cpp.md has examples.
 //
-//     auto store = emd::Store::open("words.emd");
-//     auto member = store->find("counts");
-//     if (member == nullptr) member = store->create("counts", emd::Dict::kKind, emd::Dict::kRegionCount);
-//     store->acquire(*member);
-//     emd::Dict counts(*store, *member);
-//     {
-//       const emd::Operation operation(*store);
-//       counts.put(emd::as_bytes("hello"), {}, emd::as_bytes("1"));
-//     }
-//     store->commit();
-//
-// Threads: one at a time works on a store. Errors: exceptions of errors.h.
+// Names are of the namespace emd. They lie in an inline namespace that is named after the library's major version, so do not
+// declare them yourself: include their header.
 #pragma once
 
-#include "emd/array.h"
-#include "emd/backup.h"
-#include "emd/bytes.h"
-#include "emd/compact.h"
-#include "emd/dict.h"
-#include "emd/errors.h"
-#include "emd/graph.h"
-#include "emd/heap.h"
-#include "emd/list.h"
-#include "emd/region.h"
-#include "emd/shadow.h"
-#include "emd/sort.h"
-#include "emd/store.h"
-#include "emd/typed_dict.h"
-#include "structures/dict/dict.h"
+#include <emd/array.h>
+#include <emd/bytes.h>
+#include <emd/dict.h>
+#include <emd/errors.h>
+#include <emd/graph.h>
+#include <emd/list.h>
+#include <emd/shadow.h>
+#include <emd/store.h>
+#include <emd/typed_dict.h>
+#include <emd/types.h>
+#include <emd/version.h>

@@ -1,14 +1,9 @@
 // Checks of preconditions: a failure is a programmer's error, not the disk's or the user's.
 #pragma once
 
-#include <stdexcept>
+#include <emd/errors.h>
 
 namespace emd {
-
-class CheckError : public std::logic_error {
- public:
-  using std::logic_error::logic_error;
-};
 
 [[noreturn]] void check_failed(const char* condition, const char* file, int line);
 

@@ -24,6 +24,7 @@ LAYERS = [
     "structures/*",  # a folder a kind
     "structures",
     "algorithms/*",
+    "api",
     "python/kit",
     "python/codec",
     "python/core",
@@ -149,11 +150,29 @@ def test_circles_are_found(edges, found):
     assert circle(edges) == found
 
 
-def test_public_headers_know_nothing_of_python():
-    for file in sorted((REPOSITORY / "include").rglob("*.h")):
-        for header, _ in includes(file.read_text()):
-            assert not PYTHON_HEADERS.fullmatch(header), f"{file}: {header}"
-            assert not header.startswith("python/"), f"{file}: {header}"
+PUBLIC = REPOSITORY / "include"
+STANDARD_HEADER = re.compile(r"[a-z_]+")
+
+
+def test_public_headers_stand_alone():
+    """They name each other and the standard library, and are the same with and without NDEBUG."""
+    files = sorted(PUBLIC.rglob("*.h"))
+    assert len(files) > 5
+    for file in files:
+        text = file.read_text()
+        assert "NDEBUG" not in text, file
+        for header, quoted in includes(text):
+            ours = (PUBLIC / header).is_file() or (PUBLIC / f"{header}.in").is_file()
+            assert not quoted, f"{file}: {header}: in angle brackets, as programs name them"
+            assert ours or STANDARD_HEADER.fullmatch(header), f"{file}: {header}"
+
+
+def test_only_the_handles_use_the_public_headers():
+    """Below them errors alone are public."""
+    for file in sources():
+        folder = file.parent.relative_to(REPOSITORY / "src").as_posix()
+        public = {header for header, _ in includes(file.read_text()) if header.startswith(("emd/", "api/"))}
+        assert folder == "api" or public <= {"emd/errors.h"}, f"{file}: {public}"
 
 
 PACKAGE = REPOSITORY / "python" / "pyrsistence"

@@ -1,4 +1,0 @@
-// Public API: blocks of bytes in a region.
-#pragma once
-
-#include "alloc/heap.h"
