@@ -42,10 +42,10 @@ LONG_BUILD := build/long
 
 SOURCES := $(shell find src python include cmake CMakeLists.txt pyproject.toml -type f \
   -not -path '*/__pycache__/*' 2>/dev/null)
-CXX_FILES = $(shell find src include tests/cpp tests/fuzz -name '*.h' -o -name '*.cpp')
+CXX_FILES = $(shell find src include tests/cpp tests/fuzz examples/cpp -name '*.h' -o -name '*.cpp')
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: help build extension demo test test-cpp test-python networkx interrupts tsan planted crash faults long-runs fuzz mutants bench lint lint-fast format clean
+.PHONY: help build extension demo test test-cpp test-install test-python networkx interrupts tsan planted crash faults long-runs fuzz mutants bench lint lint-fast format clean
 .DEFAULT_GOAL := help
 
 help:
@@ -53,6 +53,7 @@ help:
 	@echo 'make extension what changed of the extension, for PYTHONPATH=build/extension/package'
 	@echo 'make demo    recover the program in an ELF file in external memory, then ask it (FILE=... MEMORY=512M)'
 	@echo 'make test    C++ tests under sanitizers, pytest, doctests, stubs, layers (PYTEST="-k name")'
+	@echo 'make test-install the C++ library as a package: headers, examples, symbols'
 	@echo 'make networkx the tests of NetworkX itself, on stored graphs (NETWORKX="algorithms/flow -x")'
 	@echo 'make interrupts every call interrupted at random moments; daemon threads at the end (INTERRUPTS=10000)'
 	@echo 'make tsan    what threads do together, under ThreadSanitizer'
@@ -113,7 +114,7 @@ bench: $(VENV)/.built $(VENV)/.extra-bench
 	$(BIN)/python benchmarks/run.py $(BENCH)
 
 # pytest is last, so that its closing line, with the counts, closes the output.
-test: lint-fast test-cpp tsan test-python
+test: lint-fast test-cpp tsan test-install test-python
 
 # -g1: names and lines for the sanitizers' reports, in a half of the time that all of -g takes.
 test-cpp: $(VENV)/.tools $(VENV)/.test-packages
@@ -123,6 +124,10 @@ test-cpp: $(VENV)/.tools $(VENV)/.test-packages
 	$(BIN)/cmake --build $(TESTS_BUILD)
 	sh tools/run_sharded.sh $(TESTS_BUILD)/emd_tests
 	$(BIN)/python tests/fuzz/smoke.py $(TESTS_BUILD) $(FUZZ_SEED)
+
+# The C++ library as another program uses it: installed into prefixes, static and shared, by each compiler that there is.
+test-install: $(VENV)/.built $(VENV)/.test-packages
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tests/install/run.py
 
 # What threads do together, under ThreadSanitizer.
 tsan: $(VENV)/.tools $(VENV)/.test-packages

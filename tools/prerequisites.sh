@@ -59,6 +59,7 @@ case $purpose in
     ;;
   test)
     wish ccache ccache --version # the library is built three times, and again after each change
+    wish pkgconf pkg-config --version # the C++ library is found by it too
     need libgtest-dev header gtest/gtest.h
     need "libpython$version-testsuite" "$python" -c 'import test.mapping_tests, test.list_tests, test.seq_tests'
     ;;
