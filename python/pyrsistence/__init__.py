@@ -7,6 +7,7 @@ from ._base.memory import set_memory_budget
 from ._containers.array import EMArray
 from ._containers.dict import EMDict
 from ._containers.list import EMList
+from ._containers.set import EMSet
 from ._containers.shadow import EMShadowMemory
 from ._containers.typed_dict import EMTypedDict
 from ._core import DamagedError, FormatError, LockedError, SnapshotError, memory_budget
@@ -18,6 +19,7 @@ __all__ = [
     "EMArray",
     "EMDict",
     "EMList",
+    "EMSet",
     "EMShadowMemory",
     "EMTypedDict",
     "FormatError",

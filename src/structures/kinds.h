@@ -9,6 +9,7 @@
 #include "structures/dict/dict.h"
 #include "structures/graph/graph.h"
 #include "structures/list/list.h"
+#include "structures/set/set.h"
 #include "structures/shadow/shadow.h"
 #include "structures/typed_dict/typed_dict.h"
 
@@ -16,11 +17,13 @@ namespace emd {
 
 template <class... Structures>
 struct KindList {};
-using Kinds = KindList<Dict, List, Array, TypedDict, Graph, Shadow>;
+using Kinds = KindList<Dict, List, Array, TypedDict, Graph, Shadow, Set>;
 
-// What visit_kind() passes: the structure's type, without an object of it.
+// What visit_kind() passes: the structure's type, without an object of it. Of a set it is that of a dict too.
 template <class S>
 struct Of {};
+template <>
+struct Of<Set> : Of<Dict> {};
 
 // "dict", "typed dict"; of a kind that this version does not know: "container of an unknown kind".
 const char* kind_name(Kind kind);

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from .._containers.array import EMArray
 from .._containers.dict import EMDict
 from .._containers.list import EMList
+from .._containers.set import EMSet
 from .._containers.shadow import EMShadowMemory
 from .._containers.typed_dict import EMTypedDict
 from .._core import FormatError
@@ -28,6 +29,10 @@ class Items(NamedTuple):
 
 def _set(container: Any, key: Any, value: Any) -> None:
     container[key] = value
+
+
+def _add(container: Any, _: Any, value: Any) -> None:
+    container.add(value)
 
 
 KEYED = Items(True, lambda container: container.items(), _set)
@@ -122,6 +127,7 @@ KINDS = {
             key_of=_typed_key,
         ),
         Kind("list", lambda: EMList, "a list", IN_ORDER, loaded=True),
+        Kind("set", lambda: EMSet, "a set", Items(False, enumerate, _add), loaded=True),
         Kind("array", lambda: EMArray, "an array", IN_ORDER, typed=True, facts=_types_of_array),
         Kind(
             "graph",

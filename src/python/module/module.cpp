@@ -22,6 +22,7 @@
 #include "python/graph/object.h"
 #include "python/list/object.h"
 #include "python/module/stats.h"
+#include "python/set/object.h"
 #include "python/shadow/object.h"
 #include "python/typed_dict/object.h"
 #include "store/target_directory.h"
@@ -301,10 +302,11 @@ NB_MODULE(_core, module) {
   nb::set_leak_warnings(false);
   nb::register_exception_translator(pyr::translate);
   PyObject* const self = module.ptr();
-  if (!pyr::add_errors(self) || !pyr::add_dict_types(self) || !pyr::add_list_types(self) ||
-      !pyr::add_typed_types(self) || !pyr::add_array_types(self) || !pyr::add_region_view_type(self) ||
-      !pyr::add_shadow_type(self) || !pyr::add_graph_types(self) || pyr::add_codec_functions(self) < 0 ||
-      pyr::add_immutable_functions(self) < 0 || pyr::add_live_functions(self) < 0) {
+  if (!pyr::add_errors(self) || !pyr::add_dict_types(self) || !pyr::add_set_types(self) ||
+      !pyr::add_list_types(self) || !pyr::add_typed_types(self) || !pyr::add_array_types(self) ||
+      !pyr::add_region_view_type(self) || !pyr::add_shadow_type(self) || !pyr::add_graph_types(self) ||
+      pyr::add_codec_functions(self) < 0 || pyr::add_immutable_functions(self) < 0 ||
+      pyr::add_live_functions(self) < 0) {
     throw nb::python_error();
   }
   pyr::damaged_error_type = pyr::damaged_error();

@@ -131,7 +131,7 @@ Bytes Dict::key_at(RecordPos position) const { return log_.read(offset_of(positi
 
 bool Dict::put(Bytes key, Bytes annex, Bytes value) { return put(wanted(key), annex, value); }
 
-bool Dict::put(const Wanted& wanted, Bytes annex, Bytes value) {
+bool Dict::put(const Wanted& wanted, Bytes annex, Bytes value, Existing existing) {
   const auto& [key, hash] = wanted;
   const bool buffering = index_.buffering();
   if (__builtin_expect(buffering, 0)) cover_log();
@@ -140,7 +140,7 @@ bool Dict::put(const Wanted& wanted, Bytes annex, Bytes value) {
   if (!buffering || !known_new(hash)) {
     const auto match = [&](u64 candidate) { return log_.match(candidate * kRecordUnit, wanted.key, view); };
     if (index_.find(hash, match, &place) != BufferedIndex::kNone) {
-      set_value(view, value);
+      if (existing == Existing::replaced) set_value(view, value);
       return false;
     }
   }
