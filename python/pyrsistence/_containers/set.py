@@ -18,21 +18,10 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 _REPR_ITEMS = 10
-# Elements that are looked up, or removed, at a time.
+# Elements that are looked up at a time; more are noted in a file.
 _AT_ONCE = 10_000
-# A set with so many times the elements of another is not walked along to compare both: those are looked up.
+# A set with so many times the elements of another is not walked along: the other's are looked up.
 _MUCH_LARGER = 16
-
-
-def _at_once(elements: Iterable[Any]) -> Iterator[list[Any]]:
-    rest = iter(elements)
-    while some := list(islice(rest, _AT_ONCE)):
-        yield some
-
-
-def _as_set(other: Any) -> Any:
-    """Return something that knows its elements quickly. Errors: TypeError."""
-    return other if isinstance(other, (set, frozenset, EMSet)) else set(other)
 
 
 @public
@@ -44,11 +33,11 @@ class EMSet(_core.SetBase, container.Container):
     ``memory`` and ``key`` are those of EMDict.
 
     The algebra is that of set, with any iterable for its methods, and sets for its operators. It returns a
-    builtin set, in memory; the methods put the result into an empty EMSet, of any size, with ``out=``. Two
-    EMSets are compared by walks along both, whatever their size.
+    builtin set, in memory; the methods put the result, of any size, into an empty EMSet with ``out=``. Two
+    EMSets of whatever size are compared by walks along both.
 
     Errors: OSError for a missing parent, a file in the way, no permission; LockedError if another process
-    writes it; FormatError if it is no set; TypeError for an element that cannot be one; DamagedError.
+    writes it; FormatError if it is no set; TypeError for what cannot be an element; DamagedError.
 
     >>> with EMSet(None, "hello") as s:
     ...     s.add("!")
@@ -76,7 +65,7 @@ class EMSet(_core.SetBase, container.Container):
         **opening: Unpack[OpeningOptions],
     ) -> None:
         self.close()
-        self._configure(codec(pickler, unpickler, pickle, key), _layout)
+        self._set_options(pickler, unpickler, pickle, key, _layout)
         self._open_with(Opening(path, **opening), self.update, data)
 
     def _set_options(
@@ -118,43 +107,36 @@ class EMSet(_core.SetBase, container.Container):
             rest = len(self) - len(shown)
         if rest > 0:
             shown.append(f"... {rest} more")
-        return f"{type(self).__name__}({{{', '.join(shown)}}}, path={self._open_handle().path!r})"
+        elements = f"{{{', '.join(shown)}}}" if shown else "set()"
+        return f"{type(self).__name__}({elements}, path={self._open_handle().path!r})"
 
-    # ---- What is in another set too, or is not
+    # ---- Operands
 
-    def _parted(self, other: Any, wanted: bool) -> Iterator[Any]:
-        """Give the elements that are in the other set, or those that are not: ``wanted`` tells which."""
-        if not isinstance(other, EMSet):
-            return (element for element in self if (element in other) is wanted)
-        if self._codec.key != other._codec.key or len(other) > _MUCH_LARGER * len(self):
-            return self._looked_up_in(other, wanted)
-        if len(self) > _MUCH_LARGER * len(other):
-            few = other._as_builtin()
-            return _found(self, few) if wanted else self._parted(few, False)
-        bits, _, version = self._members(other)
-        return self._all_chosen(bits, wanted, version)
+    def _operand(self, other: Any) -> Any:
+        """Return a set that finds its elements quickly, as this one finds them. Errors: TypeError."""
+        if isinstance(other, EMSet) and other._codec.key == self._codec.key:
+            return other
+        if isinstance(other, (set, frozenset)) and self._codec.key is None:
+            return other
+        return self._noted(other)
 
-    def _looked_up_in(self, other: EMSet, wanted: bool) -> Iterator[Any]:
-        for some in _at_once(self):
-            for element, found in zip(some, other.contains_many(some), strict=True):
-                if found is wanted:
-                    yield element
+    def _noted(self, elements: Iterable[Any]) -> Any:
+        """Return a set of the elements: in memory, or in a file where they are many."""
+        rest = iter(elements)
+        some = list(islice(rest, _AT_ONCE))
+        if len(some) < _AT_ONCE and self._codec.key is None:
+            return set(some)
+        noted = EMSet(None, some, key=self._codec.key)
+        noted.update(rest)
+        return noted
 
-    def _all_chosen(self, bits: bytes, wanted: bool, version: int) -> Iterator[Any]:
-        number = position = 0
-        more = True
-        while more:
-            some, number, position, more = self._chosen(bits, wanted, version, number, position)
-            yield from some
-
-    def _count_in(self, other: Any) -> int:
-        """Return how many elements the other set has too."""
-        few, many = (self, other) if len(self) <= len(other) else (other, self)
-        alike = isinstance(other, EMSet) and self._codec.key == other._codec.key
-        if alike and len(many) <= _MUCH_LARGER * len(few):
-            found: int = self._members(other)[1]
-            return found
-        return sum(1 for _ in _found(many, few))
+    @contextlib.contextmanager
+    def _scope(self, *others: Any) -> Iterator[Any]:
+        """Keep this set, and containers among the others, as they are; give the others as operands."""
+        with contextlib.ExitStack() as stack:
+            for one in (self, *others):
+                stack.enter_context(container.consistent(one))
+            yield map(self._operand, others)
 
     # ---- Comparisons
 
@@ -166,10 +148,8 @@ class EMSet(_core.SetBase, container.Container):
         >>> EMSet(None, "abc").isdisjoint("xyz")
         True
         """
-        with self._consistent(), container.consistent(other):
-            if isinstance(other, (set, frozenset, EMSet)):
-                return self._count_in(other) == 0
-            return not any(element in self for element in other)
+        with self._scope(other) as [whole]:
+            return not _has_some(_parted(self, whole, True))
 
     def issubset(self, other: Any, /) -> bool:
         """Return whether all elements are in the other iterable.
@@ -179,9 +159,8 @@ class EMSet(_core.SetBase, container.Container):
         >>> EMSet(None, "ab").issubset("abc")
         True
         """
-        with self._consistent(), container.consistent(other):
-            whole = _as_set(other)
-            return len(self) <= len(whole) and self._count_in(whole) == len(self)
+        with self._scope(other) as [whole]:
+            return len(self) <= len(whole) and not _has_some(_parted(self, whole, False))
 
     def issuperset(self, other: Any, /) -> bool:
         """Return whether all of the other iterable are elements.
@@ -191,22 +170,8 @@ class EMSet(_core.SetBase, container.Container):
         >>> EMSet(None, "abc").issuperset("ab")
         True
         """
-        with self._consistent(), container.consistent(other):
-            if isinstance(other, (set, frozenset, EMSet)):
-                return len(self) >= len(other) and self._count_in(other) == len(other)
-            return all(element in self for element in other)
-
-    def __le__(self, other: Any) -> Any:
-        return self.issubset(other) if isinstance(other, Set) else NotImplemented
-
-    def __ge__(self, other: Any) -> Any:
-        return self.issuperset(other) if isinstance(other, Set) else NotImplemented
-
-    def __lt__(self, other: Any) -> Any:
-        return len(self) < len(other) and self.issubset(other) if isinstance(other, Set) else NotImplemented
-
-    def __gt__(self, other: Any) -> Any:
-        return len(self) > len(other) and self.issuperset(other) if isinstance(other, Set) else NotImplemented
+        with self._scope(other) as [whole]:
+            return len(self) >= len(whole) and not _has_some(_parted(whole, self, False))
 
     def __eq__(self, other: object) -> Any:
         if not isinstance(other, Set):
@@ -217,43 +182,49 @@ class EMSet(_core.SetBase, container.Container):
         equal = self.__eq__(other)
         return equal if equal is NotImplemented else not equal
 
+    def __lt__(self, other: Any) -> Any:
+        return len(self) < len(other) and self.issubset(other) if isinstance(other, Set) else NotImplemented
+
+    def __gt__(self, other: Any) -> Any:
+        return len(self) > len(other) and self.issuperset(other) if isinstance(other, Set) else NotImplemented
+
     # ---- New sets
 
-    def _result(self, elements: Iterable[Any], out: Any) -> Any:
+    def _result(self, out: Any, others: tuple[Any, ...], *parts: Iterable[Any]) -> Any:
         if out is None:
-            return set(elements)
+            return set().union(*parts)
         if not isinstance(out, EMSet):
             raise TypeError(f"expected an EMSet for out=, found {type(out).__name__}")
+        if any(out is one for one in (self, *others)):
+            raise ValueError("expected another EMSet for out= than those that the result is made of")
         if len(out):
             raise ValueError(f"expected an empty EMSet for out=, found one of {len(out)} elements")
-        out._add_all(elements)
+        for part in parts:
+            out._add_all(part)
         return out
 
     def union(self, *others: Any, out: Any = None) -> Any:
         """Return the elements of this set and of the iterables, as a builtin set or in ``out``.
 
-        **Cost**: O(n) of all.
+        **Cost**: O(n) of all; with an EMSet and ``out`` also that of difference().
 
         >>> EMSet(None, [1]).union([2], [3])
         {1, 2, 3}
         """
-        with self._consistent():
-            return self._result(chain(self, *others), out)
+        with self._scope(*others):
+            more = others if out is None else (_missing(other, self) for other in others)
+            return self._result(out, others, self, *more)
 
     def intersection(self, *others: Any, out: Any = None) -> Any:
         """Return the elements that are in all of the iterables too, as a builtin set or in ``out``.
 
-        **Cost**: with an EMSet one walk along both for each third of its keys' hashes that fits the budget of
-        memory, 24 bytes each; or a look-up for each element of the smaller, where the other is much larger.
+        **Cost**: with an EMSet one walk along both for each part of its keys' hashes that fits the budget of
+        memory, 16 bytes each; or a look-up for each element of the smaller, where the other is much larger.
 
         >>> EMSet(None, [1, 2, 3]).intersection([2, 3, 4])
         {2, 3}
         """
-        with self._consistent(), _all_consistent(others):
-            if len(others) == 1:
-                return self._result(self._parted(_as_set(others[0]), True), out)
-            common = self.intersection(others[0]).intersection(*others[1:]) if others else self
-            return self._result(common, out)
+        return self._narrowed(others, True, out)
 
     def difference(self, *others: Any, out: Any = None) -> Any:
         """Return the elements that are in none of the iterables, as a builtin set or in ``out``.
@@ -263,11 +234,14 @@ class EMSet(_core.SetBase, container.Container):
         >>> EMSet(None, [1, 2, 3]).difference([2, 4])
         {1, 3}
         """
-        with self._consistent(), _all_consistent(others):
-            if len(others) == 1:
-                return self._result(self._parted(_as_set(others[0]), False), out)
-            rest = self.difference(others[0]).difference(*others[1:]) if others else self
-            return self._result(rest, out)
+        return self._narrowed(others, False, out)
+
+    def _narrowed(self, others: tuple[Any, ...], wanted: bool, out: Any) -> Any:
+        with self._scope(*others) as operands:
+            left: Any = self
+            for number, whole in enumerate(list(operands), 1):
+                left = _parted(left if number == 1 else self._noted(left), whole, wanted)
+            return self._result(out, others, left)
 
     def symmetric_difference(self, other: Any, /, *, out: Any = None) -> Any:
         """Return the elements of this set or of the iterable, but not of both, as a builtin set or in ``out``.
@@ -277,36 +251,16 @@ class EMSet(_core.SetBase, container.Container):
         >>> EMSet(None, [1, 2]).symmetric_difference([2, 3])
         {1, 3}
         """
-        with self._consistent(), container.consistent(other):
-            whole = _as_set(other)
-            return self._result(chain(self._parted(whole, False), _parted(whole, self)), out)
-
-    def _operator(method: Callable[..., Any]) -> tuple[Any, Any]:  # noqa: N805  (makes methods)
-        def forward(self: EMSet, other: Any) -> Any:
-            return method(self, other) if isinstance(other, Set) else NotImplemented
-
-        def backward(self: EMSet, other: Any) -> Any:
-            return method(self, other) if isinstance(other, Set) else NotImplemented
-
-        return forward, backward
-
-    __or__, __ror__ = _operator(union)
-    __and__, __rand__ = _operator(intersection)
-    __xor__, __rxor__ = _operator(symmetric_difference)
-
-    def __sub__(self, other: Any) -> Any:
-        return self.difference(other) if isinstance(other, Set) else NotImplemented
-
-    def __rsub__(self, other: Any) -> Any:
-        return set(_parted(other, self)) if isinstance(other, Set) else NotImplemented
+        with self._scope(other) as [whole]:
+            return self._result(out, (other,), _parted(self, whole, False), _parted(whole, self, False))
 
     # ---- Changes
 
     def update(self, *others: Any) -> None:
         """Add the elements of the iterables.
 
-        **Cost**: one insertion each; in groups, as ``EMDict.set_many()``, unless they come from code that may
-        look at the set meanwhile: a generator, an iterator of your own.
+        **Cost**: one insertion each; in groups, unless they come from code that may look at the set meanwhile:
+        a generator, an iterator of your own. With an EMSet also that of difference().
 
         >>> s = EMSet()
         >>> s.update("ab", "bc")
@@ -315,53 +269,54 @@ class EMSet(_core.SetBase, container.Container):
         """
         for other in others:
             if other is not self:
-                self._add_all(other)
-
-    def _remove_all(self, elements: Iterable[Any]) -> None:
-        """Remove elements that a walk along this set gives: they are noted first, and beyond some in a file."""
-        rest = iter(elements)
-        some = list(islice(rest, _AT_ONCE))
-        if len(some) < _AT_ONCE:
-            self._discard_all(some)
-            return
-        with EMSet(None, key=self._codec.key) as noted:
-            noted._add_all(chain(some, rest))
-            self._discard_all(iter(noted))
+                self._add_all(_missing(other, self))
 
     def intersection_update(self, *others: Any) -> None:
         """Remove the elements that are not in all of the iterables.
 
         **Cost**: as of intersection(), and a removal each.
         """
-        for other in others:
-            if other is not self:
-                self._remove_all(self._parted(_as_set(other), False))
+        with self._scope(*others) as operands:
+            for whole in list(operands):
+                self._discard_all(self._noted(_parted(self, whole, False)))
 
     def difference_update(self, *others: Any) -> None:
         """Remove the elements of the iterables.
 
-        **Cost**: a removal each.
+        **Cost**: a removal each; with an EMSet also that of intersection().
         """
         for other in others:
             if other is self:
                 self.clear()
             else:
-                self._discard_all(other)
+                joined = _joined(self, other, True)
+                self._discard_all(other if joined is None else self._noted(joined))
 
     def symmetric_difference_update(self, other: Any, /) -> None:
         """Remove the elements that are in the iterable too, and add the others of it.
 
-        **Cost**: as of intersection(), and a change each.
+        **Cost**: as of intersection(), twice, and a change each.
         """
         if other is self:
-            self.clear()
-            return
-        whole = _as_set(other)
-        with EMSet(None, _parted(whole, self), key=self._codec.key) as added:
-            self._remove_all(self._parted(whole, True))
-            self._add_all(iter(added))
+            return self.clear()
+        with self._scope(other) as [whole]:
+            added = self._noted(_parted(whole, self, False))
+            self._discard_all(self._noted(_parted(self, whole, True)))
+            self._add_all(added)
 
-    def _in_place(method: Callable[..., None]) -> Any:  # noqa: N805
+    # ---- Operators: as of set, with sets alone
+
+    def _operator(method: Callable[[Any, Any], Any]) -> Any:  # noqa: N805  (makes methods)
+        return lambda self, other: method(self, other) if isinstance(other, Set) else NotImplemented
+
+    def _reflected(method: Callable[[Any, Any], Any]) -> Any:  # noqa: N805
+        def operate(self: EMSet, other: Any) -> Any:
+            result = method(self, other) if isinstance(other, Set) else NotImplemented
+            return frozenset(result) if isinstance(other, frozenset) else result
+
+        return operate
+
+    def _in_place(method: Callable[[Any, Any], None]) -> Any:  # noqa: N805
         def operate(self: EMSet, other: Any) -> Any:
             if not isinstance(other, Set):
                 return NotImplemented
@@ -370,39 +325,63 @@ class EMSet(_core.SetBase, container.Container):
 
         return operate
 
-    __ior__ = _in_place(update)
+    def _taken_from(self, other: Any) -> set[Any]:
+        with self._scope(other) as [whole]:
+            return set(_parted(whole, self, False))
+
+    __le__, __ge__ = _operator(issubset), _operator(issuperset)
+    __or__, __ror__, __ior__ = _operator(union), _reflected(union), _in_place(update)
+    __and__, __rand__ = _operator(intersection), _reflected(intersection)
     __iand__ = _in_place(intersection_update)
-    __isub__ = _in_place(difference_update)
+    __sub__, __rsub__, __isub__ = _operator(difference), _reflected(_taken_from), _in_place(difference_update)
+    __xor__, __rxor__ = _operator(symmetric_difference), _reflected(symmetric_difference)
     __ixor__ = _in_place(symmetric_difference_update)
 
-    del _operator, _in_place
+    del _operator, _reflected, _in_place
 
     __class_getitem__ = classmethod(GenericAlias)
 
 
-def _found(many: Any, few: Iterable[Any]) -> Iterator[Any]:
-    """Give those of few elements that are among many."""
-    if not isinstance(many, EMSet):
-        return (element for element in few if element in many)
-    return chain.from_iterable(
-        (element for element, found in zip(some, many.contains_many(some), strict=True) if found)
-        for some in _at_once(few)
-    )
+def _joined(one: Any, other: Any, wanted: bool) -> Any:
+    """Give what _parted() does by walks along both; None where that is not the way."""
+    if not (isinstance(one, EMSet) and isinstance(other, EMSet) and one._codec.key == other._codec.key):
+        return None
+    if len(other) > _MUCH_LARGER * len(one) or (wanted and len(one) > _MUCH_LARGER * len(other)):
+        return None
+    return one._joined(other, wanted)
 
 
-def _parted(whole: Any, other: EMSet) -> Iterator[Any]:
-    """Give the elements of a set, builtin or not, that the other has not."""
-    if isinstance(whole, EMSet):
-        return whole._parted(other, False)
-    return (element for element in whole if element not in other)
+def _parted(elements: Any, other: Any, wanted: bool) -> Iterator[Any]:
+    """Give the elements of a set that another has too, or those that it has not: ``wanted`` tells which."""
+    joined: Iterator[Any] | None = _joined(elements, other, wanted)
+    if joined is not None:
+        return joined
+    if wanted and len(elements) > _MUCH_LARGER * len(other):
+        elements, other = other, elements
+    if not isinstance(other, EMSet):
+        return (element for element in elements if (element in other) is wanted)
+    return chain.from_iterable(_looked_up(some, other, wanted) for some in _at_once(elements))
 
 
-@contextlib.contextmanager
-def _all_consistent(others: tuple[Any, ...]) -> Iterator[None]:
-    with contextlib.ExitStack() as stack:
-        for other in others:
-            stack.enter_context(container.consistent(other))
-        yield
+def _at_once(elements: Iterable[Any]) -> Iterator[list[Any]]:
+    rest = iter(elements)
+    while some := list(islice(rest, _AT_ONCE)):
+        yield some
+
+
+def _looked_up(some: list[Any], other: EMSet, wanted: bool) -> list[Any]:
+    found = other.contains_many(some)
+    return [element for element, there in zip(some, found, strict=True) if there is wanted]
+
+
+def _missing(other: Any, elements: EMSet) -> Iterable[Any]:
+    """Give of an iterable what is to be added: of a set of about the same size only what is missing."""
+    joined: Iterable[Any] | None = _joined(other, elements, False)
+    return other if joined is None else joined
+
+
+def _has_some(elements: Iterator[Any]) -> bool:
+    return any(True for _ in elements)
 
 
 MutableSet.register(EMSet)

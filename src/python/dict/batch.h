@@ -71,11 +71,10 @@ class Fetched {
   std::vector<emd::Dict::Wanted> wanted_;
 };
 
-// Pairs, encoded, on their way into a dict; or keys alone, on their way into a set.
+// Pairs, encoded, on their way into a dict.
 class PairGroup {
  public:
   explicit PairGroup(DictContainer& container) : container_(container) {}
-  // `value`: null for a key alone, which leaves one that is there as it is.
   // Encodes a pair; stores the group when it is full. False with an error set: the pair is not in the group, those
   // before it are, or have been stored. Errors by exception: as store().
   bool add(PyObject* key, PyObject* value);

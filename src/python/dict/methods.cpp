@@ -41,18 +41,6 @@ PyObject* dict_pop(DictContainer& container, Bytes key) {
   return pop_record(container, Part::value, [&](emd::Dict& dict) { return dict.find(key); });
 }
 
-PyObject* dict_pop_last(DictContainer& container, Part part) {
-  return pop_record(container, part, [](emd::Dict& dict) { return dict.last(); });
-}
-
-void dict_clear(DictContainer& container) {
-  Trash trash;
-  const Container::Entered entered(container);
-  container.change([&] { container.dict().clear(); });
-  container.cache().forget_all(trash);
-  container.decoded().forget_all(trash);
-}
-
 namespace {
 
 PyObject* pop(DictContainer& container, PyObject* key, std::optional<PyObject*> fallback) {
@@ -66,7 +54,7 @@ PyObject* pop(DictContainer& container, PyObject* key, std::optional<PyObject*> 
 }
 
 PyObject* popitem(DictContainer& container) {
-  PyObject* const item = dict_pop_last(container, Part::item);
+  PyObject* const item = pop_record(container, Part::item, [](emd::Dict& dict) { return dict.last(); });
   if (!item && !PyErr_Occurred()) PyErr_SetString(PyExc_KeyError, "popitem(): dictionary is empty");
   return item;
 }
@@ -81,6 +69,14 @@ PyObject* setdefault(DictContainer& container, PyObject* key, std::optional<PyOb
     const Stored stored = dict_store(container, key, given, When::absent);
     if (stored != Stored::present) return stored == Stored::stored ? Py_NewRef(given) : nullptr;
   }
+}
+
+void clear(DictContainer& container) {
+  Trash trash;
+  const Container::Entered entered(container);
+  container.change([&] { container.dict().clear(); });
+  container.cache().forget_all(trash);
+  container.decoded().forget_all(trash);
 }
 
 // (keys, default=None)
@@ -158,7 +154,7 @@ PyMethodDef dict_methods[] = {
     method<"setdefault", &setdefault>(
         "setdefault($self, key, default=None, /)\n--\n\n"
         "Return the value of key; store default first if there is none.\n\n**Cost**: one or two look-ups."),
-    method<"clear", &dict_clear>(
+    method<"clear", &clear>(
         "clear($self, /)\n--\n\nRemove all items.\n\n**Cost**: O(1); space returns to the disk at a "
         "checkpoint."),
     method<"__reversed__", &dict_reversed>("Iterate over the keys, the last inserted first."),

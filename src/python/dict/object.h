@@ -18,7 +18,7 @@
 
 namespace pyr {
 
-class DictContainer : public StructureContainer<emd::Dict> {
+class DictContainer final : public StructureContainer<emd::Dict> {
  public:
   static constexpr const char* kTypeName = "pyrsistence._core.DictBase";
   using StructureContainer::StructureContainer;
@@ -167,13 +167,6 @@ inline bool dict_store(DictContainer& container, PyObject* key, PyObject* value)
 }
 // Removes a key and returns its value; null if there is none, or with an error set.
 PyObject* dict_pop(DictContainer& container, Bytes key);
-// Removes the last record and returns the part of it; null if there is none, or with an error set.
-PyObject* dict_pop_last(DictContainer& container, Part part);
-// Whether the key was there.
-bool dict_remove(DictContainer& container, Bytes key);
-void dict_clear(DictContainer& container);
-int dict_contains(DictContainer& container, PyObject* key);
-Py_ssize_t dict_length(DictContainer& container);
 // d.update(other). Returns false with an error set; what was stored before it stays.
 bool dict_update(DictContainer& container, PyObject* other);
 // Removes a record found while entered, and its value from the write-back cache. Precondition: entered.

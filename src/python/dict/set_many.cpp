@@ -17,7 +17,7 @@ bool PairGroup::encode(PyObject* key, PyObject* value) {
     bytes_.advance(annex_.size());
   }
   pair.annex_end = bytes_.size();
-  if (value && !codec.encode_value(value, bytes_)) return false;
+  if (!codec.encode_value(value, bytes_)) return false;
   pair.value_end = bytes_.size();
   pairs_.push_back(pair);
   return true;
@@ -56,9 +56,8 @@ void PairGroup::store() {
   for (std::size_t i = 0; i < pairs_.size(); ++i) {
     const Pair& pair = pairs_[i];
     const emd::Operation operation(container_.store());
-    const Bytes value = part(pair.annex_end, pair.value_end);  // never empty, but of a set
-    container_.dict().put(fetched_[i], part(pair.key_end, pair.annex_end), value,
-                          value.empty() ? emd::Dict::Existing::kept : emd::Dict::Existing::replaced);
+    container_.dict().put(fetched_[i], part(pair.key_end, pair.annex_end),
+                          part(pair.annex_end, pair.value_end));
     if (__builtin_expect(container_.decoded().on(), 0)) container_.decoded().forget(fetched_[i].key, trash);
   }
   pairs_.clear();

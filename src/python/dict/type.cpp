@@ -214,9 +214,7 @@ PyObject* subscript(DictContainer& container, PyObject* key) {
   return value || PyErr_Occurred() ? value : dict_missing(container, key);
 }
 
-}  // namespace
-
-bool dict_remove(DictContainer& container, Bytes key) {
+bool remove(DictContainer& container, Bytes key) {
   Trash trash;
   const Container::Entered entered(container);
   const auto record = container.dict().find(key);
@@ -224,28 +222,26 @@ bool dict_remove(DictContainer& container, Bytes key) {
   return record.has_value();
 }
 
-namespace {
-
 int assign(DictContainer& container, PyObject* key, PyObject* value) {
   if (value) return dict_store(container, key, value) ? 0 : -1;
   Buffer canonical;
   if (!encode_key(container, key, canonical)) return -1;
-  if (dict_remove(container, canonical.bytes())) return 0;
+  if (remove(container, canonical.bytes())) return 0;
   set_key_error(key);
   return -1;
 }
 
-}  // namespace
-
-int dict_contains(DictContainer& container, PyObject* key) {
+int contains(DictContainer& container, PyObject* key) {
   Buffer canonical;
   if (!encode_key(container, key, canonical)) return -1;
   return container.read([&] { return container.dict().find(canonical.bytes()).has_value() ? 1 : 0; });
 }
 
-Py_ssize_t dict_length(DictContainer& container) {
+Py_ssize_t length(DictContainer& container) {
   return container.read([&] { return static_cast<Py_ssize_t>(container.dict().size()); });
 }
+
+}  // namespace
 
 bool add_dict_types(PyObject* module) {
   return add_container_type<DictContainer>(
@@ -254,8 +250,8 @@ bool add_dict_types(PyObject* module) {
               {Py_tp_hash, reinterpret_cast<void*>(PyObject_HashNotImplemented)},
               slot<&subscript>(Py_mp_subscript),
               slot<&assign>(Py_mp_ass_subscript),
-              slot<&dict_length>(Py_mp_length),
-              slot<&dict_contains>(Py_sq_contains)}) &&
+              slot<&length>(Py_mp_length),
+              slot<&contains>(Py_sq_contains)}) &&
          add_dict_view_types(module);
 }
 

@@ -1,49 +1,179 @@
-// The EMSet base type. What is not hot, the algebra of sets before all, is written in Python
-// (pyrsistence/_containers/set.py).
-#include <functional>
-#include <memory>
+// The EMSet base type: its life, slots and methods. The algebra of sets is written in Python (pyrsistence/_containers/set.py).
 #include <utility>
 #include <vector>
 
-#include "python/dict/batch.h"
-#include "python/kit/buffer_argument.h"
+#include "platform/mapping.h"
+#include "python/codec/object_source.h"
+#include "python/core/batch.h"
 #include "python/kit/method.h"
 #include "python/set/object.h"
-#include "structures/set/membership.h"
 
 namespace pyr {
+
+void SetContainer::want(PyObject* wanted) {
+  unsigned segment_buckets = 0, hash_bits = 0;
+  unsigned long long delta_limit = 0;
+  require(PyArg_ParseTuple(wanted, "IIK", &segment_buckets, &hash_bits, &delta_limit));
+  wanted_ = {segment_buckets, hash_bits, delta_limit};
+}
+
 namespace {
 
-void add(SetContainer& container, PyObject* element) {
-  Buffer canonical, annex;
-  require(container.codec().encode_key(element, canonical, &annex));
-  const Container::Entered entered(container);
-  emd::Dict& dict = container.dict();
-  container.change(
-      [&] { dict.put(dict.wanted(canonical.bytes()), annex.bytes(), {}, emd::Dict::Existing::kept); });
+// ---- Many elements
+
+// Elements, encoded, that are added, removed or looked up together; see python/core/batch.h.
+class ElementGroup {
+ public:
+  explicit ElementGroup(SetContainer& container) : container_(container) {}
+
+  // False with an error set; the group is then as before.
+  bool add(PyObject* element) {
+    const std::size_t before = bytes_.size();
+    annex_.clear();
+    const bool encoded = container_.codec().encode_key(element, bytes_, &annex_);
+    const std::size_t key_end = bytes_.size();
+    u8* const to = encoded ? bytes_.room(annex_.size()) : nullptr;
+    if (to) {
+      std::copy_n(annex_.data(), annex_.size(), to);
+      bytes_.advance(annex_.size());
+      ends_.emplace_back(key_end, bytes_.size());
+    } else {
+      bytes_.truncate(before);
+    }
+    return to != nullptr;
+  }
+  bool full(std::size_t most) const { return ends_.size() >= most || bytes_.size() >= kGroupBytes; }
+  void clear() {
+    ends_.clear();
+    bytes_.clear();
+  }
+
+  // Within an Entered, or a read: fetches all, and calls use(set, wanted, annex) for each.
+  template <class Use>
+  void for_each(Use&& use) {
+    emd::Set& set = container_.set();
+    wanted_.clear();
+    std::size_t begin = 0;
+    for (const auto& [key_end, end] : ends_) {
+      wanted_.push_back(set.wanted(bytes_.bytes().subspan(begin, key_end - begin)));
+      begin = end;
+    }
+    fetch(set);
+    for (std::size_t i = 0; i < ends_.size(); ++i)
+      use(set, wanted_[i], bytes_.bytes().subspan(ends_[i].first, ends_[i].second - ends_[i].first));
+  }
+
+ private:
+  // Only what is missed while reading counts: a page that is new at the end of a file faults as well, and no disk is asked
+  // for it.
+  void fetch(emd::Set& set) {
+    const u64 before = emd::platform::major_faults();
+    const bool asks = missing_ && set.begin_batch();
+    if (asks) container_.handle().run_long([&] { set.read_ahead(wanted_); });
+    set.fetch(wanted_);
+    missing_ = asks || emd::platform::major_faults() != before;
+  }
+
+  SetContainer& container_;
+  Buffer bytes_;
+  Buffer annex_;
+  std::vector<std::pair<std::size_t, std::size_t>> ends_;  // of a key and of its annex
+  std::vector<emd::Set::Wanted> wanted_;
+  bool missing_ = false;  // the last group's pages were not all in memory
+};
+
+// Hands the elements of an iterable to use(group): many at a time where nobody's code runs between two of them, else each
+// alone, since that code may look at the set. What comes before an error counts.
+template <class Use>
+void in_groups(SetContainer& container, PyObject* iterable, Use&& use) {
+  { const Container::Entered entered(container); }  // a closed one is refused, whatever the argument is
+  const Ref walked(TypeOf<SetContainer>::is(iterable) ? PyObject_GetIter(iterable) : Py_NewRef(iterable));
+  ObjectSource source;
+  require(walked && source.open(walked.get()));
+  const bool together = source.runs_no_code() || iterates_over_another(walked.get(), container.self());
+  ElementGroup group(container);
+  std::size_t most = together ? kFirstGroup : 1;
+  while (const Ref element = source.next()) {
+    if (!group.add(element.get())) {
+      name_place("element", source.given() - 1);
+      break;
+    }
+    if (!group.full(most)) continue;
+    use(group);
+    group.clear();
+    if (together || source.given() % Py_ssize_t{emd::Set::kMaxGroup} == 0) require(let_others_in());
+    if (together) most = emd::Set::kMaxGroup;
+  }
+  if (!PyErr_Occurred()) return use(group);
+  const PendingError error;
+  use(group);
+  throw PythonError();
 }
+
+PyObject* contains_many(SetContainer& container, PyObject* elements) {
+  Ref result(PyList_New(0));
+  require(static_cast<bool>(result));
+  std::vector<char> found;
+  in_groups(container, elements, [&](ElementGroup& group) {
+    container.read([&] {
+      found.clear();
+      group.for_each(
+          [&](emd::Set& set, const auto& wanted, Bytes) { found.push_back(set.find(wanted).has_value()); });
+    });
+    for (const char there : found) require(append_object(result.get(), PyBool_FromLong(there)));
+  });
+  return result.release();
+}
+
+void add_all(SetContainer& container, PyObject* elements) {
+  in_groups(container, elements, [&](ElementGroup& group) {
+    const Container::Entered entered(container);
+    group.for_each([&](emd::Set& set, const auto& wanted, Bytes annex) {
+      container.change([&] { set.put(wanted, annex, {}); });
+    });
+  });
+}
+
+void discard_all(SetContainer& container, PyObject* elements) {
+  in_groups(container, elements, [&](ElementGroup& group) {
+    const Container::Entered entered(container);
+    group.for_each([&](emd::Set& set, const auto& wanted, Bytes) {
+      if (const auto record = set.find(wanted)) container.change([&] { set.erase(*record); });
+    });
+  });
+}
+
+// ---- One element
 
 // The canonical bytes of an element that is looked for: of a set, which is none, those of the frozenset that it equals, as
 // for set.
 void encode_sought(SetContainer& container, PyObject* element, Buffer& canonical) {
-  if (encode_key(container, element, canonical)) return;
+  if (container.codec().encode_key(element, canonical, nullptr)) return;
   require(PySet_Check(element) && PyErr_ExceptionMatches(PyExc_TypeError));
   PyErr_Clear();
   canonical.clear();
   const Ref frozen(PyFrozenSet_New(element));
-  require(frozen && encode_key(container, frozen.get(), canonical));
+  require(frozen && container.codec().encode_key(frozen.get(), canonical, nullptr));
 }
 
 int contains(SetContainer& container, PyObject* element) {
   Buffer canonical;
   encode_sought(container, element, canonical);
-  return container.read([&] { return container.dict().find(canonical.bytes()).has_value() ? 1 : 0; });
+  return container.read([&] { return container.set().find(canonical.bytes()).has_value() ? 1 : 0; });
+}
+
+void add(SetContainer& container, PyObject* element) {
+  Buffer canonical, annex;
+  require(container.codec().encode_key(element, canonical, &annex));
+  const Container::Entered entered(container);
+  container.change([&] { container.set().put(canonical.bytes(), annex.bytes(), {}); });
 }
 
 bool erase(SetContainer& container, PyObject* element) {
   Buffer canonical;
   encode_sought(container, element, canonical);
-  return dict_remove(container, canonical.bytes());
+  const Container::Entered entered(container);
+  return container.change([&] { return container.set().erase(canonical.bytes()); });
 }
 
 void discard(SetContainer& container, PyObject* element) { erase(container, element); }
@@ -54,191 +184,72 @@ void remove(SetContainer& container, PyObject* element) {
   throw PythonError();
 }
 
+// It is decoded before it is removed, so that what cannot be decoded stays; if another thread has changed the set meanwhile,
+// once more.
 PyObject* pop(SetContainer& container) {
-  PyObject* const element = dict_pop_last(container, Part::key);
-  if (!element && !PyErr_Occurred()) PyErr_SetString(PyExc_KeyError, "pop from an empty set");
-  return element;
+  while (true) {
+    TakenKey element(container);
+    bool found = false;
+    do {
+      container.read([&] {
+        const auto record = container.set().last();
+        found = record.has_value();
+        if (found) element.take(*record);
+      });
+    } while (found && element.grow());
+    if (!found) PyErr_SetString(PyExc_KeyError, "pop from an empty set");
+    Ref object(found ? element.object() : nullptr);
+    if (!object) return nullptr;
+    const Container::Entered entered(container);
+    const auto now = container.set().last();
+    if (!now || !element.is(*now)) continue;
+    container.change([&] { container.set().erase(*now); });
+    return object.release();
+  }
 }
 
-// Adds all elements of an iterable: in groups, where nobody's code runs between two of them.
-void add_all(SetContainer& container, PyObject* iterable) {
-  { const Container::Entered entered(container); }  // a closed one is refused, whatever the argument is
-  ObjectSource source;
-  require(source.open(iterable));
-  if (!source.runs_no_code() && !is_dict_iterator(iterable)) {
-    while (const Ref element = source.next()) {
-      add(container, element.get());
-      require(source.given() % Py_ssize_t{emd::Dict::kMaxGroup} != 0 || let_others_in());
-    }
-    return require(!PyErr_Occurred());
-  }
-  PairGroup group(container);
-  bool good = true;
-  while (const Ref element = source.next()) {
-    good = group.add(element.get(), nullptr);
-    if (!good) break;
-  }
-  if (good && !PyErr_Occurred()) return group.store();
-  group.store_rest();
-  throw PythonError();
+// ---- All elements
+
+Py_ssize_t length(SetContainer& container) {
+  return container.read([&] { return static_cast<Py_ssize_t>(container.set().size()); });
 }
 
-// How many of an iterable's elements were there, and are removed.
-Py_ssize_t discard_all(SetContainer& container, PyObject* iterable) {
-  ObjectSource source;
-  require(source.open(iterable));
-  Py_ssize_t removed = 0;
-  while (const Ref element = source.next()) {
-    removed += erase(container, element.get());
-    require(source.given() % Py_ssize_t{emd::Dict::kMaxGroup} != 0 || let_others_in());
-  }
-  require(!PyErr_Occurred());
-  return removed;
-}
-
-// ---- The algebra of two sets: see structures/set/membership.h
-
-void require_version(SetContainer& container, u64 version) {
-  container.read([&] {
-    if (container.dict().version() != version) throw emd::StateError("Set changed size during iteration");
-  });
-}
-
-// _members(other): a bit for each element, in their order, of those that are in the other set too; how many; the version.
-PyObject* members(SetContainer& container, PyObject* object) {
-  if (!TypeOf<SetContainer>::is(object)) {
-    PyErr_SetString(PyExc_TypeError, "expected an EMSet");
-    return nullptr;
-  }
-  SetContainer& other = unboxed<SetContainer>(object);
-  const Container::Snapshot held(container), other_held(other);
-  emd::MembershipOptions options{};
-  u64 version = 0;
-  std::shared_ptr<emd::Dict> first, second;
-  container.read([&] {
-    options.memory = container.store().buffer_budget();
-    version = container.dict().version();
-    first = container.share();
-  });
-  other.read([&] { second = other.share(); });
-  options.look_at_first = [&](const std::function<void()>& part) { container.read(part); };
-  options.look_at_second = [&](const std::function<void()>& part) { other.read(part); };
-  options.on_step = [&] { require(let_others_in()); };
-  const emd::Membership result = emd::members_of(*first, *second, options);
-  require_version(container, version);
-  const Bytes bits = result.bytes();
-  return Py_BuildValue("NKK",
-                       PyBytes_FromStringAndSize(reinterpret_cast<const char*>(bits.data()),
-                                                 static_cast<Py_ssize_t>(bits.size())),
-                       static_cast<unsigned long long>(result.found()),
-                       static_cast<unsigned long long>(version));
-}
-
-// Keys on their way out.
-struct TakenElements {
-  static constexpr std::size_t kMost = 512;
-  static constexpr u64 kMostSeen = 65536;
-
-  void clear() {
-    copies.clear();
-    ends.clear();
-  }
-  bool add(const emd::Dict::Record& record, bool live) {
-    if (!copies.add(record.key, live)) return false;
-    const std::size_t key_end = copies.size();
-    if (!copies.add(record.annex, live)) return false;
-    ends.emplace_back(key_end, copies.size());
-    return true;
-  }
-  bool full() const { return ends.size() >= kMost || copies.size() >= kGroupBytes; }
-  // A new list, or none with an error set.
-  Ref list(Codec& codec) const {
-    Ref result(PyList_New(static_cast<Py_ssize_t>(ends.size())));
-    std::size_t begin = 0;
-    for (std::size_t i = 0; result && i < ends.size(); ++i) {
-      const auto [key_end, end] = ends[i];
-      const Bytes all = copies.bytes();
-      PyObject* const element =
-          codec.decode_key(all.subspan(begin, key_end - begin), all.subspan(key_end, end - key_end));
-      if (!element) return Ref();
-      PyList_SET_ITEM(result.get(), static_cast<Py_ssize_t>(i), element);
-      begin = end;
-    }
-    return result;
-  }
-  Copies copies;
-  std::vector<std::pair<std::size_t, std::size_t>> ends;  // of a key and of its annex
-};
-
-// _chosen(bits, wanted, version, number, position): some elements whose bit is `wanted`, from a place on (0, 0: the first);
-// the place behind them; whether there may be more.
-PyObject* chosen(SetContainer& container, const ReadBuffer& bits, bool wanted, u64 version, u64 number,
-                 u64 position) {
-  TakenElements elements;
-  u64 next = 0, behind = 0;
-  bool more = false;
-  do {
-    container.read([&] {
-      elements.clear();
-      next = number;
-      behind = position;  // of the record before, and one
-      more = false;
-      const emd::Dict& dict = container.dict();
-      if (dict.version() != version) throw emd::StateError("Set changed size during iteration");
-      auto record = behind == 0 ? dict.first() : dict.next(emd::RecordPos{behind - 1});
-      for (; record && next / 8 < bits.size(); record = dict.next(record->position)) {
-        more = elements.full() || next - number >= TakenElements::kMostSeen;
-        if (more) break;
-        const bool bit = (bits.data()[next / 8] >> (next % 8) & 1) != 0;
-        if (bit == wanted && !elements.add(*record, container.live())) break;
-        ++next;
-        behind = static_cast<u64>(record->position) + 1;
-      }
-    });
-  } while (elements.copies.grow());
-  const Ref list = elements.list(container.codec());
-  return list ? Py_BuildValue("OKKN", list.get(), static_cast<unsigned long long>(next),
-                              static_cast<unsigned long long>(behind), PyBool_FromLong(more))
-              : nullptr;
+void clear(SetContainer& container) {
+  const Container::Entered entered(container);
+  container.change([&] { container.set().clear(); });
 }
 
 PyMethodDef methods[] = {
-    method<"add", &add>(
-        "add($self, element, /)\n--\n\nAdd an element, unless it is there.\n\n**Cost**: one look-up; "
-        "an insertion if it is new."),
-    method<"discard", &discard>(
-        "discard($self, element, /)\n--\n\nRemove an element if it is there.\n\n**Cost**: one "
-        "look-up, and a removal."),
+    method<"add", &add>("add($self, element, /)\n--\n\nAdd an element, unless it is there.\n\n"
+                        "**Cost**: one look-up; an insertion if it is new. Errors: TypeError."),
+    method<"discard", &discard>("discard($self, element, /)\n--\n\nRemove an element if it is there.\n\n"
+                                "**Cost**: one look-up, and a removal."),
     method<"remove", &remove>("remove($self, element, /)\n--\n\nRemove an element; KeyError if it is not "
                               "there.\n\n**Cost**: as discard()."),
-    method<"pop", &pop>(
-        "pop($self, /)\n--\n\nRemove the element added last and return it; KeyError if there is "
-        "none.\n\n**Cost**: one look-up."),
-    method<"clear", &dict_clear>(
-        "clear($self, /)\n--\n\nRemove all elements.\n\n**Cost**: O(1); space returns to the "
-        "disk at a checkpoint."),
-    method<"contains_many", &dict_contains_many>(
+    method<"pop", &pop>("pop($self, /)\n--\n\nRemove the element added last and return it; KeyError if "
+                        "there is none.\n\n**Cost**: one look-up."),
+    method<"clear", &clear>("clear($self, /)\n--\n\nRemove all elements.\n\n**Cost**: O(1); space returns to "
+                            "the disk at a checkpoint."),
+    method<"contains_many", &contains_many>(
         "contains_many($self, elements, /)\n--\n\nReturn, as a list of booleans, which of elements are "
-        "there.\n\n"
-        "**Cost**: a look-up each, but side by side: warm a half to a third of the loop, beyond RAM at the "
-        "disk's "
-        "full rate. Errors: TypeError of an element that is none, with its place."),
-    method<"__reversed__", &dict_reversed>("Iterate over the elements, the last added first."),
+        "there.\n\n**Cost**, errors: as EMDict.contains_many().\n\n"
+        ">>> EMSet(None, 'abc').contains_many('xa')\n[False, True]"),
+    method<"__reversed__", &set_reversed>("Iterate over the elements, the last added first."),
     method<"_add_all", &add_all>("Add the elements of an iterable."),
-    method<"_discard_all", &discard_all>("Remove the elements of an iterable; return how many were there."),
-    method<"_members", &members>("Return which elements another set has, as bits."),
-    method<"_chosen", &chosen>("Return some elements by their bits."),
+    method<"_discard_all", &discard_all>("Remove the elements of an iterable."),
+    method<"_joined", &set_joined>("Iterate over the elements that another EMSet has too, or has not."),
     kEndOfMethods};
 
 }  // namespace
 
 bool add_set_types(PyObject* module) {
   return add_container_type<SetContainer>(module, methods,
-                                          {slot<&dict_iter>(Py_tp_iter),
+                                          {slot<&set_iter>(Py_tp_iter),
                                            {Py_tp_hash, reinterpret_cast<void*>(PyObject_HashNotImplemented)},
-                                           slot<&dict_length>(Py_mp_length),
-                                           slot<&dict_length>(Py_sq_length),
-                                           slot<&contains>(Py_sq_contains)});
+                                           slot<&length>(Py_mp_length),
+                                           slot<&length>(Py_sq_length),
+                                           slot<&contains>(Py_sq_contains)}) &&
+         add_set_iterator_type(module);
 }
 
 }  // namespace pyr

@@ -131,7 +131,7 @@ Bytes Dict::key_at(RecordPos position) const { return log_.read(offset_of(positi
 
 bool Dict::put(Bytes key, Bytes annex, Bytes value) { return put(wanted(key), annex, value); }
 
-bool Dict::put(const Wanted& wanted, Bytes annex, Bytes value, Existing existing) {
+bool Dict::put(const Wanted& wanted, Bytes annex, Bytes value) {
   const auto& [key, hash] = wanted;
   const bool buffering = index_.buffering();
   if (__builtin_expect(buffering, 0)) cover_log();
@@ -140,7 +140,7 @@ bool Dict::put(const Wanted& wanted, Bytes annex, Bytes value, Existing existing
   if (!buffering || !known_new(hash)) {
     const auto match = [&](u64 candidate) { return log_.match(candidate * kRecordUnit, wanted.key, view); };
     if (index_.find(hash, match, &place) != BufferedIndex::kNone) {
-      if (existing == Existing::replaced) set_value(view, value);
+      set_value(view, value);
       return false;
     }
   }
@@ -173,6 +173,7 @@ void Dict::set_value(RecordPos position, Bytes value) { set_value(log_.read(offs
 
 void Dict::set_value(const RecordView& view, Bytes value) {
   const bool referred = view.state == RecordState::reference;
+  if (value.empty() && !referred && view.value_size == 0) return;  // of a set: no page is changed
   const HeapRef old{referred ? log_.reference(view) : 0};
   if (referred) heap_.read(old);  // throws now rather than after the change
   if (value.size() <= view.room) {

@@ -94,9 +94,7 @@ class Dict {
   std::optional<Record> find(const Wanted& wanted) const;
   // Of many thousand keys of which pages are on the disk: structures/dict/sweep.h.
   class Sweep;
-  // What becomes of the value of a key that is there.
-  enum class Existing { replaced, kept };
-  bool put(const Wanted& wanted, Bytes annex, Bytes value, Existing existing = Existing::replaced);
+  bool put(const Wanted& wanted, Bytes annex, Bytes value);
   // Inserts, or replaces the value of the key already there (whose key bytes and annex stay).
   // The arguments may not lie in the dict itself. Cost: as find(), and an append; a full segment is laid out anew.
   // Returns true if it was inserted. Errors: SystemError, DamagedError; the dict is as before.

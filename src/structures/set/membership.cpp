@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <optional>
 
 #include "base/hash.h"
 #include "platform/random.h"
@@ -12,64 +13,65 @@ namespace {
 
 constexpr u64 kKeysAtOnce = 4096;
 constexpr u64 kBytesAtOnce = u64{1} << 20;
-// Of the table: three of four slots are in use at most.
-constexpr u64 kBytesAKey = sizeof(Hash128) * 4 / 3 + 2;
-constexpr u64 kLeastKeys = 1024;
+constexpr u64 kLeastSlots = 1024;
 
 // Open addressing, linear probing. No hash is zero.
 class HashTable {
  public:
-  explicit HashTable(u64 expected) : slots_(std::bit_ceil(expected * 4 / 3 + 1)) {}
+  // Three of four slots are in use at most, or a few more.
+  static u64 keys_in(u64 slots) { return slots / 4 * 3; }
+
+  explicit HashTable(u64 slots) : slots_(slots) {}
   void clear() {
     std::fill(slots_.begin(), slots_.end(), Hash128{});
     count_ = 0;
   }
   void add(const Hash128& hash) {
     if (count_ >= slots_.size() / 8 * 7) widen();
-    Hash128* const slot = find(hash);
-    count_ += *slot != hash;
-    *slot = hash;
+    Hash128& slot = find(hash);
+    count_ += slot != hash;
+    slot = hash;
   }
-  bool contains(const Hash128& hash) { return *find(hash) == hash; }
+  bool contains(const Hash128& hash) { return find(hash) == hash; }
 
  private:
-  // Where there are more than were expected.
+  // Where a range has more hashes than others.
   void widen() {
     std::vector<Hash128> old(2 * slots_.size());
     old.swap(slots_);
     for (const Hash128& hash : old) {
-      if (!(hash == Hash128{})) *find(hash) = hash;
+      if (hash != Hash128{}) find(hash) = hash;
     }
   }
-  Hash128* find(const Hash128& hash) {
+  Hash128& find(const Hash128& hash) {
     const u64 mask = slots_.size() - 1;
     for (u64 at = hash.low & mask;; at = (at + 1) & mask) {
       Hash128& slot = slots_[at];
-      if (slot == hash || slot == Hash128{}) return &slot;
+      if (slot == hash || slot == Hash128{}) return slot;
     }
   }
-  std::vector<Hash128> slots_;
+  std::vector<Hash128> slots_;  // a power of two
   u64 count_ = 0;
 };
 
-// Calls take(number, hash) for each key in insertion order.
+// Calls take(number, hash) for each key, in insertion order.
 template <class Take>
-void walk(const Dict& dict, u64 seed, const std::function<void(const std::function<void()>&)>& look,
-          const std::function<void()>& on_step, Take&& take) {
+void walk(const MembershipLook& look, u64 seed, const std::function<void()>& on_step, Take&& take) {
   Scan scan;
   std::optional<RecordPos> position;
   u64 number = 0;
   std::vector<Hash128> hashes;
   for (bool more = true; more;) {
     std::optional<RecordPos> reached;
-    look([&] {
+    look([&](const Dict& dict) {
       hashes.clear();
       reached = position;
-      u64 bytes = 0;
       more = false;
+      u64 bytes = 0;
       for (auto record = reached ? dict.next(*reached) : dict.first(); record; record = dict.next(*reached)) {
-        hashes.push_back(hash128(record->key, seed));
-        hashes.back().low |= hashes.back() == Hash128{} ? 1 : 0;
+        Hash128 hash = hash128(record->key, seed);
+        hash.low |= hash == Hash128{} ? 1 : 0;
+        hashes.push_back(hash);
         reached = record->position;
         bytes += record->key.size();
         more = hashes.size() == kKeysAtOnce || bytes >= kBytesAtOnce;
@@ -83,6 +85,12 @@ void walk(const Dict& dict, u64 seed, const std::function<void(const std::functi
   }
 }
 
+u64 size_of(const MembershipLook& look) {
+  u64 size = 0;
+  look([&](const Dict& dict) { size = dict.size(); });
+  return size;
+}
+
 }  // namespace
 
 u64 Membership::found() const {
@@ -91,25 +99,25 @@ u64 Membership::found() const {
   return count;
 }
 
-Membership members_of(const Dict& first, const Dict& second, const MembershipOptions& options) {
+Membership members_of(const MembershipLook& first, const MembershipLook& second, u64 memory,
+                      const std::function<void()>& on_step) {
   const u64 seed = platform::random_bits();
-  u64 first_count = 0, second_count = 0;
-  options.look_at_first([&] { first_count = first.size(); });
-  options.look_at_second([&] { second_count = second.size(); });
-  Membership result(first_count);
-  if (first_count == 0 || second_count == 0) return result;
-  const u64 at_once = std::max(kLeastKeys, options.memory / kBytesAKey);
-  const u64 passes = (second_count + at_once - 1) / at_once;
-  HashTable table(std::min(second_count, at_once));
-  const u64 width = passes == 1 ? 0 : ~u64{0} / passes + 1;
+  const u64 second_count = size_of(second);
+  Membership result(size_of(first));
+  if (result.count() == 0 || second_count == 0) return result;
+  const u64 most_slots = std::bit_floor(std::max(kLeastSlots, memory / sizeof(Hash128)));
+  const u64 slots = std::min(most_slots, std::max(kLeastSlots, std::bit_ceil(second_count / 3 * 4 + 4)));
+  const u64 passes = (second_count - 1) / HashTable::keys_in(slots) + 1;
+  const u64 width = ~u64{0} / passes + 1;  // of a range of hashes; zero: of all
+  HashTable table(slots);
   for (u64 pass = 0; pass < passes; ++pass) {
     const auto is_of_pass = [&](const Hash128& hash) { return passes == 1 || hash.high / width == pass; };
     table.clear();
-    walk(second, seed, options.look_at_second, options.on_step, [&](u64, const Hash128& hash) {
+    walk(second, seed, on_step, [&](u64, const Hash128& hash) {
       if (is_of_pass(hash)) table.add(hash);
     });
-    walk(first, seed, options.look_at_first, options.on_step, [&](u64 number, const Hash128& hash) {
-      if (number < first_count && is_of_pass(hash) && table.contains(hash)) result.add(number);
+    walk(first, seed, on_step, [&](u64 number, const Hash128& hash) {
+      if (number < result.count() && is_of_pass(hash) && table.contains(hash)) result.add(number);
     });
   }
   return result;

@@ -18,29 +18,26 @@ namespace emd {
 // A bit for each key of the first, in insertion order.
 class Membership {
  public:
-  Membership() = default;
   explicit Membership(u64 count) : count_(count), words_((count + 63) / 64) {}
   u64 count() const { return count_; }
   bool contains(u64 number) const { return (words_[number / 64] >> (number % 64) & 1) != 0; }
   void add(u64 number) { words_[number / 64] |= u64{1} << (number % 64); }
   // How many of them are in the second.
   u64 found() const;
-  // The bits, the first in the lowest of the first byte.
-  Bytes bytes() const { return {reinterpret_cast<const u8*>(words_.data()), words_.size() * sizeof(u64)}; }
 
  private:
-  u64 count_ = 0;
+  u64 count_;
   std::vector<u64> words_;
 };
 
-// Calls look(part) for part after part, each of which reads less than a MiB; on_step() now and then. `memory`: bytes for the
-// table, beside the bits. Cost: a walk along both for each pass, of which there is one for each `memory` / 24 keys of the
-// second. Errors: DamagedError; what look() and on_step() throw; bad_alloc.
-struct MembershipOptions {
-  u64 memory;
-  std::function<void(const std::function<void()>&)> look_at_first, look_at_second;
-  std::function<void()> on_step = [] {};
-};
-Membership members_of(const Dict& first, const Dict& second, const MembershipOptions& options);
+// Part of a walk, of less than some MiB; and what runs it: on the dict, always in the same state, as often as one look takes.
+using MembershipPart = std::function<void(const Dict&)>;
+using MembershipLook = std::function<void(const MembershipPart& part)>;
+
+// Calls on_step() between parts. `memory`: bytes for the table, beside the bits. Cost: a walk along both for each pass, of
+// which there is one for each `memory` / 43 keys of the second, or fewer. Errors: DamagedError; what the looks and on_step()
+// throw; bad_alloc.
+Membership members_of(const MembershipLook& first, const MembershipLook& second, u64 memory,
+                      const std::function<void()>& on_step);
 
 }  // namespace emd
