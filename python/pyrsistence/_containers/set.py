@@ -116,7 +116,7 @@ class EMSet(_core.SetBase, container.Container):
         """Return a set that finds its elements quickly, as this one finds them. Errors: TypeError."""
         if isinstance(other, EMSet) and other._codec.key == self._codec.key:
             return other
-        if isinstance(other, (set, frozenset)) and self._codec.key is None:
+        if self._codec.key is None and (isinstance(other, (set, frozenset)) or type(other) is dict):
             return other
         return self._noted(other)
 

@@ -149,7 +149,8 @@ void discard_all(SetContainer& container, PyObject* elements) {
 // for set.
 void encode_sought(SetContainer& container, PyObject* element, Buffer& canonical) {
   if (container.codec().encode_key(element, canonical, nullptr)) return;
-  require(PySet_Check(element) && PyErr_ExceptionMatches(PyExc_TypeError));
+  require((PySet_Check(element) || TypeOf<SetContainer>::is(element)) &&
+          PyErr_ExceptionMatches(PyExc_TypeError));
   PyErr_Clear();
   canonical.clear();
   const Ref frozen(PyFrozenSet_New(element));

@@ -1,16 +1,19 @@
-"""CPython's own tests of dict and list, run on EMDict and EMList.
+"""CPython's own tests of dict, list and set, run on EMDict, EMList and EMSet.
 
 The classes of `test.mapping_tests`, `test.list_tests` and `test.seq_tests` construct `type2test(data)`
-and expect copies to be of the same type. The adapters below bridge that and nothing else;
-docs/compatibility.md lists what they do (ADAPTED) and which methods are left out (LEFT_OUT), and a test
-compares both with the tables there.
+and expect copies to be of the same type; those of `test.test_set` say `set`, which is another class in the
+copies of that module here. The adapters below bridge that and nothing else; docs/compatibility.md lists what
+they do (ADAPTED) and which methods are left out (LEFT_OUT), and a test compares both with the tables there.
 """
 
+import importlib.util
 import pathlib
 import pickle
+import sys
+import unittest
 
 import pytest
-from test import list_tests, mapping_tests, seq_tests
+from test import list_tests, mapping_tests, seq_tests, test_set
 
 import pyrsistence
 
@@ -73,18 +76,91 @@ class TemporaryList(pyrsistence.EMList):
         self[:] = data
 
 
+ALGEBRA = [
+    "copy",
+    "union",
+    "intersection",
+    "difference",
+    "symmetric_difference",
+    *(f"__{side}{name}__" for name in ("or", "and", "sub", "xor") for side in ("", "r")),
+]
+
+
+def of_own_type(name):
+    """The method of EMSet, with an EMSet like this one for the builtin set that it gives."""
+    method = getattr(pyrsistence.EMSet, name)
+
+    def call(self, *arguments):
+        result = method(self, *arguments)
+        own_type = KeyedSet if isinstance(self, KeyedSet) else TemporarySet
+        return own_type(result) if type(result) is set else result
+
+    return call
+
+
+class TemporarySet(pyrsistence.EMSet):
+    """EMSet with the signature of set: temporary, first argument the data."""
+
+    __slots__ = ()
+
+    def __init__(self, data=(), /):
+        super().__init__(None, pickler=PROCESS_PICKLER, unpickler=PROCESS_PICKLER)
+        self.update(data)
+
+    def __repr__(self):
+        return super().__repr__().partition("(")[2].rpartition(", path=")[0]
+
+    locals().update((name, of_own_type(name)) for name in ALGEBRA)
+
+
+class LocalObjects:
+    """Elements of classes local to a test, by their identity: a table of this process."""
+
+    objects: dict = {}  # noqa: RUF012  # one table for the process
+
+    @classmethod
+    def form(cls, element):
+        if "<locals>" not in type(element).__qualname__:
+            return element
+        cls.objects[id(element)] = element
+        return "local", id(element)
+
+    @classmethod
+    def element(cls, form):
+        return cls.objects[form[1]] if isinstance(form, tuple) and form[0] == "local" else form
+
+
+class KeyedSet(TemporarySet):
+    """The same with key=, which elements of local classes need."""
+
+    __slots__ = ()
+
+    def __init__(self, data=(), /):
+        pyrsistence.EMSet.__init__(self, None, key=LOCAL_KEY_FUNCTIONS)
+        self.update(data)
+
+
+LOCAL_KEY_FUNCTIONS = (LocalObjects.form, LocalObjects.element)
+
 # What the adapters do; the second table of docs/compatibility.md.
 ADAPTED = {
     "type2test",
     "copy",
     "fromkeys",
     "pickler",
+    "set",
+    "union",
+    "__repr__",
+    "key",
 }
 
 IDENTITY = "identity"
 SELF = "a container inside itself"
 LOCAL_KEY = "keys of a class local to a function"
 PLACE = "pickled as its place"
+BYTES = "equality of bytes"
+HASHED = "a hash of its own"
+CHANGED = "iterators notice every change"
 
 # The first table of docs/compatibility.md: class, method, ground.
 LEFT_OUT = {
@@ -100,6 +176,21 @@ LEFT_OUT = {
     ("list_tests.CommonTest", "test_copy"): IDENTITY,
     ("list_tests.CommonTest", "test_repr"): SELF,
     ("list_tests.CommonTest", "test_repr_deep"): IDENTITY,
+}
+LEFT_OUT_OF_SET = {
+    ("TestJointOps", "test_badcmp"): BYTES,
+    ("TestJointOps", "test_container_iterator"): LOCAL_KEY,
+    ("TestJointOps", "test_cyclical_repr"): SELF,
+    ("TestJointOps", "test_do_not_rehash_dict_keys"): HASHED,
+    ("TestCopying", "test_copy"): IDENTITY,
+    ("TestWeirdBugs", "test_iter_and_mutate"): CHANGED,
+}
+# Methods, or all of a class's, that run on a KeyedSet alone, for their elements of local classes.
+OF_LOCAL_CLASSES = {
+    ("TestJointOps", "test_deepcopy"),
+    ("TestJointOps", "test_gc"),
+    ("TestJointOps", "test_subclass_with_custom_hash"),
+    ("TestOperationsMutating", ""),
 }
 
 
@@ -148,6 +239,48 @@ class TestDictWriteback(mapping_tests.BasicTestMappingProtocol):
     test_setdefault_of_mutable = mapping_tests.TestMappingProtocol.test_setdefault
 
 
+def cpythons_tests_of_set(replaced, name):
+    """A copy of the module test.test_set, in which `set` is another class."""
+    spec = importlib.util.spec_from_file_location(name, test_set.__file__)
+    module = importlib.util.module_from_spec(spec)
+    module.set = replaced
+    sys.modules[name] = module  # where instances of its classes are unpickled
+    spec.loader.exec_module(module)
+    for owner, method in LEFT_OUT_OF_SET:
+        assert hasattr(getattr(module, owner), method), f"CPython's {owner} has no {method}: take it off"
+        setattr(getattr(module, owner), method, None)
+    return module
+
+
+def of_local_classes(module, test_class):
+    """The methods of a test class of that module that need a KeyedSet."""
+    return {
+        name
+        for name in dir(test_class)
+        for owner, method in OF_LOCAL_CLASSES
+        if name.startswith("test_") and issubclass(test_class, getattr(module, owner)) and method in ("", name)
+    }
+
+
+def add_tests_of_set(replaced, keyed):
+    """Give this module the test classes of set: without, or only with those that need a KeyedSet."""
+    module = cpythons_tests_of_set(replaced, f"test_set_of_{replaced.__name__}")
+    for name, test_class in list(vars(module).items()):
+        if not (isinstance(test_class, type) and issubclass(test_class, unittest.TestCase)):
+            continue
+        if issubclass(getattr(test_class, "thetype", object), frozenset):
+            continue
+        needy = of_local_classes(module, test_class)
+        unwanted = {name for name in dir(test_class) if name.startswith("test_") and (name in needy) != keyed}
+        globals()[f"{name}On{replaced.__name__}"] = type(
+            name, (test_class,), dict.fromkeys(unwanted) | {"__module__": __name__}
+        )
+
+
+add_tests_of_set(TemporarySet, False)
+add_tests_of_set(KeyedSet, True)
+
+
 def _tables():
     """The rows of the tables of docs/compatibility.md that begin with a name in backquotes."""
     rows = []
@@ -162,8 +295,9 @@ def test_document_lists_what_is_left_out():
     documented = {
         (cells[0].strip("`"), cells[1].strip("`")): cells[2] for cells in _tables() if len(cells) == 4
     }
-    assert documented == LEFT_OUT
+    assert documented == {**LEFT_OUT, **LEFT_OUT_OF_SET}
     assert len(LEFT_OUT) <= 14
+    assert len(LEFT_OUT_OF_SET) <= 8
 
 
 def test_document_lists_what_is_adapted():
@@ -176,7 +310,8 @@ OF_EVERY_CLASS = {"__abstractmethods__", "_abc_impl", "__init__", *vars(type("Em
 OF_EVERY_CLASS |= {"__dict__", "__weakref__", "__firstlineno__", "__static_attributes__", "__parameters__"}
 
 
-@pytest.mark.parametrize("adapter", [TemporaryDict, TemporaryList, WritebackDict])
+@pytest.mark.parametrize("adapter", [TemporaryDict, TemporaryList, WritebackDict, TemporarySet, KeyedSet])
 def test_adapters_override_nothing_else(adapter):
     """What an adapter defines, beyond its construction, is in the table: nothing is quietly mended."""
-    assert set(vars(adapter)) - OF_EVERY_CLASS <= ADAPTED
+    of_the_algebra = set(ALGEBRA) if issubclass(adapter, TemporarySet) else set()  # the row of union
+    assert set(vars(adapter)) - OF_EVERY_CLASS <= ADAPTED | of_the_algebra
