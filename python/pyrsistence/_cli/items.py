@@ -34,6 +34,12 @@ def _print_value(value: Any, arguments: Arguments) -> None:
 
 
 def _value_of(found: Any, arguments: Arguments) -> Any:
+    if not items_of(found).chosen:
+        raise CommandError(
+            USAGE,
+            f"{arguments.path}: {kind_of(found).called} has no keys and no indices; see its elements with "
+            "head or dump",
+        )
     for key in _candidates(found, arguments):
         try:
             return found[key]

@@ -25,18 +25,16 @@ class Items(NamedTuple):
     has_keys: bool  # a line of a dump is {"key": KEY, "value": VALUE}; without keys {"value": VALUE}
     pairs: Callable[[Any], Iterable[tuple[Any, Any]]]  # keys, or indices, and values
     put: Callable[[Any, Any, Any], object]  # (container, key, value)
+    chosen: bool = True  # whether one can be chosen, by its key or index
 
 
 def _set(container: Any, key: Any, value: Any) -> None:
     container[key] = value
 
 
-def _add(container: Any, _: Any, value: Any) -> None:
-    container.add(value)
-
-
 KEYED = Items(True, lambda container: container.items(), _set)
 IN_ORDER = Items(False, enumerate, lambda container, _, value: container.append(value))
+ELEMENTS = Items(False, enumerate, lambda container, _, value: container.add(value), chosen=False)
 
 
 def _nothing(_: Any) -> dict[str, Any]:
@@ -127,7 +125,7 @@ KINDS = {
             key_of=_typed_key,
         ),
         Kind("list", lambda: EMList, "a list", IN_ORDER, loaded=True),
-        Kind("set", lambda: EMSet, "a set", Items(False, enumerate, _add), loaded=True),
+        Kind("set", lambda: EMSet, "a set", ELEMENTS, loaded=True),
         Kind("array", lambda: EMArray, "an array", IN_ORDER, typed=True, facts=_types_of_array),
         Kind(
             "graph",

@@ -16,6 +16,7 @@ CLASSES = [
     pyrsistence.EMDict,
     pyrsistence.EMGraph,
     pyrsistence.EMList,
+    pyrsistence.EMSet,
     pyrsistence.EMShadowMemory,
     pyrsistence.EMMultiDiGraph,
     pyrsistence.EMMultiGraph,

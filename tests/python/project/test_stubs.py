@@ -43,6 +43,9 @@ WRONG = [
     "em.EMArray().open('p', permissions='640')",
     "v: em.EMList[int] = em.EMList(); v.append('x')",
     "em.Store().list(5)",
+    "s: em.EMSet[int] = em.EMSet(); s.add('x')",
+    "s: em.EMSet[int] = em.EMSet(); x: set[str] = s & {1}",
+    "em.EMSet([1]).union([2], out=set())",
     "em.Store().dict('a').transaction(1)",
 ]
 

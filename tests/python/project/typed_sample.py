@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping, MutableSequence
+from collections.abc import MutableMapping, MutableSequence, MutableSet
 from pathlib import Path
 
 import pyrsistence as em
@@ -33,21 +33,33 @@ def order(path: str) -> list[float]:
     return some
 
 
+def algebra(path: str, words: em.EMSet[str]) -> set[str]:
+    with em.EMSet(path, ["a", "b"]) as letters:
+        letters |= {"c"}
+        common: set[str] = letters & words
+        all_of_them: em.EMSet[str] = letters.union(words, out=em.EMSet[str]())
+        mixed: set[str | int] = letters.union([1, 2])
+        assert common <= all_of_them and len(mixed) == 5
+        return letters - words | {"d"}
+
+
 def members(path: str) -> None:
     with em.Store(path) as store:
         names = store.dict("names")
         lines = store.list("lines")
+        seen = store.set("seen")
         with store.transaction():
             names["a"] = len(lines)
             lines.append("text")
+            seen.add("text")
         findings = store.verify()
         assert not findings
 
 
 def abstract(
-    d: em.EMDict[str, int], items: em.EMList[int]
-) -> tuple[MutableMapping[str, int], MutableSequence[int]]:
-    return d, items
+    d: em.EMDict[str, int], items: em.EMList[int], s: em.EMSet[int]
+) -> tuple[MutableMapping[str, int], MutableSequence[int], MutableSet[int]]:
+    return d, items, s
 
 
 def errors(path: str) -> str | None:

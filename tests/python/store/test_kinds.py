@@ -12,6 +12,7 @@ MAKERS = {
     "dict": lambda store: store.dict("m"),
     "typed dict": lambda store: store.dict("m", key="u8", value="u8"),
     "list": lambda store: store.list("m"),
+    "set": lambda store: store.set("m"),
     "array": lambda store: store.array("m"),
     "shadow memory": lambda store: store.shadow_memory("m", [(0, 9)]),
     "graph": lambda store: store.graph("m"),
