@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from .._base import container, short_repr
-from .._base.options import Opening, OpeningOptions, codec, takes_opening
+from .._base.options import Opening, OpeningOptions, codec, require_known, takes_opening
 from .._base.public import public
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class EMSet(_core.SetBase, container.Container):
         **opening: Unpack[OpeningOptions],
     ) -> None:
         self.close()
-        self._set_options(pickler, unpickler, pickle, key, _layout)
+        self._configure(codec(pickler, unpickler, pickle, key), _layout)
         self._open_with(Opening(path, **opening), self.update, data)
 
     def _set_options(
@@ -75,7 +75,10 @@ class EMSet(_core.SetBase, container.Container):
         pickle: bool = True,
         key: Any = None,
         _layout: container.Layout = container.DEFAULT_LAYOUT,
+        **kept: Any,
     ) -> None:
+        """How elements are encoded; what to keep of objects, which open() also hands on, says nothing here."""
+        require_known(type(self), kept)
         self._configure(codec(pickler, unpickler, pickle, key), _layout)
 
     def _option_names(self) -> dict[str, Any]:

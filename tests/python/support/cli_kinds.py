@@ -55,6 +55,10 @@ PLAIN = [
     *(uuid.UUID(int=5), [numpy.arange(3), numpy.arange(9)[::2]], {"a": numpy.float32(1)}, numpy.arange(3)),
     *([numpy.zeros(2, PAIR), numpy.datetime64("NaT")], nested(200), {1: {2: uuid.UUID(int=6)}}, shared(3)),
 ]
+ELEMENTS = [
+    *(1, -(2**70), 1.5, None, b"\xff", "text", HOSTILE, "\udcff", (1, (2,)), frozenset([1]), uuid.UUID(int=5)),
+    *(datetime.datetime(2026, 1, 2, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin")), numpy.dtype("f8")),
+]
 PICKLED = [Foreign(), nested(201), containing_itself(), shared(40), [slice(1)], numpy.dtype("f8")]
 
 
@@ -66,6 +70,10 @@ def fill_dict(d):
 
 def fill_list(found):
     found.extend([*PLAIN, *PICKLED])
+
+
+def fill_set(found):
+    found.update(ELEMENTS)
 
 
 def fill_graph(graph):
@@ -112,6 +120,7 @@ TIMES = ["2026-01-02T03:04:05", "NaT"]
 KINDS = {
     "dict": (em.EMDict, lambda store, name: store.dict(name), fill_dict, "dict"),
     "list": (em.EMList, lambda store, name: store.list(name), fill_list, "list"),
+    "set": (em.EMSet, lambda store, name: store.set(name), fill_set, "set"),
     "array of i8": of_array("i8", 1, -(2**60)),
     "array of f4": of_array("f4", 0.5, numpy.nan),
     "array of blocks": of_array("u2", [1, 2], [3, 4], shape_tail=(2,)),
@@ -151,7 +160,7 @@ class Made:
         with self.opened(self.path) as found:
             if full:
                 fill(found)
-        self.has_pickles = full and kind in ("dict", "list")
+        self.has_pickles = full and kind in ("dict", "list", "set")
 
     @contextlib.contextmanager
     def opened(self, path, **options):
@@ -171,6 +180,7 @@ class Made:
 REPRESENTATIVE = (
     "dict",
     "list",
+    "set",
     "array of i8",
     "typed u8 f8",
     "graph",
