@@ -4,6 +4,8 @@ One list of sources and one of calls a kind, each pair compared with what NumPy'
 of a copy.
 """
 
+import operator
+
 import numpy as np
 import pytest
 
@@ -216,6 +218,59 @@ def test_a_dict_and_itself(types, keys, values):
     own.update(own)
     own.update(own.items())
     assert own == model
+
+
+SET_SOURCES = {
+    "itself": lambda own: own,
+    "iterator": iter,
+    "list": list,
+    "generator": lambda own: (element for element in own),
+    "zip": lambda own: zip(own, own, strict=True),
+    "reversed": lambda own: reversed(own) if isinstance(own, em.EMSet) else iter(own),
+}
+SET_CALLS = ["union", "intersection", "difference", "symmetric_difference"]
+SET_CALLS += ["update", *(f"{name}_update" for name in SET_CALLS[1:])]
+SET_CALLS += ["isdisjoint", "issubset", "issuperset"]
+
+
+@pytest.mark.parametrize("source", SET_SOURCES)
+@pytest.mark.parametrize("call", SET_CALLS)
+def test_a_set_and_itself(source, call):
+    """Or an error, where a builtin set's iterator finds that out."""
+    model = set(permutation(3000).tolist())
+    own = em.EMSet(None, model)
+    of = SET_SOURCES[source]
+    try:
+        expected = getattr(model, call)(of(model))
+    except RuntimeError:
+        with pytest.raises(RuntimeError, match="changed size"):
+            getattr(own, call)(of(own))
+        assert len(own) == len(model)
+    else:
+        assert getattr(own, call)(of(own)) == expected
+        assert own == model
+    assert own.verify() == []
+
+
+@pytest.mark.parametrize("operate", [operator.ior, operator.iand, operator.isub, operator.ixor])
+def test_a_set_and_itself_by_operators(operate):
+    model = set(permutation(3000).tolist())
+    same = own = em.EMSet(None, model)
+    own = operate(own, own)
+    assert own is same and own == operate(model, model)
+
+
+def test_results_go_into_no_operand():
+    empty, other = em.EMSet(), em.EMSet(None, [1])
+    for call in SET_CALLS[:4]:
+        for own, operand, out in ((empty, other, empty), (other, empty, empty), (empty, empty, empty)):
+            with pytest.raises(ValueError, match="another EMSet"):
+                getattr(own, call)(operand, out=out)
+        with pytest.raises(ValueError, match="empty"):
+            getattr(empty, call)([1], out=other)
+        with pytest.raises(TypeError, match="EMSet"):
+            getattr(empty, call)([1], out=set())
+    assert not empty and other == {1}
 
 
 COLUMN_CALLS = {

@@ -12,9 +12,9 @@ import pytest
 
 import pyrsistence
 from helpers import Process, files_of
-from pyrsistence import EMDict, EMList, Store
+from pyrsistence import EMDict, EMList, EMSet, Store
 
-KINDS = [EMDict, EMList, Store]
+KINDS = [EMDict, EMList, EMSet, Store]
 
 
 @pytest.fixture(params=KINDS, ids=lambda kind: kind.__name__)
@@ -27,15 +27,18 @@ def fill(container):
     if isinstance(container, Store):
         fill(container.dict("names"))
         fill(container.list("lines"))
+        fill(container.set("seen"))
     elif isinstance(container, EMDict):
         container.update({"a": 1, "b": [2, 3], 3: b"c" * 5000})
+    elif isinstance(container, EMSet):
+        container.update(["a", (2, 3), 3, b"c" * 5000])
     else:
         container.extend([1, "two", [3.0, None], b"c" * 5000])
 
 
 def content(container):
     if isinstance(container, Store):
-        return content(container.dict("names")), content(container.list("lines"))
+        return [content(container._member(*of)) for of in (("dict", "names"), ("list", "lines"), ("set", "seen"))]
     return dict(container) if isinstance(container, EMDict) else list(container)
 
 
@@ -404,8 +407,36 @@ LIST_CALLS = {
     "index": lambda v: v.index(1),
     "count": lambda v: v.count(1),
     "eq": lambda v: v == [],
-    "add": lambda v: v + [],
+    "concatenate": lambda v: v + [],
     "mul": lambda v: v * 2,
+}
+SET_CALLS = {
+    "len": len,
+    "contains": lambda s: "a" in s,
+    "iter": lambda s: list(s),
+    "reversed": lambda s: list(reversed(s)),
+    "contains_many": lambda s: s.contains_many([]),
+    "add": lambda s: s.add("a"),
+    "discard": lambda s: s.discard("no"),
+    "remove": lambda s: s.remove("a"),
+    "pop": lambda s: s.pop(),
+    "clear": lambda s: s.clear(),
+    "update": lambda s: s.update(["new"]),
+    "ior": lambda s: s.__ior__({"new"}),
+    "intersection_update": lambda s: s.intersection_update(["a"]),
+    "difference_update": lambda s: s.difference_update(["a"]),
+    "symmetric_difference_update": lambda s: s.symmetric_difference_update(["a"]),
+    "eq": lambda s: s == set("abcd"),
+    "less": lambda s: s < set("abcdef"),
+    "copy": lambda s: s.copy(),
+    "union": lambda s: s.union([]),
+    "intersection": lambda s: s.intersection([]),
+    "sub": lambda s: s - set(),
+    "rsub": lambda s: {1} - s,
+    "xor": lambda s: s ^ set(),
+    "isdisjoint": lambda s: s.isdisjoint([]),
+    "issubset": lambda s: s.issubset([]),
+    "issuperset": lambda s: s.issuperset([]),
 }
 COMMON_CALLS = {
     "commit": lambda x: x.commit(),
@@ -415,6 +446,7 @@ COMMON_CALLS = {
 CALLS = [
     *((EMDict, name, call) for name, call in {**DICT_CALLS, **COMMON_CALLS}.items()),
     *((EMList, name, call) for name, call in {**LIST_CALLS, **COMMON_CALLS}.items()),
+    *((EMSet, name, call) for name, call in {**SET_CALLS, **COMMON_CALLS}.items()),
     *((Store, name, call) for name, call in COMMON_CALLS.items()),
     (Store, "dict", lambda s: s.dict("names")),
     (Store, "list", lambda s: s.list("new")),
@@ -432,7 +464,8 @@ READS = {
     "copy",
     "or",
 }
-READS |= {"index", "count", "add", "mul", "verify"}
+READS |= {"index", "count", "mul", "verify", "contains_many", "less", "union", "intersection", "sub", "rsub"}
+READS |= {"xor", "isdisjoint", "issubset", "issuperset", "concatenate"}
 
 
 @pytest.mark.parametrize(("kind", "name", "call"), CALLS, ids=lambda x: getattr(x, "__name__", x))

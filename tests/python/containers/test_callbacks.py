@@ -206,6 +206,45 @@ LIST = {
     "iterator's list": lambda v, a: iter(v).__reduce__(),
     "compact": lambda v, a: v.compact(progress=told),
 }
+SET = {
+    "add": lambda s, a: s.add(a),
+    "contains": lambda s, a: a in s,
+    "contains a set": lambda s, a: {a} in s,
+    "discard": lambda s, a: s.discard(a),
+    "remove": lambda s, a: s.remove(a),
+    "pop": lambda s, a: s.pop(),
+    "contains many": lambda s, a: s.contains_many([1, a]),
+    "contains many drawn": lambda s, a: s.contains_many(drawn(1, a, 2)),
+    "update": lambda s, a: s.update([7, a, 8]),
+    "update drawn": lambda s, a: s.update(drawn(7, a, 8), [a]),
+    "update by a set": lambda s, a: s.update(em.EMSet(None, [7, a, Value(9)])),
+    "intersection update": lambda s, a: s.intersection_update([1, a], drawn(1, a)),
+    "difference update": lambda s, a: s.difference_update([1, a]),
+    "difference update drawn": lambda s, a: s.difference_update(drawn(1, a), [a]),
+    "difference update by a set": lambda s, a: s.difference_update(em.EMSet(None, [1, Value(7)])),
+    "symmetric update": lambda s, a: s.symmetric_difference_update(drawn(1, a, 9)),
+    "union": lambda s, a: s.union([a], drawn(1, a)),
+    "union with out": lambda s, a: s.union(drawn(1, a), em.EMSet(None, [a, 9]), out=em.EMSet()),
+    "intersection": lambda s, a: s.intersection([1, a], drawn(1, a)),
+    "intersection of sets": lambda s, a: s.intersection(em.EMSet(None, [1, a, Value(7)])),
+    "difference": lambda s, a: s.difference(drawn(1, a), [a]),
+    "difference of sets": lambda s, a: s.difference(em.EMSet(None, [1, a, 9]), out=em.EMSet()),
+    "symmetric difference": lambda s, a: s.symmetric_difference(drawn(1, a, 9)),
+    "is disjoint": lambda s, a: s.isdisjoint(drawn(8, a)),
+    "is subset": lambda s, a: s.issubset(drawn(*range(9), a)),
+    "is superset": lambda s, a: s.issuperset(drawn(1, a)),
+    "equal": lambda s, a: s == {1, a, "text", 9, 10},
+    "less": lambda s, a: s < {a, *range(9)},
+    "and": lambda s, a: s & {1, a},
+    "taken from": lambda s, a: {1, a} - s,
+    "xor in place": lambda s, a: s.__ixor__({1, a, 9}),
+    "copy": lambda s, a: s.copy(),
+    "repr": lambda s, a: repr(s),
+    "walk": lambda s, a: walk(s),
+    "reversed": lambda s, a: walk(reversed(s)),
+    "iterator's list": lambda s, a: iter(s).__reduce__(),
+    "compact": lambda s, a: s.compact(progress=told),
+}
 TYPED = {
     **DICT,
     "set default": lambda d, a: d.setdefault(a, a),
@@ -291,6 +330,10 @@ def filled_list(v):
     v.extend([3, Value(2), "text of some length", Value(1), 5, Value(7)])
 
 
+def filled_set(s):
+    s.update([1, Value(2), "text of some length", 5, Value(7)])
+
+
 def filled_array(v):
     v.extend(range(8))
 
@@ -334,6 +377,8 @@ KINDS = {
     "list": (LIST, filled_list, em.EMList, {}, {"writeback": True}),
     "list, writeback": (LIST, filled_list, em.EMList, {"writeback": True}, {"cache": 3}),
     "list, cache": (LIST, filled_list, em.EMList, {"cache": 3}, {}),
+    "set": (SET, filled_set, em.EMSet, {}, {"key": lambda element: (meddle(), str(element))[1]}),
+    "set, rebuilt elements": (SET, filled_set, em.EMSet, {"key": (str, rebuilt)}, {}),
     "array": (ARRAY, filled_array, em.EMArray, {"dtype": "u8"}, {"dtype": "u1"}),
     "array, small": (ARRAY, filled_array, em.EMArray, {"dtype": "u1"}, {"dtype": "f8", "shape_tail": (200,)}),
     "shadow memory": (SHADOW, filled_shadow, em.EMShadowMemory, {"width": 1}, {"width": 8}),

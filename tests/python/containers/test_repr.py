@@ -5,7 +5,7 @@ import dataclasses
 
 import pytest
 
-from pyrsistence import EMDict, EMList
+from pyrsistence import EMDict, EMList, EMSet
 
 
 class Broken:
@@ -25,6 +25,16 @@ def test_what_cannot_be_unpickled_is_shown_as_that():
         assert repr(d).startswith("EMDict({1: <ValueError: invalid literal")
         assert "4: 5}" in repr(d) and repr(d).count("ValueError") == 2
         assert repr(items).startswith("EMList([1, <ValueError: invalid literal") and ", 3]" in repr(items)
+    with EMSet(None, [1, BrokenKey(2), 3]) as s:
+        assert repr(s).startswith("EMSet({1, <ValueError: invalid literal") and ", 3}, path=" in repr(s)
+
+
+def test_a_set():
+    with EMSet() as s:
+        assert repr(s) == f"EMSet(set(), path={s.path!r})"
+        s.update(range(1000))
+        assert repr(s) == f"EMSet({{{', '.join(map(str, range(10)))}, ... 990 more}}, path={s.path!r})"
+    assert repr(s).startswith("<closed EMSet")
 
 
 @dataclasses.dataclass
@@ -88,3 +98,6 @@ def test_it_is_short_whatever_the_value_is(name):
     with EMList(None, [value]) as items, EMDict(None, {1: value}) as d:
         assert len(repr(items)) < 1000 and len(repr(d)) < 1000
         assert type(items[0]) is type(d[1]) is type(value)
+    if isinstance(value, (int, bytes)):
+        with EMSet(None, [value]) as s:
+            assert len(repr(s)) < 1000

@@ -9,7 +9,7 @@ import itertools
 import pytest
 
 import pyrsistence
-from pyrsistence import EMArray, EMDict, EMList, EMShadowMemory, EMTypedDict, Store
+from pyrsistence import EMArray, EMDict, EMList, EMSet, EMShadowMemory, EMTypedDict, Store
 
 WRONG = [
     None,
@@ -38,6 +38,8 @@ def filled(container):
         container.update({1: None, None: [1]})
     elif isinstance(container, EMList):
         container.extend([None, [1]])
+    elif isinstance(container, EMSet):
+        container.update([None, (1,)])
     elif isinstance(container, EMArray):
         container.extend([1, 2])
     elif isinstance(container, EMShadowMemory):
@@ -58,19 +60,20 @@ MAKERS = {
     "typed dict": lambda: EMTypedDict(key="u8", value="u8"),
     "list": EMList,
     "list, cache": lambda: EMList(None, cache=3),
+    "set": EMSet,
     "array": lambda: EMArray(None, "u8"),
     "shadow memory": EMShadowMemory,
     "graph": graph,
     "store": lambda: Store(None),
 }
-CONSTRUCTORS = [EMDict, EMList, EMTypedDict, EMArray, EMShadowMemory, Store]
+CONSTRUCTORS = [EMDict, EMList, EMSet, EMTypedDict, EMArray, EMShadowMemory, Store]
 
 
 def check(call, *arguments, **named):
     """Whatever it raises is said clearly."""
     try:
         result = call(*arguments, **named)
-        if hasattr(result, "__enter__") and not isinstance(result, (EMDict, EMList, Store)):
+        if hasattr(result, "__enter__") and not isinstance(result, (EMDict, EMList, EMSet, Store)):
             with result:
                 pass
         elif inspect.isgenerator(result):
@@ -101,7 +104,9 @@ def test_methods(kind, tmp_path, monkeypatch):
         "__add__",
         "__mul__",
     ]
-    names += ["__imul__", "__iadd__", "__or__", "__ior__"]
+    names += ["__imul__", "__iadd__", "__or__", "__ior__", "__ror__", "__and__", "__rand__", "__iand__"]
+    names += ["__sub__", "__rsub__", "__isub__", "__xor__", "__rxor__", "__ixor__", "__le__", "__gt__"]
+    names += ["_add_all", "_discard_all", "_joined"]
     for name in names:
         method = getattr(type(container), name, None)
         if not callable(method) or isinstance(method, type) or name in ("close", "open", "lock"):
@@ -138,7 +143,7 @@ def test_functions(value, tmp_path):
     for name in ("mode", "timeout", "snapshot_timeout", "commit_interval", "memory"):
         check(pyrsistence.open, tmp_path / f"{name}", **{name: value})
     with Store(None) as store:
-        for kind in ("dict", "list", "array", "shadow_memory", "drop"):
+        for kind in ("dict", "list", "set", "array", "shadow_memory", "drop"):
             check(getattr(store, kind), value)
         check(store.dict, "d", key=value)
         check(store.dict, "e", cache=value)

@@ -11,7 +11,7 @@ import shutil
 
 import pytest
 
-from pyrsistence import EMArray, EMDict, EMList, EMShadowMemory, EMTypedDict, Store
+from pyrsistence import EMArray, EMDict, EMList, EMSet, EMShadowMemory, EMTypedDict, Store
 
 METHODS = ("fork", "spawn", "forkserver")
 
@@ -111,7 +111,10 @@ def test_pickling_a_writer_commits_first(path, run_python):
 
 def test_as_part_of_a_value_it_is_copied(path, tmp_path):
     """A value is the container's own: it holds the items, not the place of another store."""
-    with EMDict(path) as d, EMList(tmp_path / "l", [1, 2]) as items:
+    with EMDict(path) as d, EMList(tmp_path / "l", [1, 2]) as items, EMSet(tmp_path / "s", "ab") as s:
+        d["set"] = [s]
+        s.add("c")
+        assert d["set"] == [{"a", "b"}] and type(d["set"][0]) is set
         d["direct"] = items
         d["nested"] = {"a": [items, d.copy()], "b": {1: items}}
         items.append(3)
@@ -124,6 +127,7 @@ OF_ALL_KINDS = {
     "subclass": (lambda path: Named("a title", path), len),
     "typed dict": (lambda path: EMTypedDict(path, {1: 2}, key="u8", value="u8"), lambda d: d[1]),
     "list": (lambda path: EMList(path, [1]), lambda v: v[0]),
+    "set": (lambda path: EMSet(path, [1]), len),
     "array": (lambda path: EMArray(path, "u8"), list),
     "shadow memory": (lambda path: EMShadowMemory(path, [(0, 9)]), lambda s: s.backed),
     "graph": (lambda path: graph(path), list),

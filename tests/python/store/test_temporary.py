@@ -28,6 +28,10 @@ def fill_list(made, numbers):
     made.extend([i, f"value {i}" * 8] for i in numbers)
 
 
+def fill_set(made, numbers):
+    made.update((i, f"value {i}" * 8) for i in numbers)
+
+
 def fill_array(made, numbers):
     made.extend([float(i)] * 8 for i in numbers)
 
@@ -47,6 +51,7 @@ def fill_graph(made, numbers):
 def fill_store(made, numbers):
     fill_dict(made.dict("names"), numbers)
     fill_list(made.list("lines"), numbers)
+    fill_set(made.set("seen"), numbers)
 
 
 def of_dict(made):
@@ -70,13 +75,14 @@ def of_graph(made):
 
 
 def of_store(made):
-    return of_dict(made.dict("names")), of_list(made.list("lines"))
+    return of_dict(made.dict("names")), of_list(made.list("lines")), list(made.set("seen"))
 
 
 KINDS = {
     "dict": (em.EMDict, fill_dict, of_dict),
     "typed dict": (lambda: em.EMDict(key="i8", value="S64"), fill_typed, of_dict),
     "list": (em.EMList, fill_list, of_list),
+    "set": (em.EMSet, fill_set, of_list),
     "array": (lambda: em.EMArray(shape_tail=(8,)), fill_array, of_array),
     "shadow memory": (em.EMShadowMemory, fill_shadow, of_shadow),
     "graph": (em.EMGraph, fill_graph, of_graph),
