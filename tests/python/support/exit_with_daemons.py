@@ -85,6 +85,12 @@ def works(em, path):
         keys = list(range(20_000))
         return lambda: (d.get_many(keys), d.set_many(keys, keys))
 
+    def algebra():
+        made = em.EMSet(path, range(20_000), commit_interval=None)
+        made.commit()
+        other = em.EMSet(None, range(10_000, 30_000))
+        return lambda: (made & other, other - made, made <= other, made.update(other), made.commit())
+
     def iterate():
         d = a_dict()
         return lambda: list(d.items())
@@ -145,6 +151,7 @@ def works(em, path):
             append,
             update,
             batches,
+            algebra,
             iterate,
             graph,
             compact,

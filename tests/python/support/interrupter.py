@@ -225,6 +225,54 @@ class List:
         )
 
 
+class Set:
+    model = set
+
+    def open(self, path, **how):
+        return em.EMSet(path, commit_interval=None, **how)
+
+    def content(self, c):
+        return set(c)
+
+    def element(self, rng):
+        return rng.choice((rng.randrange(50), f"k{rng.randrange(50)}", (rng.randrange(9), "t")))
+
+    def change(self, rng):
+        element = self.element(rng)
+        many = {self.element(rng) for _ in range(rng.randrange(200))}
+        other = em.EMSet(None, many) if rng.randrange(2) else many
+        return rng.choice(
+            (
+                (lambda c: c.add(element), False),
+                (lambda c: c.discard(element), False),
+                (lambda c: c.remove(element) if element in c else None, False),
+                (lambda c: c.update(other), True),
+                (lambda c: c.intersection_update(other), True),
+                (lambda c: c.difference_update(other), True),
+                (lambda c: c.symmetric_difference_update(other), True),
+                (lambda c: c.clear() if rng_like(element) else None, False),
+            )
+        )
+
+    def read(self, rng):
+        element = self.element(rng)
+        other = em.EMSet(None, (self.element(rng) for _ in range(rng.randrange(200))))
+        return rng.choice(
+            (
+                lambda c: element in c,
+                lambda c: list(c),
+                lambda c: repr(c),
+                lambda c: c == other,
+                lambda c: c.copy(),
+                lambda c: c & other,
+                lambda c: other - c,
+                lambda c: c.isdisjoint(other),
+                lambda c: c.union(other, out=em.EMSet()).close(),
+                lambda c: c.contains_many([element, element]),
+            )
+        )
+
+
 class Array(List):
     def open(self, path, **how):
         return em.EMArray(path, "i8", commit_interval=None, **how)
@@ -331,6 +379,7 @@ KINDS = {
     "writeback": WriteBack,
     "typed": Typed,
     "list": List,
+    "set": Set,
     "array": Array,
     "graph": Graph,
     "shadow": Shadow,
@@ -401,6 +450,8 @@ class Run:
         """Whether some of a batch is there."""
         if isinstance(after, dict):
             return all(found.get(k, before.get(k)) in (before.get(k), after.get(k)) for k in (*after, *found))
+        if isinstance(after, set):
+            return before & after <= found <= before | after
         if isinstance(after, list):
             return found == after[: len(found)] and found[: len(before)] == before
         return True  # a graph's edges: each is one call
