@@ -15,7 +15,13 @@ import pyrsistence
 from helpers import Process
 
 # rounds of each kind; fifty together
-ROUNDS = {"dict": 18, "list": 16, "store": 16}
+ROUNDS = {"dict": 14, "list": 13, "set": 9, "store": 14}
+OPEN = {
+    "dict": pyrsistence.EMDict,
+    "list": pyrsistence.EMList,
+    "set": pyrsistence.EMSet,
+    "store": pyrsistence.Store,
+}
 
 
 OPENER = """
@@ -40,15 +46,17 @@ def run_and_kill(kind, path, seed, start, rng):
 
 def open_and_read(kind, path):
     """The whole content as builtins, after verify() has found nothing."""
-    container = {"dict": pyrsistence.EMDict, "list": pyrsistence.EMList, "store": pyrsistence.Store}[kind]
-    with container(path) as found:
+    with OPEN[kind](path) as found:
         assert found.verify() == []
         if kind == "dict":
             return dict(found.items()), list(found)
         if kind == "list":
             return list(found), None
+        if kind == "set":
+            return set(found), None
         names, lines, count = found.dict("names"), found.list("lines"), found.dict("count")
         content = {"names": dict(names.items()), "lines": list(lines), "count": dict(count.items())}
+        content["seen"] = set(found.set("seen"))
         return content, list(names)
 
 

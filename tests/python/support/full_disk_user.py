@@ -1,6 +1,6 @@
 """Fills the filesystem of a directory with a container, for test_full_disk.py: what must go on working then.
 
-python full_disk_user.py dict|list|store DIRECTORY
+python full_disk_user.py dict|list|set|store DIRECTORY
 """
 
 import contextlib
@@ -55,6 +55,25 @@ class ListUser:
         return list(self.container)
 
 
+class SetUser:
+    """A set and its model, which has the order of insertion."""
+
+    def __init__(self, container):
+        self.container = container
+        self.model = []
+
+    def add(self, number, value):
+        self.container.add((number, value))
+        self.model.append((number, value))
+
+    def delete(self, count):
+        self.container.difference_update(self.model[:count])
+        del self.model[:count]
+
+    def contents(self):
+        return list(self.container)
+
+
 class StoreUser:
     """A store with one of both; its model is the pair of theirs."""
 
@@ -81,8 +100,8 @@ class StoreUser:
             part.model = model
 
 
-OPEN = {"dict": em.EMDict, "list": em.EMList, "store": em.Store}
-USER = {"dict": DictUser, "list": ListUser, "store": StoreUser}
+OPEN = {"dict": em.EMDict, "list": em.EMList, "set": em.EMSet, "store": em.Store}
+USER = {"dict": DictUser, "list": ListUser, "set": SetUser, "store": StoreUser}
 
 
 def is_full(error):

@@ -55,18 +55,40 @@ def list_step(items, rng, number):
     items.append(number)
 
 
+def set_step(s, rng, number):
+    """The changes of commit `number`; the element ("commit", n) holds the number itself."""
+    s.discard(("commit", number - 1))
+    s.add(("commit", number))
+    for _ in range(rng.randrange(1, 40)):
+        element = rng.randrange(400)
+        what = rng.randrange(10)
+        if what < 5:
+            s.add(element if what < 3 else rng.randbytes(rng.choice((1, 20, 300))))
+        elif what < 7:
+            s.discard(element)
+        elif what == 7:
+            s.update(f"{number}-{n}" for n in range(rng.randrange(80)))
+        elif what == 8:
+            s.symmetric_difference_update(range(element, element + 50))
+        elif len(s) > 600:
+            s.intersection_update([("commit", number), *range(element)])
+
+
 def store_step(members, rng, number):
-    """One transaction over members of both kinds: a half of it would show in one and not in another."""
+    """One transaction over members of all kinds: a half of it would show in one and not in another."""
     dict_step(members["names"], rng, number)
     list_step(members["lines"], rng, number)
+    set_step(members["seen"], rng, number)
     members["count"]["commit"] = number
 
 
 def empty(kind):
-    return {"dict": dict, "list": list, "store": lambda: {"names": {}, "lines": [], "count": {}}}[kind]()
+    if kind == "store":
+        return {"names": {}, "lines": [], "seen": set(), "count": {}}
+    return {"dict": dict, "list": list, "set": set}[kind]()
 
 
-STEPS = {"dict": dict_step, "list": list_step, "store": store_step}
+STEPS = {"dict": dict_step, "list": list_step, "set": set_step, "store": store_step}
 
 
 def rng_of(kind, seed, number):
@@ -88,6 +110,8 @@ def commit_number(kind, state):
     """The number of the commit whose state this is, 0 for the empty one."""
     if kind == "list":
         return state[-1] if len(state) else 0
+    if kind == "set":
+        return next((e[1] for e in state if isinstance(e, tuple)), 0)
     return (state if kind == "dict" else state["count"]).get("commit", 0)
 
 
@@ -98,11 +122,15 @@ def say(number, mark):
 def write_for_ever(kind, path, seed, start):
     if kind == "store":
         store = pyrsistence.Store(path)
-        target = {"names": store.dict("names"), "lines": store.list("lines"), "count": store.dict("count")}
+        target = {
+            "names": store.dict("names"),
+            "lines": store.list("lines"),
+            "seen": store.set("seen"),
+            "count": store.dict("count"),
+        }
     else:
-        store = target = {"dict": pyrsistence.EMDict, "list": pyrsistence.EMList}[kind](
-            path, commit_interval=None
-        )
+        opener = {"dict": pyrsistence.EMDict, "list": pyrsistence.EMList, "set": pyrsistence.EMSet}[kind]
+        store = target = opener(path, commit_interval=None)
     number = start
     say(number, ord("!"))
     while True:

@@ -129,6 +129,48 @@ def use_list(items, rng, attempt):
     attempt(items.commit)
 
 
+def fill_set(s, rng):
+    s.update(range(120))
+    s.update(f"element {n}" for n in range(60))
+    s.update([("t", 1.5, None), b"k", 2**200, "long" * 80, 2.5, frozenset([1, "x"])])
+    for n in range(0, 120, 3):
+        s.remove(n)
+
+
+def use_set(s, rng, attempt):
+    attempt(lambda: len(s))
+    attempt(lambda: repr(s))
+    for _ in range(4):
+        n = rng.randrange(130)
+        attempt(lambda n=n: n in s)
+        attempt(lambda n=n: f"element {n}" in s)
+    attempt(lambda: s.contains_many([f"element {n}" for n in range(70)]))
+    attempt(lambda: some(s))
+    attempt(lambda: some(reversed(s)))
+    attempt(lambda: set(s))
+    attempt(lambda: s == {1, 2})
+    attempt(s.copy)
+    with pyrsistence.EMSet(None, range(1, 200)) as other:
+        attempt(lambda: s & other)
+        attempt(lambda: other - s)
+        attempt(lambda: s ^ other)
+        attempt(lambda: (s <= other, s >= other, s.isdisjoint(other)))
+        attempt(lambda: s.union(other, out=pyrsistence.EMSet()))
+        if s.mode == "r":
+            return
+        attempt(lambda: s.difference_update(other if rng.randrange(2) else range(0, 130, 7)))
+        attempt(lambda: s.update(other))
+        attempt(lambda: s.symmetric_difference_update(other))
+    for _ in range(4):
+        attempt(lambda: s.add(rng.randrange(150)))
+        attempt(lambda: s.discard(rng.randrange(120)))
+        attempt(lambda: s.remove(rng.randrange(120)))
+    attempt(lambda: s.update(n for n in range(500, 560)))
+    attempt(lambda: s.intersection_update(range(90, 540)))
+    attempt(lambda: len(s) and s.pop())
+    attempt(s.commit)
+
+
 def fill_array(a, rng):
     a.extend(range(700))
 
@@ -295,6 +337,7 @@ def use_shadow(flags, rng, attempt):
 USES = {
     "dict": use_dict,
     "list": use_list,
+    "set": use_set,
     "array": use_array,
     "typed dict": use_typed,
     "graph": use_graph,
@@ -307,8 +350,7 @@ def kind_of(container):
         return "typed dict"
     if isinstance(container, nx.Graph):
         return "graph"
-    names = {"EMDict": "dict", "EMList": "list", "EMArray": "array", "EMShadowMemory": "shadow memory"}
-    return names[type(container).__name__]
+    return type(container)._kind_name
 
 
 def member_of(store, name, kind):
