@@ -37,6 +37,8 @@ void fill(Session& session) {
       bytes.insert(bytes.end(), {0x39, static_cast<u8>(i)});
       if (i % 2 == 0) bytes.push_back('e');
     }
+    for (unsigned i = 0; i < 90; ++i) bytes.insert(bytes.end(), {0x34, static_cast<u8>(i * 7)});
+    for (unsigned i = 0; i < 90; i += 4) bytes.insert(bytes.end(), {0x35, static_cast<u8>(i * 7)});
     for (unsigned i = 0; i < 60; ++i)
       bytes.insert(bytes.end(), {0x6f, static_cast<u8>(i), static_cast<u8>(i * 5), 0x64, static_cast<u8>(i)});
     for (unsigned i = 0; i < 60; i += 4) bytes.insert(bytes.end(), {0x68, static_cast<u8>(i), 0});

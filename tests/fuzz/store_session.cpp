@@ -5,6 +5,7 @@
 #include "structures/dict/dict.h"
 #include "structures/graph/graph.h"
 #include "structures/list/list.h"
+#include "structures/set/membership.h"
 #include "structures/shadow/shadow.h"
 #include "structures/typed_dict/typed_dict.h"
 
@@ -65,12 +66,14 @@ void Session::open_members() {
   dict_member_ = member("d", Dict::kKind, Dict::kRegionCount);
   list_member_ = member("l", List::kKind, List::kRegionCount);
   typed_member_ = member("t", TypedDict::kKind, TypedDict::kRegionCount);
+  set_member_ = member("u", Set::kKind, Set::kRegionCount);
   array_member_ = member("a", Array::kKind, Array::kRegionCount);
   shadow_member_ = member("s", Shadow::kKind, Shadow::kRegionCount);
   graph_member_ = member("g", Graph::kKind, Graph::kRegionCount);
   dict_.emplace(*store_, *dict_member_, Dict::Options{2, 64});
   list_.emplace(*store_, *list_member_);
   typed_.emplace(*store_, *typed_member_, kNumbers);
+  set_.emplace(*store_, *set_member_, Dict::Options{2, 64});
   array_.emplace(*store_, *array_member_);
   shadow_.emplace(*store_, *shadow_member_);
   graph_.emplace(*store_, *graph_member_, kHubDegree);
@@ -99,6 +102,7 @@ void Session::let_go_of_members() {
   dict_.reset();
   list_.reset();
   typed_.reset();
+  set_.reset();
   array_.reset();
   shadow_.reset();
   graph_.reset();
@@ -124,6 +128,7 @@ Findings Session::verify() {
   store_->look(*dict_member_, [&] { dict_->check(findings); });
   store_->look(*list_member_, [&] { list_->check(findings); });
   store_->look(*typed_member_, [&] { typed_->check(findings); });
+  store_->look(*set_member_, [&] { set_->check(findings); });
   store_->look(*array_member_, [&] { array_->check(findings); });
   store_->look(*shadow_member_, [&] { shadow_->check(findings); });
   store_->look(*graph_member_, [&] { graph_->check(findings); });
@@ -152,6 +157,16 @@ Model Session::contents() {
     for (u64 row = typed_->first_live(); row != TypedDict::kNone; row = typed_->next_live(row + 1))
       entries[load<u64>(typed_->key_at(row))] = load<u64>(typed_->value_at(row));
     return entries;
+  });
+  now.set = store_->look(*set_member_, [&] {
+    std::set<std::string> keys;
+    const u64 limit = set_member_->regions[1]->size() / RecordLog::kMinBytes + 1;
+    u64 steps = 0;
+    for (auto record = set_->first(); record; record = set_->next(record->position)) {
+      keys.emplace(as_text(record->key));
+      require(++steps <= limit, "a walk ends");
+    }
+    return keys;
   });
   now.array = store_->look(*array_member_, [&] {
     const std::span<const u64> items = array_->as<u64>();
@@ -243,6 +258,32 @@ void Session::change_typed(Input& input, u8 what) {
   model_.typed[key] = value;
 }
 
+void Session::change_set(Input& input, u8 what) {
+  const std::string key = key_of(input);
+  const Operation operation(*store_);
+  if (what & 1) {
+    const bool erased = set_->erase(as_bytes(key));
+    if (sound_) require(erased == (model_.set.erase(key) == 1), "erase() tells whether a key was there");
+    return;
+  }
+  const bool added = set_->put(as_bytes(key), {}, {});
+  if (sound_) require(added == model_.set.insert(key).second, "put() tells whether a key is new");
+}
+
+// Which keys of the set are keys of the dict.
+void Session::join(Input& input) {
+  const u64 memory = input.byte();
+  u64 steps = 0;
+  const auto end = [&] { require(++steps < 100000, "the walks end"); };
+  const Membership members = members_of(
+      [&](const MembershipPart& part) { store_->look(*set_member_, [&] { part(*set_); }); },
+      [&](const MembershipPart& part) { store_->look(*dict_member_, [&] { part(*dict_); }); }, memory, end);
+  if (!sound_) return;
+  u64 found = 0;
+  for (const std::string& key : model_.set) found += model_.dict.count(key);
+  require(members.found() == found, "members_of() finds the keys that are in both");
+}
+
 void Session::change_array(Input& input, u8 what) {
   const u64 number = input.byte();
   const Operation operation(*store_);
@@ -332,12 +373,14 @@ void Session::control(Input& input, u8 what) {
 void Session::step(Input& input) {
   const u8 what = input.byte();
   if (what >= 0x80) return control(input, what);
+  if (what >= 0x7c) return join(input);
   if (what >= 0x70 || store_->read_only()) return look_up(input);
   if (what >= 0x68) return change_typed(input, what);
   if (what >= 0x60) return change_array(input, what);
   if (what >= 0x5c) return change_shadow(input);
   if (what >= 0x54) return change_graph(input);
   if (what >= 0x38) return change_list(input, what);
+  if (what >= 0x34) return change_set(input, what);
   change_dict(input, what);
 }
 

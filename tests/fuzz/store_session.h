@@ -1,10 +1,11 @@
 // A store being used: opened, with a member of each kind in it, beside a model of what they hold: a dict "d", a list "l", a
-// typed dict "t" of numbers, an array "a" of numbers, flags "s" of the addresses of one range, and a directed graph "g".
+// typed dict "t" of numbers, a set "u", an array "a" of numbers, flags "s" of the addresses of one range, and a directed graph "g".
 #pragma once
 
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "structures/dict/dict.h"
 #include "structures/graph/graph.h"
 #include "structures/list/list.h"
+#include "structures/set/set.h"
 #include "structures/shadow/shadow.h"
 #include "structures/typed_dict/typed_dict.h"
 
@@ -26,6 +28,7 @@ struct Model {
   std::map<std::string, std::string> dict;
   std::vector<std::string> list;
   std::map<u64, u64> typed;
+  std::set<std::string> set;
   std::vector<u64> array;
   std::string shadow;
   testing::GraphModel graph;
@@ -58,6 +61,8 @@ class Session {
   void change_dict(Input& input, u8 what);
   void change_list(Input& input, u8 what);
   void change_typed(Input& input, u8 what);
+  void change_set(Input& input, u8 what);
+  void join(Input& input);
   void change_array(Input& input, u8 what);
   void change_shadow(Input& input);
   void change_graph(Input& input);
@@ -74,11 +79,12 @@ class Session {
   Model committed_, model_;
   const bool sound_;
   std::unique_ptr<Store> store_;
-  std::shared_ptr<Member> dict_member_, list_member_, typed_member_, array_member_, shadow_member_,
-      graph_member_;
+  std::shared_ptr<Member> dict_member_, list_member_, typed_member_, set_member_, array_member_,
+      shadow_member_, graph_member_;
   std::optional<Dict> dict_;
   std::optional<List> list_;
   std::optional<TypedDict> typed_;
+  std::optional<Set> set_;
   std::optional<Array> array_;
   std::optional<Shadow> shadow_;
   std::optional<Graph> graph_;

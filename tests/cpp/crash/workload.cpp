@@ -9,7 +9,7 @@ namespace emd::testing {
 namespace {
 
 constexpr const char* kSubjects[] = {"dict",  "list",  "store",  "regions", "large",
-                                     "typed", "array", "shadow", "graph"};
+                                     "typed", "array", "shadow", "graph",   "set"};
 static_assert(std::size(kSubjects) == kSubjectCount);
 
 Action draw_action(Subject subject, std::mt19937_64& random) {

@@ -21,8 +21,9 @@ enum class Subject {
   array,    // one array, changed in place, by growth and through views
   shadow,   // one shadow memory, whose ranges grow
   graph,    // one graph, directed or not, or of typed edges
+  set,      // one set
 };
-inline constexpr int kSubjectCount = 9;
+inline constexpr int kSubjectCount = 10;
 const char* to_string(Subject subject);
 // Throws std::invalid_argument if it names none.
 Subject subject_called(const std::string& name);

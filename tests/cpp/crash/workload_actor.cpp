@@ -21,6 +21,7 @@ u64 changes_of(Shape shape, const Workload& workload, Random& random) {
   switch (shape) {
     case Shape::dict:
     case Shape::typed:
+    case Shape::set:
       return 1 + random() % (workload.budget_bytes != 0 || random() % 4 == 0 ? 150 : 12);
     case Shape::graph:
       return 1 + random() % (workload.budget_bytes != 0 || random() % 3 == 0 ? 60 : 12);
@@ -203,10 +204,12 @@ std::string WorkloadActor::new_name(Random& random) const {
       return "a0";
     case Subject::shadow:
       return "s0";
+    case Subject::set:
+      return "u0";
     case Subject::graph:
       return "g" + std::to_string(random() % 3);
     case Subject::store:
-      return "dddllatggs"[random() % 10] + std::to_string(random() % 3);
+      return "dddllatggsu"[random() % 11] + std::to_string(random() % 3);
     case Subject::regions:
       return "r" + std::to_string(random() % 3);
     default:

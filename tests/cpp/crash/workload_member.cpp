@@ -7,6 +7,7 @@
 #include "structures/dict/dict.h"
 #include "structures/graph/graph.h"
 #include "structures/list/list.h"
+#include "structures/set/set.h"
 #include "structures/shadow/shadow.h"
 #include "structures/typed_dict/typed_dict.h"
 
@@ -123,6 +124,8 @@ std::shared_ptr<Member> find_or_create(Store& store, const std::string& name) {
   switch (shape_of(name)) {
     case Shape::dict:
       return store.create(name, Dict::kKind, Dict::kRegionCount);
+    case Shape::set:
+      return store.create(name, Set::kKind, Set::kRegionCount);
     case Shape::list:
       return store.create(name, List::kKind, List::kRegionCount);
     case Shape::typed:
@@ -158,10 +161,9 @@ WorkloadMember::WorkloadMember(Store& store, const std::string& name, const Work
   member_ = find_or_create(store, name);
   store_.acquire(*member_);
   try {
-    if (shape_ == Shape::dict) {
-      dict_.emplace(store_, *member_,
-                    Dict::Options{workload.segment_buckets, workload.hash_bits, workload.delta_limit});
-    }
+    const Dict::Options options{workload.segment_buckets, workload.hash_bits, workload.delta_limit};
+    if (shape_ == Shape::dict) dict_.emplace(store_, *member_, options);
+    if (shape_ == Shape::set) set_.emplace(store_, *member_, options);
     if (shape_ == Shape::list) list_.emplace(store_, *member_);
     if (shape_ == Shape::typed) typed_.emplace(store_, *member_, typed_layout(workload));
     if (shape_ == Shape::array) array_.emplace(store_, *member_);
@@ -174,12 +176,13 @@ WorkloadMember::WorkloadMember(Store& store, const std::string& name, const Work
 }
 
 bool WorkloadMember::live() const {
-  return member_->live && (!dict_ || dict_->laid_out()) && (!typed_ || typed_->laid_out()) &&
+  return member_->live && (!dict_ || dict_->laid_out()) && (!set_ || set_->laid_out()) && (!typed_ || typed_->laid_out()) &&
          (!graph_ || graph_->laid_out());
 }
 
 WorkloadMember::~WorkloadMember() {
   dict_.reset();
+  set_.reset();
   list_.reset();
   typed_.reset();
   view_.reset();
@@ -198,6 +201,8 @@ void WorkloadMember::change(Content& model, Random& random) {
   switch (shape_) {
     case Shape::dict:
       return change_dict(model, random);
+    case Shape::set:
+      return change_set(model, random);
     case Shape::list:
       return change_list(model, random);
     case Shape::typed:
@@ -223,6 +228,8 @@ std::optional<std::string> WorkloadMember::difference(const Content& model) cons
   switch (shape_) {
     case Shape::dict:
       return dict_difference(*dict_, model.entries);
+    case Shape::set:
+      return dict_difference(*set_, model.entries);
     case Shape::list:
       return list_difference(*list_, model.items);
     case Shape::typed:
@@ -236,6 +243,7 @@ std::optional<std::string> WorkloadMember::difference(const Content& model) cons
 
 void WorkloadMember::check(Findings& findings) const {
   if (dict_) dict_->check(findings);
+  if (set_) set_->check(findings);
   if (list_) list_->check(findings);
   if (typed_) typed_->check(findings);
   if (array_) array_->check(findings);
@@ -278,6 +286,28 @@ void WorkloadMember::change_dict(Content& model, Random& random) {
     return;
   }
   put(model, random_key(random), random_value(random));
+}
+
+// ---- set
+
+void WorkloadMember::change_set(Content& model, Random& random) {
+  Entries& entries = model.entries;
+  const u64 draw = random() % 20;
+  if (draw == 0 && random() % 6 == 0) {
+    set_->clear();
+    return entries.clear();
+  }
+  if (draw < 6 && !entries.empty()) {
+    const u64 which = draw == 1 ? 0 : draw == 2 ? entries.size() - 1 : random() % entries.size();
+    const auto gone = entries.begin() + static_cast<std::ptrdiff_t>(which);
+    EMD_CHECK(set_->erase(as_bytes(gone->first)));
+    entries.erase(gone);
+    return;
+  }
+  const std::string key = random_key(random);
+  const bool is_new = set_->put(as_bytes(key), {}, {});
+  EMD_CHECK(is_new == (entry_of(entries, key) == entries.end()));
+  if (is_new) entries.emplace_back(key, std::string());
 }
 
 // ---- typed dict

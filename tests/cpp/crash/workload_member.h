@@ -14,6 +14,7 @@
 #include "structures/dict/dict.h"
 #include "structures/graph/graph.h"
 #include "structures/list/list.h"
+#include "structures/set/set.h"
 #include "structures/shadow/shadow.h"
 #include "structures/typed_dict/typed_dict.h"
 
@@ -49,6 +50,7 @@ class WorkloadMember {
 
  private:
   void change_dict(Content& model, Random& random);
+  void change_set(Content& model, Random& random);
   void change_typed(Content& model, Random& random);
   void change_list(Content& model, Random& random);
   void change_array(Content& model, Random& random);
@@ -75,6 +77,7 @@ class WorkloadMember {
   Shape shape_;
   std::shared_ptr<Member> member_;
   std::optional<Dict> dict_;
+  std::optional<Set> set_;
   std::optional<List> list_;
   std::optional<TypedDict> typed_;
   std::optional<Array> array_;

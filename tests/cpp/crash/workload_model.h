@@ -13,7 +13,7 @@
 namespace emd::testing {
 
 // What a member of a workload's store is; the first letter of its name says so.
-enum class Shape : u8 { dict, list, array, typed, shadow, graph, bytes };
+enum class Shape : u8 { dict, list, array, typed, shadow, graph, set, bytes };
 inline Shape shape_of(const std::string& name) {
   switch (name[0]) {
     case 'd':
@@ -28,6 +28,8 @@ inline Shape shape_of(const std::string& name) {
       return Shape::shadow;
     case 'g':
       return Shape::graph;
+    case 'u':
+      return Shape::set;
     default:
       return Shape::bytes;
   }
@@ -41,7 +43,7 @@ struct Item {
 
 // The content of one member; one of these is used.
 struct Content {
-  std::vector<std::pair<std::string, std::string>> entries;  // of a dict, typed or not, in insertion order
+  std::vector<std::pair<std::string, std::string>> entries;  // of a dict, typed or not, or a set, in insertion order
   std::vector<Item> items;                                   // of a list
   std::string bytes;  // of a bare region, of an array's items, or flags
   GraphModel graph;

@@ -16,6 +16,7 @@
 #include "structures/graph/graph.h"
 #include "structures/kinds.h"
 #include "structures/list/list.h"
+#include "structures/set/set.h"
 #include "structures/shadow/shadow.h"
 #include "structures/typed_dict/typed_dict.h"
 #include "support/scratch.h"
@@ -66,6 +67,14 @@ TEST_F(Checks, OfADictEnds) {
   const Operation operation(*store_);
   for (u64 i = 0; i < kMany; ++i) dict.put({raw(i), sizeof i}, {}, {raw(i), sizeof i});
   expect_stops([&](Findings& findings) { dict.check(findings); });
+}
+
+TEST_F(Checks, OfASetEnds) {
+  const auto made = member(Set::kKind);
+  Set set(*store_, *made, {});
+  const Operation operation(*store_);
+  for (u64 i = 0; i < kMany; ++i) set.put({raw(i), sizeof i}, {}, {});
+  expect_stops([&](Findings& findings) { set.check(findings); });
 }
 
 TEST_F(Checks, OfAListEnds) {

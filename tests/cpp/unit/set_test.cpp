@@ -1,0 +1,188 @@
+// Sets: keys without values, and which keys of one set are in another.
+#include "structures/set/set.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <set>
+
+#include "algorithms/compact/compact.h"
+#include "structures/kinds.h"
+#include "structures/set/membership.h"
+#include "structures/verify.h"
+#include "support/scratch.h"
+
+namespace emd {
+namespace {
+
+// A store with two sets in it.
+class SetTest : public testing::Test {
+ protected:
+  SetTest() {
+    StoreOptions options;
+    options.commit_interval_seconds = -1;
+    store_ = Store::open(scratch_.path(), options);
+    for (const char* name : {"first", "second"}) {
+      members_.push_back(store_->create(name, Set::kKind, Set::kRegionCount));
+      store_->acquire(*members_.back());
+    }
+    open();
+  }
+  void open() {
+    first_ = std::make_unique<Set>(*store_, *members_[0]);
+    second_ = std::make_unique<Set>(*store_, *members_[1]);
+  }
+
+  bool add(Set& set, const std::string& key) {
+    const Operation operation(*store_);
+    return set.put(as_bytes(key), {}, {});
+  }
+  void erase(Set& set, const std::string& key) {
+    const Operation operation(*store_);
+    EXPECT_TRUE(set.erase(as_bytes(key)));
+  }
+  MembershipLook look_at(const Set& set) {
+    return [this, &set](const MembershipPart& part) {
+      ++looks_;
+      part(set);
+    };
+  }
+  Membership members(const Set& first, const Set& second, u64 memory) {
+    return members_of(look_at(first), look_at(second), memory, [this] { ++steps_; });
+  }
+
+  Scratch scratch_ = Scratch::fast();
+  std::unique_ptr<Store> store_;
+  std::vector<std::shared_ptr<Member>> members_;
+  std::unique_ptr<Set> first_, second_;
+  u64 looks_ = 0, steps_ = 0;
+};
+
+std::vector<std::string> keys_of(const Set& set) {
+  std::vector<std::string> keys;
+  for (auto record = set.first(); record; record = set.next(record->position)) {
+    keys.emplace_back(as_text(record->key));
+    EXPECT_TRUE(record->value.empty());
+  }
+  return keys;
+}
+
+// The keys of the first whose bits are set, by the definition.
+void expect_members(const Set& first, const Set& second, const Membership& members) {
+  u64 number = 0, found = 0;
+  for (auto record = first.first(); record; record = first.next(record->position)) {
+    const bool there = second.find(record->key).has_value();
+    EXPECT_EQ(members.contains(number), there) << number;
+    found += there;
+    ++number;
+  }
+  EXPECT_EQ(members.count(), number);
+  EXPECT_EQ(members.found(), found);
+}
+
+TEST_F(SetTest, KeepsKeysInTheOrderOfInsertion) {
+  for (const char* key : {"b", "a", "c", "b", "a"}) add(*first_, key);
+  EXPECT_EQ(keys_of(*first_), (std::vector<std::string>{"b", "a", "c"}));
+  erase(*first_, "a");
+  EXPECT_TRUE(add(*first_, "a"));
+  EXPECT_FALSE(add(*first_, "c"));
+  EXPECT_EQ(keys_of(*first_), (std::vector<std::string>{"b", "c", "a"}));
+}
+
+TEST_F(SetTest, AddingWhatIsThereChangesNoPage) {
+  for (u64 i = 0; i < 5000; ++i) add(*first_, "key" + std::to_string(i));
+  store_->commit();
+  const u64 version = first_->version();
+  for (u64 i = 0; i < 5000; ++i) EXPECT_FALSE(add(*first_, "key" + std::to_string(i)));
+  EXPECT_EQ(first_->version(), version);
+  EXPECT_EQ(store_->stats().dirty_bytes, 0u);
+}
+
+TEST_F(SetTest, OneThatHadAValueLosesIt) {
+  // No set has values; a dict may, and one that is made shorter than nothing else is written.
+  const Operation operation(*store_);
+  first_->put(as_bytes("key"), {}, as_bytes("value"));
+  first_->put(as_bytes("key"), {}, as_bytes(std::string(5000, 'v')));
+  first_->put(as_bytes("key"), {}, {});
+  EXPECT_TRUE(first_->find(as_bytes("key"))->value.empty());
+  Findings findings;
+  first_->check(findings);
+  EXPECT_TRUE(findings.empty());
+}
+
+TEST_F(SetTest, IsAKindOfItsOwn) {
+  add(*first_, "key");
+  EXPECT_STREQ(kind_name(members_[0]->kind), "set");
+  EXPECT_EQ(region_count_of(Set::kKind), Dict::kRegionCount);
+  EXPECT_NE(Set::kKind, Dict::kKind);
+  store_->commit();
+  Findings findings;
+  verify(*store_, findings);
+  EXPECT_TRUE(findings.empty());
+}
+
+TEST_F(SetTest, IsCompacted) {
+  for (u64 i = 0; i < 3000; ++i) add(*first_, "key" + std::to_string(i));
+  for (u64 i = 0; i < 3000; i += 2) erase(*first_, "key" + std::to_string(i));
+  const std::vector<std::string> before = keys_of(*first_);
+  compact(*store_, *members_[0], [](u64, u64) {});
+  EXPECT_EQ(keys_of(*first_), before);
+  EXPECT_EQ(first_->stats().record_bytes, first_->stats().live_record_bytes);
+}
+
+TEST_F(SetTest, MembersOfAnotherInOneWalkOrInMany) {
+  std::mt19937_64 random(7);
+  for (u64 i = 0; i < 6000; ++i) add(*first_, "key" + std::to_string(random() % 9000));
+  for (u64 i = 0; i < 6000; ++i) add(*second_, "key" + std::to_string(3000 + random() % 9000));
+  for (u64 i = 0; i < 300; ++i) {
+    const auto record = first_->first();
+    erase(*first_, std::string(as_text(record->key)));
+  }
+  looks_ = 0;
+  expect_members(*first_, *second_, members(*first_, *second_, u64{64} << 20));
+  const u64 once = looks_;
+  looks_ = 0;
+  expect_members(*first_, *second_, members(*first_, *second_, 0));  // as little memory as it takes
+  EXPECT_GE(looks_, 4 * once);
+  EXPECT_GE(steps_, looks_ / 2);
+  for (const u64 memory : {u64{1}, u64{20000}, u64{40000}, u64{100000}}) {
+    expect_members(*first_, *second_, members(*first_, *second_, memory));
+    expect_members(*second_, *first_, members(*second_, *first_, memory));
+  }
+  expect_members(*first_, *first_, members(*first_, *first_, 0));
+}
+
+TEST_F(SetTest, MembersWhereOneIsEmptyOrSmall) {
+  expect_members(*first_, *second_, members(*first_, *second_, 0));
+  for (u64 i = 0; i < 130; ++i) add(*first_, std::to_string(i));
+  expect_members(*first_, *second_, members(*first_, *second_, 0));
+  expect_members(*second_, *first_, members(*second_, *first_, 0));
+  add(*second_, "5");
+  add(*second_, "");
+  add(*first_, "");
+  expect_members(*first_, *second_, members(*first_, *second_, 0));
+  expect_members(*second_, *first_, members(*second_, *first_, 0));
+}
+
+// Parts end at a MiB of keys too.
+TEST_F(SetTest, MembersOfLongKeys) {
+  for (u64 i = 0; i < 40; ++i) {
+    add(*first_, std::string(200000, static_cast<char>('A' + i)));
+    if (i % 3 == 0) add(*second_, std::string(200000, static_cast<char>('A' + i)));
+  }
+  looks_ = 0;
+  expect_members(*first_, *second_, members(*first_, *second_, 0));
+  EXPECT_GE(looks_, 10u);
+}
+
+TEST_F(SetTest, MembersEndWhenTheyAreToldTo) {
+  for (u64 i = 0; i < 100; ++i) {
+    add(*first_, std::to_string(i));
+    add(*second_, std::to_string(i));
+  }
+  struct Stop {};
+  EXPECT_THROW(members_of(look_at(*first_), look_at(*second_), 0, [] { throw Stop{}; }), Stop);
+}
+
+}  // namespace
+}  // namespace emd
