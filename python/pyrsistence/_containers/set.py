@@ -24,6 +24,31 @@ _AT_ONCE = 10_000
 _MUCH_LARGER = 16
 
 
+def _operator(method: Callable[[Any, Any], Any]) -> Any:
+    """Make an operator of a method: as those of set it wants a set."""
+    return lambda self, other: method(self, other) if isinstance(other, Set) else NotImplemented
+
+
+def _reflected(method: Callable[[Any, Any], Any]) -> Any:
+    """Make the one for a set on the left, whose type the result has."""
+
+    def operate(self: Any, other: Any) -> Any:
+        result = method(self, other) if isinstance(other, Set) else NotImplemented
+        return frozenset(result) if isinstance(other, frozenset) else result
+
+    return operate
+
+
+def _in_place(method: Callable[[Any, Any], None]) -> Any:
+    def operate(self: Any, other: Any) -> Any:
+        if not isinstance(other, Set):
+            return NotImplemented
+        method(self, other)
+        return self
+
+    return operate
+
+
 @public
 class EMSet(_core.SetBase, container.Container):
     """A set whose elements live in memory-mapped files: larger than RAM, and there again when reopened.
@@ -77,7 +102,7 @@ class EMSet(_core.SetBase, container.Container):
         _layout: container.Layout = container.DEFAULT_LAYOUT,
         **kept: Any,
     ) -> None:
-        """How elements are encoded; what to keep of objects, which open() also hands on, says nothing here."""
+        """How elements are encoded; what open() also hands on, what to keep of objects, says nothing here."""
         require_known(type(self), kept)
         self._configure(codec(pickler, unpickler, pickle, key), _layout)
 
@@ -247,7 +272,7 @@ class EMSet(_core.SetBase, container.Container):
             return self._result(out, others, left)
 
     def symmetric_difference(self, other: Any, /, *, out: Any = None) -> Any:
-        """Return the elements of this set or of the iterable, but not of both, as a builtin set or in ``out``.
+        """Return the elements of this set or the iterable, but not of both, as a builtin set or in ``out``.
 
         **Cost**: as of intersection(), twice.
 
@@ -262,8 +287,8 @@ class EMSet(_core.SetBase, container.Container):
     def update(self, *others: Any) -> None:
         """Add the elements of the iterables.
 
-        **Cost**: one insertion each; in groups, unless they come from code that may look at the set meanwhile:
-        a generator, an iterator of your own. With an EMSet also that of difference().
+        **Cost**: one insertion each; in groups, unless they come from code that may look at the set
+        meanwhile: a generator, an iterator of your own. With an EMSet also that of difference().
 
         >>> s = EMSet()
         >>> s.update("ab", "bc")
@@ -307,26 +332,7 @@ class EMSet(_core.SetBase, container.Container):
             self._discard_all(self._noted(_parted(self, whole, True)))
             self._add_all(added)
 
-    # ---- Operators: as of set, with sets alone
-
-    def _operator(method: Callable[[Any, Any], Any]) -> Any:  # noqa: N805  (makes methods)
-        return lambda self, other: method(self, other) if isinstance(other, Set) else NotImplemented
-
-    def _reflected(method: Callable[[Any, Any], Any]) -> Any:  # noqa: N805
-        def operate(self: EMSet, other: Any) -> Any:
-            result = method(self, other) if isinstance(other, Set) else NotImplemented
-            return frozenset(result) if isinstance(other, frozenset) else result
-
-        return operate
-
-    def _in_place(method: Callable[[Any, Any], None]) -> Any:  # noqa: N805
-        def operate(self: EMSet, other: Any) -> Any:
-            if not isinstance(other, Set):
-                return NotImplemented
-            method(self, other)
-            return self
-
-        return operate
+    # ---- Operators
 
     def _taken_from(self, other: Any) -> set[Any]:
         with self._scope(other) as [whole]:
@@ -339,8 +345,6 @@ class EMSet(_core.SetBase, container.Container):
     __sub__, __rsub__, __isub__ = _operator(difference), _reflected(_taken_from), _in_place(difference_update)
     __xor__, __rxor__ = _operator(symmetric_difference), _reflected(symmetric_difference)
     __ixor__ = _in_place(symmetric_difference_update)
-
-    del _operator, _reflected, _in_place
 
     __class_getitem__ = classmethod(GenericAlias)
 

@@ -176,8 +176,8 @@ WorkloadMember::WorkloadMember(Store& store, const std::string& name, const Work
 }
 
 bool WorkloadMember::live() const {
-  return member_->live && (!dict_ || dict_->laid_out()) && (!set_ || set_->laid_out()) && (!typed_ || typed_->laid_out()) &&
-         (!graph_ || graph_->laid_out());
+  return member_->live && (!dict_ || dict_->laid_out()) && (!set_ || set_->laid_out()) &&
+         (!typed_ || typed_->laid_out()) && (!graph_ || graph_->laid_out());
 }
 
 WorkloadMember::~WorkloadMember() {

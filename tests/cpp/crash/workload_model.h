@@ -43,9 +43,10 @@ struct Item {
 
 // The content of one member; one of these is used.
 struct Content {
-  std::vector<std::pair<std::string, std::string>> entries;  // of a dict, typed or not, or a set, in insertion order
-  std::vector<Item> items;                                   // of a list
-  std::string bytes;  // of a bare region, of an array's items, or flags
+  std::vector<std::pair<std::string, std::string>>
+      entries;              // of a dict, typed or not, or a set, in insertion order
+  std::vector<Item> items;  // of a list
+  std::string bytes;        // of a bare region, of an array's items, or flags
   GraphModel graph;
   bool dead = false;  // part of the bare region was given away and must not be written again
 };

@@ -38,7 +38,7 @@ def fill(container):
 
 def content(container):
     if isinstance(container, Store):
-        return [content(container._member(*of)) for of in (("dict", "names"), ("list", "lines"), ("set", "seen"))]
+        return [content(container._existing(name)) for name in ("names", "lines", "seen")]
     return dict(container) if isinstance(container, EMDict) else list(container)
 
 

@@ -254,12 +254,8 @@ def cpythons_tests_of_set(replaced, name):
 
 def of_local_classes(module, test_class):
     """The methods of a test class of that module that need a KeyedSet."""
-    return {
-        name
-        for name in dir(test_class)
-        for owner, method in OF_LOCAL_CLASSES
-        if name.startswith("test_") and issubclass(test_class, getattr(module, owner)) and method in ("", name)
-    }
+    owned = [method for owner, method in OF_LOCAL_CLASSES if issubclass(test_class, getattr(module, owner))]
+    return {name for name in dir(test_class) if name.startswith("test_") and ("" in owned or name in owned)}
 
 
 def add_tests_of_set(replaced, keyed):

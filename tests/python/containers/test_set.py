@@ -61,7 +61,7 @@ class SetMachine(ContainerMachine):
         self.keep_order()
 
     def two(self, make, elements):
-        """The operand for the subject, and the one for the model, which are the same unless they are used up."""
+        """The operand for the subject, and one for the model: some are used up."""
         return {id(self.subject): make(elements), id(self.model): make(elements)}
 
     @rule(element=KEYS, name=st.sampled_from(["add", "discard", "remove", "__contains__"]))

@@ -56,8 +56,9 @@ PLAIN = [
     *([numpy.zeros(2, PAIR), numpy.datetime64("NaT")], nested(200), {1: {2: uuid.UUID(int=6)}}, shared(3)),
 ]
 ELEMENTS = [
-    *(1, -(2**70), 1.5, None, b"\xff", "text", HOSTILE, "\udcff", (1, (2,)), frozenset([1]), uuid.UUID(int=5)),
-    *(datetime.datetime(2026, 1, 2, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin")), numpy.dtype("f8")),
+    *(1, -(2**70), 1.5, None, b"\xff", "text", HOSTILE, "\udcff", (1, (2,)), frozenset([1])),
+    *(datetime.datetime(2026, 1, 2, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin")), uuid.UUID(int=5)),
+    numpy.dtype("f8"),
 ]
 PICKLED = [Foreign(), nested(201), containing_itself(), shared(40), [slice(1)], numpy.dtype("f8")]
 
