@@ -186,10 +186,10 @@ struct Access {
 // The Member of a handle that is of this structure, ready to be used. Errors: as Member::require().
 template <class Structure>
 MemberOf<Structure>& use(const Container& handle) {
-  const auto* const member = static_cast<MemberOf<Structure>*>(Access::member(handle).get());
+  auto* const member = static_cast<MemberOf<Structure>*>(Access::member(handle).get());
   if (__builtin_expect(member == nullptr, 0)) refuse_empty_handle();
   member->require();
-  return const_cast<MemberOf<Structure>&>(*member);
+  return *member;
 }
 
 // The same without a structure: of a handle of any kind.
