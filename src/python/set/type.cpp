@@ -2,11 +2,12 @@
 #include <utility>
 #include <vector>
 
-#include "platform/mapping.h"
 #include "python/codec/object_source.h"
 #include "python/core/batch.h"
-#include "python/kit/method.h"
+#include "python/core/taken.h"
+#include "python/kit/cursor.h"
 #include "python/set/object.h"
+#include "structures/set/key_walk.h"
 
 namespace pyr {
 
@@ -18,6 +19,135 @@ void SetContainer::want(PyObject* wanted) {
 }
 
 namespace {
+
+// ---- Walks
+//
+// They refuse to go on as a dict's do (python/dict/views.cpp): when an element was added or removed, a transaction was rolled
+// back, or the set was opened anew.
+
+// An element on its way out.
+class TakenKey {
+ public:
+  explicit TakenKey(SetContainer& container) : container_(container) {}
+
+  // Within a read.
+  void take(const emd::Set::Record& record) {
+    copies_.clear();
+    key_size_ = record.key.size();
+    if (copies_.add(record.key, container_.live())) copies_.add(record.annex, container_.live());
+  }
+  // After it: whether the read has to be repeated; grow() makes the room for that. Errors: PythonError.
+  bool must_grow() const { return copies_.must_grow(); }
+  bool grow() { return copies_.grow(); }
+  bool is(const emd::Set::Record& record) const {
+    return same_bytes(record.key, copies_.bytes().first(key_size_));
+  }
+  // A new reference, or null with an error set.
+  PyObject* object() const {
+    const Bytes all = copies_.bytes();
+    return container_.codec().decode_key(all.first(key_size_), all.subspan(key_size_));
+  }
+
+ private:
+  SetContainer& container_;
+  std::size_t key_size_ = 0;
+  Copies copies_;
+};
+
+// What a walk has to find again. Within a read.
+using SetState = std::pair<u64, u64>;
+SetState state_of(SetContainer& container) { return {container.set().version(), container.epoch()}; }
+
+struct SetWalk {
+  using Owner = SetContainer;
+  static constexpr const char* kTypeName = "pyrsistence._core.SetIterator";
+  struct Item : TakenKey {
+    Item(SetContainer& container, const SetWalk&) : TakenKey(container) {}
+    bool grow() {
+      if (__builtin_expect(!passes_on, 1)) return TakenKey::grow();
+      require(let_others_in());
+      return true;
+    }
+    bool passes_on = false;  // there is no element yet
+  };
+
+  SetState state = {};
+  emd::KeyWalk keys = {};
+  emd::Scan scan = {};
+
+  Step advance(SetContainer& container, Item& item) {
+    if (__builtin_expect(!container.live(), 1)) return take(container, keys, item, false);
+    emd::KeyWalk then;
+    const Step step = container.look([&] { return take(container, then = keys, item, true); });
+    if (step == Step::given && !item.must_grow()) keys = then;
+    return step;
+  }
+  static PyObject* refuse(Step step) {
+    PyErr_SetString(PyExc_RuntimeError, step == Step::changed
+                                            ? "Set changed size during iteration"
+                                            : "set changed during iteration, by a commit of its writer: "
+                                              "iterate under `with s.snapshot():`");
+    return nullptr;
+  }
+  Py_ssize_t left(SetContainer& container) const {
+    return state_of(container) == state ? static_cast<Py_ssize_t>(keys.left()) : 0;
+  }
+
+ private:
+  // Within a read.
+  Step take(SetContainer& container, emd::KeyWalk& walk, Item& item, bool live) {
+    const emd::Set& set = container.set();
+    if (state_of(container) != state || (live && !walk.stands_on_its_key(set)))
+      return live ? Step::changed_by_writer : Step::changed;
+    const auto record = walk.next(set, scan, live);
+    item.passes_on = walk.more();
+    if (record) item.take(*record);
+    return record || item.passes_on ? Step::given : Step::exhausted;
+  }
+};
+using SetCursor = Cursor<SetWalk>;
+
+PyObject* make_iterator(SetContainer& container, bool backwards) {
+  SetWalk walk;
+  container.read([&] {
+    walk.state = state_of(container);
+    walk.keys = {container.set().size(), backwards};
+  });
+  return SetCursor::make(container.self(), std::move(walk));
+}
+
+// How members_of() looks at a set, which stays in this state.
+emd::MembershipLook look_at(SetContainer& container, SetState state) {
+  return [&container, state](const emd::MembershipPart& part) {
+    container.read([&] {
+      if (state_of(container) != state) throw emd::StateError("Set changed size during iteration");
+      part(container.set());
+    });
+  };
+}
+
+PyObject* set_iter(SetContainer& container) { return make_iterator(container, false); }
+PyObject* set_reversed(SetContainer& container) { return make_iterator(container, true); }
+
+PyObject* set_joined(SetContainer& container, PyObject* object, bool wanted) {
+  if (!TypeOf<SetContainer>::is(object)) {
+    PyErr_Format(PyExc_TypeError, "expected an EMSet, found %.100s", Py_TYPE(object)->tp_name);
+    return nullptr;
+  }
+  SetContainer& other = unboxed<SetContainer>(object);
+  const Container::Snapshot held(container), other_held(other);
+  SetWalk walk;
+  u64 memory = 0;
+  container.read([&] {
+    walk.state = state_of(container);
+    memory = container.store().buffer_budget();
+  });
+  const SetState other_state = other.read([&] { return state_of(other); });
+  walk.keys = {emd::members_of(look_at(container, walk.state), look_at(other, other_state), memory,
+                               [] { require(let_others_in()); }),
+               wanted};
+  return SetCursor::make(container.self(), std::move(walk));
+}
 
 // ---- Many elements
 
@@ -33,14 +163,11 @@ class ElementGroup {
     const bool encoded = container_.codec().encode_key(element, bytes_, &annex_);
     const std::size_t key_end = bytes_.size();
     u8* const to = encoded ? bytes_.room(annex_.size()) : nullptr;
-    if (to) {
-      std::copy_n(annex_.data(), annex_.size(), to);
-      bytes_.advance(annex_.size());
-      ends_.emplace_back(key_end, bytes_.size());
-    } else {
-      bytes_.truncate(before);
-    }
-    return to != nullptr;
+    if (!to) return bytes_.truncate(before), false;
+    std::copy_n(annex_.data(), annex_.size(), to);
+    bytes_.advance(annex_.size());
+    ends_.emplace_back(key_end, bytes_.size());
+    return true;
   }
   bool full(std::size_t most) const { return ends_.size() >= most || bytes_.size() >= kGroupBytes; }
   void clear() {
@@ -58,28 +185,17 @@ class ElementGroup {
       wanted_.push_back(set.wanted(bytes_.bytes().subspan(begin, key_end - begin)));
       begin = end;
     }
-    fetch(set);
+    fetch_group(container_, set, wanted_);
     for (std::size_t i = 0; i < ends_.size(); ++i)
       use(set, wanted_[i], bytes_.bytes().subspan(ends_[i].first, ends_[i].second - ends_[i].first));
   }
 
  private:
-  // Only what is missed while reading counts: a page that is new at the end of a file faults as well, and no disk is asked
-  // for it.
-  void fetch(emd::Set& set) {
-    const u64 before = emd::platform::major_faults();
-    const bool asks = missing_ && set.begin_batch();
-    if (asks) container_.handle().run_long([&] { set.read_ahead(wanted_); });
-    set.fetch(wanted_);
-    missing_ = asks || emd::platform::major_faults() != before;
-  }
-
   SetContainer& container_;
   Buffer bytes_;
   Buffer annex_;
   std::vector<std::pair<std::size_t, std::size_t>> ends_;  // of a key and of its annex
   std::vector<emd::Set::Wanted> wanted_;
-  bool missing_ = false;  // the last group's pages were not all in memory
 };
 
 // Hands the elements of an iterable to use(group): many at a time where nobody's code runs between two of them, else each
@@ -90,7 +206,8 @@ void in_groups(SetContainer& container, PyObject* iterable, Use&& use) {
   const Ref walked(TypeOf<SetContainer>::is(iterable) ? PyObject_GetIter(iterable) : Py_NewRef(iterable));
   ObjectSource source;
   require(walked && source.open(walked.get()));
-  const bool together = source.runs_no_code() || iterates_over_another(walked.get(), container.self());
+  const bool together = source.runs_no_code() ||
+                        (SetCursor::is(walked.get()) && !SetCursor::is_over(walked.get(), container.self()));
   ElementGroup group(container);
   std::size_t most = together ? kFirstGroup : 1;
   while (const Ref element = source.next()) {
@@ -221,20 +338,20 @@ void clear(SetContainer& container) {
 }
 
 PyMethodDef methods[] = {
-    method<"add", &add>("add($self, element, /)\n--\n\nAdd an element, unless it is there.\n\n"
-                        "**Cost**: one look-up; an insertion if it is new. Errors: TypeError."),
-    method<"discard", &discard>("discard($self, element, /)\n--\n\nRemove an element if it is there.\n\n"
-                                "**Cost**: one look-up, and a removal."),
+    method<"add", &add>("add($self, element, /)\n--\n\nAdd an element, unless it is there.\n\n**Cost**: a "
+                        "look-up; an insertion if it is new."),
+    method<"discard", &discard>("discard($self, element, /)\n--\n\nRemove an element if it is "
+                                "there.\n\n**Cost**: a look-up, and a removal."),
     method<"remove", &remove>("remove($self, element, /)\n--\n\nRemove an element; KeyError if it is not "
                               "there.\n\n**Cost**: as discard()."),
-    method<"pop", &pop>("pop($self, /)\n--\n\nRemove the element added last and return it; KeyError if "
-                        "there is none.\n\n**Cost**: one look-up."),
-    method<"clear", &clear>("clear($self, /)\n--\n\nRemove all elements.\n\n**Cost**: O(1); space returns to "
-                            "the disk at a checkpoint."),
+    method<"pop", &pop>("pop($self, /)\n--\n\nRemove the element added last and return it; KeyError if there "
+                        "is none.\n\n**Cost**: a look-up."),
+    method<"clear", &clear>(
+        "clear($self, /)\n--\n\nRemove all elements.\n\n**Cost**: O(1); space returns at a checkpoint."),
     method<"contains_many", &contains_many>(
         "contains_many($self, elements, /)\n--\n\nReturn, as a list of booleans, which of elements are "
-        "there.\n\n**Cost**, errors: as EMDict.contains_many().\n\n"
-        ">>> EMSet(None, 'abc').contains_many('xa')\n[False, True]"),
+        "there.\n\n**Cost**, errors: as "
+        "EMDict.contains_many().\n\n>>> EMSet(None, 'abc').contains_many('xa')\n[False, True]"),
     method<"__reversed__", &set_reversed>("Iterate over the elements, the last added first."),
     method<"_add_all", &add_all>("Add the elements of an iterable."),
     method<"_discard_all", &discard_all>("Remove the elements of an iterable."),
@@ -250,7 +367,7 @@ bool add_set_types(PyObject* module) {
                                            slot<&length>(Py_mp_length),
                                            slot<&length>(Py_sq_length),
                                            slot<&contains>(Py_sq_contains)}) &&
-         add_set_iterator_type(module);
+         SetCursor::add_type(module);
 }
 
 }  // namespace pyr

@@ -3,12 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <iterator>
 #include <random>
-#include <set>
 
 #include "algorithms/compact/compact.h"
 #include "structures/kinds.h"
-#include "structures/set/membership.h"
+#include "structures/set/key_walk.h"
 #include "structures/verify.h"
 #include "support/scratch.h"
 
@@ -173,6 +174,73 @@ TEST_F(SetTest, MembersOfLongKeys) {
   looks_ = 0;
   expect_members(*first_, *second_, members(*first_, *second_, 0));
   EXPECT_GE(looks_, 10u);
+}
+
+std::vector<std::string> walked(const Set& set, KeyWalk walk, bool live) {
+  std::vector<std::string> keys;
+  Scan scan;
+  while (true) {
+    EXPECT_TRUE(!live || walk.stands_on_its_key(set));
+    KeyWalk then = walk;
+    const auto record = then.next(set, scan, live);
+    walk = then;
+    if (record) keys.emplace_back(as_text(record->key));
+    if (!record && !walk.more()) break;
+  }
+  EXPECT_EQ(walk.left(), 0u);
+  return keys;
+}
+
+TEST_F(SetTest, WalksAlongAllKeysOrSome) {
+  for (u64 i = 0; i < 3000; ++i) add(*first_, std::to_string(i));
+  for (u64 i = 0; i < 3000; i += 3) add(*second_, std::to_string(i));
+  const std::vector<std::string> all = keys_of(*first_);
+  std::vector<std::string> rest;
+  std::copy_if(all.begin(), all.end(), std::back_inserter(rest),
+               [&](const std::string& key) { return !second_->find(as_bytes(key)); });
+  for (const bool live : {false, true}) {
+    EXPECT_EQ(walked(*first_, KeyWalk(first_->size(), false), live), all);
+    EXPECT_EQ(walked(*first_, KeyWalk(first_->size(), true), live),
+              std::vector<std::string>(all.rbegin(), all.rend()));
+    EXPECT_EQ(walked(*first_, KeyWalk(members(*first_, *second_, 0), true), live), keys_of(*second_));
+    EXPECT_EQ(walked(*first_, KeyWalk(members(*first_, *second_, 0), false), live), rest);
+  }
+}
+
+// A walk says so where it has come by many keys that are not wanted, and ends where no more of them are.
+TEST_F(SetTest, WalksStopOnTheWay) {
+  for (u64 i = 0; i < 2 * KeyWalk::kMostPassed; ++i) add(*first_, std::to_string(i));
+  add(*second_, std::to_string(KeyWalk::kMostPassed + 5));
+  add(*second_, std::to_string(KeyWalk::kMostPassed + 7));
+  KeyWalk walk(members(*first_, *second_, 0), true);
+  Scan scan;
+  EXPECT_EQ(walk.left(), 2u);
+  EXPECT_FALSE(walk.next(*first_, scan, false));
+  EXPECT_TRUE(walk.more());
+  for (const u64 expected : {5, 7}) {
+    const auto record = walk.next(*first_, scan, false);
+    ASSERT_TRUE(record && !walk.more());
+    EXPECT_EQ(as_text(record->key), std::to_string(KeyWalk::kMostPassed + expected));
+  }
+  EXPECT_FALSE(walk.next(*first_, scan, false));
+  EXPECT_FALSE(walk.more());
+}
+
+TEST_F(SetTest, AWalkKnowsTheKeyThatItStandsOn) {
+  for (const char* key : {"a", "b", "c"}) add(*first_, key);
+  KeyWalk walk(first_->size(), false);
+  Scan scan;
+  EXPECT_TRUE(walk.stands_on_its_key(*first_));
+  walk.next(*first_, scan, true);
+  walk.next(*first_, scan, true);
+  EXPECT_TRUE(walk.stands_on_its_key(*first_));
+  {
+    const Operation operation(*store_);
+    first_->clear();
+  }
+  EXPECT_FALSE(walk.stands_on_its_key(*first_));
+  for (const char* key : {"x", "y", "z"}) add(*first_, key);
+  EXPECT_FALSE(walk.stands_on_its_key(*first_));
 }
 
 TEST_F(SetTest, MembersEndWhenTheyAreToldTo) {
