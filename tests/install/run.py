@@ -141,7 +141,8 @@ def by_pkg_config(prefix, compiler, build):
     )
 
 
-WAYS = (by_cmake, by_pkg_config)
+# Without pkg-config, which is wished for and not needed, by CMake alone.
+WAYS = (by_cmake, by_pkg_config) if shutil.which("pkg-config") else (by_cmake,)
 
 
 def check_programs(build, environment, python):
