@@ -10,6 +10,7 @@
 #include <emd/errors.h>
 #include <emd/graph.h>
 #include <emd/list.h>
+#include <emd/set.h>
 #include <emd/shadow.h>
 #include <emd/store.h>
 #include <emd/typed_dict.h>

@@ -47,6 +47,7 @@ inline namespace v2 {
 
 class Dict;
 class List;
+class Set;
 class Shadow;
 class Graph;
 template <class T>
@@ -94,7 +95,7 @@ struct Finding {
 
 struct MemberInfo {
   std::string name;
-  std::string kind;  // "dict", "list", "array", "typed dict", "graph", "shadow memory"
+  std::string kind;  // "dict", "list", "set", "array", "typed dict", "graph", "shadow memory"
 };
 
 // All sizes in bytes.
@@ -190,6 +191,7 @@ class EMD_API Store {
   // Errors: FormatError if it is of another kind or type, or if there is none in a store that is only read.
   Dict dict(std::string_view name);
   List list(std::string_view name);
+  Set set(std::string_view name);
   // T: a number, bool, or a plain structure; it must be the type that the array was made with.
   template <class T>
   Array<T> array(std::string_view name);

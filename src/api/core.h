@@ -27,6 +27,7 @@ using emd::Member;
 using emd::memory_budget;
 using emd::Mode;
 using emd::Progress;
+using emd::Set;
 using emd::set_memory_budget;
 using emd::Shadow;
 using emd::Store;

@@ -1,5 +1,6 @@
 #include "api/encoding.h"
 #include "api/open_store.h"
+#include "api/record_walk.h"
 
 namespace emd::v2 {
 
@@ -79,53 +80,20 @@ void Dict::clear() {
 // ---- Iterating
 
 namespace detail {
-
-// Where an iterator is, and a copy of the record there.
-class DictWalk {
+class DictWalk : public RecordWalk<core::Dict> {
  public:
-  explicit DictWalk(const Dict& dict) : dict_(dict) {
-    const DictMember& member = use<core::Dict>(dict_);
-    member.look([&] { version_ = member.structure().version(); });
-  }
-
-  // False at the end.
-  bool step(Dict::Entry& entry) {
-    const DictMember& member = use<core::Dict>(dict_);
-    const bool found = member.look([&] { return take(member.structure()); });
-    begun_ = true;
-    position_ = next_;
-    entry = {key_, value_};
-    return found;
-  }
-
- private:
-  bool take(const core::Dict& dict) {
-    if (dict.version() != version_) {
-      throw StateError("'" + dict_.name() + "': a key has come or gone while it was iterated; begin again");
-    }
-    const auto record = begun_ ? dict.next(position_) : dict.first();
-    if (!record) return false;
-    next_ = record->position;
-    key_ = decoded(record->key);
-    value_ = decoded(record->value);
-    dict.reached(next_, scan_);
-    return true;
-  }
-
-  Dict dict_;
-  u64 version_ = 0;
-  bool begun_ = false;
-  RecordPos position_{}, next_{};
-  Scan scan_;
-  std::string key_, value_;
+  using RecordWalk::RecordWalk;
 };
-
 }  // namespace detail
 
 Dict::Iterator::Iterator(std::shared_ptr<detail::DictWalk> walk) : walk_(std::move(walk)) { ++*this; }
 
 Dict::Iterator& Dict::Iterator::operator++() {
-  if (!walk_->step(entry_)) walk_.reset();
+  if (walk_->step()) {
+    entry_ = {walk_->key(), walk_->value()};
+  } else {
+    walk_.reset();
+  }
   return *this;
 }
 

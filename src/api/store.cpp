@@ -12,6 +12,9 @@ using detail::OpenStore;
 namespace {
 
 static_assert(EMD_VERSION_MAJOR == 2, "the inline namespace of the public headers is named after it");
+static_assert(std::is_same_v<Kinds, KindList<core::Dict, core::List, core::Array, core::TypedDict,
+                                             core::Graph, core::Shadow, core::Set>>,
+              "each kind of member has a handle, and a method of Store that gives it");
 static_assert(static_cast<int>(Mode::append) == static_cast<int>(core::Mode::append) &&
               static_cast<int>(Mode::read) == static_cast<int>(core::Mode::read) &&
               static_cast<int>(Mode::read_write) == static_cast<int>(core::Mode::read_write) &&
@@ -74,6 +77,7 @@ void Store::close() {
 
 Dict Store::dict(std::string_view name) { return Dict(detail::open_member<core::Dict>(store_, name)); }
 List Store::list(std::string_view name) { return List(detail::open_member<core::List>(store_, name)); }
+Set Store::set(std::string_view name) { return Set(detail::open_member<core::Set>(store_, name)); }
 
 bool Store::contains(std::string_view name) { return opened(store_).use().find(name) != nullptr; }
 

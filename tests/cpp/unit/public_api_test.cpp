@@ -185,9 +185,10 @@ TEST(PublicApi, MembersAreListedAndDropped) {
   store.typed_dict<int, int>("d");
   store.graph("e");
   store.shadow("f");
+  store.set("g");
   std::string kinds;
   for (const emd::MemberInfo& member : store.members()) kinds += member.name + " " + member.kind + "; ";
-  EXPECT_EQ(kinds, "a dict; b list; c array; d typed dict; e graph; f shadow memory; ");
+  EXPECT_EQ(kinds, "a dict; b list; c array; d typed dict; e graph; f shadow memory; g set; ");
   EXPECT_THROW((void)store.list("a"), emd::FormatError);
   store.drop("a");
   EXPECT_THROW((void)dict.size(), emd::ClosedError);

@@ -110,6 +110,37 @@ TEST_F(PublicContainers, ADictThatChangesEndsItsIteration) {
   EXPECT_THROW(++step, emd::StateError);
 }
 
+// ---- Set
+
+TEST_F(PublicContainers, ASetHoldsEachOnceInOrder) {
+  emd::Set set = store_.set("set");
+  const std::string zeros("\0k\0", 3);
+  EXPECT_TRUE(set.insert("b"));
+  EXPECT_TRUE(set.insert(zeros));
+  EXPECT_TRUE(set.insert(""));
+  EXPECT_FALSE(set.insert("b"));
+  EXPECT_TRUE(set.insert(emd::text("b")));
+  reopen();
+  set = store_.set("set");
+  std::vector<std::string> elements;
+  for (const std::string_view element : set) elements.emplace_back(element);
+  EXPECT_EQ(elements, (std::vector<std::string>{"b", zeros, "", "b"}));
+  EXPECT_EQ(set.size(), 4u);
+  EXPECT_TRUE(set.contains(zeros));
+  EXPECT_FALSE(set.contains("c"));
+  EXPECT_TRUE(set.erase("b"));
+  EXPECT_FALSE(set.erase("b"));
+  EXPECT_TRUE(set.contains(emd::text("b")));
+  auto step = set.begin();
+  set.insert("new");
+  EXPECT_THROW(++step, emd::StateError);
+  EXPECT_THROW((void)store_.dict("set"), emd::FormatError);
+  EXPECT_EQ(set.stats().entries, 4u);
+  EXPECT_TRUE(store_.verify().empty());
+  set.clear();
+  EXPECT_TRUE(set.begin() == set.end());
+}
+
 // ---- List
 
 TEST_F(PublicContainers, AListHoldsNumbersAndBytes) {
