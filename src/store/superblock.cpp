@@ -118,6 +118,12 @@ Superblock Superblock::fresh() {
 }
 
 void Superblock::advance(platform::File& file, u64 sequence) {
+  if (slot_.generation >= kCountLimit - 1 || sequence >= kCountLimit) {
+    throw DamagedError(file.path() + ": expected counts that a writer can go on from, found generation " +
+                           std::to_string(slot_.generation) + " and commit " + std::to_string(sequence) +
+                           "; restore the store from a backup",
+                       file.path());
+  }
   ++slot_.generation;
   slot_.salt = platform::random_bits();
   slot_.sequence = sequence;

@@ -88,7 +88,10 @@ void run(Input input) {
           "the newer valid slot counts");
   superblock.write_again(file);
   require(Superblock::read(file).salt() == wanted->salt, "writing again changes nothing");
-  superblock.advance(file, wanted->sequence + 1);
+  const bool goes_on = wanted->generation + 1 < kCountLimit && wanted->sequence + 1 < kCountLimit;
+  const bool advanced = answers(goes_on, [&] { superblock.advance(file, wanted->sequence + 1); });
+  require(advanced == goes_on, "a writer goes on where the next generation can be read");
+  if (!advanced) return;
   const Superblock next = Superblock::read(file);
   require(next.generation() == superblock.generation() && next.sequence() == wanted->sequence + 1,
           "a new generation is what is read next");

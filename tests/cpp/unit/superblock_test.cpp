@@ -42,6 +42,19 @@ TEST_F(SuperblockTest, CountersThatWouldWrapAreNotBelieved) {
   EXPECT_THROW(Superblock::read(*file_), DamagedError);
 }
 
+// A file of a stranger may count as far as is believed: a next generation, or commit, would not be.
+TEST_F(SuperblockTest, AWriterDoesNotCountBeyondWhatIsBelieved) {
+  forge(0, [](SuperblockSlot& slot) { slot.generation = (u64{1} << 63) - 1; });
+  Superblock superblock = Superblock::read(*file_);
+  EXPECT_THROW(superblock.advance(*file_, 5), DamagedError);
+  EXPECT_EQ(Superblock::read(*file_).generation(), (u64{1} << 63) - 1);
+  forge(0, [](SuperblockSlot& slot) { slot.generation = 7; });
+  superblock = Superblock::read(*file_);
+  EXPECT_THROW(superblock.advance(*file_, u64{1} << 63), DamagedError);
+  superblock.advance(*file_, (u64{1} << 63) - 1);
+  EXPECT_EQ(Superblock::read(*file_).generation(), 8u);
+}
+
 TEST_F(SuperblockTest, TheNewerValidSlotCounts) {
   EXPECT_EQ(Superblock::read(*file_).generation(), 2u);
   Superblock superblock = Superblock::read(*file_);
