@@ -39,9 +39,9 @@ with em.open(sys.argv[1], mode="r") as words:
     assert int.from_bytes(counts[b"to"], "little") == 6 and len(counts) == 8, dict(counts)
 with em.open(sys.argv[2], mode="r") as calls:
     assert list(calls.digraph("calls").successors(b"main")) == [b"parse", b"report"]
-with em.open(sys.argv[3], mode="r") as store:
+with em.open(sys.argv[3], mode="r") as store, store.snapshot():
     samples, ordered = store.array("samples"), store.list("sorted")
-    assert memoryview(samples).format == "q" and len(ordered) == 100_000
+    assert memoryview(samples).itemsize == 8 and len(ordered) == 100_000
     assert sorted(list(samples)[:-1]) == list(ordered)
 """
 
