@@ -42,7 +42,7 @@ LONG_BUILD := build/long
 
 SOURCES := $(shell find src python include cmake CMakeLists.txt pyproject.toml -type f \
   -not -path '*/__pycache__/*' 2>/dev/null)
-CXX_FILES = $(shell find src include tests/cpp tests/fuzz examples/cpp -name '*.h' -o -name '*.cpp')
+CXX_FILES = $(shell find src include tests/cpp tests/fuzz tests/install examples/cpp -name '*.h' -o -name '*.cpp')
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
 .PHONY: help build extension demo test test-cpp test-install test-python networkx interrupts tsan planted crash faults long-runs fuzz mutants bench lint lint-fast format clean
@@ -126,7 +126,7 @@ test-cpp: $(VENV)/.tools $(VENV)/.test-packages
 	$(BIN)/python tests/fuzz/smoke.py $(TESTS_BUILD) $(FUZZ_SEED)
 
 # The C++ library as another program uses it: installed into prefixes, static and shared, by each compiler that there is.
-test-install: $(VENV)/.built $(VENV)/.test-packages
+test-install: $(VENV)/.built $(VENV)/.extra-test $(VENV)/.test-packages
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tests/install/run.py
 
 # What threads do together, under ThreadSanitizer.

@@ -1,7 +1,8 @@
 """Install the C++ library into prefixes under build/ and use it as another program would.
 
 Each header by itself, the examples by find_package(emd) and by pkg-config, with each compiler that there is,
-what they print, and that Python reads what they stored; the same of a shared library, and its symbols.
+what they print, and that Python reads what they stored, and they what Python did, of each kind of container;
+the same of a shared library, and its symbols.
 
     python tests/install/run.py                # the interpreter has the package
     python tests/install/run.py --no-python    # it has not
@@ -20,6 +21,7 @@ import tempfile
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 WORK = REPOSITORY / "build" / "install"
 EXAMPLES = REPOSITORY / "examples" / "cpp"
+KINDS = REPOSITORY / "tests" / "install" / "kinds"
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror"]
 
 TEXT = "to be or not to be that is the question to"
@@ -137,7 +139,7 @@ def by_pkg_config(prefix, compiler, build):
     snippet.write_text(SNIPPET)
     side_by_side(
         lambda source: run(compiler, "-std=c++20", *WARNINGS, "-o", build / source.stem, source, *flags),
-        [*EXAMPLES.glob("*.cpp"), snippet],
+        [*EXAMPLES.glob("*.cpp"), KINDS.with_suffix(".cpp"), snippet],
     )
 
 
@@ -150,6 +152,7 @@ def check_programs(build, environment, python):
     with tempfile.TemporaryDirectory() as scratch:
         words, calls, samples = (pathlib.Path(scratch) / name for name in ("words", "calls", "samples"))
         options = {"env": environment, "cwd": scratch}
+        kinds_in_python = (sys.executable, KINDS.with_suffix(".py"))
         run(build / "word_count", words, input=TEXT, **options)
         printed = run(build / "word_count", words, input=TEXT, **options)
         assert printed.splitlines()[:2] == ["6 to", "4 be"] and printed.endswith("8 words\n"), printed
@@ -161,6 +164,14 @@ def check_programs(build, environment, python):
         assert re.fullmatch(r"100000 samples, sum \d+\nmedian \d+\n", printed), printed
         if python:
             run(sys.executable, "-c", IN_PYTHON, words, calls, samples)
+        if python and (build / "kinds").exists():
+            for writer, reader in (
+                ((build / "kinds",), kinds_in_python),
+                (kinds_in_python, (build / "kinds",)),
+            ):
+                shutil.rmtree(words)
+                run(*writer, "write", words, **options)
+                run(*reader, "read", words, **options)
         if (build / "snippet").exists():
             shutil.rmtree(words)
             run(build / "snippet", **options)
