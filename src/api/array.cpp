@@ -58,7 +58,7 @@ Bytes as_items(const void* items, std::size_t bytes) { return {static_cast<const
 
 std::uint64_t ArrayBase::size() const {
   const ArrayMember& member = use(*this);
-  return member.look([&] { return member.structure().size(); });
+  return member.read_consistent([&] { return member.structure().size(); });
 }
 
 void ArrayBase::resize(std::uint64_t count) {
@@ -69,7 +69,7 @@ void ArrayBase::resize(std::uint64_t count) {
 
 void ArrayBase::read(std::uint64_t from, void* to, std::size_t bytes) const {
   const ArrayMember& member = use(*this);
-  member.look([&] {
+  member.read_consistent([&] {
     const core::Array& array = member.structure();
     const u64 end = end_of(array, from, bytes);
     if (bytes != 0) std::memcpy(to, array.items(from, end).data(), bytes);
@@ -103,8 +103,8 @@ std::shared_ptr<View> ArrayBase::view(bool writable, void*& data, std::uint64_t&
           "snapshot() is held, or read() a copy");
     }
   }
-  auto view = std::make_shared<View>(member.share_store(),
-                                     member.look([&] { return member.structure().view(writable); }));
+  auto view = std::make_shared<View>(
+      member.share_store(), member.read_consistent([&] { return member.structure().view(writable); }));
   data = view->bytes().data();
   count = view->bytes().size() / member.structure().item_bytes();
   return view;

@@ -16,7 +16,7 @@ template <class Work>
 bool with_value(const Dict& handle, BytesView key, const Work& work) {
   const Encoded encoded(key);
   const DictMember& member = use(handle);
-  return member.look([&] {
+  return member.read_consistent([&] {
     const auto record = member.structure().find(encoded.bytes());
     if (record) work(record->value);
     return record.has_value();
@@ -32,7 +32,7 @@ bool with_value(const Dict& handle, BytesView key, const Work& work) {
 
 std::uint64_t Dict::size() const {
   const DictMember& member = use(*this);
-  return member.look([&] { return member.structure().size(); });
+  return member.read_consistent([&] { return member.structure().size(); });
 }
 
 bool Dict::contains(BytesView key) const {

@@ -47,12 +47,12 @@ bool Graph::directed() const { return use(*this).structure().type().directed; }
 
 std::uint64_t Graph::vertex_count() const {
   const GraphMember& member = use(*this);
-  return member.look([&] { return member.structure().vertex_count(); });
+  return member.read_consistent([&] { return member.structure().vertex_count(); });
 }
 
 std::uint64_t Graph::edge_count() const {
   const GraphMember& member = use(*this);
-  return member.look([&] { return member.structure().edge_count(); });
+  return member.read_consistent([&] { return member.structure().edge_count(); });
 }
 
 // ---- Vertices
@@ -67,7 +67,7 @@ Vertex Graph::add_vertex(BytesView key) {
 std::optional<Vertex> Graph::find(BytesView key) const {
   const Encoded encoded(key);
   const GraphMember& member = use(*this);
-  return member.look([&] {
+  return member.read_consistent([&] {
     const auto found = member.structure().find(encoded.bytes());
     return found ? std::optional(vertex(*found)) : std::nullopt;
   });
@@ -75,12 +75,12 @@ std::optional<Vertex> Graph::find(BytesView key) const {
 
 bool Graph::contains(Vertex vertex) const {
   const GraphMember& member = use(*this);
-  return member.look([&] { return member.structure().alive(id(vertex)); });
+  return member.read_consistent([&] { return member.structure().alive(id(vertex)); });
 }
 
 std::string Graph::key(Vertex vertex) const {
   const GraphMember& member = use(*this);
-  return member.look([&] {
+  return member.read_consistent([&] {
     const core::Graph& graph = member.structure();
     return std::string(detail::decoded(graph.key_of(alive(graph, vertex)).key));
   });
@@ -101,7 +101,7 @@ void Graph::clear() {
 
 std::optional<Vertex> Graph::next(std::uint64_t from) const {
   const GraphMember& member = use(*this);
-  return member.look([&] {
+  return member.read_consistent([&] {
     const auto found = member.structure().next(from);
     return found ? std::optional(vertex(*found)) : std::nullopt;
   });
@@ -150,7 +150,7 @@ std::uint64_t Graph::add_edges(std::span<const Vertex> from, std::span<const Ver
 
 bool Graph::has_edge(Vertex from, Vertex to) const {
   const GraphMember& member = use(*this);
-  return member.look([&] {
+  return member.read_consistent([&] {
     const core::Graph& graph = member.structure();
     return graph.has_edge(alive(graph, from), alive(graph, to));
   });
@@ -165,7 +165,7 @@ bool Graph::remove_edge(Vertex from, Vertex to) {
 
 void Graph::neighbours(Vertex of, bool back, std::vector<Vertex>& to) const {
   const GraphMember& member = use(*this);
-  member.look([&] {
+  member.read_consistent([&] {
     const core::Graph& graph = member.structure();
     const Side side = back ? Side::predecessors : Side::successors;
     to.clear();
@@ -188,7 +188,7 @@ void Graph::predecessors(Vertex vertex, std::vector<Vertex>& to) const { neighbo
 
 std::uint64_t Graph::out_degree(Vertex vertex) const {
   const GraphMember& member = use(*this);
-  return member.look([&] {
+  return member.read_consistent([&] {
     const core::Graph& graph = member.structure();
     return graph.degree(alive(graph, vertex), Side::successors);
   });
@@ -196,7 +196,7 @@ std::uint64_t Graph::out_degree(Vertex vertex) const {
 
 std::uint64_t Graph::in_degree(Vertex vertex) const {
   const GraphMember& member = use(*this);
-  return member.look([&] {
+  return member.read_consistent([&] {
     const core::Graph& graph = member.structure();
     return graph.degree(alive(graph, vertex), Side::predecessors);
   });
@@ -206,7 +206,7 @@ std::uint64_t Graph::in_degree(Vertex vertex) const {
 
 std::string Graph::attributes(Vertex vertex) const {
   const GraphMember& member = use(*this);
-  return member.look([&] {
+  return member.read_consistent([&] {
     const core::Graph& graph = member.structure();
     return detail::decoded_attributes(graph.vertex_attributes(alive(graph, vertex)));
   });
@@ -222,7 +222,7 @@ void Graph::set_attributes(Vertex vertex, BytesView attributes) {
 
 std::optional<std::string> Graph::edge_attributes(Vertex from, Vertex to) const {
   const GraphMember& member = use(*this);
-  return member.look([&]() -> std::optional<std::string> {
+  return member.read_consistent([&]() -> std::optional<std::string> {
     const core::Graph& graph = member.structure();
     require_untyped(graph);
     const auto found = graph.edge_attributes(alive(graph, from), alive(graph, to));

@@ -175,12 +175,12 @@ class ValueSorter final : public RunSorter {
 
 std::uint64_t List::size() const {
   const ListMember& member = use(*this);
-  return member.look([&] { return member.structure().size(); });
+  return member.read_consistent([&] { return member.structure().size(); });
 }
 
 Value List::get(std::uint64_t index) const {
   const ListMember& member = use(*this);
-  return member.look([&] {
+  return member.read_consistent([&] {
     const core::List& list = member.structure();
     require_index(list, index, list.size());
     return value_of(list, list.get(index));
@@ -271,7 +271,7 @@ List::Iterator& List::Iterator::operator++() {
 
 void List::Iterator::read() {
   const ListMember& member = use(list_);
-  ended_ = !member.look([&] {
+  ended_ = !member.read_consistent([&] {
     const core::List& list = member.structure();
     if (index_ >= list.size()) return false;
     value_ = value_of(list, list.get(index_));

@@ -1,11 +1,11 @@
 // OpenStore: an open store as its handles share it; Member: a container of it, likewise.
 //
-// A container has one Member, and that one structure, for all of its handles: two structures on one member would not know of
-// each other's changes. Member::require() is what every call of a handle begins with. A container that is closed, dropped, or
-// whose creation was rolled back is detached: its Member has no structure any more, and refuses.
+// A container has one Member, and that one structure, for all of its handles: two structures on one member would not
+// know of each other's changes. Member::require() is what every call of a handle begins with. A container that is
+// closed, dropped, or whose creation was rolled back is detached: its Member has no structure any more, and refuses.
 //
-// Threads: as the store's; a fork is noticed in the child before it runs anything else, and then nothing of the store is
-// touched.
+// Threads: as the store's; a fork is noticed in the child before it runs anything else, and then nothing of the store
+// is touched.
 #pragma once
 
 #include <atomic>
@@ -115,10 +115,10 @@ class Member : public std::enable_shared_from_this<Member> {
   // Runs `work`, which reads the structure, on one committed state: again from its beginning where a writer in another
   // process interferes. Precondition: required. Errors: those of `work`; SnapshotError, LockedError, ClosedError.
   template <class Work>
-  auto look(Work&& work) const {
+  auto read_consistent(Work&& work) const {
     if (__builtin_expect(!core().live(), 1)) return work();
     store_->require_snapshot();
-    return core().look(*member_, std::forward<Work>(work));
+    return core().read_consistent(*member_, std::forward<Work>(work));
   }
 
  protected:
@@ -145,7 +145,7 @@ class MemberOf final : public Member {
   MemberOf(std::shared_ptr<OpenStore> store, std::shared_ptr<core::Member> member,
            const typename Structure::OpenAs& wanted)
       : Member(std::move(store), std::move(member)) {
-    structure_ = look([&] { return open_as<Structure>(this->core(), this->member(), wanted); });
+    structure_ = read_consistent([&] { return open_as<Structure>(this->core(), this->member(), wanted); });
     become_attached();
   }
   ~MemberOf() override { detach(); }
@@ -157,7 +157,7 @@ class MemberOf final : public Member {
     return true;
   }
   ContainerStats stats() const override {
-    return look([&] { return summary_of(stats_of(*structure_, core().region_stats(member()))); });
+    return read_consistent([&] { return summary_of(stats_of(*structure_, core().region_stats(member()))); });
   }
 
  protected:

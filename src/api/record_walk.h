@@ -18,13 +18,13 @@ class RecordWalk {
  public:
   explicit RecordWalk(const Container& handle) : handle_(handle) {
     const auto& member = use<Structure>(handle_);
-    member.look([&] { version_ = member.structure().version(); });
+    member.read_consistent([&] { version_ = member.structure().version(); });
   }
 
   // To the next record; false at the end. Errors: StateError if a key has come or gone.
   bool step() {
     const auto& member = use<Structure>(handle_);
-    const bool found = member.look([&] { return take(member.structure()); });
+    const bool found = member.read_consistent([&] { return take(member.structure()); });
     begun_ = true;
     position_ = next_;
     return found;

@@ -15,13 +15,13 @@ SetMember& use(const Set& handle) { return detail::use<core::Set>(handle); }
 
 std::uint64_t Set::size() const {
   const SetMember& member = use(*this);
-  return member.look([&] { return member.structure().size(); });
+  return member.read_consistent([&] { return member.structure().size(); });
 }
 
 bool Set::contains(BytesView element) const {
   const Encoded encoded(element);
   const SetMember& member = use(*this);
-  return member.look([&] { return member.structure().find(encoded.bytes()).has_value(); });
+  return member.read_consistent([&] { return member.structure().find(encoded.bytes()).has_value(); });
 }
 
 bool Set::insert(BytesView element) {

@@ -76,14 +76,14 @@ void Shadow::remove_range(std::uint64_t first, std::uint64_t last) {
 std::vector<AddressRun> Shadow::ranges() const {
   const ShadowMember& member = use(*this);
   std::vector<AddressRun> result;
-  for (const AddressRange& range : member.look([&] { return member.structure().ranges(); }))
+  for (const AddressRange& range : member.read_consistent([&] { return member.structure().ranges(); }))
     result.push_back({range.first, range.last});
   return result;
 }
 
 bool Shadow::backed(std::uint64_t address) const {
   const ShadowMember& member = use(*this);
-  return member.look([&] {
+  return member.read_consistent([&] {
     const auto range = member.structure().range_at_or_after(address);
     return range && range->first <= address;
   });
@@ -91,7 +91,7 @@ bool Shadow::backed(std::uint64_t address) const {
 
 std::uint64_t Shadow::get(std::uint64_t address) const {
   const ShadowMember& member = use(*this);
-  return member.look([&] { return member.structure().get(address); });
+  return member.read_consistent([&] { return member.structure().get(address); });
 }
 
 void Shadow::assign(std::uint64_t first, std::uint64_t last, std::uint64_t flags) {
@@ -114,7 +114,7 @@ void Shadow::change(std::uint64_t first, std::uint64_t last, std::uint64_t keep,
 std::uint64_t Shadow::count(std::uint64_t first, std::uint64_t last, const FlagPattern& wanted) const {
   require_order(first, last);
   const ShadowMember& member = use(*this);
-  return member.look([&] {
+  return member.read_consistent([&] {
     const core::Shadow& shadow = member.structure();
     return shadow.count(first, last, wanted_of(shadow, wanted));
   });
@@ -124,7 +124,7 @@ std::optional<std::uint64_t> Shadow::find(std::uint64_t first, std::uint64_t las
                                           const FlagPattern& wanted) const {
   require_order(first, last);
   const ShadowMember& member = use(*this);
-  return member.look([&] {
+  return member.read_consistent([&] {
     const core::Shadow& shadow = member.structure();
     return shadow.find(first, last, wanted_of(shadow, wanted));
   });
@@ -134,7 +134,7 @@ std::vector<AddressRun> Shadow::runs(std::uint64_t first, std::uint64_t last, co
                                      std::uint64_t most) const {
   require_order(first, last);
   const ShadowMember& member = use(*this);
-  return member.look([&] {
+  return member.read_consistent([&] {
     const core::Shadow& shadow = member.structure();
     std::vector<AddressRun> result;
     for (const AddressRange& run : shadow.runs(first, last, wanted_of(shadow, wanted), most))

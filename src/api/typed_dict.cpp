@@ -32,7 +32,7 @@ detail::TypedDictBase Store::open_typed_dict(std::string_view name, const detail
     throw FormatError("a row of a typed dict has at most 1 MiB, and a key and a value of at least one byte");
   auto member = detail::open_member<core::TypedDict>(store_, name, wanted);
   const TypedMember& typed = static_cast<TypedMember&>(*member);
-  const core::TypedDict::Layout found = typed.look([&] { return typed.structure().layout(); });
+  const core::TypedDict::Layout found = typed.read_consistent([&] { return typed.structure().layout(); });
   if (!is_same(found, wanted)) {
     throw FormatError("'" + std::string(name) + "' in '" + path() + "' is a typed dict of " + found.key_text +
                       " to " + found.value_text + ", not of " + wanted.key_text + " to " + wanted.value_text);
@@ -49,8 +49,8 @@ static_assert(static_cast<int>(Kept::integer8) == static_cast<int>(Number::integ
               static_cast<int>(Kept::float32) == static_cast<int>(Number::float32) &&
               static_cast<int>(Kept::float64) == static_cast<int>(Number::float64));
 
-// So many keys are one look, or one operation: beside a writer a look stays short, and between two operations the store may
-// commit.
+// So many keys are one consistent read, or one operation: beside a writer a read stays short, and between two
+// operations the store may commit.
 constexpr u64 kReadAtOnce = 512;
 constexpr u64 kChangedAtOnce = 32768;
 
@@ -70,7 +70,7 @@ u64 in_pieces(u64 count, u64 at_once, const Work& work) {
 
 std::uint64_t TypedDictBase::size() const {
   const TypedMember& member = use(*this);
-  return member.look([&] { return member.structure().size(); });
+  return member.read_consistent([&] { return member.structure().size(); });
 }
 
 void TypedDictBase::clear() {
@@ -81,7 +81,7 @@ void TypedDictBase::clear() {
 
 bool TypedDictBase::find(const void* key, void* value) const {
   const TypedMember& member = use(*this);
-  return member.look([&] {
+  return member.read_consistent([&] {
     const core::TypedDict& dict = member.structure();
     const u64 row = dict.find(bytes(key));
     if (row == core::TypedDict::kNone) return false;
@@ -110,7 +110,7 @@ std::uint64_t TypedDictBase::find_many(const void* keys, std::uint64_t count, vo
   return in_pieces(count, at_once, [&](u64 first, u64 some) {
     u8* const to = static_cast<u8*>(values) + first * dict.value_bytes();
     const u8* const from = bytes(keys) + first * dict.key_bytes();
-    return member.look([&] { return dict.find_many(from, some, to, nullptr, bytes(missing)); });
+    return member.read_consistent([&] { return dict.find_many(from, some, to, nullptr, bytes(missing)); });
   });
 }
 
@@ -138,7 +138,7 @@ void TypedDictBase::add(const void* keys, const void* deltas, std::uint64_t coun
 TypedDictBase::Place TypedDictBase::next(Place place, bool first, void* key, void* value) const {
   static_assert(kNoRow == core::TypedDict::kNone);
   const TypedMember& member = use(*this);
-  return member.look([&] {
+  return member.read_consistent([&] {
     const core::TypedDict& dict = member.structure();
     Place found{kNoRow, dict.version()};
     if (!first && found.version != place.version) {

@@ -10,7 +10,7 @@
 // address nobody has, so that a compiler keeps them in registers; what the directory says of a key is carried on in its
 // Probe. Both are good until layouts() changes.
 //
-// Threads: as the store's; beside a writer in another process, within one look.
+// Threads: as the store's; beside a writer in another process, within one read.
 #pragma once
 
 #include "index/hash_index.h"
@@ -33,8 +33,8 @@ class HashIndex::Batch {
   // Cost: one directory line. Fetches the bucket.
   Probe probe(u64 hash) const;
 
-  // The first position that find() would offer to match(), in all but one of some hundreds of cases the only one; kNone:
-  // there is none; or kElsewhere, and the two buckets behind are fetched. Reads no record.
+  // The first position that find() would offer to match(), in all but one of some hundreds of cases the only one;
+  // kNone: there is none; or kElsewhere, and the two buckets behind are fetched. Reads no record.
   u64 candidate(const Probe& probe) const {
     const unsigned found = matching_slots(probe.bucket, probe.wanted);
     if (found != 0) return probe.bucket[__builtin_ctz(found)] & kPositionMask;

@@ -165,7 +165,7 @@ void Catalogue::follow(FollowedTables tables, bool remap, bool overlaid) {
   try {
     if (members_changed || remap) load_members();
   } catch (...) {
-    state_.followed.members.clear();  // so that the next look reads them again
+    state_.followed.members.clear();  // so that the next read reads them again
     throw;
   }
   for (const auto& [id, region] : state_.regions) follow_region(*region, region_entry(id), remap, overlaid);
@@ -224,8 +224,9 @@ void Catalogue::require_regions(const std::string& name, Kind kind, unsigned fou
   }
 }
 
-// All that the tables say of each other: each member has the regions that its kind has, each region is one member's, and
-// each has a file of its own. Two structures on one region, or two windows on one file, would free and cut under each other.
+// All that the tables say of each other: each member has the regions that its kind has, each region is one member's,
+// and each has a file of its own. Two structures on one region, or two windows on one file, would free and cut under
+// each other.
 void Catalogue::require_sound_tables() const {
   const u64 next_file = load<RegionTableHeader>(regions_at(0, sizeof(RegionTableHeader))).next_file;
   if (next_file > kMostFiles) damaged("the next file would be number " + std::to_string(next_file));

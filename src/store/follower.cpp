@@ -10,7 +10,7 @@ namespace emd {
 namespace {
 
 constexpr std::chrono::microseconds kPause{50};
-// After so many looks in vain a reader makes the writer wait.
+// After so many reads in vain a reader makes the writer wait.
 constexpr unsigned kMostFailures = 4;
 
 }  // namespace
@@ -24,10 +24,10 @@ Follower::~Follower() {
   if (slot_ >= 0) table_->free_slot(slot_);
 }
 
-// Whether looks may go by comparing the sequence alone.
+// Whether reads may go by comparing the sequence alone.
 void Follower::tell_store() { store_.shown_ = slot_ < 0 && failures_ == 0 ? shown_ : 0; }
 
-u64 Follower::begin_look() {
+u64 Follower::begin_read() {
   if (__builtin_expect(slot_ >= 0, 0)) {
     if (table_->holds(slot_, shown_)) return shown_;
     let_go();
@@ -50,7 +50,7 @@ u64 Follower::begin_look() {
   return shown_;
 }
 
-bool Follower::end_look(u64 sequence) noexcept {
+bool Follower::end_read(u64 sequence) noexcept {
   ReaderTable::fence();
   if (__builtin_expect(slot_ >= 0, 0)) {
     const bool good = table_->holds(slot_, sequence);

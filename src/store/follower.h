@@ -1,8 +1,8 @@
-// Follower: makes a reader's store show, look by look, what the writer in another process has committed last.
+// Follower: makes a reader's store show, read by read, what the writer in another process has committed last.
 //
-// A reader maps the region files shared and read-only, and copies the two tables. Before each look it compares the
+// A reader maps the region files shared and read-only, and copies the two tables. Before each read it compares the
 // sequence of the reader table with that of the state it shows; if it is another one, it reads the tables again and
-// takes over new sizes and files. After the look it compares once more. Where the sequence is odd and no writer
+// takes over new sizes and files. After the read it compares once more. Where the sequence is odd and no writer
 // is there (it was killed while it wrote, or power was cut), the files are a mixture that recovery will put right:
 // then the reader maps them privately and lays over them what the journal holds, until a writer has come.
 //
@@ -25,9 +25,9 @@ class Follower {
 
   // The state's sequence, when the store shows it. Errors: LockedError if a writer has been at it for very long;
   // SnapshotError if the snapshot held is no more; those of reading.
-  u64 begin_look();
-  // Whether what was read since begin_look() is one state.
-  bool end_look(u64 sequence) noexcept;
+  u64 begin_read();
+  // Whether what was read since begin_read() is one state.
+  bool end_read(u64 sequence) noexcept;
   // Whether the store still shows the newest state.
   bool current() const { return in_snapshot() || table_->sequence() == shown_; }
 
@@ -52,8 +52,8 @@ class Follower {
   u64 shown_ = 0;           // sequence of the state that the store shows; zero: none yet
   bool overlaid_ = false;   // it is the journal laid over the files
   int slot_ = -1;           // held in the reader table
-  bool automatic_ = false;  // for one look, since the writer was too fast
-  unsigned failures_ = 0;   // looks in vain, one after the other
+  bool automatic_ = false;  // for one read, since the writer was too fast
+  unsigned failures_ = 0;   // reads in vain, one after the other
 };
 
 }  // namespace emd

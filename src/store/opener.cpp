@@ -223,7 +223,7 @@ bool Opener::open_live() {
   read_superblock(platform::Directory::Open::read_only);
   store_.attention_ |= Store::kLive;
   state_.follower = std::make_unique<Follower>(store_, std::move(table));
-  state_.follower->end_look(state_.follower->begin_look());
+  state_.follower->end_read(state_.follower->begin_read());
   return true;
 }
 

@@ -151,8 +151,8 @@ void Store::commit_if_there_is_room() {
   }
 }
 
-// A commit is due: the budget is full, or many pages are dirty, or there is dead space to give back. Or a checkpoint is, which
-// the last commit has left to this operation, so that none waits for both.
+// A commit is due: the budget is full, or many pages are dirty, or there is dead space to give back. Or a checkpoint
+// is, which the last commit has left to this operation, so that none waits for both.
 void Store::attend() {
   require_writable();
   attention_.fetch_and(~u32{kCommitDue}, std::memory_order_relaxed);
@@ -316,8 +316,8 @@ bool Store::viewed() const {
 }
 
 void Store::acquire(Member& member) {
-  // Of a live reader the files may be gone by the time they are opened: then it looks again.
-  look(member, [&] {
+  // Of a live reader the files may be gone by the time they are opened: then it reads them again.
+  read_consistent(member, [&] {
     EMD_CHECK(member.live);
     Catalogue catalogue(*this);
     const MemberEntry entry = catalogue.member_entry(member.slot);
@@ -360,20 +360,20 @@ void Store::remove_callback(const void* owner) {
 
 Store::State::~State() = default;
 
-u64 Store::begin_look_slowly(const Member& member) {
+u64 Store::begin_read_slowly(const Member& member) {
   require_readable();
-  const u64 sequence = state_->follower->begin_look();
+  const u64 sequence = state_->follower->begin_read();
   if (member.live) return sequence;
-  state_->follower->end_look(sequence);
+  state_->follower->end_read(sequence);
   throw ClosedError("'" + member.name + "' in '" + path() + "' is gone: a writer has dropped it");
 }
 
-bool Store::end_look_slowly(u64 ticket) noexcept { return state_->follower->end_look(ticket); }
+bool Store::end_read_slowly(u64 ticket) noexcept { return state_->follower->end_read(ticket); }
 
-// A live reader shows the newest state before it answers what lies outside of a look.
+// A live reader shows the newest state before it answers what lies outside of a read.
 void Store::follow() const {
   require_readable();
-  if (live()) state_->follower->end_look(state_->follower->begin_look());
+  if (live()) state_->follower->end_read(state_->follower->begin_read());
 }
 
 void Store::take_snapshot() {

@@ -68,8 +68,8 @@ struct StoreOptions {
 #endif
   // The store's own budget of private pages and buffers, within that of the process; 0: none. At least 1 MiB.
   u64 memory_bytes = 0;
-  // Bytes that commits have written to the region files, or that one of these has grown by, from which on they are synced
-  // in the background.
+  // Bytes that commits have written to the region files, or that one of these has grown by, from which on they are
+  // synced in the background.
   u64 background_sync_bytes = u64{16} << 20;
   // Of the files of a new store, as chmod takes them, whatever the umask is; the directory, if it is new, can also be
   // entered by who may read them. None: what the umask leaves. Later files are as the store's superblock.
@@ -78,11 +78,11 @@ struct StoreOptions {
   std::shared_ptr<platform::FileSystem> file_system;
   // The store's directory, if it is open already: then the path is but a name.
   std::shared_ptr<platform::Directory> directory;
-  // Not zero: a temporary store, which begins in memory and makes its directory (that may not be there yet) and its files
-  // when a region has outgrown so many bytes, or move_to_files() is called. See memory_store.h.
+  // Not zero: a temporary store, which begins in memory and makes its directory (that may not be there yet) and its
+  // files when a region has outgrown so many bytes, or move_to_files() is called. See memory_store.h.
   u64 in_memory_bytes = 0;
-  // How many regions a member of a kind has, 0: there is no such kind. The tables are held against it as a whole, before
-  // anything is used or recovered. Null: who opens a member finds out.
+  // How many regions a member of a kind has, 0: there is no such kind. The tables are held against it as a whole,
+  // before anything is used or recovered. Null: who opens a member finds out.
   unsigned (*region_count_of)(Kind) = nullptr;
 };
 
@@ -224,7 +224,7 @@ class Store {
 
   // ---- Reading beside a writer in another process (mode "r"); docs/concurrency.md
 
-  // Whether such a writer may change what is read: then every read runs inside look().
+  // Whether such a writer may change what is read: then every read runs inside read_consistent().
   bool live() const { return attention_.load(std::memory_order_relaxed) & kLive; }
   // Runs `work`, which reads the structures of `member` and copies out what it needs, on one committed state. Where no
   // other process can write, that is a call; else `work` runs again when a commit came in between, and may see a
@@ -232,35 +232,35 @@ class Store {
   // Errors: those of `work`; ClosedError if the member is gone; SnapshotError if the snapshot has expired;
   // LockedError if a commit is being applied for very long.
   template <class Work>
-  auto look(const Member& member, Work&& work) {
+  auto read_consistent(const Member& member, Work&& work) {
     if (__builtin_expect(!live(), 1)) return work();
     for (;;) {
-      const u64 ticket = begin_look(member);
+      const u64 ticket = begin_read(member);
       try {
         if constexpr (std::is_void_v<decltype(work())>) {
           work();
-          if (end_look(ticket)) return;
+          if (end_read(ticket)) return;
         } else {
           auto result = work();
-          if (end_look(ticket)) return result;
+          if (end_read(ticket)) return result;
         }
       } catch (const std::exception&) {
-        if (end_look(ticket)) throw;  // else it came from a mixture of states
+        if (end_read(ticket)) throw;  // else it came from a mixture of states
       } catch (...) {                 // what ends the work from outside, whatever the state was
-        end_look(ticket);
+        end_read(ticket);
         throw;
       }
     }
   }
-  // Holds the present state for this reader, over many looks. A writer waits for it at each commit, `snapshot_timeout_
+  // Holds the present state for this reader, over many reads. A writer waits for it at each commit, `snapshot_timeout_
   // seconds` of its own at most, and then expires it. Errors: StateError unless the store is live (a writer sees its
   // own state; where nobody can write, nothing changes), or if one is held; SystemError.
   void take_snapshot();
   void end_snapshot();
   bool in_snapshot() const;
 
-  // Runs the commits that an operation begins with (of the interval, or since the budget is full): for who has to let go
-  // of something meanwhile. `run` calls what it is given, once.
+  // Runs the commits that an operation begins with (of the interval, or since the budget is full): for who has to let
+  // go of something meanwhile. `run` calls what it is given, once.
   void on_implied_commit(std::function<void(const std::function<void()>& commit)> run);
 
   // Called after a rollback, so that a structure can forget what it had cached; and when a live reader has
@@ -269,8 +269,8 @@ class Store {
   void on_follow(const void* owner, std::function<void()> callback);
   void remove_callback(const void* owner);
 
-  // Another number whenever anything that is read may be another: after an operation has begun, a rollback, and, beside a
-  // writer, another of its commits. Of this object, not of the files.
+  // Another number whenever anything that is read may be another: after an operation has begun, a rollback, and, beside
+  // a writer, another of its commits. Of this object, not of the files.
   u64 changes() const { return changes_; }
 
   // What its private pages and buffers may take together: its own budget or the process's, whichever is less; and what
@@ -317,19 +317,19 @@ class Store {
   Store();
   void follow() const;
   // The usual case, nothing new and no snapshot, without a call.
-  u64 begin_look(const Member& member) {
+  u64 begin_read(const Member& member) {
     // A closed store has no sequence any more.
     const bool usual = !(attention_.load(std::memory_order_relaxed) & kReadAttention) &&
                        sequence_->load(std::memory_order_acquire) == shown_ && member.live;
-    return __builtin_expect(usual, 1) ? shown_ : begin_look_slowly(member);
+    return __builtin_expect(usual, 1) ? shown_ : begin_read_slowly(member);
   }
-  bool end_look(u64 ticket) noexcept {
+  bool end_read(u64 ticket) noexcept {
     std::atomic_thread_fence(std::memory_order_acquire);  // what was read comes before this
     const bool usual = ticket == shown_ && sequence_->load(std::memory_order_relaxed) == ticket;
-    return __builtin_expect(usual, 1) ? true : end_look_slowly(ticket);
+    return __builtin_expect(usual, 1) ? true : end_read_slowly(ticket);
   }
-  u64 begin_look_slowly(const Member& member);
-  bool end_look_slowly(u64 ticket) noexcept;
+  u64 begin_read_slowly(const Member& member);
+  bool end_read_slowly(u64 ticket) noexcept;
   void begin_operation();
   void end_operation() { --operations_; }
   void imply_commit(const std::function<void()>& commit);
@@ -365,7 +365,8 @@ class Store {
   u64 dirty_pages_ = 0;  // marked since the last commit
   // Where memory is scarce, a commit is made when so many pages are dirty: as many as take a tenth of a second.
   u64 dirty_bound_ = 16384;
-  // Of a live reader: the writer's sequence, and that of the state shown; zero if a look needs more than to compare them.
+  // Of a live reader: the writer's sequence, and that of the state shown; zero if a read needs more than to compare
+  // them.
   const std::atomic<u64>* sequence_ = nullptr;
   u64 shown_ = 0;
   std::unique_ptr<State> state_;

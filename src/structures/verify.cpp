@@ -30,7 +30,7 @@ void verify_member(Store& store, Member& member, Findings& findings) {
   Findings own;
   try {
     const Acquired mapped(store, member);
-    own = store.look(member, [&] { return check_member(store, member, findings); });
+    own = store.read_consistent(member, [&] { return check_member(store, member, findings); });
   } catch (const DamagedError& error) {
     add_damage(own, error);
   }

@@ -145,7 +145,7 @@ class Subject {
   explicit Subject(Regions& regions) : regions_(regions), dict_(regions.store(), regions.member()) {}
 
   void check(Findings& findings) const { dict_.check(findings); }
-  void look(Input& input, bool sound) {
+  void read(Input& input, bool sound) {
     model_ = walk(dict_, regions_[1].size(), sound);
     if (sound) require_equal();
     look_anywhere(dict_, input);

@@ -1,5 +1,5 @@
-// Graph over any bytes of its rows, index, heap and delta. Where check() finds nothing, what a walk finds is a model: each
-// key and edge is found, from both ends, and changes do to the graph what they do to the model.
+// Graph over any bytes of its rows, index, heap and delta. Where check() finds nothing, what a walk finds is a model:
+// each key and edge is found, from both ends, and changes do to the graph what they do to the model.
 #include "structures/graph/graph.h"
 
 #include "model/graph_model.h"
@@ -58,7 +58,7 @@ class Subject {
   explicit Subject(Regions& regions) : graph_(regions.store(), regions.member(), kHubDegree) {}
 
   void check(Findings& findings) const { graph_.check(findings); }
-  void look(Input& input, bool sound) {
+  void read(Input& input, bool sound) {
     model_.directed = graph_.type().directed;
     model_.edge_bytes = graph_.type().edge_bytes;
     answers(sound, [&] { model_.attributes = text(graph_.attributes()); });

@@ -1,5 +1,5 @@
-// Shadow memory over any bytes of its ranges, nodes, chunks and free chunks. Where check() finds nothing, its flags are a
-// model: every question about them is answered as the model answers it, and changes do what they do to the model.
+// Shadow memory over any bytes of its ranges, nodes, chunks and free chunks. Where check() finds nothing, its flags are
+// a model: every question about them is answered as the model answers it, and changes do what they do to the model.
 #include "structures/shadow/shadow.h"
 
 #include "structure_run.h"
@@ -70,7 +70,7 @@ class Subject {
   explicit Subject(Regions& regions) : shadow_(regions.store(), regions.member()) {}
 
   void check(Findings& findings) const { shadow_.check(findings); }
-  void look(Input& input, bool sound) {
+  void read(Input& input, bool sound) {
     answers(sound, [&] {
       model_.ranges = shadow_.ranges();
       u64 addresses = 0;

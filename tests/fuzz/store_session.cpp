@@ -125,19 +125,19 @@ void Session::close() {
 Findings Session::verify() {
   Findings findings;
   store_->verify(findings);
-  store_->look(*dict_member_, [&] { dict_->check(findings); });
-  store_->look(*list_member_, [&] { list_->check(findings); });
-  store_->look(*typed_member_, [&] { typed_->check(findings); });
-  store_->look(*set_member_, [&] { set_->check(findings); });
-  store_->look(*array_member_, [&] { array_->check(findings); });
-  store_->look(*shadow_member_, [&] { shadow_->check(findings); });
-  store_->look(*graph_member_, [&] { graph_->check(findings); });
+  store_->read_consistent(*dict_member_, [&] { dict_->check(findings); });
+  store_->read_consistent(*list_member_, [&] { list_->check(findings); });
+  store_->read_consistent(*typed_member_, [&] { typed_->check(findings); });
+  store_->read_consistent(*set_member_, [&] { set_->check(findings); });
+  store_->read_consistent(*array_member_, [&] { array_->check(findings); });
+  store_->read_consistent(*shadow_member_, [&] { shadow_->check(findings); });
+  store_->read_consistent(*graph_member_, [&] { graph_->check(findings); });
   return findings;
 }
 
 Model Session::contents() {
   Model now;
-  now.dict = store_->look(*dict_member_, [&] {
+  now.dict = store_->read_consistent(*dict_member_, [&] {
     std::map<std::string, std::string> entries;
     const u64 limit = dict_member_->regions[1]->size() / RecordLog::kMinBytes + 1;
     u64 steps = 0;
@@ -147,18 +147,18 @@ Model Session::contents() {
     }
     return entries;
   });
-  now.list = store_->look(*list_member_, [&] {
+  now.list = store_->read_consistent(*list_member_, [&] {
     std::vector<std::string> elements;
     for (const Word word : list_->words()) elements.push_back(element_of(*list_, word));
     return elements;
   });
-  now.typed = store_->look(*typed_member_, [&] {
+  now.typed = store_->read_consistent(*typed_member_, [&] {
     std::map<u64, u64> entries;
     for (u64 row = typed_->first_live(); row != TypedDict::kNone; row = typed_->next_live(row + 1))
       entries[load<u64>(typed_->key_at(row))] = load<u64>(typed_->value_at(row));
     return entries;
   });
-  now.set = store_->look(*set_member_, [&] {
+  now.set = store_->read_consistent(*set_member_, [&] {
     std::set<std::string> keys;
     const u64 limit = set_member_->regions[1]->size() / RecordLog::kMinBytes + 1;
     u64 steps = 0;
@@ -168,13 +168,13 @@ Model Session::contents() {
     }
     return keys;
   });
-  now.array = store_->look(*array_member_, [&] {
+  now.array = store_->read_consistent(*array_member_, [&] {
     const std::span<const u64> items = array_->as<u64>();
     return std::vector<u64>(items.begin(), items.end());
   });
-  now.shadow = store_->look(*shadow_member_, [&] { return flags(); });
-  now.graph = store_->look(*graph_member_,
-                           [&] { return graph_->laid_out() ? testing::model_of(*graph_) : Model().graph; });
+  now.shadow = store_->read_consistent(*shadow_member_, [&] { return flags(); });
+  now.graph = store_->read_consistent(
+      *graph_member_, [&] { return graph_->laid_out() ? testing::model_of(*graph_) : Model().graph; });
   return now;
 }
 
@@ -194,11 +194,12 @@ void Session::require_equal() {
 
 void Session::look_up(Input& input) {
   const std::string key = key_of(input);
-  const std::optional<std::string> value = store_->look(*dict_member_, [&]() -> std::optional<std::string> {
-    const auto record = dict_->find(as_bytes(key));
-    if (!record) return std::nullopt;
-    return std::string(as_text(record->value));
-  });
+  const std::optional<std::string> value =
+      store_->read_consistent(*dict_member_, [&]() -> std::optional<std::string> {
+        const auto record = dict_->find(as_bytes(key));
+        if (!record) return std::nullopt;
+        return std::string(as_text(record->value));
+      });
   if (!sound_) return;
   const auto at = model_.dict.find(key);
   require(value.has_value() == (at != model_.dict.end()), "a look-up tells whether a key is there");
@@ -276,8 +277,9 @@ void Session::join(Input& input) {
   u64 steps = 0;
   const auto end = [&] { require(++steps < 100000, "the walks end"); };
   const Membership members = members_of(
-      [&](const MembershipPart& part) { store_->look(*set_member_, [&] { part(*set_); }); },
-      [&](const MembershipPart& part) { store_->look(*dict_member_, [&] { part(*dict_); }); }, memory, end);
+      [&](const MembershipPart& part) { store_->read_consistent(*set_member_, [&] { part(*set_); }); },
+      [&](const MembershipPart& part) { store_->read_consistent(*dict_member_, [&] { part(*dict_); }); },
+      memory, end);
   if (!sound_) return;
   u64 found = 0;
   for (const std::string& key : model_.set) found += model_.dict.count(key);

@@ -1,10 +1,11 @@
-// One run of a target whose subject is a structure over several regions: sound images are damaged as the input says, the
-// structure is opened over them, asked, changed and checked. Where check() finds nothing, it must do what its model does.
+// One run of a target whose subject is a structure over several regions: sound images are damaged as the input says,
+// the structure is opened over them, asked, changed and checked. Where check() finds nothing, it must do what its model
+// does.
 //
 // A Subject has:
 //   Subject(Regions&)                 opens the structure; may refuse
 //   void check(Findings&) const
-//   void look(Input&, bool sound)     reads only, while what lies behind the regions is poisoned; if the structure is
+//   void read(Input&, bool sound)     reads only, while what lies behind the regions is poisoned; if the structure is
 //                                     sound, takes over what it holds as the model
 //   void change(Input&, bool sound)   one change, or several small ones, each of which answers()
 //   void require_equal() const        to the model
@@ -52,7 +53,7 @@ void run_structure(Regions& regions, const Images& images, Input& input, unsigne
     Findings findings;
     subject->check(findings);
     sound = findings.empty();
-    subject->look(input, sound);
+    subject->read(input, sound);
   }
   const Operation operation(regions.store());
   for (unsigned count = input.byte() % changes; count != 0; --count)

@@ -1,5 +1,5 @@
-// TypedDict over any bytes of its index, rows, map of the dead and delta. Where check() finds nothing, what a walk finds is a
-// model: every key is found, alone and in batches, and changes do to the dict what they do to the model.
+// TypedDict over any bytes of its index, rows, map of the dead and delta. Where check() finds nothing, what a walk
+// finds is a model: every key is found, alone and in batches, and changes do to the dict what they do to the model.
 #include "structures/typed_dict/typed_dict.h"
 
 #include "structure_run.h"
@@ -185,7 +185,7 @@ class Subject {
   explicit Subject(Regions& regions) : dict_(regions.store(), regions.member()) {}
 
   void check(Findings& findings) const { dict_.check(findings); }
-  void look(Input& input, bool sound) {
+  void read(Input& input, bool sound) {
     model_ = walk(dict_, sound);
     if (sound) require_equal();
     answers(sound, [&] { find_many(dict_, input, model_, sound); });

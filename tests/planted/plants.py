@@ -257,7 +257,7 @@ PLANTS = (
         "a commit does not wait for snapshots",
         "a reader's snapshot changes under its hands",
         (("src/store/reader_table.cpp", "    table_.wait_for_snapshots(patience);\n", ""),),
-        "Reader.ASnapshotIsOneStateOverManyLooks",
+        "Reader.ASnapshotIsOneStateOverManyReads",
     ),
     Plant(
         "an edge is put into one list before there is room in the other",

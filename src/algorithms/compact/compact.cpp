@@ -16,7 +16,7 @@ bool is_empty(const Member& member) { return member.region(0).size() == 0; }
 
 u64 entries_of(Store& store, Member& member) {
   const Acquired mapped(store, member);
-  return store.look(member, [&]() -> u64 {
+  return store.read_consistent(member, [&]() -> u64 {
     if (is_empty(member)) return 0;
     return visit_kind(store, member, [&]<class S>(Of<S>) { return entries_to_copy(S(store, member)); });
   });

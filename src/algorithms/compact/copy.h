@@ -1,6 +1,6 @@
 // What compaction copies of each kind of member: its content, in order and without dead space, into an empty one.
 //
-// What is read is read by looks, since the source may be beside a writer; no look keeps pointers into it.
+// What is read is read by consistent reads, since the source may be beside a writer; none keeps pointers into it.
 #pragma once
 
 #include <utility>
@@ -44,8 +44,8 @@ inline u64 entries_to_copy(const Graph& graph) { return graph.vertex_count(); }
 inline u64 entries_to_copy(const Shadow& shadow) { return shadow.stats().tree.chunks; }
 
 // Cost: an insertion an entry; of a graph, also the bytes of its edges, and 4 bytes of memory a vertex ever added.
-// Errors: DamagedError of the source; SystemError; those of Store::look; what the count's progress throws. The target then
-// holds a part.
+// Errors: DamagedError of the source; SystemError; those of Store::read_consistent; what the count's progress throws.
+// The target then holds a part.
 void copy_content(Of<Dict>, const Copying& copying);
 void copy_content(Of<List>, const Copying& copying);
 void copy_content(Of<Array>, const Copying& copying);
@@ -53,7 +53,7 @@ void copy_content(Of<TypedDict>, const Copying& copying);
 void copy_content(Of<Graph>, const Copying& copying);
 void copy_content(Of<Shadow>, const Copying& copying);
 
-// Entries taken out of the source in one look: a reader beside a writer may not keep pointers into it.
+// Entries taken out of the source in one read: a reader beside a writer may not keep pointers into it.
 class CopyBatch {
  public:
   static constexpr u64 kEntries = 512;

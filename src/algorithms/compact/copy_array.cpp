@@ -14,7 +14,8 @@ constexpr u64 kArrayBytesAtOnce = u64{8} << 20;
 void copy_content(Of<Array>, const Copying& copying) {
   auto& [from_store, from, to_store, to, count] = copying;
   std::optional<Array> source;
-  const Array::Type type = from_store.look(from, [&] { return source.emplace(from_store, from).type(); });
+  const Array::Type type =
+      from_store.read_consistent(from, [&] { return source.emplace(from_store, from).type(); });
   Array copy(to_store, to);
   {
     const Operation operation(to_store);
@@ -23,7 +24,7 @@ void copy_content(Of<Array>, const Copying& copying) {
   const u64 at_once = std::max<u64>(1, kArrayBytesAtOnce / source->item_bytes());
   std::vector<u8> items;
   for (;;) {
-    from_store.look(from, [&] {
+    from_store.read_consistent(from, [&] {
       const u64 begin = copy.size(), end = std::min(source->size(), begin + at_once);
       const Bytes bytes = begin < end ? source->items(begin, end) : Bytes{};
       items.assign(bytes.begin(), bytes.end());

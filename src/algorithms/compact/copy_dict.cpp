@@ -22,11 +22,12 @@ void copy_content(Of<Dict>, const Copying& copying) {
   auto& [from_store, from, to_store, to, count] = copying;
   std::optional<Dict> source;
   const Dict::Options options =
-      from_store.look(from, [&] { return source.emplace(from_store, from).options(); });
+      from_store.read_consistent(from, [&] { return source.emplace(from_store, from).options(); });
   Dict copy(to_store, to, options);
   Scan scan;
   for (std::optional<RecordPos> position;;) {
-    const CopyBatch batch = from_store.look(from, [&] { return records_behind(*source, position, scan); });
+    const CopyBatch batch =
+        from_store.read_consistent(from, [&] { return records_behind(*source, position, scan); });
     if (batch.empty()) return;
     for (const CopyBatch::Record& record : batch.records) {
       const Operation operation(to_store);

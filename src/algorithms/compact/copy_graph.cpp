@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t kVerticesAtOnce = 512;
 constexpr VertexId kNoVertex{~u32{0}};
 
-// Vertices taken out of a graph in one look: keys, annexes, attributes.
+// Vertices taken out of a graph in one read: keys, annexes, attributes.
 struct Vertices {
   std::vector<std::vector<u8>> keys, annexes, attributes;
   std::vector<VertexId> ids;
@@ -81,7 +81,7 @@ std::vector<VertexId> copy_vertices(Store& from_store, Member& from, const Graph
                                     Graph& copy) {
   std::vector<VertexId> now;
   for (u64 next = 0;;) {
-    const Vertices batch = from_store.look(from, [&] { return vertices_from(source, next); });
+    const Vertices batch = from_store.read_consistent(from, [&] { return vertices_from(source, next); });
     if (batch.ids.empty()) return now;
     const Operation operation(to_store);
     for (std::size_t i = 0; i < batch.ids.size(); ++i) {
@@ -105,9 +105,10 @@ std::vector<VertexId> copy_vertices(Store& from_store, Member& from, const Graph
 void copy_content(Of<Graph>, const Copying& copying) {
   auto& [from_store, from, to_store, to, count] = copying;
   std::optional<Graph> source;
-  from_store.look(from, [&] { source.emplace(from_store, from); });
+  from_store.read_consistent(from, [&] { source.emplace(from_store, from); });
   Graph copy(to_store, to);
-  const std::vector<u8> attributes = from_store.look(from, [&] { return copied(source->attributes()); });
+  const std::vector<u8> attributes =
+      from_store.read_consistent(from, [&] { return copied(source->attributes()); });
   {
     const Operation operation(to_store);
     copy.lay_out(source->type());
@@ -115,17 +116,17 @@ void copy_content(Of<Graph>, const Copying& copying) {
   }
   const std::vector<VertexId> now = copy_vertices(from_store, from, *source, to_store, copy);
   for (std::optional<VertexId> id;; count.add(1)) {
-    id = from_store.look(from, [&] { return source->next(id ? static_cast<u64>(*id) + 1 : 0); });
+    id = from_store.read_consistent(from, [&] { return source->next(id ? static_cast<u64>(*id) + 1 : 0); });
     if (!id) break;
     for (const Side side : {Side::successors, Side::predecessors}) {
       if (side == Side::predecessors && !source->type().directed) continue;
-      Neighbours found = from_store.look(from, [&] { return neighbours_of(*source, *id, side); });
+      Neighbours found = from_store.read_consistent(from, [&] { return neighbours_of(*source, *id, side); });
       const Operation operation(to_store);
       put_neighbours(copy, now, *id, side, std::move(found));
     }
   }
   const Operation operation(to_store);
-  copy.note_edges(from_store.look(from, [&] { return source->edge_count(); }));
+  copy.note_edges(from_store.read_consistent(from, [&] { return source->edge_count(); }));
 }
 
 }  // namespace emd

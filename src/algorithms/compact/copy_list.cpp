@@ -22,13 +22,15 @@ CopyBatch words_from(const List& list, u64 index, Scan& scan, Scan& blocks) {
 void copy_content(Of<List>, const Copying& copying) {
   auto& [from_store, from, to_store, to, count] = copying;
   std::optional<List> source;
-  const u64 version = from_store.look(from, [&] { return source.emplace(from_store, from).version(); });
+  const u64 version =
+      from_store.read_consistent(from, [&] { return source.emplace(from_store, from).version(); });
   List copy(to_store, to);
   copy.continue_from(version);
   std::vector<Word> words;
   Scan scan, blocks;
   for (u64 index = 0;; index += words.size()) {
-    const CopyBatch batch = from_store.look(from, [&] { return words_from(*source, index, scan, blocks); });
+    const CopyBatch batch =
+        from_store.read_consistent(from, [&] { return words_from(*source, index, scan, blocks); });
     if (batch.empty()) return;
     words.clear();
     {

@@ -6,7 +6,7 @@
 namespace emd {
 namespace {
 
-// Flags taken out of the source in one look.
+// Flags taken out of the source in one read.
 struct FlagRuns {
   struct Run {
     u64 first, last, value;
@@ -48,7 +48,7 @@ void copy_content(Of<Shadow>, const Copying& copying) {
   auto& [from_store, from, to_store, to, count] = copying;
   std::optional<Shadow> source;
   std::vector<AddressRange> ranges;
-  from_store.look(from, [&] { ranges = source.emplace(from_store, from).ranges(); });
+  from_store.read_consistent(from, [&] { ranges = source.emplace(from_store, from).ranges(); });
   Shadow copy(to_store, to);
   {
     const Operation operation(to_store);
@@ -56,7 +56,7 @@ void copy_content(Of<Shadow>, const Copying& copying) {
     copy.add_ranges(ranges);
   }
   for (u64 first = 0;;) {
-    const FlagRuns found = from_store.look(from, [&] { return flags_from(*source, first); });
+    const FlagRuns found = from_store.read_consistent(from, [&] { return flags_from(*source, first); });
     if (found.runs.empty()) return;
     put_flags(to_store, copy, found);
     count.add(found.pages);

@@ -6,14 +6,14 @@
 namespace emd {
 namespace {
 
-// Rows taken out of a typed dict in one look, as columns.
+// Rows taken out of a typed dict in one read, as columns.
 struct Columns {
   bool full() const {
     return count >= CopyBatch::kEntries || keys.size() + values.size() >= CopyBatch::kBytes;
   }
   std::vector<u8> keys, values;
   u64 count = 0;
-  u64 behind = 0;  // where the next look begins
+  u64 behind = 0;  // where the next read begins
 };
 
 Columns rows_from(const TypedDict& dict, u64 row) {
@@ -35,14 +35,14 @@ void copy_content(Of<TypedDict>, const Copying& copying) {
   auto& [from_store, from, to_store, to, count] = copying;
   std::optional<TypedDict> source;
   u64 version = 0;
-  const TypedDict::Layout layout = from_store.look(from, [&] {
+  const TypedDict::Layout layout = from_store.read_consistent(from, [&] {
     source.emplace(from_store, from);
     version = source->version();
     return source->layout();
   });
   TypedDict copy(to_store, to, layout);
   for (u64 row = 0;;) {
-    const Columns columns = from_store.look(from, [&] { return rows_from(*source, row); });
+    const Columns columns = from_store.read_consistent(from, [&] { return rows_from(*source, row); });
     {
       const Operation operation(to_store);
       if (columns.count == 0) return copy.continue_from(version);

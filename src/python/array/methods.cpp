@@ -1,4 +1,5 @@
-// The EMArray base type: its methods, which move bytes; those with an underscore are for pyrsistence/_containers/array.py.
+// The EMArray base type: its methods, which move bytes; those with an underscore are for
+// pyrsistence/_containers/array.py.
 #include <algorithm>
 #include <functional>
 #include <span>
@@ -104,7 +105,7 @@ void copy_out(ArrayContainer& container, const WriteBuffer& to, Place start, Pla
   const u64 item = array.item_bytes();
   require_whole_items(to.size(), item);
   const u64 count = to.size() / item;
-  const bool in_range = container.look_at(to.size() > kLongBytes, [&] {
+  const bool in_range = container.read_long_if(to.size() > kLongBytes, [&] {
     const u64 size = array.size();
     const auto last = start.at + static_cast<long long>(count - 1) * step.at;
     if (count == 0) return true;
@@ -136,7 +137,7 @@ void gather(ArrayContainer& container, const WriteBuffer& to, const ReadBuffer& 
   const emd::Array& array = container.array();
   const u64 item = array.item_bytes();
   require_whole_items(to.size(), item);
-  const bool in_range = container.look_at(to.size() > kLongBytes, [&] {
+  const bool in_range = container.read_long_if(to.size() > kLongBytes, [&] {
     if (to.size() / item != indices.size() || !are_indices(indices, array.size())) return false;
     for (u64 i = 0; i < indices.size(); ++i)
       std::memcpy(to.data() + i * item, array.items(indices[i], indices[i] + 1).data(), item);
@@ -181,7 +182,8 @@ void write(ArrayContainer& container, Place start, const ReadBuffer& items) {
   require_in_range(start.at >= 0 && from <= size && items.size() / item <= size - from);
   const u64 at_once = std::max<u64>(1, kBytesAtOnce / item) * item;
   const u64 pieces = (items.size() + at_once - 1) / at_once;
-  // Items of the array itself move as by memmove(): upwards from their end, so that none is overwritten before its turn.
+  // Items of the array itself move as by memmove(): upwards from their end, so that none is overwritten before its
+  // turn.
   const u8* const to = array.items(from, from).data();
   const bool upwards =
       pieces > 1 && overlap(items.bytes(), {to, items.size()}) && std::less<const u8*>()(items.data(), to);

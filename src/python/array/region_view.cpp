@@ -110,7 +110,7 @@ PyObject* make_region_view(Container& container, bool writable, const std::funct
   require_steady(container, writable);
   state.handle = &container.handle();
   state.handle_object = container.handle_object();
-  container.look([&] {
+  container.read_consistent([&] {
     state.items.reset();
     state.items.emplace(take());
   });

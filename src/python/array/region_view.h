@@ -1,5 +1,6 @@
-// RegionView: what exports bytes of a container's region as a buffer. They stay where they are as long as it lives, also
-// when the container has been closed; it keeps the container's object, so that it is not closed because nobody else does.
+// RegionView: what exports bytes of a container's region as a buffer. They stay where they are as long as it lives,
+// also when the container has been closed; it keeps the container's object, so that it is not closed because nobody
+// else does.
 //
 // Threads: any.
 #pragma once
@@ -23,8 +24,8 @@ struct ViewedItems {
   std::vector<emd::u64> shape = {};  // of an item
 };
 
-// An object that exports what `take` gives, which is called inside a look at the container, perhaps several times. A new
-// reference, or null with an error set. Errors by exception: StateError beside a writer without a snapshot,
+// An object that exports what `take` gives, which is called inside a read of the container, perhaps several times. A
+// new reference, or null with an error set. Errors by exception: StateError beside a writer without a snapshot,
 // ReadOnlyError, those of take().
 PyObject* make_region_view(Container& container, bool writable, const std::function<ViewedItems()>& take);
 

@@ -136,7 +136,7 @@ bool Container::attach(PyObject* handle_object, StoreHandle& handle, std::string
   gives_plainly_ = keeps_nothing_ && !codec_.rebuilds_keys();
   store.acquire(*member);
   try {
-    store.look(*member, [&] { open_structure(store, *member); });
+    store.read_consistent(*member, [&] { open_structure(store, *member); });
   } catch (...) {
     store.release(*member);
     throw;

@@ -1,12 +1,12 @@
-// Container: what all containers share: a member of an open store, a codec, caches of objects; and StructureContainer, one
-// whose member holds a structure.
+// Container: what all containers share: a member of an open store, a codec, caches of objects; and StructureContainer,
+// one whose member holds a structure.
 //
 // It lives inside the Python object (boxed.h). It is attached (usable) or detached (closed, dropped, rolled back, or
 // never opened); a detached one keeps its handle, to name the path in errors.
 //
 // Work on its structure happens in the scope of an Entered, in which no Python code runs. What is read is read by
 // read(), and taken out of it (taken.h) before it is made an object: beside a writer in another process, what was
-// read counts only when the look at it has ended.
+// read counts only when the read has ended.
 //
 // Threads: what is attached changes only while the handle is entered; see StoreHandle.
 #pragma once
@@ -94,19 +94,19 @@ class Container {
   bool attached() const { return store_.load(std::memory_order_relaxed) != nullptr; }
 
   // Enters, and runs `work`, which reads the structure, on one committed state: again, from its beginning, where a
-  // writer in another process has interfered (see emd::Store::look; live() tells). Errors: as Entered; those of `work`;
-  // SnapshotError, LockedError.
+  // writer in another process has interfered (see emd::Store::read_consistent; live() tells). Errors: as Entered; those
+  // of `work`; SnapshotError, LockedError.
   template <class Work>
   auto read(Work&& work) {
     const Entered entered(*this);
-    return look(std::forward<Work>(work));
+    return read_consistent(std::forward<Work>(work));
   }
 
   // The rest but the codec: precondition: entered.
 
   template <class Work>
-  auto look(Work&& work) {
-    return __builtin_expect(live(), 0) ? look_beside_writer(work) : work();
+  auto read_consistent(Work&& work) {
+    return __builtin_expect(live(), 0) ? read_beside_writer(work) : work();
   }
   bool live() const { return store().live(); }
   // Whether scalars may be decoded while entered: what is read is not about to change, and no object is kept for it.
@@ -151,11 +151,11 @@ class Container {
   // What it is to hold: a tuple that the kind's Python class knows. Before attach(). Errors by exception:
   // std::invalid_argument.
   virtual void want(PyObject* /*wanted*/) {}
-  // Writes back what was changed in objects that were handed out. A list of failures gets (key, error) of those that cannot
-  // be encoded; false with another error set.
+  // Writes back what was changed in objects that were handed out. A list of failures gets (key, error) of those that
+  // cannot be encoded; false with another error set.
   virtual bool flush(PyObject* /*failures*/) { return true; }
-  // After a rollback: objects that were handed out and are kept show at once what is stored now. What is stored does not
-  // depend on it: who uses them finds it out. False with an error set.
+  // After a rollback: objects that were handed out and are kept show at once what is stored now. What is stored does
+  // not depend on it: who uses them finds it out. False with an error set.
   virtual bool show_anew() { return true; }
   // Whether it can have a cache of decoded objects.
   virtual bool can_share() const { return false; }
@@ -192,7 +192,7 @@ class Container {
   StoreHandle* share_handle(Ref& handle_object);
   void detach(Trash& trash);
   template <class Work>
-  auto look_beside_writer(Work& work);
+  auto read_beside_writer(Work& work);
   // Another one when what was kept of the container is of another state.
   u64 stamp() const { return handle().rollbacks() + (named_by_place() ? exchanges_ : 0); }
 
@@ -252,16 +252,16 @@ class StructureContainer : public Container {
   void change(bool is_long, Work&& work) {
     is_long ? handle().run_long([&] { change(work); }) : static_cast<void>(change(work));
   }
-  // As look(), a long one with the GIL released.
+  // As read_consistent(), a long one with the GIL released.
   template <class Work>
-  auto look_at(bool is_long, Work&& work) {
-    if (!is_long) return look(work);
+  auto read_long_if(bool is_long, Work&& work) {
+    if (!is_long) return read_consistent(work);
     if (live()) handle().require_snapshot();
     if constexpr (std::is_void_v<decltype(work())>) {
-      handle().run_long([&] { store().look(member(), work); });
+      handle().run_long([&] { store().read_consistent(member(), work); });
     } else {
       std::optional<decltype(work())> result;
-      handle().run_long([&] { result = store().look(member(), work); });
+      handle().run_long([&] { result = store().read_consistent(member(), work); });
       return std::move(*result);
     }
   }
@@ -320,10 +320,10 @@ bool add_container_type(PyObject* module, PyMethodDef* methods, std::vector<PyTy
 
 // A member that the writer has dropped is gone for good.
 template <class Work>
-__attribute__((noinline)) auto Container::look_beside_writer(Work& work) {
+__attribute__((noinline)) auto Container::read_beside_writer(Work& work) {
   handle().require_snapshot();
   try {
-    return store().look(*member_, work);
+    return store().read_consistent(*member_, work);
   } catch (const emd::ClosedError&) {
     // What the cache of decoded objects holds is released with the container: here that would be while entered.
     Trash nothing;

@@ -1,14 +1,15 @@
 // DecodedCache: objects that were decoded, kept to be handed out again (cache=N): a hot value that is dear to decode is
 // decoded once.
 //
-// An entry says: the value of this name was these bytes, and this object was made of them. The name is a key's canonical
-// bytes, or the word of a list's block. The entry remembers at which Store::changes() that was seen last: while that
-// number is the same, the object is handed out without a look at the store. Else the bytes are read again and compared by
-// a hash of 128 bits (with a seed that nobody knows). So nothing has to tell the cache of changes, rollbacks, or a
-// writer's commits; but an assignment forgets the name's entry, so that it takes effect also if it stores the same bytes.
+// An entry says: the value of this name was these bytes, and this object was made of them. The name is a key's
+// canonical bytes, or the word of a list's block. The entry remembers at which Store::changes() that was seen last:
+// while that number is the same, the object is handed out without reading the store. Else the bytes are read again and
+// compared by a hash of 128 bits (with a seed that nobody knows). So nothing has to tell the cache of changes,
+// rollbacks, or a writer's commits; but an assignment forgets the name's entry, so that it takes effect also if it
+// stores the same bytes.
 //
-// At most N entries, replaced by the clock algorithm: a hand goes round and takes the first that was not asked for since
-// it passed.
+// At most N entries, replaced by the clock algorithm: a hand goes round and takes the first that was not asked for
+// since it passed.
 //
 // Threads: used only while the container is entered. What it lets go of is put into the caller's trash, to be released
 // outside: that may run code.

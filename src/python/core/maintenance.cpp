@@ -20,7 +20,7 @@ class Reporter {
 
   void operator()(emd::u64 done, emd::u64 total) {
     if (!signals_.due() && done != total) return;
-    signals_.look();
+    signals_.check();
     if (progress_ == nullptr) return;
     const GilTaken taken;
     const bool good = stay([&] {

@@ -1,7 +1,7 @@
 // Taken: what a read takes out of a structure, to be made an object after it.
 //
 // Decoding may run Python code (an unpickler, a finalizer that the collector calls), which may change or close the
-// store; and beside a writer in another process what is read counts only when the look at it has ended. So bytes are
+// store; and beside a writer in another process what is read counts only when the read has ended. So bytes are
 // copied. The exceptions are what is read most, and run no code: a scalar where no other process can write is decoded
 // in place, at once; and so is a small integer anywhere, which is any bytes whatsoever, of a length that is known.
 //
@@ -49,7 +49,7 @@ inline bool same_bytes(Bytes a, Bytes b) {
 
 // Copies of runs of bytes, one behind the other.
 //
-// Beside a writer the sizes may be nonsense: more than kAtOnce is copied only after a look has confirmed how much it
+// Beside a writer the sizes may be nonsense: more than kAtOnce is copied only after a read has confirmed how much it
 // is. So a read may have to be repeated: grow().
 class Copies {
  public:

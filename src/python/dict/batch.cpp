@@ -111,7 +111,7 @@ std::size_t TakenValues::read(emd::Dict::Sweep& sweep, u64 first, u64 changes) {
 }
 
 void TakenValues::begin() {
-  drop();  // of a look that was in vain
+  drop();  // of a read that was in vain
   copies_.clear();
   changes_ = container_.store().changes();
 }
@@ -328,7 +328,7 @@ PyObject* in_groups(DictContainer& container, PyObject* keys, Use&& use) {
 void clear_for(DictContainer& container, Py_ssize_t count, KeyGroup& group) {
   const Container::Entered entered(container);
   const u64 memory = container.store().buffer_budget() / 3;
-  const u64 keys = count <= 0 ? 0 : container.look([&] {
+  const u64 keys = count <= 0 ? 0 : container.read_consistent([&] {
     return emd::Dict::Sweep::keys_of(container.dict(), static_cast<u64>(count), memory);
   });
   keys != 0 ? group.clear(keys, memory) : group.clear();

@@ -119,7 +119,7 @@ __attribute__((always_inline)) inline void TakenRecord::take(const emd::Dict::Re
   const bool small_key = is_small_int(record.key) && record.annex.empty();
   const bool small_value = is_small_int(record.value);
   if (__builtin_expect((!wants_key || small_key) && (!wants_value || small_value), 1)) {
-    drop_objects();  // of a look that was in vain
+    drop_objects();  // of a read that was in vain
     decoded_ = true;
     if (wants_key) key_ = small_int(record.key);
     if (wants_value) value_ = small_int(record.value);
@@ -133,8 +133,8 @@ inline bool encode_key(DictContainer& container, PyObject* key, Buffer& canonica
   return container.codec().encode_key(key, canonical, nullptr);
 }
 
-// The object decoded before for this key, if its value is certain to be the same: a new reference, or null. Precondition:
-// entered, and there is a cache of decoded objects.
+// The object decoded before for this key, if its value is certain to be the same: a new reference, or null.
+// Precondition: entered, and there is a cache of decoded objects.
 PyObject* known_value(DictContainer& container, Bytes key);
 
 // Reads the value of a key. Returns a new reference; null if there is none, or with an error set.

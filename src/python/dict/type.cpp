@@ -33,7 +33,7 @@ void TakenRecord::take_copy(const emd::Dict::Record& record) {
   const bool live = container_.live();
   if (!copies_) copies_.emplace();
   copies_->clear();
-  drop_objects();  // of a look that was in vain
+  drop_objects();  // of a read that was in vain
   decoded_ = false;
   const WriteBack& cache = container_.cache();
   cached_ = cache.on();
@@ -96,7 +96,7 @@ PyObject* TakenRecord::cached_value() {
 
 PyObject* known_value(DictContainer& container, Bytes key) {
   PyObject* const known =
-      container.look([&] { return container.decoded().find(key, container.store().changes()); });
+      container.read_consistent([&] { return container.decoded().find(key, container.store().changes()); });
   return Py_XNewRef(known);
 }
 

@@ -97,7 +97,7 @@ __attribute__((always_inline)) inline Step DictWalk::take(DictContainer& contain
 inline Step DictWalk::advance(DictContainer& container, Item& item) {
   if (__builtin_expect(!container.live(), 1)) return take<false>(container, reached, item);
   Reached then;
-  const Step step = container.look([&] { return take<true>(container, then, item); });
+  const Step step = container.read_consistent([&] { return take<true>(container, then, item); });
   if (step == Step::given && !item.must_grow()) reached = then;
   return step;
 }

@@ -41,7 +41,7 @@ struct VertexWalk {
     if (at == keys.size()) {
       same = refill(container);
     } else if (all) {
-      same = container.look([&] { return is_current(container.graph()); });
+      same = container.read_consistent([&] { return is_current(container.graph()); });
     }
     if (!same) return Step::changed;
     if (at == keys.size()) return Step::exhausted;
@@ -60,7 +60,7 @@ struct VertexWalk {
   bool refill(GraphContainer& container) {
     at = 0;
     u64 then = next;
-    const bool same = container.look([&] {
+    const bool same = container.read_consistent([&] {
       keys.clear();
       const Graph& graph = container.graph();
       if (!is_current(graph)) return false;

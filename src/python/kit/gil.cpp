@@ -29,7 +29,7 @@ bool SignalWatch::due() {
   return true;
 }
 
-void SignalWatch::look() const {
+void SignalWatch::check() const {
   const GilTaken taken;
   const bool good = stay([] { return PyErr_CheckSignals() == 0; });
   if (!good) throw PythonError();
@@ -37,7 +37,7 @@ void SignalWatch::look() const {
 
 void SignalWatch::pause(std::chrono::microseconds time) {
   std::this_thread::sleep_for(time);
-  if (due()) look();
+  if (due()) check();
 }
 
 }  // namespace pyr

@@ -1,9 +1,9 @@
 // The GIL: given up and taken back in these scopes only.
 //
-// A thread that wants it when the interpreter is ending does not get it any more. Before Python 3.14 CPython ends such a
-// thread by unwinding its stack: through destructors that would touch objects without the GIL, and through handlers and
-// noexcept functions that nothing may be unwound through. Here the thread stops where it is until the process has ended,
-// as it does from 3.14 on.
+// A thread that wants it when the interpreter is ending does not get it any more. Before Python 3.14 CPython ends such
+// a thread by unwinding its stack: through destructors that would touch objects without the GIL, and through handlers
+// and noexcept functions that nothing may be unwound through. Here the thread stops where it is until the process has
+// ended, as it does from 3.14 on.
 #pragma once
 
 #include <Python.h>
@@ -16,8 +16,8 @@
 
 namespace pyr {
 
-// Whether the interpreter is about to end: set by the last call that it makes to us. From then on a thread may be without
-// the GIL where it had it.
+// Whether the interpreter is about to end: set by the last call that it makes to us. From then on a thread may be
+// without the GIL where it had it.
 extern std::atomic<bool> interpreter_ends;
 
 // Stops this thread until the process has ended.
@@ -67,14 +67,14 @@ class GilTaken {
   PyGILState_STATE state_;
 };
 
-// Lets a thread that works or waits without the GIL be interrupted: it looks whether a signal has come, at most so often
-// that this costs nothing. Errors: PythonError, with what the signal's handler has raised set.
+// Lets a thread that works or waits without the GIL be interrupted: it checks whether a signal has come, at most so
+// often that this costs nothing. Errors: PythonError, with what the signal's handler has raised set.
 class SignalWatch {
  public:
-  // Whether the time has come to look again.
+  // Whether the time has come to check again.
   bool due();
-  void look() const;
-  // Sleeps, and looks.
+  void check() const;
+  // Sleeps, and checks.
   void pause(std::chrono::microseconds time);
 
  private:

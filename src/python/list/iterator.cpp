@@ -58,7 +58,7 @@ struct ListWalk {
     if (!item.element_) item.element_.emplace(container, TakenElement::Place::free);
     TakenElement& element = *item.element_;
     const auto at = static_cast<u64>(index);  // -1, when the front is reached, is beyond any size
-    const bool found = container.look([&] {
+    const bool found = container.read_consistent([&] {
       if (at >= container.list().size()) return false;
       element.take(at);
       return true;

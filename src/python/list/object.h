@@ -104,10 +104,11 @@ class TakenElement {
 };
 
 // The word at choose(size); a reference to nothing if that is out of range. One that is no reference is the element:
-// inline_value(); all else is for TakenElement, which reads it anew. Precondition: entered. Errors: as Container::look.
+// inline_value(); all else is for TakenElement, which reads it anew. Precondition: entered. Errors: as
+// Container::read_consistent.
 template <class Choose>
 inline Word word_at(ListContainer& container, Choose&& choose) {
-  return container.look([&] {
+  return container.read_consistent([&] {
     const emd::List& list = container.list();
     const u64 size = list.size();
     const u64 index = choose(size);

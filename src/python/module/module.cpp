@@ -1,5 +1,5 @@
-// pyrsistence._core: the extension module. Its hot types are plain CPython types (python/dict/type.cpp, python/list/type.cpp);
-// the store's handle and the rest, which need not be fast, are bound by nanobind.
+// pyrsistence._core: the extension module. Its hot types are plain CPython types (python/dict/type.cpp,
+// python/list/type.cpp); the store's handle and the rest, which need not be fast, are bound by nanobind.
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
@@ -128,7 +128,7 @@ std::vector<std::string> findings_of(StoreHandle& handle) {
   SignalWatch signals;
   emd::Findings findings;
   findings.on_step = [&] {
-    if (signals.due()) signals.look();
+    if (signals.due()) signals.check();
   };
   {
     const StoreHandle::Entered entered(handle);
@@ -148,8 +148,8 @@ Container& container_of(nb::handle object) {
   return *container;
 }
 
-// Attaches a container to a member. `options` of its codec and what it keeps: (pickler, unpickler, pickle, key, writeback,
-// cache). `wanted`: see Container::want().
+// Attaches a container to a member. `options` of its codec and what it keeps: (pickler, unpickler, pickle, key,
+// writeback, cache). `wanted`: see Container::want().
 void attach(nb::handle object, nb::handle handle, const std::string& name, const nb::tuple& options,
             const nb::tuple& wanted) {
   Container& container = container_of(object);

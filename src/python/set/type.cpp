@@ -1,4 +1,5 @@
-// The EMSet base type: its life, slots and methods. The algebra of sets is written in Python (pyrsistence/_containers/set.py).
+// The EMSet base type: its life, slots and methods. The algebra of sets is written in Python
+// (pyrsistence/_containers/set.py).
 #include <utility>
 #include <vector>
 
@@ -22,8 +23,8 @@ namespace {
 
 // ---- Walks
 //
-// They refuse to go on as a dict's do (python/dict/views.cpp): when an element was added or removed, a transaction was rolled
-// back, or the set was opened anew.
+// They refuse to go on as a dict's do (python/dict/views.cpp): when an element was added or removed, a transaction was
+// rolled back, or the set was opened anew.
 
 // An element on its way out.
 class TakenKey {
@@ -78,7 +79,7 @@ struct SetWalk {
   Step advance(SetContainer& container, Item& item) {
     if (__builtin_expect(!container.live(), 1)) return take(container, keys, item, false);
     emd::KeyWalk then;
-    const Step step = container.look([&] { return take(container, then = keys, item, true); });
+    const Step step = container.read_consistent([&] { return take(container, then = keys, item, true); });
     if (step == Step::given && !item.must_grow()) keys = then;
     return step;
   }
@@ -116,8 +117,8 @@ PyObject* make_iterator(SetContainer& container, bool backwards) {
   return SetCursor::make(container.self(), std::move(walk));
 }
 
-// How members_of() looks at a set, which stays in this state.
-emd::MembershipLook look_at(SetContainer& container, SetState state) {
+// How members_of() reads a set, which stays in this state.
+emd::MembershipReader reader_of(SetContainer& container, SetState state) {
   return [&container, state](const emd::MembershipPart& part) {
     container.read([&] {
       if (state_of(container) != state) throw emd::StateError("Set changed size during iteration");
@@ -143,7 +144,7 @@ PyObject* set_joined(SetContainer& container, PyObject* object, bool wanted) {
     memory = container.store().buffer_budget();
   });
   const SetState other_state = other.read([&] { return state_of(other); });
-  walk.keys = {emd::members_of(look_at(container, walk.state), look_at(other, other_state), memory,
+  walk.keys = {emd::members_of(reader_of(container, walk.state), reader_of(other, other_state), memory,
                                [] { require(let_others_in()); }),
                wanted};
   return SetCursor::make(container.self(), std::move(walk));
@@ -198,8 +199,8 @@ class ElementGroup {
   std::vector<emd::Set::Wanted> wanted_;
 };
 
-// Hands the elements of an iterable to use(group): many at a time where nobody's code runs between two of them, else each
-// alone, since that code may look at the set. What comes before an error counts.
+// Hands the elements of an iterable to use(group): many at a time where nobody's code runs between two of them, else
+// each alone, since that code may look at the set. What comes before an error counts.
 template <class Use>
 void in_groups(SetContainer& container, PyObject* iterable, Use&& use) {
   { const Container::Entered entered(container); }  // a closed one is refused, whatever the argument is
@@ -262,8 +263,8 @@ void discard_all(SetContainer& container, PyObject* elements) {
 
 // ---- One element
 
-// The canonical bytes of an element that is looked for: of a set, which is none, those of the frozenset that it equals, as
-// for set.
+// The canonical bytes of an element that is looked for: of a set, which is none, those of the frozenset that it equals,
+// as for set.
 void encode_sought(SetContainer& container, PyObject* element, Buffer& canonical) {
   if (container.codec().encode_key(element, canonical, nullptr)) return;
   require((PySet_Check(element) || TypeOf<SetContainer>::is(element)) &&
@@ -302,8 +303,8 @@ void remove(SetContainer& container, PyObject* element) {
   throw PythonError();
 }
 
-// It is decoded before it is removed, so that what cannot be decoded stays; if another thread has changed the set meanwhile,
-// once more.
+// It is decoded before it is removed, so that what cannot be decoded stays; if another thread has changed the set
+// meanwhile, once more.
 PyObject* pop(SetContainer& container) {
   while (true) {
     TakenKey element(container);

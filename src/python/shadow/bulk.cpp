@@ -15,8 +15,8 @@ using emd::FlagChange;
 using emd::FlagCounter;
 using emd::FlagRun;
 
-// So many addresses are one look, or one operation: beside a writer a look stays short, and commits that are due are made
-// between two operations.
+// So many addresses are one consistent read, or one operation: beside a writer a read stays short, and commits that are
+// due are made between two operations.
 constexpr u64 kAddressesAtOnce = 4096;
 
 // work(first, addresses) for piece after piece of them.
@@ -29,7 +29,7 @@ void in_pieces(std::span<const u64> addresses, Work&& work) {
 // Precondition: entered. Errors by exception: UnbackedError for the first that is not backed.
 void require_backed(ShadowContainer& container, std::span<const u64> addresses) {
   in_pieces(addresses, [&](u64, std::span<const u64> some) {
-    container.look_at(some.size() == kAddressesAtOnce, [&] {
+    container.read_long_if(some.size() == kAddressesAtOnce, [&] {
       std::optional<emd::AddressRange> range;
       for (const u64 address : some) {
         if (range && range->first <= address && address <= range->last) continue;
@@ -55,7 +55,8 @@ FlagCounter checked(const emd::Shadow& shadow, unsigned shift, unsigned bits, u6
 // _remove_range(first, last): their flags become 0, and then they are not backed.
 void shadow_remove_range(ShadowContainer& container, Address first, Address last) {
   const Container::Entered entered(container);
-  for (const emd::AddressRange& range : container.look([&] { return container.shadow().ranges(); })) {
+  for (const emd::AddressRange& range :
+       container.read_consistent([&] { return container.shadow().ranges(); })) {
     const u64 begin = std::max<u64>(first, range.first), end = std::min<u64>(last, range.last);
     if (begin <= end) change_run(container, begin, end - begin + 1, {0, 0});
   }
@@ -67,7 +68,7 @@ PyObject* shadow_flag_runs(ShadowContainer& container, Address first, Address la
   std::vector<FlagRun> runs;
   {
     const Container::Entered entered(container);
-    runs = container.look_at(true, [&] { return container.shadow().flag_runs(first, last, most); });
+    runs = container.read_long_if(true, [&] { return container.shadow().flag_runs(first, last, most); });
   }
   Ref list(PyList_New(static_cast<Py_ssize_t>(runs.size())));
   for (std::size_t i = 0; list && i < runs.size(); ++i) {
@@ -89,7 +90,7 @@ void shadow_gather(ShadowContainer& container, const ReadBuffer& where, const Wr
   if (to.size() != addresses.size() * width)
     throw std::invalid_argument("expected a buffer for as many flags as addresses");
   in_pieces(addresses, [&](u64 first, std::span<const u64> some) {
-    container.look_at(some.size() == kAddressesAtOnce, [&] {
+    container.read_long_if(some.size() == kAddressesAtOnce, [&] {
       for (std::size_t i = 0; i < some.size(); ++i) {
         const u64 flags = container.shadow().get(some[i]);
         std::memcpy(to.data() + (first + i) * width, &flags, width);
@@ -123,7 +124,7 @@ void shadow_count_up(ShadowContainer& container, Address address, Length length,
   const FlagCounter counter = checked(container.shadow(), shift, bits, by);
   if (length == 0) return;
   const u64 last = last_of(address, length);
-  container.look([&] { container.shadow().backing(address, last); });
+  container.read_consistent([&] { container.shadow().backing(address, last); });
   for (u64 from = address, done = 0;; from = done + 1) {
     container.change(last - from > kLongRun,
                      [&] { done = container.shadow().count_up(from, last, counter); });

@@ -64,7 +64,7 @@ void unmark_as(ShadowContainer& container, Address address, std::optional<Length
 
 u64 count_wanted(ShadowContainer& container, u64 address, u64 length, u64 flags, const WantedFlags& wanted) {
   const Container::Entered entered(container);
-  return container.look_at(length > kLongRun, [&]() -> u64 {
+  return container.read_long_if(length > kLongRun, [&]() -> u64 {
     require_some(container.shadow(), flags);
     if (length == 0) return 0;
     return container.shadow().count(address, last_of(address, length), wanted);
@@ -84,7 +84,7 @@ u64 is_marked_as(ShadowContainer& container, Address address, std::optional<Leng
 
 bool is_marked(ShadowContainer& container, Address address, Length length, Flags flags) {
   const Container::Entered entered(container);
-  return container.look_at(length > kLongRun, [&] {
+  return container.read_long_if(length > kLongRun, [&] {
     emd::Shadow& shadow = container.shadow();
     require_some(shadow, flags);
     if (length == 0) return true;
@@ -100,17 +100,19 @@ u64 run_length(ShadowContainer& container, Address address, Flags flags) {
     require_some(container.shadow(), flags);
     return container.shadow().run_length(address, all_of(flags), most);
   };
-  const u64 length = container.look([&] { return measure(kLongRun); });
-  return length < kLongRun ? length : container.look_at(true, [&] { return measure(~u64{0}); });
+  const u64 length = container.read_consistent([&] { return measure(kLongRun); });
+  return length < kLongRun ? length : container.read_long_if(true, [&] { return measure(~u64{0}); });
 }
 
 // The first address of first to last from which on so many have wanted flags. Precondition: entered; length != 0.
 std::optional<u64> search(ShadowContainer& container, u64 first, u64 last, const WantedFlags& wanted,
                           u64 length) {
   const u64 near = std::min(last, last - first > kLongRun ? first + kLongRun : last);
-  auto found = container.look([&] { return container.shadow().find_run(first, near, wanted, length); });
+  auto found =
+      container.read_consistent([&] { return container.shadow().find_run(first, near, wanted, length); });
   if (found || near == last) return found;
-  return container.look_at(true, [&] { return container.shadow().find_run(first, last, wanted, length); });
+  return container.read_long_if(true,
+                                [&] { return container.shadow().find_run(first, last, wanted, length); });
 }
 
 std::optional<u64> next_wanted(ShadowContainer& container, u64 address, u64 flags,
@@ -182,7 +184,7 @@ PyObject* runs(ShadowContainer& container, const Question& question) {
   {
     const Container::Entered entered(container);
     question.require_sound(container.shadow());
-    found = container.look_at(question.last - question.first > kLongRun, [&] {
+    found = container.read_long_if(question.last - question.first > kLongRun, [&] {
       return container.shadow().runs(question.first, question.last, question.wanted, question.number);
     });
   }
@@ -195,8 +197,8 @@ void read(ShadowContainer& container, Address address, const WriteBuffer& to) {
   const Container::Entered entered(container);
   const u64 length = to.size() / container.shadow().stored_width();
   if (length == 0) return;
-  container.look_at(length > kLongRun,
-                    [&] { container.shadow().read(address, last_of(address, length), to.data()); });
+  container.read_long_if(length > kLongRun,
+                         [&] { container.shadow().read(address, last_of(address, length), to.data()); });
 }
 
 void write(ShadowContainer& container, Address address, const ReadBuffer& from) {
@@ -206,7 +208,7 @@ void write(ShadowContainer& container, Address address, const ReadBuffer& from) 
   if (from.size() % width != 0)
     throw std::invalid_argument("expected whole flags of " + std::to_string(width) + " bytes");
   if (from.size() == 0) return;
-  container.look([&] { shadow.backing(address, last_of(address, from.size() / width)); });
+  container.read_consistent([&] { shadow.backing(address, last_of(address, from.size() / width)); });
   for (u64 done = 0; done < from.size(); done += kBytesAtOnce) {
     const Bytes some = from.bytes().subspan(done, std::min(kBytesAtOnce, from.size() - done));
     container.change(some.size() > kLongRun, [&] { shadow.write(address + done / width, some); });

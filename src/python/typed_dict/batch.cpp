@@ -1,7 +1,7 @@
 // The batches of EMTypedDict: keys and values in buffers, one behind the other as the types say, in chunks.
 //
-// A chunk that reads is one look, a chunk that changes is one operation: beside a writer a look stays short, and commits
-// that are due are made between chunks. The GIL is released in long batches.
+// A chunk that reads is one consistent read, a chunk that changes is one operation: beside a writer a read stays short,
+// and commits that are due are made between chunks. The GIL is released in long batches.
 #include <algorithm>
 #include <optional>
 #include <vector>
@@ -70,21 +70,22 @@ void in_chunks(TypedContainer& container, const Columns& columns, u64 count, Wor
   }
 }
 
-// The same for what reads, of one state. work(look) calls look(part) for part after part: looks of their own.
+// The same for what reads, of one state. work(read) calls read(part) for part after part: consistent reads of their
+// own.
 template <class Work>
 void while_reading(TypedContainer& container, const Columns& columns, u64 count, Work&& work) {
   std::optional<Container::Snapshot> snapshot;
   if (count > kChunk) snapshot.emplace(container);
   const Container::Entered entered(container);
   container.dict(columns);
-  const auto look = [&](auto&& part) {
+  const auto read = [&](auto&& part) {
     container.handle().require_snapshot();
-    return container.store().look(container.member(), part);
+    return container.store().read_consistent(container.member(), part);
   };
   if (count < kLongKeys) {
-    work(look);
+    work(read);
   } else {
-    container.handle().run_long([&] { work(look); });
+    container.handle().run_long([&] { work(read); });
   }
 }
 
@@ -126,15 +127,15 @@ u64 sweep_keys(TypedContainer& container, const Keys& keys, u64 first) {
 }
 
 // The same as chunk after chunk, for many keys at once.
-template <class Look>
-u64 sweep(TypedContainer& container, Look& look, const u8* keys, u64 count, const Results& to) {
+template <class Read>
+u64 sweep(TypedContainer& container, Read& read, const u8* keys, u64 count, const Results& to) {
   emd::TypedDict::Sweep sweep =
-      look([&] { return emd::TypedDict::Sweep(container.any_dict(), keys, count); });
-  for (u64 at = 0; at < count;) at = look([&] { return sweep.name_rows(container.any_dict(), at); });
+      read([&] { return emd::TypedDict::Sweep(container.any_dict(), keys, count); });
+  for (u64 at = 0; at < count;) at = read([&] { return sweep.name_rows(container.any_dict(), at); });
   sweep.turn();
   u64 hits = 0;
   for (u64 at = 0, here = 0; at < count; hits += here) {
-    at = look(
+    at = read(
         [&] { return sweep.take_values(container.any_dict(), at, to.values, to.found, to.missing, here); });
   }
   return hits;
@@ -161,16 +162,16 @@ u64 typed_find_many(TypedContainer& container, const ReadBuffer& key_bytes, cons
       hits += container.any_dict().erase_many(keys.chunk(first, here), here, to.values, to.found, to.missing);
     });
   } else {
-    while_reading(container, columns, keys.count(), [&](auto& look) {
+    while_reading(container, columns, keys.count(), [&](auto& read) {
       for (u64 first = 0, here; first < keys.count(); first += here) {
         here = sweep_keys(container, keys, first);
         if (here != 0) {
-          hits += sweep(container, look, keys.in_place(first), here, results(first));
+          hits += sweep(container, read, keys.in_place(first), here, results(first));
         } else {
           here = std::min(kChunk, keys.count() - first);
           const u8* const chunk = keys.chunk(first, here);
           const Results to = results(first);
-          hits += look(
+          hits += read(
               [&] { return container.any_dict().find_many(chunk, here, to.values, to.found, to.missing); });
         }
       }
@@ -183,11 +184,11 @@ void typed_contains_many(TypedContainer& container, const ReadBuffer& key_bytes,
   const Columns& columns = container.columns();
   Keys keys(columns, key_bytes);
   require_size(found.size(), keys.count(), "flags");
-  while_reading(container, columns, keys.count(), [&](auto& look) {
+  while_reading(container, columns, keys.count(), [&](auto& read) {
     for (u64 first = 0; first < keys.count(); first += kChunk) {
       const u64 here = std::min(kChunk, keys.count() - first);
       const u8* const chunk = keys.chunk(first, here);
-      look([&] { return container.any_dict().contains_many(chunk, here, found.data() + first); });
+      read([&] { return container.any_dict().contains_many(chunk, here, found.data() + first); });
     }
   });
 }
@@ -280,7 +281,7 @@ PyObject* typed_column_bytes(TypedContainer& container, bool of_keys) {
     bool same = false;
     {
       const Container::Entered entered(container);
-      same = container.look_at(true, [&] {
+      same = container.read_long_if(true, [&] {
         const emd::TypedDict& dict = container.any_dict();
         const u64 each = item_bytes(dict);
         u64 left = size / each;

@@ -18,8 +18,8 @@ PyObject* get(TypedContainer& container, PyObject* object, std::optional<PyObjec
   return Py_NewRef(fallback.value_or(Py_None));
 }
 
-// Takes the row that find(dict) gives out of the dict: a new reference, or null if there is none or with an error set. It
-// is decoded before it is removed, so that what cannot be decoded stays; if another thread has changed it meanwhile,
+// Takes the row that find(dict) gives out of the dict: a new reference, or null if there is none or with an error set.
+// It is decoded before it is removed, so that what cannot be decoded stays; if another thread has changed it meanwhile,
 // once more.
 template <class Find>
 PyObject* pop_row(TypedContainer& container, const Columns& columns, TypedPart part, Find&& find) {
@@ -82,7 +82,7 @@ PyObject* setdefault(TypedContainer& container, PyObject* key_object, PyObject* 
     return nullptr;
   {
     const Container::Entered entered(container);
-    const bool found = container.look([&] {
+    const bool found = container.read_consistent([&] {
       const u64 row = container.dict(columns).find(key.data());
       if (row == emd::TypedDict::kNone) return false;
       std::memcpy(value.data(), container.dict(columns).value_at(row), value.size());

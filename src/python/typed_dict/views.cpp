@@ -1,8 +1,8 @@
 // Iterators over an EMTypedDict; its views are written in Python (pyrsistence/_containers/typed_views.py).
 //
-// An iterator keeps the row it goes on at. It refuses when a key was inserted or removed, or a transaction was rolled back,
-// since it began, or the dict was opened anew; new values for old keys are allowed. The version is in the file, so this holds
-// beside a writer too.
+// An iterator keeps the row it goes on at. It refuses when a key was inserted or removed, or a transaction was rolled
+// back, since it began, or the dict was opened anew; new values for old keys are allowed. The version is in the file,
+// so this holds beside a writer too.
 #include <algorithm>
 
 #include "python/kit/cursor.h"
@@ -38,7 +38,7 @@ struct TypedWalk {
 
   Step advance(TypedContainer& container, Item& item) {
     u64 next = 0;
-    const Step step = container.look([&] { return take(container, next, item); });
+    const Step step = container.read_consistent([&] { return take(container, next, item); });
     if (step != Step::given) return step;
     row = next;
     --remaining;

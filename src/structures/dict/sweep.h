@@ -30,7 +30,7 @@ class Dict::Sweep {
   Sweep(u64 count, HashOf&& hash_of) : order_(count, hash_of) {}
 
   // First pass: names the records of some thousand keys, from number `first` of the order on; returns the number behind
-  // them. A step may be repeated, as by a look that was in vain. Errors: DamagedError.
+  // them. A step may be repeated, as by a read that was in vain. Errors: DamagedError.
   template <class HashOf>
   u64 name_records(const Dict& dict, u64 first, HashOf&& hash_of) {
     order_.ask_ahead(first, kSlotsPerBucket * sizeof(u64),

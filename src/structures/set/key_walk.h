@@ -1,7 +1,8 @@
-// KeyWalk: where a walk along the keys of a dict or set stands; of all keys, or of those that another has too, or has not.
+// KeyWalk: where a walk along the keys of a dict or set stands; of all keys, or of those that another has too, or has
+// not.
 //
-// Threads: as the store's. A copy stands where it does. Beside a writer it is taken a copy of, moved within a look, and taken
-// over when the look has been confirmed.
+// Threads: as the store's. A copy stands where it does. Beside a writer it is taken a copy of, moved within a read, and
+// taken over when the read has been confirmed.
 #pragma once
 
 #include <memory>
@@ -27,8 +28,8 @@ class KeyWalk {
         wanted_(wanted),
         left_(wanted ? members_->found() : members_->count() - members_->found()) {}
 
-  // The next key's record. None at the end, or, with more(), where many were passed by. The dict is as at the call before;
-  // beside a writer, as far as stands_on_its_key() tells. Errors: DamagedError.
+  // The next key's record. None at the end, or, with more(), where many were passed by. The dict is as at the call
+  // before; beside a writer, as far as stands_on_its_key() tells. Errors: DamagedError.
   std::optional<Dict::Record> next(const Dict& dict, Scan& scan, bool live) {
     more_ = false;
     for (unsigned passed = 0; !members_ || left_ != 0; ++passed) {

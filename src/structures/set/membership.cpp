@@ -56,14 +56,14 @@ class HashTable {
 
 // Calls take(number, hash) for each key, in insertion order.
 template <class Take>
-void walk(const MembershipLook& look, u64 seed, const std::function<void()>& on_step, Take&& take) {
+void walk(const MembershipReader& read, u64 seed, const std::function<void()>& on_step, Take&& take) {
   Scan scan;
   std::optional<RecordPos> position;
   u64 number = 0;
   std::vector<Hash128> hashes;
   for (bool more = true; more;) {
     std::optional<RecordPos> reached;
-    look([&](const Dict& dict) {
+    read([&](const Dict& dict) {
       hashes.clear();
       reached = position;
       more = false;
@@ -85,9 +85,9 @@ void walk(const MembershipLook& look, u64 seed, const std::function<void()>& on_
   }
 }
 
-u64 size_of(const MembershipLook& look) {
+u64 size_of(const MembershipReader& read) {
   u64 size = 0;
-  look([&](const Dict& dict) { size = dict.size(); });
+  read([&](const Dict& dict) { size = dict.size(); });
   return size;
 }
 
@@ -99,7 +99,7 @@ u64 Membership::found() const {
   return count;
 }
 
-Membership members_of(const MembershipLook& first, const MembershipLook& second, u64 memory,
+Membership members_of(const MembershipReader& first, const MembershipReader& second, u64 memory,
                       const std::function<void()>& on_step) {
   const u64 seed = platform::random_bits();
   const u64 second_count = size_of(second);

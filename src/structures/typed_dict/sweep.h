@@ -20,12 +20,12 @@ class TypedDict::Sweep {
   Sweep(const TypedDict& dict, const u8* keys, u64 count);
 
   // First pass: names the rows of some thousand keys, from number `first` of the order on; returns the number behind
-  // them. A step may be repeated, as by a look that was in vain. Errors: DamagedError.
+  // them. A step may be repeated, as by a read that was in vain. Errors: DamagedError.
   u64 name_rows(const TypedDict& dict, u64 first);
   // Between the passes.
   void turn() { order_.turn(); }
-  // Second pass, in the same way. As find_many(), of which `out`, `found` and `missing` are the whole batch's; `hits` is
-  // set to how many of this step were there.
+  // Second pass, in the same way. As find_many(), of which `out`, `found` and `missing` are the whole batch's; `hits`
+  // is set to how many of this step were there.
   u64 take_values(const TypedDict& dict, u64 first, u8* out, u8* found, const u8* missing, u64& hits);
 
  private:

@@ -1,5 +1,5 @@
-// What the handles write is what docs/format.md says, so that Python reads it; what Python may have written beyond that is
-// refused, and damage is told.
+// What the handles write is what docs/format.md says, so that Python reads it; what Python may have written beyond that
+// is refused, and damage is told.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -18,7 +18,7 @@ using emd::as_text;
 
 // Opens the store anew, without handles, and gives the structure to `work`.
 template <class Structure, class Work>
-void look_at(const std::string& path, const char* name, const Work& work) {
+void read_member(const std::string& path, const char* name, const Work& work) {
   const auto store = core::Store::open(path);
   const auto member = store->find(name);
   ASSERT_NE(member, nullptr);
@@ -39,7 +39,7 @@ TEST(PublicFormat, ADictsBytesAndTextsHaveTags) {
     dict.put("a", "1");
     dict.put(v2::text("a"), v2::text("\xc3\xa4"));
   }
-  look_at<core::Dict>(scratch.path(), "d", [](core::Dict& dict) {
+  read_member<core::Dict>(scratch.path(), "d", [](core::Dict& dict) {
     EXPECT_EQ(as_text(dict.find(as_bytes("\x0c"
                                          "a"))
                           ->value),
@@ -72,7 +72,7 @@ TEST(PublicFormat, AListsWordsAndBlocks) {
          {v2::Item(5), v2::Item(std::int64_t{1} << 47), v2::Item(v2::text("hi")), v2::Item("hi")})
       list.push_back(item);
   }
-  look_at<core::List>(scratch.path(), "l", [](core::List& list) {
+  read_member<core::List>(scratch.path(), "l", [](core::List& list) {
     EXPECT_EQ(list.get(0), emd::Word::integer(5));
     EXPECT_EQ(as_text(list.block(list.get(1))), "\x17\0\0\0\0\0\x80\0"s);
     EXPECT_EQ(list.get(2), emd::Word::text(as_bytes("hi")));
@@ -136,8 +136,9 @@ TEST(PublicFormat, TypesHaveNumPysNames) {
     store.array<float>("a").push_back(1);
     store.typed_dict<std::uint8_t, double>("t").put(1, 2);
   }
-  look_at<core::Array>(scratch.path(), "a", [](core::Array& array) { EXPECT_EQ(array.type().dtype, "<f4"); });
-  look_at<core::TypedDict>(scratch.path(), "t", [](core::TypedDict& dict) {
+  read_member<core::Array>(scratch.path(), "a",
+                           [](core::Array& array) { EXPECT_EQ(array.type().dtype, "<f4"); });
+  read_member<core::TypedDict>(scratch.path(), "t", [](core::TypedDict& dict) {
     const core::TypedDict::Layout layout = dict.layout();
     EXPECT_EQ(layout.key_text + layout.value_text, "|u1<f8");
     EXPECT_EQ(layout.value_offset, 8u);

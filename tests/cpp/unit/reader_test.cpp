@@ -115,15 +115,15 @@ struct Reader {
   explicit Reader(const std::string& path)
       : store(Store::open(path, options(Mode::read))), member(store->find("")) {
     store->acquire(*member);
-    store->look(*member, [&] { dict = std::make_unique<Dict>(*store, *member); });
+    store->read_consistent(*member, [&] { dict = std::make_unique<Dict>(*store, *member); });
   }
   u64 generation_of(u64 key) {
     const auto record = dict->find(as_bytes("key" + std::to_string(key)));
     return record ? std::stoull(std::string(as_text(record->value))) : 0;
   }
-  // The generation that all keys of one look agree on, or nothing.
-  std::optional<u64> look() {
-    return store->look(*member, [&]() -> std::optional<u64> {
+  // The generation that all keys of one read agree on, or nothing.
+  std::optional<u64> read() {
+    return store->read_consistent(*member, [&]() -> std::optional<u64> {
       const u64 first = generation_of(0);
       for (u64 key : {kKeys / 2, kKeys - 1}) {
         if (generation_of(key) != first) return std::nullopt;
@@ -144,7 +144,7 @@ TEST(Reader, SeesWholeCommitsInOrderBesideAWriter) {
     Reader reader(scratch.path("s"));
     ready.send();
     for (u64 last = 0; last < 400;) {
-      const auto now = reader.look();
+      const auto now = reader.read();
       if (!now || *now < last) return kTorn;
       last = *now;
     }
@@ -159,7 +159,7 @@ TEST(Reader, SeesWholeCommitsInOrderBesideAWriter) {
   EXPECT_EQ(second.wait(), 0);
 }
 
-TEST(Reader, ASnapshotIsOneStateOverManyLooks) {
+TEST(Reader, ASnapshotIsOneStateOverManyReads) {
   const Scratch scratch;
   Writer writer(scratch.path("s"));
   writer.commit(1);
@@ -167,16 +167,16 @@ TEST(Reader, ASnapshotIsOneStateOverManyLooks) {
   Child child([&] {
     Reader reader(scratch.path("s"));
     reader.store->take_snapshot();
-    const auto before = reader.look();
+    const auto before = reader.read();
     held.send();
     ::usleep(100'000);  // the writer is in its commit by now, or it comes later: both are fine
     for (u64 key = 0; key < kKeys; ++key) {
-      if (reader.store->look(*reader.member, [&] { return reader.generation_of(key); }) != before)
+      if (reader.store->read_consistent(*reader.member, [&] { return reader.generation_of(key); }) != before)
         return kTorn;
     }
     reader.store->end_snapshot();
     go_on.wait();
-    return reader.look() == 2 ? 0 : 2;
+    return reader.read() == 2 ? 0 : 2;
   });
   held.wait();
   writer.commit(2);  // waits for it
@@ -208,11 +208,11 @@ TEST(Reader, AWaitThatIsGivenUpLeavesAllAsItWas) {
     reader.store->take_snapshot();
     held.send();
     go_on.wait();
-    const bool one_state = reader.look() == 1;
+    const bool one_state = reader.read() == 1;
     reader.store->end_snapshot();
     reader.store->take_snapshot();  // which no intent prevents
     reader.store->end_snapshot();
-    return one_state && reader.look() == 1 ? 0 : 2;
+    return one_state && reader.read() == 1 ? 0 : 2;
   });
   held.wait();
   EXPECT_THROW(Store::open(scratch.path("s"), patient), GivenUp);
@@ -258,11 +258,11 @@ TEST(Reader, ASnapshotOutlivesTheOpeningOfAWriter) {
     reader.store->take_snapshot();
     held.send();
     opened.wait();
-    if (reader.look() != 1) return kTorn;
+    if (reader.read() != 1) return kTorn;
     reader.store->end_snapshot();
     looked.send();
     opened.wait();
-    return reader.look() == 2 ? 0 : 2;
+    return reader.read() == 2 ? 0 : 2;
   });
   held.wait();
   run_writer(0);
@@ -286,7 +286,7 @@ TEST(Reader, AnImpossibleSequenceIsNotBelieved) {
       table.seekp(sizeof(u64));
       table.write(reinterpret_cast<const char*>(&sequence), sizeof sequence);
       table.close();
-      EXPECT_EQ(Reader(scratch.path("s")).look(), generation);
+      EXPECT_EQ(Reader(scratch.path("s")).read(), generation);
     }
   }
 }
@@ -302,9 +302,9 @@ TEST(Reader, AStoppedReaderCannotStopTheWriter) {
     held.send();
     ::raise(SIGSTOP);
     try {
-      reader.look();
+      reader.read();
     } catch (const SnapshotError&) {
-      return reader.look() == 3 ? 0 : 2;
+      return reader.read() == 3 ? 0 : 2;
     }
     return 3;
   });
@@ -331,12 +331,12 @@ TEST(Reader, TheSlotOfADeadReaderIsFree) {
   child.kill(SIGKILL);
   child.wait();
   writer.commit(2);
-  Child other([&] { return Reader(scratch.path("s")).look() == 2 ? 0 : kTorn; });
+  Child other([&] { return Reader(scratch.path("s")).read() == 2 ? 0 : kTorn; });
   EXPECT_EQ(other.wait(), 0);
 }
 
-// The writer dies at random moments, also in the middle of writing a commit to the files; readers that are open then, and
-// new ones, go on, with and without a new writer.
+// The writer dies at random moments, also in the middle of writing a commit to the files; readers that are open then,
+// and new ones, go on, with and without a new writer.
 TEST(Reader, OutlivesKilledWriters) {
   const Scratch scratch;
   Writer(scratch.path("s")).commit(1);
@@ -346,11 +346,11 @@ TEST(Reader, OutlivesKilledWriters) {
     Reader old(scratch.path("s"));
     ready.send();
     u64 last = 0;
-    for (int looks = 0; last < 1'000'000; ++looks) {
-      const auto now = old.look();
+    for (int reads = 0; last < 1'000'000; ++reads) {
+      const auto now = old.read();
       if (!now || *now < last) return kTorn;
       last = *now;
-      if (looks % 64 == 0 && Reader(scratch.path("s")).look() < last) return 2;
+      if (reads % 64 == 0 && Reader(scratch.path("s")).read() < last) return 2;
     }
     return 0;
   });
@@ -368,7 +368,7 @@ TEST(Reader, OutlivesKilledWriters) {
     EXPECT_EQ(writer.wait(), -SIGKILL);
     EXPECT_FALSE(reader.ended());
     Child inspector([&] {
-      const auto now = Reader(scratch.path("s")).look();
+      const auto now = Reader(scratch.path("s")).read();
       if (!now) return kTorn;
       // The generation reached, by way of the exit code's 7 bits: enough to go on from.
       return 0;
@@ -389,7 +389,7 @@ TEST(Reader, FollowsClearDropAndNewMembers) {
     Reader reader(scratch.path("s"));
     done.send();
     step.wait();
-    if (reader.store->look(*reader.member, [&] { return reader.dict->size(); }) != 0) return 2;
+    if (reader.store->read_consistent(*reader.member, [&] { return reader.dict->size(); }) != 0) return 2;
     done.send();
     step.wait();
     if (reader.store->members().size() != 2) return 3;
@@ -398,7 +398,7 @@ TEST(Reader, FollowsClearDropAndNewMembers) {
     done.send();
     step.wait();
     try {
-      reader.store->look(*other, [] {});
+      reader.store->read_consistent(*other, [] {});
     } catch (const ClosedError&) {
       return reader.store->members().size() == 1 ? 0 : 4;
     }
@@ -434,13 +434,13 @@ TEST(Reader, IsRefusedBesideAWriterOfItsOwnProcess) {
   EXPECT_THROW(Store::open(scratch.path("s"), options(Mode::append)), LockedError);
 }
 
-TEST(Reader, ALookAtAClosedStoreIsRefused) {
+TEST(Reader, AReadOfAClosedStoreIsRefused) {
   const Scratch scratch;
   Writer(scratch.path("s")).commit(1);
   Reader reader(scratch.path("s"));
-  EXPECT_EQ(reader.look(), 1);
+  EXPECT_EQ(reader.read(), 1);
   reader.store->close();
-  EXPECT_THROW(reader.look(), ClosedError);
+  EXPECT_THROW(reader.read(), ClosedError);
 }
 
 TEST(Reader, ASnapshotIsForLiveReaders) {

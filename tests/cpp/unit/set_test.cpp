@@ -42,21 +42,21 @@ class SetTest : public testing::Test {
     const Operation operation(*store_);
     EXPECT_TRUE(set.erase(as_bytes(key)));
   }
-  MembershipLook look_at(const Set& set) {
+  MembershipReader reader_of(const Set& set) {
     return [this, &set](const MembershipPart& part) {
-      ++looks_;
+      ++reads_;
       part(set);
     };
   }
   Membership members(const Set& first, const Set& second, u64 memory) {
-    return members_of(look_at(first), look_at(second), memory, [this] { ++steps_; });
+    return members_of(reader_of(first), reader_of(second), memory, [this] { ++steps_; });
   }
 
   Scratch scratch_ = Scratch::fast();
   std::unique_ptr<Store> store_;
   std::vector<std::shared_ptr<Member>> members_;
   std::unique_ptr<Set> first_, second_;
-  u64 looks_ = 0, steps_ = 0;
+  u64 reads_ = 0, steps_ = 0;
 };
 
 std::vector<std::string> keys_of(const Set& set) {
@@ -139,13 +139,13 @@ TEST_F(SetTest, MembersOfAnotherInOneWalkOrInMany) {
     const auto record = first_->first();
     erase(*first_, std::string(as_text(record->key)));
   }
-  looks_ = 0;
+  reads_ = 0;
   expect_members(*first_, *second_, members(*first_, *second_, u64{64} << 20));
-  const u64 once = looks_;
-  looks_ = 0;
+  const u64 once = reads_;
+  reads_ = 0;
   expect_members(*first_, *second_, members(*first_, *second_, 0));  // as little memory as it takes
-  EXPECT_GE(looks_, 4 * once);
-  EXPECT_GE(steps_, looks_ / 2);
+  EXPECT_GE(reads_, 4 * once);
+  EXPECT_GE(steps_, reads_ / 2);
   for (const u64 memory : {u64{1}, u64{20000}, u64{40000}, u64{100000}}) {
     expect_members(*first_, *second_, members(*first_, *second_, memory));
     expect_members(*second_, *first_, members(*second_, *first_, memory));
@@ -171,9 +171,9 @@ TEST_F(SetTest, MembersOfLongKeys) {
     add(*first_, std::string(200000, static_cast<char>('A' + i)));
     if (i % 3 == 0) add(*second_, std::string(200000, static_cast<char>('A' + i)));
   }
-  looks_ = 0;
+  reads_ = 0;
   expect_members(*first_, *second_, members(*first_, *second_, 0));
-  EXPECT_GE(looks_, 10u);
+  EXPECT_GE(reads_, 10u);
 }
 
 std::vector<std::string> walked(const Set& set, KeyWalk walk, bool live) {
@@ -249,7 +249,7 @@ TEST_F(SetTest, MembersEndWhenTheyAreToldTo) {
     add(*second_, std::to_string(i));
   }
   struct Stop {};
-  EXPECT_THROW(members_of(look_at(*first_), look_at(*second_), 0, [] { throw Stop{}; }), Stop);
+  EXPECT_THROW(members_of(reader_of(*first_), reader_of(*second_), 0, [] { throw Stop{}; }), Stop);
 }
 
 }  // namespace

@@ -662,7 +662,7 @@ TEST(TypedDict, SweepsInManyStepsAndRepeatsOne) {
   TypedDict::Sweep sweep(*subject.dict, bytes(keys), kCount);
   u64 steps = 0, hits = 0, again = 0;
   for (u64 at = 0; at < kCount; ++steps) {
-    sweep.name_rows(*subject.dict, at);  // as a look that was in vain
+    sweep.name_rows(*subject.dict, at);  // as a read that was in vain
     at = sweep.name_rows(*subject.dict, at);
   }
   EXPECT_GT(steps, 2u);
