@@ -18,6 +18,7 @@ import beyond
 import durable
 import graphs
 import inserts
+import sets
 import shadow
 import typed
 from claim import Check, Claim, Scale, at_most, attempt
@@ -139,6 +140,7 @@ CLAIMS: dict[str, Check] = {
     "commits": durable.commits,
     "readers": durable.readers,
     "typed": typed.typed,
+    "sets": sets.sets,
     "batches": batches.batches,
     "array": arrays.array,
     "shadow": shadow.shadow,

@@ -10,6 +10,7 @@ from ._containers.list import EMList
 from ._containers.set import EMSet
 from ._containers.shadow import EMShadowMemory
 from ._containers.typed_dict import EMTypedDict
+from ._containers.typed_set import EMTypedSet
 from ._core import DamagedError, FormatError, LockedError, SnapshotError, memory_budget
 from ._legacy.migration import Migration, migrate
 from ._stores.store import Store, open
@@ -22,6 +23,7 @@ __all__ = [
     "EMSet",
     "EMShadowMemory",
     "EMTypedDict",
+    "EMTypedSet",
     "FormatError",
     "LockedError",
     "Migration",

@@ -34,6 +34,7 @@ using emd::Store;
 using emd::StoreOptions;
 using emd::StoreStats;
 using emd::TypedDict;
+using emd::TypedSet;
 
 }  // namespace emd::core
 

@@ -10,6 +10,7 @@
 #include "structures/graph/graph.h"
 #include "structures/list/list.h"
 #include "structures/set/set.h"
+#include "structures/set/typed_set.h"
 #include "structures/shadow/shadow.h"
 #include "structures/typed_dict/typed_dict.h"
 
@@ -17,13 +18,15 @@ namespace emd {
 
 template <class... Structures>
 struct KindList {};
-using Kinds = KindList<Dict, List, Array, TypedDict, Graph, Shadow, Set>;
+using Kinds = KindList<Dict, List, Array, TypedDict, Graph, Shadow, Set, TypedSet>;
 
-// What visit_kind() passes: the structure's type, without an object of it. Of a set it is that of a dict too.
+// What visit_kind() passes: the structure's type, without an object of it. Of a set it is that of its dict too.
 template <class S>
 struct Of {};
 template <>
 struct Of<Set> : Of<Dict> {};
+template <>
+struct Of<TypedSet> : Of<TypedDict> {};
 
 // "dict", "typed dict"; of a kind that this version does not know: "container of an unknown kind".
 const char* kind_name(Kind kind);

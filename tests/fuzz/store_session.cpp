@@ -276,10 +276,13 @@ void Session::join(Input& input) {
   const u64 memory = input.byte();
   u64 steps = 0;
   const auto end = [&] { require(++steps < 100000, "the walks end"); };
-  const Membership members = members_of(
-      [&](const MembershipPart& part) { store_->read_consistent(*set_member_, [&] { part(*set_); }); },
-      [&](const MembershipPart& part) { store_->read_consistent(*dict_member_, [&] { part(*dict_); }); },
-      memory, end);
+  const MembershipReader<Dict> first = [&](const MembershipPart<Dict>& part) {
+    store_->read_consistent(*set_member_, [&] { part(*set_); });
+  };
+  const MembershipReader<Dict> second = [&](const MembershipPart<Dict>& part) {
+    store_->read_consistent(*dict_member_, [&] { part(*dict_); });
+  };
+  const Membership members = members_of(first, second, memory, end);
   if (!sound_) return;
   u64 found = 0;
   for (const std::string& key : model_.set) found += model_.dict.count(key);

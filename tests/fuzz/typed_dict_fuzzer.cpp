@@ -204,13 +204,14 @@ class Subject {
 void run(Input input) {
   static Regions regions(TypedDict::kKind, TypedDict::kRegionCount);
   // In order: usual; keys of 4 bytes beside each other; gaps, and hashes that collide; keys of 16 bytes; rows so long
-  // that blocks of the region die; a delta that is merged all the time.
+  // that blocks of the region die; a delta that is merged all the time; keys alone, as in a set.
   static const Images sounds[] = {sound_images(regions, layout_of(8, 8, 8, 16, 2, 64), 150),
                                   sound_images(regions, layout_of(4, 4, 1, 5, 512, 64), 90),
                                   sound_images(regions, layout_of(3, 4, 6, 12, 2, 2), 120),
                                   sound_images(regions, layout_of(16, 16, 4, 20, 8, 64), 100),
                                   sound_images(regions, layout_of(8, 8, 100'001, 100'012, 2, 64), 26),
-                                  sound_images(regions, layout_of(8, 8, 8, 16, 2, 64, 12), 150)};
+                                  sound_images(regions, layout_of(8, 8, 8, 16, 2, 64, 12), 150),
+                                  sound_images(regions, layout_of(8, 8, 0, 8, 2, 64), 150)};
   const Images images = damaged(input, sounds, 16);
   run_structure<Subject>(regions, images, input, 32);
 }

@@ -18,7 +18,16 @@ from plants import PLANTS, Plant
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "planted"
-FLAGS = ["-std=c++20", "-O1", "-Isrc", "-Itests/cpp", *os.environ.get("XXHASH_FLAGS", "").split()]
+# What was compiled once is not compiled again, where there is a ccache: most files are the same for each bug.
+COMPILER = [found, "g++"] if (found := shutil.which("ccache")) else ["g++"]
+FLAGS = [
+    "-std=c++20",
+    "-O1",
+    "-Isrc",
+    "-Iinclude",
+    "-Itests/cpp",
+    *os.environ.get("XXHASH_FLAGS", "").split(),
+]
 SIMULATION = [
     "simulated_disk",
     "workload",
@@ -64,7 +73,7 @@ def compile_all(
         target = objects / (name.replace("/", "_") + ".o")
         results.append(target)
         if only is None or name in only:
-            jobs.append(["g++", *FLAGS, "-c", name, "-o", str(target)])
+            jobs.append([*COMPILER, *FLAGS, "-c", name, "-o", str(target)])
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for done in pool.map(lambda job: subprocess.run(job, cwd=tree, capture_output=True, text=True), jobs):
             if done.returncode != 0:
@@ -118,7 +127,7 @@ def plant(tree: pathlib.Path, bug: Plant) -> set[str]:
 
 def copy_tree(target: pathlib.Path) -> None:
     shutil.rmtree(target, ignore_errors=True)
-    for part in ("src", "tests/cpp"):
+    for part in ("src", "include", "tests/cpp"):
         shutil.copytree(ROOT / part, target / part)
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from abc import ABCMeta
 from collections.abc import Iterable, Mapping, MutableMapping
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from .._base import container, short_repr
-from .._base.options import CODEC_OPTIONS, Opening, OpeningOptions, codec, takes_opening
+from .._base.options import Opening, OpeningOptions, codec, takes_opening
 from .._base.public import public
 from . import typed_columns
+from .by_content import ByContent, refuse_typed
 from .dict_views import Items, Keys, Values
 
 if TYPE_CHECKING:
@@ -22,27 +22,8 @@ if TYPE_CHECKING:
 _REPR_ITEMS = 5
 
 
-class _Typed(_core.FormatError):
-    """Raised while an EMDict is opened: what is there is a typed dict."""
-
-
-class _ByWhatIsThere(ABCMeta):
-    """Makes ``EMDict(path)`` an EMTypedDict where that is what the directory holds."""
-
-    def __call__(cls, *arguments: Any, **options: Any) -> Any:
-        try:
-            return super().__call__(*arguments, **options)
-        except _Typed:
-            if cls is not EMDict or options.get("key") is not None:
-                raise
-        # Opened once more, as what it is; how values would be pickled and kept says nothing to numbers.
-        from .typed_dict import EMTypedDict
-
-        return EMTypedDict(*arguments, **{n: options[n] for n in options if n not in CODEC_OPTIONS})
-
-
 @public
-class EMDict(_core.DictBase, container.Container, metaclass=_ByWhatIsThere):
+class EMDict(_core.DictBase, container.Container, metaclass=ByContent):
     """A dict whose items live in memory-mapped files: larger than RAM, and there again when it is reopened.
 
     ``path`` is its directory, created if missing (None: a temporary one, removed at close); ``data`` is what
@@ -124,13 +105,15 @@ class EMDict(_core.DictBase, container.Container, metaclass=_ByWhatIsThere):
     ) -> None:
         self._configure(codec(pickler, unpickler, pickle, key, writeback, cache), _layout)
 
+    @classmethod
+    def _typed_form(cls) -> Any:
+        """Return the class of what has types; None for a subclass, which stays what it is."""
+        from .typed_dict import EMTypedDict
+
+        return EMTypedDict if cls is EMDict else None
+
     def _attach_alone(self) -> None:
-        handle = self._open_handle()
-        if ("", "typed dict") in handle.members():
-            raise _Typed(
-                f"'{handle.path}' holds a single typed dict, not one {type(self).__name__}: open it with "
-                "EMTypedDict, without a key function"
-            )
+        refuse_typed(self, "typed dict", "EMTypedDict")
         super()._attach_alone()
 
     # ---- The mapping interface that needs no speed

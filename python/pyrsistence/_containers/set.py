@@ -2,60 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
-import copy
-from collections.abc import Callable, Iterable, Iterator, MutableSet, Set
-from itertools import chain, islice
+from collections.abc import Iterable, Iterator, MutableSet
+from itertools import islice
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
-from .._base import container, short_repr
+from .._base import container
 from .._base.options import Opening, OpeningOptions, codec, require_known, takes_opening
 from .._base.public import public
+from .by_content import ByContent, refuse_typed
+from .set_algebra import AT_ONCE, SetAlgebra
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-_REPR_ITEMS = 10
-# Elements that are looked up at a time; more are noted in a file.
-_AT_ONCE = 10_000
-# A set with so many times the elements of another is not walked along: the other's are looked up.
-_MUCH_LARGER = 16
-
-
-def _operator(method: Callable[[Any, Any], Any]) -> Any:
-    """Make an operator of a method: as those of set it wants a set."""
-    return lambda self, other: method(self, other) if isinstance(other, Set) else NotImplemented
-
-
-def _reflected(method: Callable[[Any, Any], Any]) -> Any:
-    """Make the one for a set on the left, whose type the result has."""
-
-    def operate(self: Any, other: Any) -> Any:
-        result = method(self, other) if isinstance(other, Set) else NotImplemented
-        return frozenset(result) if isinstance(other, frozenset) else result
-
-    return operate
-
-
-def _in_place(method: Callable[[Any, Any], None]) -> Any:
-    def operate(self: Any, other: Any) -> Any:
-        if not isinstance(other, Set):
-            return NotImplemented
-        method(self, other)
-        return self
-
-    return operate
-
 
 @public
-class EMSet(_core.SetBase, container.Container):
+class EMSet(_core.SetBase, SetAlgebra, metaclass=ByContent):
     """A set whose elements live in memory-mapped files: larger than RAM, and there again when reopened.
 
     ``path`` is its directory, created if missing (None: a temporary one, removed at close); ``data`` is an
     iterable to add. Elements are what EMDict's keys are, and come in the order in which they were added.
-    ``memory`` and ``key`` are those of EMDict.
+    ``memory`` and ``key`` are those of EMDict. With a type, ``EMSet(path, dtype="u8")``, it is an EMTypedSet;
+    so is ``EMSet(path)`` of a directory that holds one.
 
     The algebra is that of set, with any iterable for its methods, and sets for its operators. It returns a
     builtin set, in memory; the methods put the result, of any size, into an empty EMSet with ``out=``. Two
@@ -76,6 +46,25 @@ class EMSet(_core.SetBase, container.Container):
 
     __hash__ = None  # type: ignore[assignment]
 
+    def __new__(cls, *arguments: Any, dtype: Any = None, **options: Any) -> Any:
+        """Make an EMTypedSet where a type is given."""
+        if cls is EMSet and dtype is not None:
+            from .typed_set import EMTypedSet
+
+            return EMTypedSet(*arguments, dtype=dtype, **options)
+        return super().__new__(cls)
+
+    @classmethod
+    def _typed_form(cls) -> Any:
+        """Return the class of what has types; None for a subclass, which stays what it is."""
+        from .typed_set import EMTypedSet
+
+        return EMTypedSet if cls is EMSet else None
+
+    def _attach_alone(self) -> None:
+        refuse_typed(self, "typed set", "EMTypedSet")
+        super()._attach_alone()
+
     @takes_opening
     def __init__(
         self,
@@ -86,9 +75,12 @@ class EMSet(_core.SetBase, container.Container):
         unpickler: Any = None,
         pickle: bool = True,
         key: Any = None,
+        dtype: Any = None,
         _layout: container.Layout = container.DEFAULT_LAYOUT,
         **opening: Unpack[OpeningOptions],
     ) -> None:
+        if dtype is not None:
+            raise TypeError("a class for elements of a given type is made from EMTypedSet")
         self.close()
         self._configure(codec(pickler, unpickler, pickle, key), _layout)
         self._open_with(Opening(path, **opening), self.update, data)
@@ -109,37 +101,6 @@ class EMSet(_core.SetBase, container.Container):
     def _option_names(self) -> dict[str, Any]:
         return self._codec.options("pickler", "unpickler", "pickle", "key")
 
-    # ---- Copies
-
-    def copy(self) -> set[Any]:
-        """Return a builtin set of all elements, in memory.
-
-        **Cost**: O(n) time and memory.
-        """
-        return self._as_builtin()
-
-    __copy__ = copy
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> set[Any]:
-        return copy.deepcopy(self._as_builtin(), memo)
-
-    def _as_builtin(self) -> set[Any]:
-        with self._consistent():
-            return set(_core.SetBase.__iter__(self))
-
-    def __repr__(self) -> str:
-        if self.closed:
-            return self._closed_repr()
-        with self._consistent():
-            shown = list(short_repr.texts(_core.SetBase.__iter__(self), _REPR_ITEMS))
-            rest = len(self) - len(shown)
-        if rest > 0:
-            shown.append(f"... {rest} more")
-        elements = f"{{{', '.join(shown)}}}" if shown else "set()"
-        return f"{type(self).__name__}({elements}, path={self._open_handle().path!r})"
-
-    # ---- Operands
-
     def _operand(self, other: Any) -> Any:
         """Return a set that finds its elements quickly, as this one finds them. Errors: TypeError."""
         if isinstance(other, EMSet) and other._codec.key == self._codec.key:
@@ -151,244 +112,20 @@ class EMSet(_core.SetBase, container.Container):
     def _noted(self, elements: Iterable[Any]) -> Any:
         """Return a set of the elements: in memory, or in a file where they are many."""
         rest = iter(elements)
-        some = list(islice(rest, _AT_ONCE))
-        if len(some) < _AT_ONCE and self._codec.key is None:
+        some = list(islice(rest, AT_ONCE))
+        if len(some) < AT_ONCE and self._codec.key is None:
             return set(some)
         noted = EMSet(None, some, key=self._codec.key)
         noted.update(rest)
         return noted
 
-    @contextlib.contextmanager
-    def _scope(self, *others: Any) -> Iterator[Any]:
-        """Keep this set, and containers among the others, as they are; give the others as operands."""
-        with contextlib.ExitStack() as stack:
-            for one in (self, *others):
-                stack.enter_context(container.consistent(one))
-            yield map(self._operand, others)
+    def _joins(self, other: Any) -> bool:
+        return isinstance(other, _core.SetBase) and other._codec.key == self._codec.key
 
-    # ---- Comparisons
-
-    def isdisjoint(self, other: Any, /) -> bool:
-        """Return whether no element is in the other iterable.
-
-        **Cost**: as of intersection().
-
-        >>> EMSet(None, "abc").isdisjoint("xyz")
-        True
-        """
-        with self._scope(other) as [whole]:
-            return not _has_some(_parted(self, whole, True))
-
-    def issubset(self, other: Any, /) -> bool:
-        """Return whether all elements are in the other iterable.
-
-        **Cost**: as of intersection().
-
-        >>> EMSet(None, "ab").issubset("abc")
-        True
-        """
-        with self._scope(other) as [whole]:
-            return len(self) <= len(whole) and not _has_some(_parted(self, whole, False))
-
-    def issuperset(self, other: Any, /) -> bool:
-        """Return whether all of the other iterable are elements.
-
-        **Cost**: as of intersection().
-
-        >>> EMSet(None, "abc").issuperset("ab")
-        True
-        """
-        with self._scope(other) as [whole]:
-            return len(self) >= len(whole) and not _has_some(_parted(whole, self, False))
-
-    def __eq__(self, other: object) -> Any:
-        if not isinstance(other, Set):
-            return NotImplemented
-        return self is other or (len(self) == len(other) and self.issubset(other))
-
-    def __ne__(self, other: object) -> Any:
-        equal = self.__eq__(other)
-        return equal if equal is NotImplemented else not equal
-
-    def __lt__(self, other: Any) -> Any:
-        return len(self) < len(other) and self.issubset(other) if isinstance(other, Set) else NotImplemented
-
-    def __gt__(self, other: Any) -> Any:
-        return len(self) > len(other) and self.issuperset(other) if isinstance(other, Set) else NotImplemented
-
-    # ---- New sets
-
-    def _result(self, out: Any, others: tuple[Any, ...], *parts: Iterable[Any]) -> Any:
-        if out is None:
-            return set().union(*parts)
-        if not isinstance(out, EMSet):
-            raise TypeError(f"expected an EMSet for out=, found {type(out).__name__}")
-        if any(out is one for one in (self, *others)):
-            raise ValueError("expected another EMSet for out= than those that the result is made of")
-        if len(out):
-            raise ValueError(f"expected an empty EMSet for out=, found one of {len(out)} elements")
-        for part in parts:
-            out._add_all(part)
-        return out
-
-    def union(self, *others: Any, out: Any = None) -> Any:
-        """Return the elements of this set and of the iterables, as a builtin set or in ``out``.
-
-        **Cost**: O(n) of all; with an EMSet and ``out`` also that of difference().
-
-        >>> EMSet(None, [1]).union([2], [3])
-        {1, 2, 3}
-        """
-        with self._scope(*others):
-            more = others if out is None else (_missing(other, self) for other in others)
-            return self._result(out, others, self, *more)
-
-    def intersection(self, *others: Any, out: Any = None) -> Any:
-        """Return the elements that are in all of the iterables too, as a builtin set or in ``out``.
-
-        **Cost**: with an EMSet one walk along both for each part of its keys' hashes that fits the budget of
-        memory, 16 bytes each; or a look-up for each element of the smaller, where the other is much larger.
-
-        >>> EMSet(None, [1, 2, 3]).intersection([2, 3, 4])
-        {2, 3}
-        """
-        return self._narrowed(others, True, out)
-
-    def difference(self, *others: Any, out: Any = None) -> Any:
-        """Return the elements that are in none of the iterables, as a builtin set or in ``out``.
-
-        **Cost**: as of intersection().
-
-        >>> EMSet(None, [1, 2, 3]).difference([2, 4])
-        {1, 3}
-        """
-        return self._narrowed(others, False, out)
-
-    def _narrowed(self, others: tuple[Any, ...], wanted: bool, out: Any) -> Any:
-        with self._scope(*others) as operands:
-            left: Any = self
-            for number, whole in enumerate(list(operands), 1):
-                left = _parted(left if number == 1 else self._noted(left), whole, wanted)
-            return self._result(out, others, left)
-
-    def symmetric_difference(self, other: Any, /, *, out: Any = None) -> Any:
-        """Return the elements of this set or the iterable, but not of both, as a builtin set or in ``out``.
-
-        **Cost**: as of intersection(), twice.
-
-        >>> EMSet(None, [1, 2]).symmetric_difference([2, 3])
-        {1, 3}
-        """
-        with self._scope(other) as [whole]:
-            return self._result(out, (other,), _parted(self, whole, False), _parted(whole, self, False))
-
-    # ---- Changes
-
-    def update(self, *others: Any) -> None:
-        """Add the elements of the iterables.
-
-        **Cost**: one insertion each; in groups, unless they come from code that may look at the set
-        meanwhile: a generator, an iterator of your own. With an EMSet also that of difference().
-
-        >>> s = EMSet()
-        >>> s.update("ab", "bc")
-        >>> list(s)
-        ['a', 'b', 'c']
-        """
-        for other in others:
-            if other is not self:
-                self._add_all(_missing(other, self))
-
-    def intersection_update(self, *others: Any) -> None:
-        """Remove the elements that are not in all of the iterables.
-
-        **Cost**: as of intersection(), and a removal each.
-        """
-        with self._scope(*others) as operands:
-            for whole in list(operands):
-                self._discard_all(self._noted(_parted(self, whole, False)))
-
-    def difference_update(self, *others: Any) -> None:
-        """Remove the elements of the iterables.
-
-        **Cost**: a removal each; with an EMSet also that of intersection().
-        """
-        for other in others:
-            if other is self:
-                self.clear()
-            else:
-                joined = _joined(self, other, True)
-                self._discard_all(other if joined is None else self._noted(joined))
-
-    def symmetric_difference_update(self, other: Any, /) -> None:
-        """Remove the elements that are in the iterable too, and add the others of it.
-
-        **Cost**: as of intersection(), twice, and a change each.
-        """
-        if other is self:
-            return self.clear()
-        with self._scope(other) as [whole]:
-            added = self._noted(_parted(whole, self, False))
-            self._discard_all(self._noted(_parted(self, whole, True)))
-            self._add_all(added)
-
-    # ---- Operators
-
-    def _taken_from(self, other: Any) -> set[Any]:
-        with self._scope(other) as [whole]:
-            return set(_parted(whole, self, False))
-
-    __le__, __ge__ = _operator(issubset), _operator(issuperset)
-    __or__, __ror__, __ior__ = _operator(union), _reflected(union), _in_place(update)
-    __and__, __rand__ = _operator(intersection), _reflected(intersection)
-    __iand__ = _in_place(intersection_update)
-    __sub__, __rsub__, __isub__ = _operator(difference), _reflected(_taken_from), _in_place(difference_update)
-    __xor__, __rxor__ = _operator(symmetric_difference), _reflected(symmetric_difference)
-    __ixor__ = _in_place(symmetric_difference_update)
+    def _elements(self) -> Iterator[Any]:
+        return _core.SetBase.__iter__(self)
 
     __class_getitem__ = classmethod(GenericAlias)
-
-
-def _joined(one: Any, other: Any, wanted: bool) -> Any:
-    """Give what _parted() does by walks along both; None where that is not the way."""
-    if not (isinstance(one, EMSet) and isinstance(other, EMSet) and one._codec.key == other._codec.key):
-        return None
-    if len(other) > _MUCH_LARGER * len(one) or (wanted and len(one) > _MUCH_LARGER * len(other)):
-        return None
-    return one._joined(other, wanted)
-
-
-def _parted(elements: Any, other: Any, wanted: bool) -> Iterator[Any]:
-    """Give the elements of a set that another has too, or those that it has not: ``wanted`` tells which."""
-    joined: Iterator[Any] | None = _joined(elements, other, wanted)
-    if joined is not None:
-        return joined
-    if wanted and len(elements) > _MUCH_LARGER * len(other):
-        elements, other = other, elements
-    if not isinstance(other, EMSet):
-        return (element for element in elements if (element in other) is wanted)
-    return chain.from_iterable(_looked_up(some, other, wanted) for some in _at_once(elements))
-
-
-def _at_once(elements: Iterable[Any]) -> Iterator[list[Any]]:
-    rest = iter(elements)
-    while some := list(islice(rest, _AT_ONCE)):
-        yield some
-
-
-def _looked_up(some: list[Any], other: EMSet, wanted: bool) -> list[Any]:
-    found = other.contains_many(some)
-    return [element for element, there in zip(some, found, strict=True) if there is wanted]
-
-
-def _missing(other: Any, elements: EMSet) -> Iterable[Any]:
-    """Give of an iterable what is to be added: of a set of about the same size only what is missing."""
-    joined: Iterable[Any] | None = _joined(other, elements, False)
-    return other if joined is None else joined
-
-
-def _has_some(elements: Iterator[Any]) -> bool:
-    return any(True for _ in elements)
 
 
 MutableSet.register(EMSet)

@@ -2,7 +2,15 @@ from collections.abc import Iterable, Iterator, MutableSet
 from collections.abc import Set as AbstractSet
 from typing import Any, Generic, TypeVar, overload
 
-from .._base.argument_types import CommitInterval, KeyFunction, Memory, Path, Pickler, Unpickler
+from .._base.argument_types import (
+    CommitInterval,
+    KeyFunction,
+    Memory,
+    Path,
+    Pickler,
+    TypeOfFixedSize,
+    Unpickler,
+)
 from .._base.container import Container
 
 _T = TypeVar("_T")
@@ -19,6 +27,7 @@ class EMSet(Container, MutableSet[_T], Generic[_T]):
         unpickler: Unpickler | None = None,
         pickle: bool = True,
         key: KeyFunction | None = None,
+        dtype: TypeOfFixedSize | None = None,
         commit_interval: CommitInterval = 5.0,
         timeout: float = 0.0,
         snapshot_timeout: float = 1.0,

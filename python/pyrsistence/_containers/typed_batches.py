@@ -6,17 +6,16 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
-from .._base import casting, container
-from .typed_columns import Column
+from .typed_rows import TypedRows, is_array, numpy
 
 
-class TypedBatches(_core.TypedDictBase, container.Container):
+class TypedBatches(_core.TypedDictBase, TypedRows):
     """What EMTypedDict does with arrays."""
 
     if not TYPE_CHECKING:
         __slots__ = ()
 
-    _types: tuple[Column, Column]
+    _column_names = ("keys", "values")
 
     # ---- Batches
 
@@ -48,23 +47,6 @@ class TypedBatches(_core.TypedDictBase, container.Container):
         """
         return self._take(keys, default, True)
 
-    def contains_many(self, keys: Any) -> Any:
-        """Return for many keys whether they are there: a bool array for an array, a list for others.
-
-        **Cost**: as get_many().
-
-        >>> EMDict(None, {1: 1}, key="u8", value="u8").contains_many([0, 1])
-        [False, True]
-        """
-        packed, fits = self._packed(True, keys, wanted=True)
-        flags = bytearray(len(fits) if fits is not None else self._count(packed))
-        self._contains_many(packed, flags)
-        if _is_array(keys):
-            np = _numpy()
-            found = np.frombuffer(flags, bool)
-            return found if fits is None else found & fits
-        return [bool(flag and fit) for flag, fit in zip(flags, fits, strict=True)]
-
     def set_many(self, keys: Any, values: Any) -> None:
         """Set many keys to as many values, in this order: of equal keys the last counts.
 
@@ -91,7 +73,7 @@ class TypedBatches(_core.TypedDictBase, container.Container):
         {'b': 1, 'a': 3, 'n': 2}
         """
         packed, _ = self._packed(True, keys)
-        if not _is_array(deltas) and not isinstance(deltas, Iterable):
+        if not is_array(deltas) and not isinstance(deltas, Iterable):
             one, _ = self._packed(False, [deltas])
             column = bytes(one) * self._count(packed), None
         else:
@@ -132,22 +114,6 @@ class TypedBatches(_core.TypedDictBase, container.Container):
 
     # ---- Inside
 
-    def _column(self, number: int, copy: bool) -> Any:
-        np = _numpy()
-        dtype = self._types[number].dtype
-        base, shape = dtype.subdtype or (dtype, ())
-        if copy:
-            part = self._column_bytes(number == 0)
-            return np.frombuffer(part, base).reshape(-1, *shape)
-        _, _, value_offset, row_bytes, *_ = self._layout_of_rows()
-        view = self._rows_view()
-        rows = np.ndarray((memoryview(view).nbytes // row_bytes, row_bytes), np.uint8, view)
-        begin = number * value_offset
-        return rows[:, begin : begin + dtype.itemsize].view(base).reshape(-1, *shape)
-
-    def _count(self, packed_keys: Any) -> int:
-        return len(packed_keys) // self._types[0].size
-
     def _require_lengths(self, packed_keys: Any, packed_values: Any) -> None:
         keys, values = self._count(packed_keys), len(packed_values) // self._types[1].size
         if keys != values:
@@ -157,37 +123,14 @@ class TypedBatches(_core.TypedDictBase, container.Container):
         self._require_lengths(keys, values)
         self._put_many(keys, values)
 
-    def _packed(self, of_keys: bool, objects: Any, *, wanted: bool = False) -> tuple[Any, Any]:
-        """Return the bytes of keys or values, and which of them fit (None: all of an array do).
-
-        Errors: unless they are only looked up (``wanted``), those of the first that does not fit.
-        """
-        if not _is_array(objects):
-            return self._pack(of_keys, objects, wanted)
-        np = _numpy()
-        dtype = self._types[0 if of_keys else 1].dtype
-        base, shape = dtype.subdtype or (dtype, ())
-        array = casting.present(objects)
-        if array.ndim != 1 + len(shape) or array.shape[1:] != shape:
-            raise ValueError(
-                f"expected {'keys' if of_keys else 'values'} of type {dtype} one behind the other, "
-                f"found an array of the shape {array.shape}"
-            )
-        column, fits = casting.fitting(array, base)
-        if not wanted:
-            casting.refuse_unfitting(array, fits, base)
-        # A copy of what lies in the dict itself, which is about to change.
-        return np.ascontiguousarray(column).reshape(-1).view("u1"), fits
-
     def _take(self, keys: Any, default: Any, remove: bool) -> Any:
         packed, fits = self._packed(True, keys, wanted=True)
-        return (self._take_array if _is_array(keys) else self._take_list)(keys, packed, fits, default, remove)
+        return (self._take_array if is_array(keys) else self._take_list)(keys, packed, fits, default, remove)
 
     def _take_list(self, _: Any, packed: Any, fits: Any, default: Any, remove: bool) -> list[Any]:
         found = bytearray(len(fits))
-        if remove and not all(fits):  # no key stands for what cannot be one
-            size = self._types[0].size
-            packed = b"".join(packed[i * size : (i + 1) * size] for i, fit in enumerate(fits) if fit)
+        if remove:  # no key stands for what cannot be one
+            packed = self._fitting(packed, fits)
         count = self._count(packed)
         out = bytearray(count * self._types[1].size)
         some = bytearray(count)
@@ -204,13 +147,12 @@ class TypedBatches(_core.TypedDictBase, container.Container):
         return result
 
     def _take_array(self, keys: Any, packed: Any, fits: Any, default: Any, remove: bool) -> Any:
-        np = _numpy()
+        np = numpy()
         dtype = self._types[1].dtype
         base, shape = dtype.subdtype or (dtype, ())
         if fits is not None and default is None:
             raise KeyError(np.asarray(keys)[fits.argmin()].item())
-        if fits is not None:
-            packed = packed.reshape(len(fits), -1)[fits].reshape(-1)
+        packed = self._fitting(packed, fits)
         if default is None and remove:
             self._require_all(keys, self.contains_many(keys))
         missing = None if default is None else bytes(self._packed(False, [default])[0])
@@ -232,14 +174,4 @@ class TypedBatches(_core.TypedDictBase, container.Container):
     @staticmethod
     def _require_all(keys: Any, found: Any) -> None:
         if not found.all():
-            raise KeyError(_numpy().asarray(keys)[found.argmin()].item())
-
-
-def _is_array(thing: Any) -> bool:
-    return hasattr(thing, "__array__") or hasattr(thing, "__array_interface__")
-
-
-def _numpy() -> Any:
-    import numpy as np
-
-    return np
+            raise KeyError(numpy().asarray(keys)[found.argmin()].item())

@@ -1,4 +1,4 @@
-"""The types of a typed dict's keys and values: what the user names, what the file says, what objects become.
+"""The types of typed keys, values and elements: what the user names, what the file says, what objects become.
 
 Numbers, bytes and texts need no NumPy: their types are understood from texts such as "u8". Everything else,
 and arrays, are done by it.
@@ -28,8 +28,10 @@ class Column(NamedTuple):
         """The NumPy type."""
         return _dtype_of_text(self.text)
 
-    def describe(self, of_keys: bool) -> tuple[Any, ...]:
-        """Return what ``_configure_types()`` wants to know."""
+    def describe(self, of_keys: bool) -> tuple[Any, ...] | None:
+        """Return what ``_configure_types()`` wants to know: None of values of no bytes."""
+        if self.size == 0:
+            return None
         pack, unpack = (None, None) if self.letter != "O" else _converters(self.dtype)
         spans = _canonical_spans(self) if of_keys else ()
         return self.letter, self.size, self.text, spans, pack, unpack
@@ -196,6 +198,9 @@ def _spans_of_dtype(dtype: Any, offset: int) -> list[tuple[int, int, str]]:
         return [(offset, half, "f"), (offset + half, half, "f")]
     return [(offset, dtype.itemsize, "?" if dtype.kind == "b" else "r")]
 
+
+# That of the values of a set, which has none.
+NO_VALUE = Column("", 0, 1, "")
 
 # The layout of a dict that is not to be made.
 NO_ROWS = (0, 0, 0, 0, "", "")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _core
 from .._base import container
-from .._base.options import NO_OBJECTS, Opening, OpeningOptions, require_known, takes_opening
+from .._base.options import Opening, OpeningOptions, require_known, takes_opening
 from .._base.public import public
 from . import typed_columns
 from .dict import EMDict
@@ -47,10 +47,8 @@ class EMTypedDict(TypedBatches):
 
     __slots__ = (*container.SLOTS, "_given", "_types")
 
-    _types: tuple[typed_columns.Column, typed_columns.Column]
-    _given: tuple[typed_columns.Column, typed_columns.Column] | None
-
     _kind_name = "typed dict"
+    _type_options = "the types, key= and value="
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -91,37 +89,10 @@ class EMTypedDict(TypedBatches):
             and not isinstance(key, type)
         ):
             raise TypeError("a typed dict has no key function: key= is the type of the keys")
-        self._given = None
+        given = None
         if key is not None:
-            self._given = typed_columns.column(key, "key"), typed_columns.column(value, "value")
-        self._configure(NO_OBJECTS, _layout)
-
-    def _attach(self, handle: _core.StoreHandle, name: str) -> None:
-        rows = typed_columns.NO_ROWS if self._given is None else typed_columns.layout(*self._given)
-        if self._given is None and name not in dict(handle.members()):
-            raise TypeError(f"there is no typed dict in '{handle.path}' yet: give the types, key= and value=")
-        _core.attach(self, handle, name, self._codec, (rows, *self._wanted))
-        try:
-            self._settle_types(handle.path)
-        except BaseException:
-            _core.detach(self)
-            raise
-
-    def _settle_types(self, path: str) -> None:
-        """Take over the types of the files, which must be those that were given, if any were."""
-        try:
-            found = self._layout_of_rows()
-            columns = typed_columns.column_of_text(found[4]), typed_columns.column_of_text(found[5])
-            if typed_columns.layout(*columns) != found:
-                raise ValueError(f"rows of another layout than {typed_columns.layout(*columns)}: {found}")
-        except (TypeError, ValueError, SyntaxError, RecursionError, MemoryError) as error:
-            raise _core.DamagedError(
-                5, f"expected the types of a typed dict, found: {error}", path
-            ) from error
-        if self._given is not None and self._given != columns:
-            raise _other_types(path, self._given, columns)
-        self._types = self._given = columns
-        self._configure_types(columns[0].describe(True), columns[1].describe(False))
+            given = typed_columns.column(key, "key"), typed_columns.column(value, "value")
+        self._set_rows(given, _layout)
 
     def _require_types(self, key: Any, value: Any) -> None:
         """Raise FormatError unless these types, if any, are those of this dict."""
@@ -129,10 +100,14 @@ class EMTypedDict(TypedBatches):
             return
         wanted = typed_columns.column(key, "key"), typed_columns.column(value, "value")
         if wanted != self._types:
-            raise _other_types(self._open_handle().path, wanted, self._types)
+            raise self._other_types(self._open_handle().path, wanted, self._types)
 
-    def _option_names(self) -> dict[str, Any]:
-        return {}  # the types are in the files
+    @staticmethod
+    def _other_types(path: str, wanted: Any, found: Any) -> Exception:
+        return _core.FormatError(
+            f"'{path}' holds keys of type {found[0].text} and values of type {found[1].text}, "
+            f"not {wanted[0].text} and {wanted[1].text}"
+        )
 
     # ---- Types
 
@@ -203,13 +178,6 @@ class EMTypedDict(TypedBatches):
             while chunk := list(islice(source, _PAIRS)):
                 keys, values = zip(*map(_pair, chunk), strict=True)
                 self._put(*self._packed(True, keys), *self._packed(False, values))
-
-
-def _other_types(path: str, wanted: Any, found: Any) -> Exception:
-    return _core.FormatError(
-        f"'{path}' holds keys of type {found[0].text} and values of type {found[1].text}, "
-        f"not {wanted[0].text} and {wanted[1].text}"
-    )
 
 
 def _pair(pair: Any) -> tuple[Any, Any]:

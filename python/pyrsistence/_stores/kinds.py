@@ -16,6 +16,7 @@ from .._containers.list import EMList
 from .._containers.set import EMSet
 from .._containers.shadow import EMShadowMemory
 from .._containers.typed_dict import EMTypedDict
+from .._containers.typed_set import EMTypedSet
 from .._core import FormatError
 
 
@@ -89,6 +90,10 @@ def _types_of_dict(found: Any) -> dict[str, Any]:
     return {"key_dtype": found._types[0].text, "value_dtype": found._types[1].text}
 
 
+def _type_of_set(found: Any) -> dict[str, Any]:
+    return {"dtype": found._types[0].text}
+
+
 def _typed_key(found: Any, key: Any) -> Iterator[Any]:
     """A key as it is printed: times and structures are no texts and tuples."""
     if found.key_dtype.kind in "MmV":
@@ -126,6 +131,7 @@ KINDS = {
         ),
         Kind("list", lambda: EMList, "a list", IN_ORDER, loaded=True),
         Kind("set", lambda: EMSet, "a set", ELEMENTS, loaded=True),
+        Kind("typed set", lambda: EMTypedSet, "a typed set", ELEMENTS, typed=True, facts=_type_of_set),
         Kind("array", lambda: EMArray, "an array", IN_ORDER, typed=True, facts=_types_of_array),
         Kind(
             "graph",

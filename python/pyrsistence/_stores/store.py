@@ -135,15 +135,19 @@ class Store(Owner):
         return found
 
     def set(self, name: str, **options: Any) -> EMSet[Any]:
-        """Return the EMSet of this name; create it if there is none. As dict().
+        """Return the EMSet of this name; create it if there is none. As dict(); with dtype=, an EMTypedSet.
 
         **Cost**: O(1); two files are made for a new one, with the next commit.
 
         >>> Store().set("words") == set()
         True
         """
-        found: EMSet[Any] = self._member("set", name, options)
-        return found
+        typed = options.get("dtype") is not None or self._kind_of(name) == "typed set"
+        found = self._member("typed set" if typed else "set", name, options)
+        if typed:
+            found._require_dtype(options.get("dtype"))
+        known: EMSet[Any] = found
+        return known
 
     def array(self, name: str, dtype: Any = None, *, shape_tail: Any = None) -> EMArray:
         """Return the EMArray of this name; create it if there is none, of dtype "f8" if none is given.

@@ -25,6 +25,7 @@
 #include "python/set/object.h"
 #include "python/shadow/object.h"
 #include "python/typed_dict/object.h"
+#include "python/typed_set/object.h"
 #include "store/target_directory.h"
 #include "structures/kinds.h"
 #include "structures/verify.h"
@@ -303,7 +304,8 @@ NB_MODULE(_core, module) {
   nb::register_exception_translator(pyr::translate);
   PyObject* const self = module.ptr();
   if (!pyr::add_errors(self) || !pyr::add_dict_types(self) || !pyr::add_set_types(self) ||
-      !pyr::add_list_types(self) || !pyr::add_typed_types(self) || !pyr::add_array_types(self) ||
+      !pyr::add_list_types(self) || !pyr::add_typed_types(self) || !pyr::add_typed_set_types(self) ||
+      !pyr::add_array_types(self) ||
       !pyr::add_region_view_type(self) || !pyr::add_shadow_type(self) || !pyr::add_graph_types(self) ||
       pyr::add_codec_functions(self) < 0 || pyr::add_immutable_functions(self) < 0 ||
       pyr::add_live_functions(self) < 0) {

@@ -1,5 +1,5 @@
 // The EMSet base type: its life, slots and methods. The algebra of sets is written in Python
-// (pyrsistence/_containers/set.py).
+// (pyrsistence/_containers/set_algebra.py).
 #include <utility>
 #include <vector>
 
@@ -118,8 +118,8 @@ PyObject* make_iterator(SetContainer& container, bool backwards) {
 }
 
 // How members_of() reads a set, which stays in this state.
-emd::MembershipReader reader_of(SetContainer& container, SetState state) {
-  return [&container, state](const emd::MembershipPart& part) {
+emd::MembershipReader<emd::Dict> reader_of(SetContainer& container, SetState state) {
+  return [&container, state](const emd::MembershipPart<emd::Dict>& part) {
     container.read([&] {
       if (state_of(container) != state) throw emd::StateError("Set changed size during iteration");
       part(container.set());

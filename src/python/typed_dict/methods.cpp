@@ -66,8 +66,7 @@ PyObject* pop(TypedContainer& container, PyObject* object, std::optional<PyObjec
 }
 
 PyObject* popitem(TypedContainer& container) {
-  PyObject* const item = pop_row(container, container.columns(), TypedPart::item,
-                                 [](const emd::TypedDict& dict) { return dict.last_live(); });
+  PyObject* const item = typed_pop_last(container, TypedPart::item);
   if (!item && !PyErr_Occurred()) PyErr_SetString(PyExc_KeyError, "popitem(): dictionary is empty");
   return item;
 }
@@ -93,24 +92,6 @@ PyObject* setdefault(TypedContainer& container, PyObject* key_object, PyObject* 
   return columns.values.decode(value.data());
 }
 
-void clear(TypedContainer& container) {
-  const Container::Entered entered(container);
-  container.change([&] { container.any_dict().clear(); });
-}
-
-void configure(TypedContainer& container, PyObject* keys, PyObject* values) {
-  container.describe(keys, values);
-}
-
-// The layout of the one that is open, as far as Python needs it.
-PyObject* layout(TypedContainer& container) {
-  const emd::TypedDict::Layout found = container.read([&] { return container.any_dict().layout(); });
-  const auto text = [](const std::string& t) { return static_cast<Py_ssize_t>(t.size()); };
-  return Py_BuildValue("IIIIs#s#", found.key_bytes, found.value_bytes, found.value_offset, found.row_bytes,
-                       found.key_text.data(), text(found.key_text), found.value_text.data(),
-                       text(found.value_text));
-}
-
 PyObject* reversed(TypedContainer& container) { return typed_iterator(container, TypedPart::key, true); }
 
 // Of "key", "value" or "item".
@@ -128,6 +109,29 @@ PyObject* iterator(TypedContainer& container, const PartName& of, bool backwards
 
 }  // namespace
 
+PyObject* typed_pop_last(TypedContainer& container, TypedPart part) {
+  return pop_row(container, container.columns(), part,
+                 [](const emd::TypedDict& dict) { return dict.last_live(); });
+}
+
+void typed_clear(TypedContainer& container) {
+  const Container::Entered entered(container);
+  container.change([&] { container.any_dict().clear(); });
+}
+
+void typed_configure(TypedContainer& container, PyObject* keys, PyObject* values) {
+  container.describe(keys, values);
+}
+
+// The layout of the one that is open, as far as Python needs it.
+PyObject* typed_layout(TypedContainer& container) {
+  const emd::TypedDict::Layout found = container.read([&] { return container.any_dict().layout(); });
+  const auto text = [](const std::string& t) { return static_cast<Py_ssize_t>(t.size()); };
+  return Py_BuildValue("IIIIs#s#", found.key_bytes, found.value_bytes, found.value_offset, found.row_bytes,
+                       found.key_text.data(), text(found.key_text), found.value_text.data(),
+                       text(found.value_text));
+}
+
 PyMethodDef typed_methods[] = {
     method<"get", &get>("get($self, key, default=None, /)\n--\n\n"
                         "Return the value of key, or default if there is none.\n\n**Cost**: one look-up."),
@@ -140,12 +144,12 @@ PyMethodDef typed_methods[] = {
     method<"setdefault", &setdefault>(
         "setdefault($self, key, default, /)\n--\n\n"
         "Return the value of key; store default first if there is none.\n\n**Cost**: one or two look-ups."),
-    method<"clear", &clear>(
+    method<"clear", &typed_clear>(
         "clear($self, /)\n--\n\nRemove all items.\n\n**Cost**: O(1); space returns to the disk at a "
         "checkpoint."),
     method<"__reversed__", &reversed>("Iterate over the keys, the last inserted first."),
-    method<"_configure_types", &configure>("Set the types of keys and values."),
-    method<"_layout_of_rows", &layout>(
+    method<"_configure_types", &typed_configure>("Set the types of keys and values."),
+    method<"_layout_of_rows", &typed_layout>(
         "Return (key_bytes, value_bytes, value_offset, row_bytes, key's text, value's text)."),
     method<"_iterator", &iterator>("Return an iterator over keys, values or items."),
     method<"_find_many", &typed_find_many>(

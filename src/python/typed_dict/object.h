@@ -1,4 +1,4 @@
-// TypedObject: the C part of EMTypedDict, with plain CPython slots. See python/dict/object.h for the order of work in a slot.
+// TypedContainer: the C part of EMTypedDict, with plain CPython slots, and most of that of EMTypedSet. See python/dict/object.h for the order of work in a slot.
 //
 // What is encoded before the container is entered has the types that the dict had then. The dict that is found may be another
 // one (the code that encoding has run, or another thread, has opened it anew), so whoever has encoded by columns() asks for
@@ -20,12 +20,12 @@
 
 namespace pyr {
 
-class TypedContainer final : public StructureContainer<emd::TypedDict> {
+class TypedContainer : public StructureContainer<emd::TypedDict> {
  public:
   static constexpr const char* kTypeName = "pyrsistence._core.TypedDictBase";
   explicit TypedContainer(PyObject* self) noexcept;
 
-  // The types, once they are known: those given, or those of the file. They are valid as long as the container, whatever it
+  // The types, once they are known; of a set without one of values: those given, or those of the file. They are valid as long as the container, whatever it
   // is opened with later: a call may go on with them.
   const Columns& columns() const { return *columns_.load(std::memory_order_acquire); }
   // Sets them, for the dict that is open. Errors by exception: PythonError; as Entered.
@@ -54,12 +54,16 @@ class TypedContainer final : public StructureContainer<emd::TypedDict> {
   std::vector<std::unique_ptr<const Columns>> all_columns_;  // that it has had
 };
 
-enum class TypedPart { key, value, item };
+// An element is the key of a set.
+enum class TypedPart { key, value, item, element };
 
 // The canonical bytes of a key that is looked up. What cannot be a key is in no dict: then there are none, and no error;
 // but what has no hash is refused as dict refuses it.
 enum class EncodedKey { yes, never, failed };
 EncodedKey encode_wanted(TypedContainer& container, const Column& keys, PyObject* key, ScalarBytes& bytes);
+
+// Takes the last row out: as typed_object(); null if there is none.
+PyObject* typed_pop_last(TypedContainer& container, TypedPart part);
 
 // The value of a key: a new reference; null if there is none, or with an error set.
 PyObject* typed_value(TypedContainer& container, const Columns& columns, ScalarBytes& key);
@@ -69,6 +73,12 @@ PyObject* typed_object(const Columns& columns, TypedPart part, ScalarBytes& key,
 // ---- Methods: see pyrsistence/_containers/typed_dict.py for those with an underscore
 
 extern PyMethodDef typed_methods[];
+void typed_clear(TypedContainer& container);
+void typed_configure(TypedContainer& container, PyObject* keys, PyObject* values);
+PyObject* typed_layout(TypedContainer& container);
+// The slots, of sets too.
+int typed_contains(TypedContainer& container, PyObject* key);
+Py_ssize_t typed_length(TypedContainer& container);
 PyObject* typed_iter(TypedContainer& container);
 // An iterator; null with an error set.
 PyObject* typed_iterator(TypedContainer& container, TypedPart part, bool backwards);

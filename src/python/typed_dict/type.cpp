@@ -1,6 +1,7 @@
 // The EMTypedDict base type: its life, and the mapping slots.
 #include "python/kit/method.h"
 #include "python/typed_dict/object.h"
+#include "structures/kinds.h"
 
 namespace pyr {
 
@@ -21,7 +22,7 @@ void TypedContainer::want(PyObject* wanted) {
   layout.delta_limit = delta_limit;
   if (layout.row_bytes != 0 && !emd::TypedDict::is_possible(layout)) {
     throw std::invalid_argument(
-        "a row of a typed dict has 1 byte to 1 MiB, and a key and a value of at least one");
+        "a row of a typed dict or set has 1 byte to 1 MiB, and a key of at least one");
   }
   wanted_ = std::move(layout);
 }
@@ -37,7 +38,8 @@ const Columns* TypedContainer::known(std::unique_ptr<Columns> columns) {
 
 void TypedContainer::describe(PyObject* keys, PyObject* values) {
   auto made = std::make_unique<Columns>();
-  require(made->keys.configure(keys, true) && made->values.configure(values, false));
+  require(made->keys.configure(keys, true));
+  if (values != Py_None) require(made->values.configure(values, false));
   const Columns* const columns = known(std::move(made));
   const Entered entered(*this);
   const emd::TypedDict& dict = any_dict();
@@ -57,7 +59,7 @@ int TypedContainer::traverse(visitproc visit, void* arg) {
 }
 
 void TypedContainer::refuse_types() const {
-  throw emd::StateError("the typed dict was opened anew meanwhile");
+  throw emd::StateError(std::string("the ") + emd::kind_name(kind()) + " was opened anew meanwhile");
 }
 
 // ---- One key
@@ -86,7 +88,7 @@ PyObject* typed_value(TypedContainer& container, const Columns& columns, ScalarB
 PyObject* typed_object(const Columns& columns, TypedPart part, ScalarBytes& key, ScalarBytes& value) {
   if (part == TypedPart::value) return columns.values.decode(value.data());
   Ref key_object(columns.keys.decode(key.data()));
-  if (part == TypedPart::key || !key_object) return key_object.release();
+  if (part == TypedPart::key || part == TypedPart::element || !key_object) return key_object.release();
   Ref value_object(columns.values.decode(value.data()));
   return value_object ? PyTuple_Pack(2, key_object.get(), value_object.get()) : nullptr;
 }
@@ -132,7 +134,9 @@ int assign(TypedContainer& container, PyObject* key, PyObject* value) {
   return 0;
 }
 
-int contains(TypedContainer& container, PyObject* key) {
+}  // namespace
+
+int typed_contains(TypedContainer& container, PyObject* key) {
   const Columns& columns = container.columns();
   ScalarBytes bytes(columns.keys.bytes());
   const EncodedKey encoded = encode_wanted(container, columns.keys, key, bytes);
@@ -141,11 +145,9 @@ int contains(TypedContainer& container, PyObject* key) {
       [&] { return container.dict(columns).find(bytes.data()) != emd::TypedDict::kNone ? 1 : 0; });
 }
 
-Py_ssize_t length(TypedContainer& container) {
+Py_ssize_t typed_length(TypedContainer& container) {
   return container.read([&] { return static_cast<Py_ssize_t>(container.any_dict().size()); });
 }
-
-}  // namespace
 
 bool add_typed_types(PyObject* module) {
   return add_container_type<TypedContainer>(
@@ -154,8 +156,8 @@ bool add_typed_types(PyObject* module) {
               {Py_tp_hash, reinterpret_cast<void*>(PyObject_HashNotImplemented)},
               slot<&subscript>(Py_mp_subscript),
               slot<&assign>(Py_mp_ass_subscript),
-              slot<&length>(Py_mp_length),
-              slot<&contains>(Py_sq_contains)}) &&
+              slot<&typed_length>(Py_mp_length),
+              slot<&typed_contains>(Py_sq_contains)}) &&
          add_typed_iterator_type(module);
 }
 

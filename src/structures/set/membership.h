@@ -1,10 +1,10 @@
-// Membership: which keys of one dict or set are in another, of any size, by walks along the records alone.
+// Membership: which keys of one dict or set are in another, of any size, by walks along the keys alone.
 //
 // The hashes of the second's keys are put into a table, as many as the memory takes, and looked for by a walk along the
-// first; then the next ones: a hash join in passes (Shapiro: Join processing in database systems with large main
-// memories, TODS 1986). A pass takes the hashes of one range of both. Nothing is looked up in an index, so no page is
-// read but in the order of the file. Hashes have 128 bits, with a seed that nobody knows: equal ones are taken for
-// equal keys.
+// first; then the next ones: a hash join in passes (Shapiro: Join processing in database systems with large main memories,
+// TODS 1986). A pass takes the hashes of one range of both. Nothing is looked up in an index, so no page is read but in the
+// order of the file. Hashes have 128 bits, with a seed that nobody knows: equal ones are taken for equal keys. Keys in rows
+// that have up to 8 bytes are mapped to words one to one, so that a word is enough.
 //
 // Threads: as the store's.
 #pragma once
@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "structures/dict/dict.h"
+#include "structures/typed_dict/typed_dict.h"
 
 namespace emd {
 
@@ -31,15 +32,19 @@ class Membership {
   std::vector<u64> words_;
 };
 
-// Part of a walk, of less than some MiB; and what runs it: on the dict, always in the same state, as often as one
+// Part of a walk, of less than some MiB; and what runs it: on the structure, always in the same state, as often as one
 // consistent read takes.
-using MembershipPart = std::function<void(const Dict&)>;
-using MembershipReader = std::function<void(const MembershipPart& part)>;
+template <class S>
+using MembershipPart = std::function<void(const S&)>;
+template <class S>
+using MembershipReader = std::function<void(const MembershipPart<S>& part)>;
 
-// Calls on_step() between parts. `memory`: bytes for the table, beside the bits. Cost: a walk along both for each pass,
-// of which there is one for each `memory` / 43 keys of the second, or fewer. Errors: DamagedError; what the reads and
-// on_step() throw; bad_alloc.
-Membership members_of(const MembershipReader& first, const MembershipReader& second, u64 memory,
+// Calls on_step() between parts. `memory`: bytes for the table, beside the bits. Cost: a walk along both for each pass, of
+// which there is one for each `memory` / 22 keys of the second, or `memory` / 11 where a key is a word. Precondition: keys in
+// rows are of the same type. Errors: DamagedError; what the reads and on_step() throw; bad_alloc.
+Membership members_of(const MembershipReader<Dict>& first, const MembershipReader<Dict>& second, u64 memory,
                       const std::function<void()>& on_step);
+Membership members_of(const MembershipReader<TypedDict>& first, const MembershipReader<TypedDict>& second,
+                      u64 memory, const std::function<void()>& on_step);
 
 }  // namespace emd

@@ -36,7 +36,7 @@ void TypedDict::damaged_row(u64 row) const { damaged("a reference to a row", "on
 
 bool TypedDict::is_possible(const Layout& layout) {
   const u64 value_end = u64{layout.value_offset} + layout.value_bytes;
-  return layout.key_bytes >= 1 && layout.value_bytes >= 1 && layout.key_bytes <= layout.value_offset &&
+  return layout.key_bytes >= 1 && layout.key_bytes <= layout.value_offset &&
          value_end <= layout.row_bytes && layout.row_bytes <= kMaxRowBytes &&
          layout.key_text.size() <= kMaxTextBytes && layout.value_text.size() <= kMaxTextBytes;
 }
@@ -157,6 +157,7 @@ bool TypedDict::put(const u8* key, const u8* value) {
 }
 
 void TypedDict::set_value(u64 row, const u8* value) {
+  if (value_bytes_ == 0) return;  // and so no page is changed
   copy_value(rows_.writable(offset_of(row) + value_offset_, value_bytes_), value, value_bytes_);
 }
 

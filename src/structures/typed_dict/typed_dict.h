@@ -9,6 +9,8 @@
 // Keys are bytes: equal keys have equal bytes (the bindings see to it). What the types are is the caller's: this
 // knows sizes, and keeps the texts.
 //
+// A value may have no bytes: then it is a dict of keys alone, which is what a typed set is.
+//
 // A row that dies in the middle stays until compact(); dead rows at the end are cut off. Blocks of 1 MiB in which all
 // rows are dead are given back to the disk, and never written again: an end that has such a block is not cut.
 //
@@ -27,6 +29,7 @@
 #include "index/hash_index_batch.h"
 #include "index/key_filter.h"
 #include "store/readahead.h"
+#include "store/scan.h"
 #include "store/store.h"
 
 namespace emd {
@@ -109,7 +112,8 @@ class TypedDict {
   const u8* value_at(u64 row) const { return row_at(row) + value_offset_; }
   // Fetches what put() or find() will look at first.
   void prefetch(const u8* key) const { index_.prefetch(hash(key)); }
-  // Inserts, or replaces the value of the key that is there; true if it was inserted. Errors: SystemError,
+  // Inserts, or replaces the value of the key that is there; true if it was inserted. A value of no bytes is replaced by
+  // doing nothing. Errors: SystemError,
   // DamagedError; the dict is as before.
   bool put(const u8* key, const u8* value);
   // Returns whether the key was there. Errors: as put().
@@ -130,6 +134,8 @@ class TypedDict {
   u64 dead_count() const { return load_once<u64>(&header().dead); }
   // Where row 0 lies in rows(), and how far it is from one to the next.
   u64 rows_offset() const { return rows_offset_; }
+  // Told by whoever walks along the rows: see Scan.
+  void reached(u64 row, Scan& scan) const { scan.reached(rows_, offset_of(row)); }
   u32 row_bytes() const { return row_bytes_; }
   u32 key_bytes() const { return key_bytes_; }
   u32 value_bytes() const { return value_bytes_; }
@@ -240,7 +246,7 @@ class TypedDict {
   static void copy_value(u8* to, const u8* from, u64 bytes) {
     if (bytes == 8) {
       std::memcpy(to, from, 8);  // a load and a store rather than a call
-    } else {
+    } else if (bytes != 0) {     // there is no value to point to
       std::memcpy(to, from, bytes);
     }
   }

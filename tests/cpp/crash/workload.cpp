@@ -52,6 +52,7 @@ Workload make_workload(Subject subject, u64 seed, u64 step_count) {
   if (random() % 4 == 0) workload.budget_bytes = u64{1} << 20;
   if (random() % 4 != 0) workload.segment_buckets = u32{1} << random() % 4;
   if (random() % 6 == 0) workload.hash_bits = 6;
+  workload.typed_values = seed % 3 != 2;
   workload.long_lists = random() % 6 == 0;
   workload.background_sync = random() % 3 == 0;
   if (random() % 2 == 0) workload.delta_limit = u64{1} << random() % 8;

@@ -17,7 +17,7 @@ enum class Subject {
   store,    // several of all kinds, made and dropped on the way
   regions,  // bare regions: arbitrary bytes, rewritten as a whole, and dead ranges
   large,    // a region that outgrows its reservation of addresses
-  typed,    // one typed dict
+  typed,    // one typed dict or set
   array,    // one array, changed in place, by growth and through views
   shadow,   // one shadow memory, whose ranges grow
   graph,    // one graph, directed or not, or of typed edges
@@ -61,6 +61,7 @@ struct Workload {
   u64 delta_limit = 0;  // new entries of dicts are never gathered
   bool background_sync =
       false;                // the files are synced after each commit, checkpoints are made before the next
+  bool typed_values = true;  // false: typed sets in place of typed dicts
   bool long_lists = false;  // long enough to be written anew for a change
 
   bool implicit_commits() const { return commit_at_each_step || budget_bytes != 0; }

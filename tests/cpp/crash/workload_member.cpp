@@ -8,6 +8,7 @@
 #include "structures/graph/graph.h"
 #include "structures/list/list.h"
 #include "structures/set/set.h"
+#include "structures/set/typed_set.h"
 #include "structures/shadow/shadow.h"
 #include "structures/typed_dict/typed_dict.h"
 
@@ -69,14 +70,14 @@ std::optional<std::string> dict_difference(const Dict& dict, const Entries& entr
   return std::nullopt;
 }
 
-// Keys of 8 bytes, values of 20: a row has a gap, and crosses pages.
+// Keys of 8 bytes, values of 20: a row has a gap, and crosses pages. Or keys alone.
 TypedDict::Layout typed_layout(const Workload& workload) {
   TypedDict::Layout layout;
   layout.key_bytes = layout.value_offset = 8;
-  layout.value_bytes = 20;
-  layout.row_bytes = 32;
+  layout.value_bytes = workload.typed_values ? 20 : 0;
+  layout.row_bytes = workload.typed_values ? 32 : 8;
   layout.key_text = "key";
-  layout.value_text = "value";
+  if (workload.typed_values) layout.value_text = "value";
   layout.max_segment_buckets = workload.segment_buckets;
   layout.hash_bits = workload.hash_bits;
   layout.delta_limit = workload.delta_limit;
@@ -92,7 +93,8 @@ std::optional<std::string> typed_difference(const TypedDict& dict, const Entries
     const std::string at = "entry " + std::to_string(i);
     if (row == TypedDict::kNone) return differs(at, "expected a row, found the end");
     if (as_text({dict.key_at(row), 8}) != entries[i].first) return differs(at, "another key");
-    if (as_text({dict.value_at(row), 20}) != entries[i].second) return differs(at, "another value");
+    if (as_text({dict.value_at(row), dict.value_bytes()}) != entries[i].second)
+      return differs(at, "another value");
   }
   if (row != TypedDict::kNone) return "expected the end, found row " + std::to_string(row);
   return std::nullopt;
@@ -119,7 +121,7 @@ std::optional<std::string> graph_difference(const Graph& graph, const GraphModel
   return counts("vertices", model.vertices.size(), 0);
 }
 
-std::shared_ptr<Member> find_or_create(Store& store, const std::string& name) {
+std::shared_ptr<Member> find_or_create(Store& store, const std::string& name, const Workload& workload) {
   if (auto found = store.find(name)) return found;
   switch (shape_of(name)) {
     case Shape::dict:
@@ -129,7 +131,8 @@ std::shared_ptr<Member> find_or_create(Store& store, const std::string& name) {
     case Shape::list:
       return store.create(name, List::kKind, List::kRegionCount);
     case Shape::typed:
-      return store.create(name, TypedDict::kKind, TypedDict::kRegionCount);
+      return store.create(name, workload.typed_values ? TypedDict::kKind : TypedSet::kKind,
+                          TypedDict::kRegionCount);
     case Shape::array:
       return store.create(name, Array::kKind, Array::kRegionCount);
     case Shape::shadow:
@@ -158,7 +161,7 @@ WorkloadMember::WorkloadMember(Store& store, const std::string& name, const Work
   // Made and laid out in one operation, as the bindings do.
   std::optional<Operation> making;
   if (!store_.read_only() && !store_.find(name)) making.emplace(store_);
-  member_ = find_or_create(store, name);
+  member_ = find_or_create(store, name, workload);
   store_.acquire(*member_);
   try {
     const Dict::Options options{workload.segment_buckets, workload.hash_bits, workload.delta_limit};
@@ -328,7 +331,7 @@ void WorkloadMember::change_typed(Content& model, Random& random) {
   }
   std::string key(8, '\0');
   store<u64>(key.data(), random() % 1500);
-  const std::string value = random_text(random, 20);
+  const std::string value = random_text(random, workload_.typed_values ? 20 : 0);
   typed_->put(raw(key), raw(value));
   const auto known = entry_of(entries, key);
   if (known == entries.end()) {

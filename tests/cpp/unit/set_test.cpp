@@ -4,12 +4,15 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstring>
 #include <iterator>
 #include <random>
 
 #include "algorithms/compact/compact.h"
 #include "structures/kinds.h"
 #include "structures/set/key_walk.h"
+#include "structures/set/row_walk.h"
+#include "structures/set/typed_set.h"
 #include "structures/verify.h"
 #include "support/scratch.h"
 
@@ -42,8 +45,8 @@ class SetTest : public testing::Test {
     const Operation operation(*store_);
     EXPECT_TRUE(set.erase(as_bytes(key)));
   }
-  MembershipReader reader_of(const Set& set) {
-    return [this, &set](const MembershipPart& part) {
+  MembershipReader<Dict> reader_of(const Set& set) {
+    return [this, &set](const MembershipPart<Dict>& part) {
       ++reads_;
       part(set);
     };
@@ -251,6 +254,126 @@ TEST_F(SetTest, MembersEndWhenTheyAreToldTo) {
   struct Stop {};
   EXPECT_THROW(members_of(reader_of(*first_), reader_of(*second_), 0, [] { throw Stop{}; }), Stop);
 }
+
+// ---- Of typed dicts and sets, which are walked along in rows
+
+// A store with two typed sets in it, of keys of so many bytes.
+class TypedSetTest : public testing::TestWithParam<u32> {
+ protected:
+  TypedSetTest() {
+    StoreOptions options;
+    options.commit_interval_seconds = -1;
+    store_ = Store::open(scratch_.path(), options);
+    TypedDict::Layout layout;
+    layout.key_bytes = layout.value_offset = layout.row_bytes = GetParam();
+    layout.key_text = "the type";
+    for (const char* name : {"first", "second"}) {
+      members_.push_back(store_->create(name, TypedSet::kKind, TypedSet::kRegionCount));
+      store_->acquire(*members_.back());
+      sets_.push_back(std::make_unique<TypedSet>(*store_, *members_.back(), layout));
+    }
+  }
+
+  std::string key(u64 number) const {
+    std::string bytes(GetParam(), '\0');
+    std::memcpy(bytes.data(), &number, std::min<std::size_t>(sizeof number, bytes.size()));
+    return bytes;
+  }
+  bool add(TypedSet& set, u64 number) {
+    const Operation operation(*store_);
+    return set.put(as_bytes(key(number)).data(), nullptr);
+  }
+  MembershipReader<TypedDict> reader_of(const TypedSet& set) {
+    return [this, &set](const MembershipPart<TypedDict>& part) {
+      ++reads_;
+      part(set);
+    };
+  }
+  Membership members(const TypedSet& first, const TypedSet& second, u64 memory) {
+    return members_of(reader_of(first), reader_of(second), memory, [this] { ++steps_; });
+  }
+  static std::vector<std::string> walked(const TypedSet& set, RowWalk walk) {
+    std::vector<std::string> keys;
+    Scan scan;
+    for (bool more = true; more;)
+      more = walk.next(set, scan, [&](Bytes key) { keys.emplace_back(as_text(key)); });
+    return keys;
+  }
+
+  Scratch scratch_ = Scratch::fast();
+  std::unique_ptr<Store> store_;
+  std::vector<std::shared_ptr<Member>> members_;
+  std::vector<std::unique_ptr<TypedSet>> sets_;
+  u64 reads_ = 0, steps_ = 0;
+};
+
+TEST_P(TypedSetTest, IsAKindOfItsOwn) {
+  add(*sets_[0], 1);
+  EXPECT_STREQ(kind_name(members_[0]->kind), "typed set");
+  EXPECT_EQ(region_count_of(TypedSet::kKind), TypedDict::kRegionCount);
+  store_->commit();
+  for (u64 i = 0; i < 2; ++i) EXPECT_FALSE(add(*sets_[0], 1));
+  EXPECT_EQ(store_->stats().dirty_bytes, 0u);  // adding what is there changes no page
+  Findings findings;
+  verify(*store_, findings);
+  EXPECT_TRUE(findings.empty());
+  compact(*store_, *members_[0], [](u64, u64) {});
+  EXPECT_EQ(walked(*sets_[0], RowWalk()), std::vector<std::string>{key(1)});
+}
+
+TEST_P(TypedSetTest, MembersOfAnotherInOneWalkOrInMany) {
+  std::mt19937_64 random(7);
+  const u64 range = GetParam() == 1 ? 200 : 12000;  // with zero, which is no free slot
+  for (u64 i = 0; i < range; ++i) {
+    add(*sets_[0], random() % range);
+    add(*sets_[1], range / 3 + random() % range);
+  }
+  add(*sets_[0], 0);
+  for (u64 i = 0; i < 20; ++i) {
+    const Operation operation(*store_);
+    sets_[0]->erase_row(sets_[0]->first_live());
+    sets_[1]->erase_row(sets_[1]->next_live(50));
+  }
+  for (const u64 memory : {u64{64} << 20, u64{0}, u64{20000}, u64{100000}}) {
+    for (const auto& [a, b] : {std::pair{0, 1}, std::pair{1, 0}, std::pair{0, 0}}) {
+      const Membership found = members(*sets_[a], *sets_[b], memory);
+      std::vector<std::string> both, rest;
+      for (const std::string& key : walked(*sets_[a], RowWalk())) {
+        const bool there = sets_[b]->find(as_bytes(key).data()) != TypedSet::kNone;
+        EXPECT_EQ(found.contains(both.size() + rest.size()), there);
+        (there ? both : rest).push_back(key);
+      }
+      EXPECT_EQ(found.count(), both.size() + rest.size());
+      EXPECT_EQ(walked(*sets_[a], RowWalk(found, true)), both);
+      EXPECT_EQ(walked(*sets_[a], RowWalk(found, false)), rest);
+    }
+  }
+  if (GetParam() == 1) return;
+  reads_ = 0;
+  members(*sets_[0], *sets_[1], u64{64} << 20);
+  const u64 once = reads_;
+  reads_ = steps_ = 0;
+  members(*sets_[0], *sets_[1], 0);
+  EXPECT_GE(reads_, 4 * once);
+  EXPECT_GE(steps_, reads_ - 3);
+}
+
+// A walk gives others their turn where it comes by many keys that are not wanted.
+TEST_P(TypedSetTest, WalksStopOnTheWay) {
+  if (GetParam() == 1) return;
+  const u64 passed = std::min<u64>(RowWalk::kMostPassed + 100, GetParam() == 2 ? 60000 : ~u64{0});
+  for (u64 i = 0; i < passed; ++i) add(*sets_[0], i);
+  add(*sets_[1], passed - 1);
+  RowWalk walk(members(*sets_[0], *sets_[1], 0), true);
+  Scan scan;
+  std::vector<std::string> keys;
+  unsigned steps = 1;
+  while (walk.next(*sets_[0], scan, [&](Bytes key) { keys.emplace_back(as_text(key)); })) ++steps;
+  EXPECT_EQ(steps, passed > RowWalk::kMostPassed ? 2u : 1u);
+  EXPECT_EQ(keys, std::vector<std::string>{key(passed - 1)});
+}
+
+INSTANTIATE_TEST_SUITE_P(Of, TypedSetTest, testing::Values(1u, 2u, 4u, 8u, 12u, 40u));
 
 }  // namespace
 }  // namespace emd

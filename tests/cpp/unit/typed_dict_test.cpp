@@ -28,7 +28,7 @@ TypedDict::Layout layout_of(u32 key_bytes, u32 value_bytes, u32 segment_buckets 
   layout.value_offset = static_cast<u32>(round_up(key_bytes, 4));
   layout.row_bytes = static_cast<u32>(round_up(layout.value_offset + value_bytes, 4));
   layout.key_text = "the keys' type";
-  layout.value_text = "the values'";
+  if (value_bytes != 0) layout.value_text = "the values'";
   layout.max_segment_buckets = segment_buckets;
   layout.hash_bits = hash_bits;
   layout.delta_limit = delta_limit;
@@ -413,7 +413,8 @@ TEST_P(TypedBatchTest, DoWhatSingleCallsDo) {
 INSTANTIATE_TEST_SUITE_P(Of, TypedBatchTest,
                          testing::Values(layout_of(8, 8, 16), layout_of(4, 4, 16), layout_of(16, 8, 16),
                                          layout_of(1, 1, 16), layout_of(13, 100, 16),
-                                         layout_of(8, 8, 4, 64, 40)));
+                                         layout_of(8, 8, 4, 64, 40), layout_of(8, 0, 16),
+                                         layout_of(3, 0, 16)));
 
 template <class T>
 void expect_sums(TypedDict::Number number) {
@@ -524,7 +525,8 @@ TEST_P(TypedModelTest, BehavesAsTheModel) {
 INSTANTIATE_TEST_SUITE_P(Of, TypedModelTest,
                          testing::Values(layout_of(8, 8), layout_of(8, 8, 1), layout_of(8, 8, 4, 3),
                                          layout_of(8, 8, 4, 64, 100), layout_of(8, 8, 2, 5, 60),
-                                         layout_of(1, 1, 2), layout_of(24, 40, 8), layout_of(8, 30000, 8)));
+                                         layout_of(1, 1, 2), layout_of(24, 40, 8), layout_of(8, 30000, 8),
+                                         layout_of(8, 0), layout_of(5, 0, 2, 5, 60)));
 
 // ---- damage
 

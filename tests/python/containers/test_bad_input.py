@@ -316,6 +316,8 @@ MEMBERS = {
     "dict": lambda s, name: s.dict(name),
     "typed dict": lambda s, name: s.dict(name, key="u8", value="u8"),
     "list": lambda s, name: s.list(name),
+    "set": lambda s, name: s.set(name),
+    "typed set": lambda s, name: s.set(name, dtype="u8"),
     "array": lambda s, name: s.array(name, "u8"),
     "shadow memory": lambda s, name: s.shadow_memory(name, [(0, 4096)]),
     "graph": lambda s, name: s.graph(name),

@@ -253,6 +253,16 @@ TYPED = {
     "keys array": lambda d, a: d.keys_array(),
     "get many array": lambda d, a: d.get_many(np.array([1, 2]), default=a),
 }
+TYPED_SET = {
+    **SET,
+    "add many": lambda s, a: s.add_many([7, a, 9]),
+    "add many drawn": lambda s, a: s.add_many(drawn(7, a, 9)),
+    "discard many": lambda s, a: s.discard_many([1, a]),
+    "discard many drawn": lambda s, a: s.discard_many(drawn(1, a)),
+    "to array": lambda s, a: s.to_array(),
+    "union of arrays": lambda s, a: s.union(np.array([7, 8]), drawn(a)),
+    "sets of one type": lambda s, a: s.intersection(em.EMSet(None, [1, 2], dtype=s.dtype), drawn(a)),
+}
 ARRAY = {
     "get item": lambda v, a: v[a],
     "get slice": lambda v, a: v[a : Argument(9)],
@@ -334,6 +344,10 @@ def filled_set(s):
     s.update([1, Value(2), "text of some length", 5, Value(7)])
 
 
+def filled_typed_set(s):
+    s.update(range(5) if s.dtype.kind in "uf" else [str(n).encode() for n in range(5)])
+
+
 def filled_array(v):
     v.extend(range(8))
 
@@ -379,6 +393,8 @@ KINDS = {
     "list, cache": (LIST, filled_list, em.EMList, {"cache": 3}, {}),
     "set": (SET, filled_set, em.EMSet, {}, {"key": lambda element: (meddle(), str(element))[1]}),
     "set, rebuilt elements": (SET, filled_set, em.EMSet, {"key": (str, rebuilt)}, {}),
+    "typed set": (TYPED_SET, filled_typed_set, em.EMTypedSet, {"dtype": "u8"}, {"dtype": "S900"}),
+    "typed set, wide": (TYPED_SET, filled_typed_set, em.EMTypedSet, {"dtype": "f4"}, {"dtype": "u8"}),
     "array": (ARRAY, filled_array, em.EMArray, {"dtype": "u8"}, {"dtype": "u1"}),
     "array, small": (ARRAY, filled_array, em.EMArray, {"dtype": "u1"}, {"dtype": "f8", "shape_tail": (200,)}),
     "shadow memory": (SHADOW, filled_shadow, em.EMShadowMemory, {"width": 1}, {"width": 8}),
@@ -440,7 +456,8 @@ class Subject:
     def __init__(self, kind):
         self.calls, self.fill, self.cls, *self.options = KINDS[kind]
         self.folder = tempfile.mkdtemp()
-        self.container = self.cls.__new__(self.cls) if issubclass(self.cls, em.EMDict) else self.cls()
+        unopened = issubclass(self.cls, (em.EMDict, em.EMSet))  # some of them want types
+        self.container = self.cls.__new__(self.cls) if unopened else self.cls()
 
     def make(self, name, options=0):
         path = name and f"{self.folder}/{name}"

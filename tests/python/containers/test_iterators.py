@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import pyrsistence
-from pyrsistence import EMArray, EMDict, EMList, EMSet, EMShadowMemory, EMTypedDict
+from pyrsistence import EMArray, EMDict, EMList, EMSet, EMShadowMemory, EMTypedDict, EMTypedSet
 
 
 def numbers(container):
@@ -52,6 +52,10 @@ def typed():
     return EMTypedDict(key="u8", value="u8")
 
 
+def typed_set():
+    return EMTypedSet(dtype="u8")
+
+
 # How a container is made and filled, and what walks it.
 WALKED = {
     "dict": (EMDict, numbers, iter),
@@ -66,6 +70,8 @@ WALKED = {
     "set, backwards": (EMSet, members, reversed),
     "set, in another": (EMSet, members, some_of_a_set(True)),
     "set, not in another": (EMSet, members, some_of_a_set(False)),
+    "typed set": (typed_set, members, iter),
+    "typed set, backwards": (typed_set, members, reversed),
     "array": (array, elements, iter),
     "array, backwards": (array, elements, reversed),
     "shadow memory": (EMShadowMemory, addresses, lambda s: iter(s.ranges(1))),
@@ -93,8 +99,8 @@ def test_an_iterator_is_of_what_was_open_when_it_began(name, taken, tmp_path):
     for _ in range(taken):
         next(iterator)
     container.close()
-    options = {"dtype": "u8"} if name.startswith("array") else {}
-    if name.startswith("typed"):
+    options = {"dtype": "u8"} if name.startswith(("array", "typed set")) else {}
+    if name.startswith("typed dict"):
         options = {"key": "u8", "value": "u8"}
     container.__init__(tmp_path / "other", **options)
     fill(container)

@@ -9,7 +9,7 @@ import itertools
 import pytest
 
 import pyrsistence
-from pyrsistence import EMArray, EMDict, EMList, EMSet, EMShadowMemory, EMTypedDict, Store
+from pyrsistence import EMArray, EMDict, EMList, EMSet, EMShadowMemory, EMTypedDict, EMTypedSet, Store
 
 WRONG = [
     None,
@@ -38,6 +38,8 @@ def filled(container):
         container.update({1: None, None: [1]})
     elif isinstance(container, EMList):
         container.extend([None, [1]])
+    elif isinstance(container, EMTypedSet):
+        container.update([1, 2])
     elif isinstance(container, EMSet):
         container.update([None, (1,)])
     elif isinstance(container, EMArray):
@@ -61,12 +63,13 @@ MAKERS = {
     "list": EMList,
     "list, cache": lambda: EMList(None, cache=3),
     "set": EMSet,
+    "typed set": lambda: EMTypedSet(dtype="u8"),
     "array": lambda: EMArray(None, "u8"),
     "shadow memory": EMShadowMemory,
     "graph": graph,
     "store": lambda: Store(None),
 }
-CONSTRUCTORS = [EMDict, EMList, EMSet, EMTypedDict, EMArray, EMShadowMemory, Store]
+CONSTRUCTORS = [EMDict, EMList, EMSet, EMTypedDict, EMTypedSet, EMArray, EMShadowMemory, Store]
 
 
 def check(call, *arguments, **named):
@@ -123,7 +126,8 @@ def test_methods(kind, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("cls", CONSTRUCTORS)
 def test_constructors(cls):
-    needed = {EMTypedDict: {"key": "u8", "value": "u8"}, EMArray: {"dtype": "u8"}}.get(cls, {})
+    typed = {"key": "u8", "value": "u8"}
+    needed = {EMTypedDict: typed, EMTypedSet: {"dtype": "u8"}, EMArray: {"dtype": "u8"}}.get(cls, {})
     for name in inspect.signature(cls.__init__).parameters:
         if name == "self" or name.startswith("_"):
             continue

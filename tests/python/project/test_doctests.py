@@ -21,6 +21,7 @@ CLASSES = [
     pyrsistence.EMMultiDiGraph,
     pyrsistence.EMMultiGraph,
     pyrsistence.EMTypedDict,
+    pyrsistence.EMTypedSet,
     pyrsistence.Store,
 ]
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE

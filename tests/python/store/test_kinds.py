@@ -13,6 +13,7 @@ MAKERS = {
     "typed dict": lambda store: store.dict("m", key="u8", value="u8"),
     "list": lambda store: store.list("m"),
     "set": lambda store: store.set("m"),
+    "typed set": lambda store: store.set("m", dtype="u8"),
     "array": lambda store: store.array("m"),
     "shadow memory": lambda store: store.shadow_memory("m", [(0, 9)]),
     "graph": lambda store: store.graph("m"),
@@ -51,7 +52,7 @@ def test_a_member_is_of_its_kind(kind, path):
 def test_open_finds_a_single_one_of_each_kind(kind, path):
     with em.Store(None) as store:
         cls = type(MAKERS[kind.name](store))
-    needed = {"key": "u8", "value": "u8"} if kind.name == "typed dict" else {}
+    needed = {"typed dict": {"key": "u8", "value": "u8"}, "typed set": {"dtype": "u8"}}.get(kind.name, {})
     cls(path, **needed).close()
     opener = r"open\(\)" if kind.name == "graph" else cls.__name__
     with em.open(path, mode="r", pickle=False) as found:

@@ -15,7 +15,7 @@ from pyrsistence._base.options import (
     codec,
 )
 
-CLASSES = [em.EMArray, em.EMDict, em.EMList, em.EMSet, em.EMShadowMemory, em.EMTypedDict]
+CLASSES = [em.EMArray, em.EMDict, em.EMList, em.EMSet, em.EMShadowMemory, em.EMTypedDict, em.EMTypedSet]
 TAKING = [cls.__init__ for cls in [*CLASSES, em.Store]] + [cls.open for cls in CLASSES]
 NAMES = [function.__qualname__ for function in TAKING]
 DEFAULTS = {name: Opening._field_defaults[name] for name in OPENING_NAMES}
@@ -62,7 +62,7 @@ def test_the_dict_tells_of_them():
 @pytest.mark.parametrize("cls", [*CLASSES, em.Store])
 def test_other_options_are_refused(cls, path):
     refused = r"^\w+\.(__init__|open)\(\) got an unexpected keyword argument 'nonsense'"
-    needed = {"key": "u8", "value": "u8"} if cls is em.EMTypedDict else {}
+    needed = {em.EMTypedDict: {"key": "u8", "value": "u8"}, em.EMTypedSet: {"dtype": "u8"}}.get(cls, {})
     with pytest.raises(TypeError, match=refused):
         cls(path, nonsense=1, **needed)
     assert not path.exists()

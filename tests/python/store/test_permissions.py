@@ -94,6 +94,8 @@ MAKERS = {
     "EMDict": em.EMDict,
     "EMTypedDict": lambda path, **o: em.EMDict(path, key="u8", value="u8", **o),
     "EMList": em.EMList,
+    "EMSet": em.EMSet,
+    "EMTypedSet": lambda path, **o: em.EMSet(path, dtype="u8", **o),
     "EMArray": em.EMArray,
     "EMShadowMemory": lambda path, **o: em.EMShadowMemory(path, [(0, 4096)], **o),
     "EMGraph": em.EMGraph,

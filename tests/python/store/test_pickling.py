@@ -11,7 +11,7 @@ import shutil
 
 import pytest
 
-from pyrsistence import EMArray, EMDict, EMList, EMSet, EMShadowMemory, EMTypedDict, Store
+from pyrsistence import EMArray, EMDict, EMList, EMSet, EMShadowMemory, EMTypedDict, EMTypedSet, Store
 
 METHODS = ("fork", "spawn", "forkserver")
 
@@ -128,6 +128,7 @@ OF_ALL_KINDS = {
     "typed dict": (lambda path: EMTypedDict(path, {1: 2}, key="u8", value="u8"), lambda d: d[1]),
     "list": (lambda path: EMList(path, [1]), lambda v: v[0]),
     "set": (lambda path: EMSet(path, [1]), len),
+    "typed set": (lambda path: EMTypedSet(path, [1], dtype="u8"), list),
     "array": (lambda path: EMArray(path, "u8"), list),
     "shadow memory": (lambda path: EMShadowMemory(path, [(0, 9)]), lambda s: s.backed),
     "graph": (lambda path: graph(path), list),

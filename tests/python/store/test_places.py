@@ -42,6 +42,10 @@ KINDS = {
     ),
     "list": (lambda path, mark, **o: em.EMList(path, None if o else [mark], **o), lambda values: values[0]),
     "set": (lambda path, mark, **o: em.EMSet(path, None if o else [mark], **o), lambda s: next(iter(s))),
+    "typed set": (
+        lambda path, mark, **o: em.EMSet(path, None if o else [mark], dtype="u8", **o),
+        lambda s: next(iter(s)),
+    ),
     "array": (
         lambda path, mark, **o: em.EMArray(path, "u8", data=None if o else [mark], **o),
         lambda a: int(a[0]),

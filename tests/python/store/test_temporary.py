@@ -32,6 +32,10 @@ def fill_set(made, numbers):
     made.update((i, f"value {i}" * 8) for i in numbers)
 
 
+def fill_typed_set(made, numbers):
+    made.update(b"element %d" % i for i in numbers)
+
+
 def fill_array(made, numbers):
     made.extend([float(i)] * 8 for i in numbers)
 
@@ -83,6 +87,7 @@ KINDS = {
     "typed dict": (lambda: em.EMDict(key="i8", value="S64"), fill_typed, of_dict),
     "list": (em.EMList, fill_list, of_list),
     "set": (em.EMSet, fill_set, of_list),
+    "typed set": (lambda: em.EMSet(dtype="S64"), fill_typed_set, of_list),
     "array": (lambda: em.EMArray(shape_tail=(8,)), fill_array, of_array),
     "shadow memory": (em.EMShadowMemory, fill_shadow, of_shadow),
     "graph": (em.EMGraph, fill_graph, of_graph),

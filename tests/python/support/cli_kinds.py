@@ -107,6 +107,15 @@ def of_typed(key, value, keys, values):
     )
 
 
+def of_typed_set(dtype, *elements):
+    return (
+        lambda path: em.EMSet(path, dtype=dtype),
+        lambda store, name: store.set(name, dtype=dtype),
+        lambda s: s.add_many(numpy.array(elements, dtype).reshape(-1)),
+        "set",
+    )
+
+
 def of_graph(cls, method, **options):
     return (
         lambda path: getattr(em, cls)(path, **options),
@@ -122,6 +131,9 @@ KINDS = {
     "dict": (em.EMDict, lambda store, name: store.dict(name), fill_dict, "dict"),
     "list": (em.EMList, lambda store, name: store.list(name), fill_list, "list"),
     "set": (em.EMSet, lambda store, name: store.set(name), fill_set, "set"),
+    "set of u8": of_typed_set("u8", [1, 2**63]),
+    "set of texts": of_typed_set("U6", HOSTILE[:6]),
+    "set of times": of_typed_set("M8[s]", TIMES),
     "array of i8": of_array("i8", 1, -(2**60)),
     "array of f4": of_array("f4", 0.5, numpy.nan),
     "array of blocks": of_array("u2", [1, 2], [3, 4], shape_tail=(2,)),

@@ -91,6 +91,12 @@ def works(em, path):
         other = em.EMSet(None, range(10_000, 30_000))
         return lambda: (made & other, other - made, made <= other, made.update(other), made.commit())
 
+    def typed_algebra():
+        made = em.EMSet(path, range(20_000), dtype="u8", commit_interval=None)
+        made.commit()
+        other = em.EMSet(None, range(10_000, 30_000), dtype="u8")
+        return lambda: (made & other, made <= other, made.union(other, out=em.EMSet(dtype="u8")))
+
     def iterate():
         d = a_dict()
         return lambda: list(d.items())

@@ -237,10 +237,14 @@ class Set:
     def element(self, rng):
         return rng.choice((rng.randrange(50), f"k{rng.randrange(50)}", (rng.randrange(9), "t")))
 
+    def typed(self, elements):
+        """Another one of the same type."""
+        return ()
+
     def change(self, rng):
         element = self.element(rng)
         many = {self.element(rng) for _ in range(rng.randrange(200))}
-        other = em.EMSet(None, many) if rng.randrange(2) else many
+        other = rng.choice((many, em.EMSet(None, many), *self.typed(many)))
         return rng.choice(
             (
                 (lambda c: c.add(element), False),
@@ -271,6 +275,17 @@ class Set:
                 lambda c: c.contains_many([element, element]),
             )
         )
+
+
+class TypedSet(Set):
+    def open(self, path, **how):
+        return em.EMSet(path, dtype="i8", commit_interval=None, **how)
+
+    def element(self, rng):
+        return rng.randrange(400)
+
+    def typed(self, elements):
+        return (em.EMSet(None, elements, dtype="i8"),)
 
 
 class Array(List):
@@ -380,6 +395,7 @@ KINDS = {
     "typed": Typed,
     "list": List,
     "set": Set,
+    "typed set": TypedSet,
     "array": Array,
     "graph": Graph,
     "shadow": Shadow,
@@ -635,7 +651,7 @@ def in_a_thread(call, delay):
 
 def run(kind, seed, interrupts, in_threads=False, steps_at_most=None):
     """Until so many interrupts have come; returns how many steps that took. Errors: Failure."""
-    if kind in ("typed", "array", "graph"):
+    if kind in ("typed", "typed set", "array", "graph"):
         importlib.import_module("numpy")  # once interrupted, it cannot be imported again
     rng = random.Random(f"{seed}:{kind}")
     old = signal.signal(signal.SIGALRM, _handler)

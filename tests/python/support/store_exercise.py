@@ -151,22 +151,57 @@ def use_set(s, rng, attempt):
     attempt(lambda: s == {1, 2})
     attempt(s.copy)
     with pyrsistence.EMSet(None, range(1, 200)) as other:
-        attempt(lambda: s & other)
-        attempt(lambda: other - s)
-        attempt(lambda: s ^ other)
-        attempt(lambda: (s <= other, s >= other, s.isdisjoint(other)))
-        attempt(lambda: s.union(other, out=pyrsistence.EMSet()))
-        if s.mode == "r":
-            return
-        attempt(lambda: s.difference_update(other if rng.randrange(2) else range(0, 130, 7)))
-        attempt(lambda: s.update(other))
-        attempt(lambda: s.symmetric_difference_update(other))
+        use_algebra(s, other, rng, attempt)
+    if s.mode == "r":
+        return
     for _ in range(4):
         attempt(lambda: s.add(rng.randrange(150)))
         attempt(lambda: s.discard(rng.randrange(120)))
         attempt(lambda: s.remove(rng.randrange(120)))
     attempt(lambda: s.update(n for n in range(500, 560)))
     attempt(lambda: s.intersection_update(range(90, 540)))
+    attempt(lambda: len(s) and s.pop())
+    attempt(s.commit)
+
+
+def use_algebra(s, other, rng, attempt):
+    attempt(lambda: s & other)
+    attempt(lambda: other - s)
+    attempt(lambda: s ^ other)
+    attempt(lambda: (s <= other, s >= other, s.isdisjoint(other)))
+    attempt(lambda: s.union(other, out=pyrsistence.EMSet()))
+    if s.mode == "r":
+        return
+    attempt(lambda: s.difference_update(other if rng.randrange(2) else range(0, 130, 7)))
+    attempt(lambda: s.update(other))
+    attempt(lambda: s.symmetric_difference_update(other))
+
+
+def fill_typed_set(s, rng):
+    s.update(range(200))
+    for n in range(0, 200, 3):
+        s.remove(n)
+
+
+def use_typed_set(s, rng, attempt):
+    attempt(lambda: len(s))
+    attempt(lambda: repr(s))
+    attempt(lambda: s.dtype)
+    attempt(lambda: [rng.randrange(250) in s for _ in range(4)])
+    attempt(lambda: s.contains_many(range(250)))
+    attempt(lambda: some(s))
+    attempt(lambda: some(reversed(s)))
+    attempt(s.copy)
+    attempt(s.to_array)
+    with pyrsistence.EMSet(None, range(1, 300), dtype="u8") as other:
+        use_algebra(s, other, rng, attempt)
+        attempt(lambda: s.intersection(other, out=pyrsistence.EMSet(dtype="u8")))
+    if s.mode == "r":
+        return
+    attempt(lambda: s.add_many(range(150, 350)))
+    attempt(lambda: s.discard_many(range(0, 350, 3)))
+    attempt(lambda: s.add(rng.randrange(1000)))
+    attempt(lambda: s.discard(rng.randrange(300)))
     attempt(lambda: len(s) and s.pop())
     attempt(s.commit)
 
@@ -338,6 +373,7 @@ USES = {
     "dict": use_dict,
     "list": use_list,
     "set": use_set,
+    "typed set": use_typed_set,
     "array": use_array,
     "typed dict": use_typed,
     "graph": use_graph,

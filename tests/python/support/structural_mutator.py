@@ -48,6 +48,7 @@ CLASSES = {
     "dict": (lambda path: pyrsistence.EMDict(path), exercise.fill_dict),
     "list": (lambda path: pyrsistence.EMList(path), exercise.fill_list),
     "set": (lambda path: pyrsistence.EMSet(path), exercise.fill_set),
+    "typed set": (lambda path: pyrsistence.EMSet(path, dtype="u8"), exercise.fill_typed_set),
     "array": (lambda path: pyrsistence.EMArray(path, "i8"), exercise.fill_array),
     "typed dict": (lambda path: pyrsistence.EMDict(path, key="u8", value="f8"), exercise.fill_typed),
     "graph": (lambda path: pyrsistence.EMGraph(path), exercise.fill_graph),
@@ -64,6 +65,7 @@ def fill_store(store, rng):
     exercise.fill_dict(store.dict("d"), rng)
     exercise.fill_list(store.list("l"), rng)
     exercise.fill_set(store.set("e"), rng)
+    exercise.fill_typed_set(store.set("y", dtype="u8"), rng)
     exercise.fill_array(store.array("a", "i8"), rng)
     exercise.fill_typed(store.dict("t", key="u8", value="f8"), rng)
     exercise.fill_graph(store.graph("g"), rng)
