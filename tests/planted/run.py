@@ -48,6 +48,7 @@ TESTS = [
     "verify_test",
     "buffered_index_test",
     "graph_test",
+    "hostile_store_test",
     "neighbour_table_test",
 ]
 # A plant that needs luck is tried with this many workloads; the sources as they are, with fewer.
