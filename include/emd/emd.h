@@ -6,6 +6,7 @@
 
 #include <emd/array.h>
 #include <emd/bytes.h>
+#include <emd/deque.h>
 #include <emd/dict.h>
 #include <emd/errors.h>
 #include <emd/graph.h>

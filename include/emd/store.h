@@ -45,6 +45,7 @@
 namespace emd {
 inline namespace v2 {
 
+class Deque;
 class Dict;
 class List;
 class Set;
@@ -95,7 +96,7 @@ struct Finding {
 
 struct MemberInfo {
   std::string name;
-  std::string kind;  // "dict", "list", "set", "array", "typed dict", "graph", "shadow memory"
+  std::string kind;  // "dict", "list", "set", "deque", "array", "typed dict", "graph", "shadow memory"
 };
 
 // All sizes in bytes.
@@ -192,6 +193,9 @@ class EMD_API Store {
   Dict dict(std::string_view name);
   List list(std::string_view name);
   Set set(std::string_view name);
+  // `limit`: the most elements of a new one, or as many as there are; of one that is there, if it is given, it must be the
+  // same.
+  Deque deque(std::string_view name, std::optional<std::uint64_t> limit = {});
   // T: a number, bool, or a plain structure; it must be the type that the array was made with.
   template <class T>
   Array<T> array(std::string_view name);

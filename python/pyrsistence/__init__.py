@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from ._base.errors import NotStoredError
 from ._base.memory import set_memory_budget
 from ._containers.array import EMArray
+from ._containers.deque import EMDeque
 from ._containers.dict import EMDict
 from ._containers.list import EMList
 from ._containers.set import EMSet
@@ -18,6 +19,7 @@ from ._stores.store import Store, open
 __all__ = [
     "DamagedError",
     "EMArray",
+    "EMDeque",
     "EMDict",
     "EMList",
     "EMSet",

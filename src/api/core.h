@@ -18,6 +18,7 @@
 namespace emd::core {
 
 using emd::Array;
+using emd::Deque;
 using emd::Dict;
 using emd::Finding;
 using emd::Findings;

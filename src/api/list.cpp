@@ -2,126 +2,25 @@
 
 #include "api/encoding.h"
 #include "api/open_store.h"
+#include "api/words.h"
 
 namespace emd::v2 {
+
+using detail::Form;
+using detail::form_of;
+using detail::require_index;
+using detail::value_of;
+using detail::with_word;
 
 using ListMember = detail::MemberOf<core::List>;
 
 namespace {
 
-// So many numbers are one operation: between two the store may commit.
-constexpr std::size_t kAtOnce = 32768;
 // What an element costs while a run of them is sorted, and the least that a run is.
 constexpr u64 kBytesPerElement = 128;
 constexpr u64 kLeastRun = u64{1} << 12;
 
 ListMember& use(const List& handle) { return detail::use<core::List>(handle); }
-
-// An item as a word, or as what a block is to hold.
-struct Form {
-  Word word;
-  std::string block;
-  bool is_word = true;
-};
-
-Form form_of_integer(i64 value) {
-  if (Word::fits_integer(value)) return {Word::integer(value), {}};
-  return {{}, detail::encoded_integer(value), false};
-}
-
-Form form_of_real(double value) {
-  if (Word::fits_real(value)) return {Word::real(value), {}};
-  return {{}, detail::encoded_real(value), false};
-}
-
-Form form_of_bytes(BytesView bytes) {
-  const detail::Tag tag = detail::tag_of(bytes);
-  if (tag != detail::kBytes && Word::fits_text(as_bytes(bytes))) return {Word::text(as_bytes(bytes)), {}};
-  Form form{{}, std::string(1, static_cast<char>(tag)), false};
-  form.block.append(bytes.data(), bytes.size());
-  return form;
-}
-
-Form form_of(const Item& item) {
-  switch (item.kind()) {
-    case Item::Kind::none:
-      break;
-    case Item::Kind::boolean:
-      return {Word::boolean(item.integer() != 0), {}};
-    case Item::Kind::integer:
-      return form_of_integer(item.integer());
-    case Item::Kind::real:
-      return form_of_real(item.real());
-    case Item::Kind::bytes:
-      return form_of_bytes(item.bytes());
-  }
-  return {Word::none(), {}};
-}
-
-// put(word): a block that was stored for it and not put is discarded.
-template <class Put>
-void with_word(core::List& list, const Form& form, const Put& put) {
-  if (form.is_word) return put(form.word);
-  const Word stored = list.store_block(as_bytes(form.block));
-  try {
-    put(stored);
-  } catch (...) {
-    list.discard(stored);
-    throw;
-  }
-}
-
-Value value_of(const core::List& list, Word word) {
-  switch (word.tag()) {
-    case Word::Tag::real:
-      return word.as_real();
-    case Word::Tag::integer:
-      return word.as_integer();
-    case Word::Tag::none:
-      return std::monostate();
-    case Word::Tag::boolean:
-      return word.as_boolean();
-    case Word::Tag::text: {
-      u8 bytes[Word::kMaxText];
-      const unsigned size = word.as_text(bytes);
-      return std::string(reinterpret_cast<const char*>(bytes), size);
-    }
-    case Word::Tag::reference:
-      return detail::decoded_value(list.block(word));
-    case Word::Tag::unknown:
-      break;
-  }
-  throw DamagedError(
-      "a list's word is of an unknown kind; run verify(), and restore the store from a backup");
-}
-
-void require_index(const core::List& list, u64 index, u64 end) {
-  if (index < end) return;
-  throw RangeError("expected an index below " + std::to_string(end) + " in a list of " +
-                   std::to_string(list.size()) + ", found " + std::to_string(index));
-}
-
-template <class Number, class FormOf>
-void extend_by(const List& handle, std::span<const Number> numbers, const FormOf& form_of_number) {
-  const ListMember& member = use(handle);
-  std::vector<Word> words;
-  for (; !numbers.empty(); numbers = numbers.subspan(words.size())) {
-    const Operation operation(member.core());
-    core::List& list = member.structure();
-    words.clear();
-    try {
-      for (const Number number : numbers.first(std::min(numbers.size(), kAtOnce))) {
-        const Form form = form_of_number(number);
-        words.push_back(form.is_word ? form.word : Word{});
-        if (!form.is_word) words.back() = list.store_block(as_bytes(form.block));
-      }
-      list.extend(words);
-    } catch (...) {
-      for (const Word word : words) list.discard(word);
-      throw;
-    }
-  }
-}
 
 // ---- Sorting what cannot be compared as words
 
@@ -215,8 +114,8 @@ Value List::pop_back() {
   return value;
 }
 
-void List::extend(std::span<const std::int64_t> numbers) { extend_by(*this, numbers, form_of_integer); }
-void List::extend(std::span<const double> numbers) { extend_by(*this, numbers, form_of_real); }
+void List::extend(std::span<const std::int64_t> numbers) { detail::extend_by(use(*this), numbers); }
+void List::extend(std::span<const double> numbers) { detail::extend_by(use(*this), numbers); }
 
 void List::insert(std::uint64_t index, const Item& item) {
   const Form form = form_of(item);

@@ -12,9 +12,10 @@ using detail::OpenStore;
 namespace {
 
 static_assert(EMD_VERSION_MAJOR == 2, "the inline namespace of the public headers is named after it");
-static_assert(std::is_same_v<Kinds, KindList<core::Dict, core::List, core::Array, core::TypedDict,
-                                             core::Graph, core::Shadow, core::Set, core::TypedSet>>,
-              "each kind of member has a handle, and a method of Store that gives it; typed sets have none yet");
+static_assert(
+    std::is_same_v<Kinds, KindList<core::Dict, core::List, core::Array, core::TypedDict, core::Graph,
+                                   core::Shadow, core::Set, core::TypedSet, core::Deque>>,
+    "each kind of member has a handle, and a method of Store that gives it; typed sets have none yet");
 static_assert(static_cast<int>(Mode::append) == static_cast<int>(core::Mode::append) &&
               static_cast<int>(Mode::read) == static_cast<int>(core::Mode::read) &&
               static_cast<int>(Mode::read_write) == static_cast<int>(core::Mode::read_write) &&

@@ -6,6 +6,7 @@
 
 #include "store/store.h"
 #include "structures/array/array.h"
+#include "structures/deque/deque.h"
 #include "structures/dict/dict.h"
 #include "structures/graph/graph.h"
 #include "structures/list/list.h"
@@ -18,7 +19,7 @@ namespace emd {
 
 template <class... Structures>
 struct KindList {};
-using Kinds = KindList<Dict, List, Array, TypedDict, Graph, Shadow, Set, TypedSet>;
+using Kinds = KindList<Dict, List, Array, TypedDict, Graph, Shadow, Set, TypedSet, Deque>;
 
 // What visit_kind() passes: the structure's type, without an object of it. Of a set it is that of its dict too.
 template <class S>

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "structures/array/array.h"
+#include "structures/deque/deque.h"
 #include "structures/dict/dict.h"
 #include "structures/graph/graph.h"
 #include "structures/list/list.h"
@@ -26,6 +27,19 @@ MemberStats stats_of(const Array& array, std::vector<RegionStats> regions) {
            {"data_bytes", s.data_bytes},
            {"free_bytes", s.free_bytes},
            {"views", s.views}}};
+}
+
+MemberStats stats_of(const Deque& deque, std::vector<RegionStats> regions) {
+  const Deque::Stats s = deque.stats();
+  const u64 live = std::min(s.word_bytes, Deque::kHeaderBytes + s.entries * sizeof(Word));
+  return {std::move(regions),
+          {{"words", live, s.dead_word_bytes, s.word_bytes - live},
+           {"heap", s.heap_live_bytes, 0, s.heap_free_bytes}},
+          {{"entries", s.entries},
+           {"word_bytes", s.word_bytes},
+           {"dead_word_bytes", s.dead_word_bytes},
+           {"heap_live_bytes", s.heap_live_bytes},
+           {"heap_free_bytes", s.heap_free_bytes}}};
 }
 
 MemberStats stats_of(const Dict& dict, std::vector<RegionStats> regions) {

@@ -12,6 +12,7 @@
 namespace emd {
 
 class Array;
+class Deque;
 class Dict;
 class Graph;
 class List;
@@ -33,6 +34,7 @@ struct MemberStats {
 
 // Of the structure, whose regions are these. Cost: O(1), but for the shadow memory's, a step a node. Errors: DamagedError.
 MemberStats stats_of(const Array& array, std::vector<RegionStats> regions);
+MemberStats stats_of(const Deque& deque, std::vector<RegionStats> regions);
 MemberStats stats_of(const Dict& dict, std::vector<RegionStats> regions);
 MemberStats stats_of(const Graph& graph, std::vector<RegionStats> regions);
 MemberStats stats_of(const List& list, std::vector<RegionStats> regions);

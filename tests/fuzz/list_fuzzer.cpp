@@ -2,7 +2,9 @@
 #include "structures/list/list.h"
 
 #include <string>
+#include <vector>
 
+#include "elements.h"
 #include "input.h"
 #include "oracle.h"
 #include "patches.h"
@@ -10,32 +12,6 @@
 
 namespace emd::fuzz {
 namespace {
-
-// An element: the bits of an inline word, or the bytes of a block.
-using Model = std::vector<std::string>;
-
-std::string inline_element(Word word) { return std::string(reinterpret_cast<const char*>(&word.bits), 8); }
-std::string block_element(Bytes bytes) { return "block:" + std::string(as_text(bytes)); }
-
-Model read_all(const List& list) {
-  Model model;
-  for (const Word word : list.words())
-    model.push_back(word.is_reference() ? block_element(list.block(word)) : inline_element(word));
-  return model;
-}
-
-// A word for a choice of the input, and what it is.
-Word make_word(List& list, Input& input, std::string& element) {
-  const u8 what = input.byte();
-  if (what % 2 == 0) {
-    const std::string bytes = input.text(what & 0x80 ? input.number<u16>() % 3000 : what / 2);
-    element = block_element(as_bytes(bytes));
-    return list.store_block(as_bytes(bytes));
-  }
-  const Word word = what & 2 ? Word::none() : Word::integer(what);
-  element = inline_element(word);
-  return word;
-}
 
 std::vector<Image> sound_images(Regions& regions) {
   regions.set(0, {});
@@ -51,11 +27,11 @@ std::vector<Image> sound_images(Regions& regions) {
   return regions.images();
 }
 
-void splice(List& list, Input& input, Model& model, bool sound) {
+void splice(List& list, Input& input, Elements& model, bool sound) {
   const u64 from = input.below(list.size() + 1);
   const u64 to = from + input.below(list.size() - from + 1);
   std::vector<Word> added;
-  Model elements;
+  Elements elements;
   for (unsigned count = input.byte() % 8; count != 0; --count) {
     std::string element;
     added.push_back(make_word(list, input, element));
@@ -68,7 +44,7 @@ void splice(List& list, Input& input, Model& model, bool sound) {
   model.insert(hole, elements.begin(), elements.end());
 }
 
-void remove_strided(List& list, Input& input, Model& model, bool sound) {
+void remove_strided(List& list, Input& input, Elements& model, bool sound) {
   const u64 length = list.size();
   if (length == 0) return;
   const u64 from = input.below(length);
@@ -79,7 +55,7 @@ void remove_strided(List& list, Input& input, Model& model, bool sound) {
   for (u64 i = count; i-- != 0;) model.erase(model.begin() + static_cast<i64>(from + i * step));
 }
 
-void change_one(List& list, Input& input, Model& model, bool sound) {
+void change_one(List& list, Input& input, Elements& model, bool sound) {
   const u8 what = input.byte();
   std::string element;
   switch (what % 8) {
@@ -137,7 +113,7 @@ void run(Input input) {
   regions.set(images);
   std::optional<List> list;
   bool sound = false;
-  Model model;
+  Elements model;
   {
     const Regions::Fence fence(regions);
     if (!answers(false, [&] { list.emplace(regions.store(), regions.member()); })) return;

@@ -39,6 +39,8 @@ void fill(Session& session) {
     }
     for (unsigned i = 0; i < 90; ++i) bytes.insert(bytes.end(), {0x34, static_cast<u8>(i * 7)});
     for (unsigned i = 0; i < 90; i += 4) bytes.insert(bytes.end(), {0x35, static_cast<u8>(i * 7)});
+    for (unsigned i = 0; i < 90; ++i) bytes.insert(bytes.end(), {static_cast<u8>(0x30 + i % 2), 0x80, 0x33});
+    for (unsigned i = 0; i < 90; i += 4) bytes.insert(bytes.end(), {static_cast<u8>(0x32 + i / 4 % 2), 2});
     for (unsigned i = 0; i < 60; ++i)
       bytes.insert(bytes.end(), {0x6f, static_cast<u8>(i), static_cast<u8>(i * 5), 0x64, static_cast<u8>(i)});
     for (unsigned i = 0; i < 60; i += 4) bytes.insert(bytes.end(), {0x68, static_cast<u8>(i), 0});

@@ -1,7 +1,10 @@
 #include "store_session.h"
 
+#include <algorithm>
+
 #include "oracle.h"
 #include "structures/array/array.h"
+#include "structures/deque/deque.h"
 #include "structures/dict/dict.h"
 #include "structures/graph/graph.h"
 #include "structures/list/list.h"
@@ -27,6 +30,8 @@ Word make_word(List& list, Input& input, std::string& element) {
 }
 
 const TypedDict::Layout kNumbers = {8, 8, 8, 16, "<u8", "<u8", 2, 64};
+// It slides, and gives up pages, after some hundred elements.
+constexpr Deque::Sizes kDequeSizes{10, 200, 8, 1000};
 const Array::Type kNumber = {"<u8", 8, {}};
 
 const u8* raw(const u64& number) { return reinterpret_cast<const u8*>(&number); }
@@ -65,6 +70,7 @@ void Session::open_members() {
   };
   dict_member_ = member("d", Dict::kKind, Dict::kRegionCount);
   list_member_ = member("l", List::kKind, List::kRegionCount);
+  deque_member_ = member("q", Deque::kKind, Deque::kRegionCount);
   typed_member_ = member("t", TypedDict::kKind, TypedDict::kRegionCount);
   set_member_ = member("u", Set::kKind, Set::kRegionCount);
   array_member_ = member("a", Array::kKind, Array::kRegionCount);
@@ -72,6 +78,7 @@ void Session::open_members() {
   graph_member_ = member("g", Graph::kKind, Graph::kRegionCount);
   dict_.emplace(*store_, *dict_member_, Dict::Options{2, 64});
   list_.emplace(*store_, *list_member_);
+  deque_.emplace(*store_, *deque_member_, kDequeSizes);
   typed_.emplace(*store_, *typed_member_, kNumbers);
   set_.emplace(*store_, *set_member_, Dict::Options{2, 64});
   array_.emplace(*store_, *array_member_);
@@ -85,6 +92,7 @@ void Session::lay_out() {
   const Operation operation(*store_);
   if (!array_->laid_out()) array_->lay_out(kNumber);
   if (!graph_->laid_out()) graph_->lay_out(kDirected);
+  if (!deque_->laid_out()) deque_->lay_out_as({});
   if (shadow_->laid_out()) return;
   shadow_->lay_out(1);
   shadow_->add_ranges({&kAddresses, 1});
@@ -101,6 +109,7 @@ void Session::require_layouts() const {
 void Session::let_go_of_members() {
   dict_.reset();
   list_.reset();
+  deque_.reset();
   typed_.reset();
   set_.reset();
   array_.reset();
@@ -127,6 +136,7 @@ Findings Session::verify() {
   store_->verify(findings);
   store_->read_consistent(*dict_member_, [&] { dict_->check(findings); });
   store_->read_consistent(*list_member_, [&] { list_->check(findings); });
+  store_->read_consistent(*deque_member_, [&] { deque_->check(findings); });
   store_->read_consistent(*typed_member_, [&] { typed_->check(findings); });
   store_->read_consistent(*set_member_, [&] { set_->check(findings); });
   store_->read_consistent(*array_member_, [&] { array_->check(findings); });
@@ -147,11 +157,13 @@ Model Session::contents() {
     }
     return entries;
   });
-  now.list = store_->read_consistent(*list_member_, [&] {
+  const auto elements_of = [](const List& list) {
     std::vector<std::string> elements;
-    for (const Word word : list_->words()) elements.push_back(element_of(*list_, word));
+    for (const Word word : list.words()) elements.push_back(element_of(list, word));
     return elements;
-  });
+  };
+  now.list = store_->read_consistent(*list_member_, [&] { return elements_of(*list_); });
+  now.deque = store_->read_consistent(*deque_member_, [&] { return elements_of(*deque_); });
   now.typed = store_->read_consistent(*typed_member_, [&] {
     std::map<u64, u64> entries;
     for (u64 row = typed_->first_live(); row != TypedDict::kNone; row = typed_->next_live(row + 1))
@@ -244,6 +256,30 @@ void Session::change_list(Input& input, u8 what) {
   const auto hole = model_.list.erase(model_.list.begin() + static_cast<i64>(from),
                                       model_.list.begin() + static_cast<i64>(to));
   model_.list.insert(hole, element);
+}
+
+void Session::change_deque(Input& input, u8 what) {
+  const Operation operation(*store_);
+  std::vector<std::string>& model = model_.deque;
+  const bool front = what & 1;
+  if (what & 2) {
+    const u64 count = std::min<u64>(input.byte() % 16, deque_->size());
+    front ? deque_->remove_front(count) : deque_->remove_back(count);
+    if (!sound_) return;
+    const auto gone = static_cast<i64>(count);
+    front ? model.erase(model.begin(), model.begin() + gone) : model.erase(model.end() - gone, model.end());
+    return;
+  }
+  const u8 steps = input.byte();
+  if (steps < 32 && deque_->size() != 0) {
+    deque_->rotate(steps % deque_->size());
+    if (sound_) std::rotate(model.begin(), model.end() - static_cast<i64>(steps % model.size()), model.end());
+    return;
+  }
+  std::string element;
+  const Word word = make_word(*deque_, input, element);
+  front ? deque_->append_front(word) : deque_->append(word);
+  if (sound_) model.insert(front ? model.begin() : model.end(), element);
 }
 
 // Three of eight calls erase, the others put.
@@ -386,6 +422,7 @@ void Session::step(Input& input) {
   if (what >= 0x54) return change_graph(input);
   if (what >= 0x38) return change_list(input, what);
   if (what >= 0x34) return change_set(input, what);
+  if (what >= 0x30) return change_deque(input, what);
   change_dict(input, what);
 }
 

@@ -1,5 +1,5 @@
 // A store being used: opened, with a member of each kind in it, beside a model of what they hold: a dict "d", a list "l", a
-// typed dict "t" of numbers, a set "u", an array "a" of numbers, flags "s" of the addresses of one range, and a directed graph "g".
+// deque "q", a typed dict "t" of numbers, a set "u", an array "a" of numbers, flags "s" of the addresses of one range, and a directed graph "g".
 #pragma once
 
 #include <map>
@@ -13,6 +13,7 @@
 #include "model/graph_model.h"
 #include "store/store.h"
 #include "structures/array/array.h"
+#include "structures/deque/deque.h"
 #include "structures/dict/dict.h"
 #include "structures/graph/graph.h"
 #include "structures/list/list.h"
@@ -26,7 +27,7 @@ struct Model {
   Model();
 
   std::map<std::string, std::string> dict;
-  std::vector<std::string> list;
+  std::vector<std::string> list, deque;
   std::map<u64, u64> typed;
   std::set<std::string> set;
   std::vector<u64> array;
@@ -60,6 +61,7 @@ class Session {
  private:
   void change_dict(Input& input, u8 what);
   void change_list(Input& input, u8 what);
+  void change_deque(Input& input, u8 what);
   void change_typed(Input& input, u8 what);
   void change_set(Input& input, u8 what);
   void join(Input& input);
@@ -79,10 +81,11 @@ class Session {
   Model committed_, model_;
   const bool sound_;
   std::unique_ptr<Store> store_;
-  std::shared_ptr<Member> dict_member_, list_member_, typed_member_, set_member_, array_member_,
-      shadow_member_, graph_member_;
+  std::shared_ptr<Member> dict_member_, list_member_, deque_member_, typed_member_, set_member_,
+      array_member_, shadow_member_, graph_member_;
   std::optional<Dict> dict_;
   std::optional<List> list_;
+  std::optional<Deque> deque_;
   std::optional<TypedDict> typed_;
   std::optional<Set> set_;
   std::optional<Array> array_;

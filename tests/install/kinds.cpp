@@ -36,6 +36,8 @@ void write(emd::Store& store) {
   for (const emd::Item& item : std::vector<emd::Item>{std::monostate(), true, 5, std::int64_t{1} << 60, -0.5,
                                                       "bytes", emd::text("text")})
     list.push_back(item);
+  emd::Deque deque = store.deque("deque", 2);
+  for (const char* item : {"first", "a longer one", "last"}) deque.push_back(item);
   store.array<Point>("points").push_back({1, 2});
   auto typed = store.typed_dict<double, Point>("typed");
   typed.put(-0.0, {3, 4});
@@ -64,6 +66,8 @@ void read(emd::Store& store) {
   std::size_t at = 0;
   for (const emd::Value& value : store.list("list")) REQUIRE(at < expected.size() && value == expected[at++]);
   REQUIRE(at == expected.size());
+  const emd::Deque deque = store.deque("deque", 2);
+  REQUIRE(deque.size() == 2 && deque[0] == emd::Value("a longer one") && deque[1] == emd::Value("last"));
   REQUIRE(store.array<Point>("points")[0].y == 2);
   REQUIRE((store.typed_dict<double, Point>("typed").get(0.0)->x == 3));
   const emd::Graph graph = store.graph("graph", true);

@@ -14,6 +14,7 @@ def write(store):
     store.dict("dict").update({b"bytes": b"\0\1", "text": "täxt", "tuple": (1, 2)})
     store.set("set").add(b"element")
     store.list("list").extend(ELEMENTS)
+    store.deque("deque", maxlen=2).extend([b"first", b"a longer one", b"last"])
     store.array("points", POINT).extend(np.array([(1, 2)], POINT))
     store.dict("typed", key="f8", value=POINT)[0.0] = (3, 4)
     graph = store.digraph("graph")
@@ -27,6 +28,7 @@ def read(store):
     assert dict(store.dict("dict")) == {b"bytes": b"\0\1", "text": "täxt"}
     assert set(store.set("set")) == {b"element"}
     assert list(store.list("list")) == ELEMENTS
+    assert list(store.deque("deque", maxlen=2)) == [b"a longer one", b"last"]
     assert [tuple(point) for point in store.array("points")] == [(1, 2)]
     assert tuple(store.dict("typed", key="f8", value=POINT)[0.0]) == (3, 4)
     graph = store.digraph("graph")

@@ -348,4 +348,52 @@ PLANTS = (
         ),
         "Store.AMemberThatNamesAnothersRegionIsRefused",
     ),
+    Plant(
+        "a deque gives up pages of its first elements",
+        "elements are holes after a checkpoint",
+        (
+            (
+                "src/structures/deque/deque.cpp",
+                "round_down(packed_offset(now.first - kept), kPageSize)",
+                "round_down(packed_offset(now.first + kept), kPageSize)",
+            ),
+        ),
+        "Of/Crash.EverySyncPoint/deque",
+    ),
+    Plant(
+        "blocks of elements that a full deque never takes are kept",
+        "the heap of a bounded deque grows for ever",
+        (
+            (
+                "src/structures/deque/deque.cpp",
+                "  for (const Word word : words.first(words.size() - kept)) discard(word);\n",
+                "",
+            ),
+        ),
+        "DequeTest.AFullOnePushesOutAtTheOtherEnd",
+    ),
+    Plant(
+        "an assignment to a deque ends its iterations",
+        "a loop that assigns raises RuntimeError",
+        (
+            (
+                "src/structures/list/list.cpp",
+                "  if (slides_) words_.writable_as<ListHeader>(0)->changes = before;\n",
+                "",
+            ),
+        ),
+        "DequeTest.AssignmentIsNoChangeOfTheSequence",
+    ),
+    Plant(
+        "a deque grows in front into pages that it has given up",
+        "elements are holes after a checkpoint",
+        (
+            (
+                "src/structures/deque/deque.cpp",
+                "  if (room_before() >= count) return true;\n  if (!small",
+                "  if (extent().first >= count) return true;\n  if (!small",
+            ),
+        ),
+        "Of/Crash.EverySyncPoint/deque",
+    ),
 )

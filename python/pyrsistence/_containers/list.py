@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-import copy
 import operator
-from collections.abc import Callable, MutableSequence
+from collections.abc import Iterator, MutableSequence
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
-from .._base import container, short_repr
+from .._base import container
 from .._base.options import Opening, OpeningOptions, codec, takes_opening
 from .._base.public import public
+from .sequences import Sequence
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-_REPR_ITEMS = 10
-
 
 @public
-class EMList(_core.ListBase, container.Container):
+class EMList(_core.ListBase, Sequence):
     """A list whose elements live in memory-mapped files: larger than RAM, and there again when reopened.
 
     ``path`` is its directory, created if missing (None: a temporary one, removed at close); ``data`` is an
@@ -82,9 +79,6 @@ class EMList(_core.ListBase, container.Container):
 
     __copy__ = copy
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> list[Any]:
-        return copy.deepcopy(self._as_builtin(), memo)
-
     def _as_builtin(self) -> list[Any]:
         whole: list[Any] = _core.ListBase.__getitem__(self, slice(None))
         return whole
@@ -117,70 +111,17 @@ class EMList(_core.ListBase, container.Container):
         self._repeat(times)
         return self
 
-    def __eq__(self, other: object) -> Any:
-        if not isinstance(other, (list, EMList)):
-            return NotImplemented
-        if self is other:
-            return True
-        with self._consistent(), container.consistent(other):
-            return len(self) == len(other) and self._first_difference(other) is None
+    def _stored(self) -> Iterator[Any]:
+        return _core.ListBase.__iter__(self)
 
-    def __ne__(self, other: object) -> Any:
-        equal = self.__eq__(other)
-        return equal if equal is NotImplemented else not equal
-
-    def _first_difference(self, other: Any) -> tuple[Any, Any] | None:
-        for mine, yours in zip(self, other, strict=False):
-            if not (mine is yours or mine == yours):
-                return mine, yours
-        return None
-
-    def _compare(self, other: Any, compare: Callable[[Any, Any], Any]) -> Any:
-        if not isinstance(other, (list, EMList)):
-            return NotImplemented
-        with self._consistent(), container.consistent(other):
-            pair = self._first_difference(other) or (len(self), len(other))
-        return compare(*pair)
-
-    def __lt__(self, other: Any) -> Any:
-        return self._compare(other, operator.lt)
-
-    def __le__(self, other: Any) -> Any:
-        return self._compare(other, operator.le)
-
-    def __gt__(self, other: Any) -> Any:
-        return self._compare(other, operator.gt)
-
-    def __ge__(self, other: Any) -> Any:
-        return self._compare(other, operator.ge)
+    def _is_alike(self, other: Any) -> bool:
+        return isinstance(other, (list, EMList))
 
     def __repr__(self) -> str:
-        if self.closed:
-            return self._closed_repr()
-        with self._consistent():
-            shown = list(short_repr.texts(_core.ListBase.__iter__(self), _REPR_ITEMS))
-            rest = len(self) - len(shown)
-        if rest > 0:
-            shown.append(f"... {rest} more")
-        return f"{type(self).__name__}([{', '.join(shown)}], path={self._open_handle().path!r})"
+        return self._shown()
 
     def _option_names(self) -> dict[str, Any]:
         return self._codec.options("pickler", "unpickler", "pickle", "writeback", "cache")
-
-    # ---- Beyond list
-
-    def edit(self, index: int) -> contextlib.AbstractContextManager[Any]:
-        """Hand out the element at an index, and write it back if the block does not raise.
-
-        **Cost**: one read and one assignment. Errors: IndexError.
-
-        >>> l = EMList(None, [[1]])
-        >>> with l.edit(0) as value:
-        ...     value.append(2)
-        >>> l[0]
-        [1, 2]
-        """
-        return container.edit(self, index)
 
     __class_getitem__ = classmethod(GenericAlias)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from .._containers.array import EMArray
+from .._containers.deque import EMDeque
 from .._containers.dict import EMDict
 from .._containers.list import EMList
 from .._containers.set import EMSet
@@ -94,6 +95,10 @@ def _type_of_set(found: Any) -> dict[str, Any]:
     return {"dtype": found._types[0].text}
 
 
+def _bound_of_deque(found: Any) -> dict[str, Any]:
+    return {} if found.maxlen is None else {"maxlen": found.maxlen}
+
+
 def _typed_key(found: Any, key: Any) -> Iterator[Any]:
     """A key as it is printed: times and structures are no texts and tuples."""
     if found.key_dtype.kind in "MmV":
@@ -132,6 +137,7 @@ KINDS = {
         Kind("list", lambda: EMList, "a list", IN_ORDER, loaded=True),
         Kind("set", lambda: EMSet, "a set", ELEMENTS, loaded=True),
         Kind("typed set", lambda: EMTypedSet, "a typed set", ELEMENTS, typed=True, facts=_type_of_set),
+        Kind("deque", lambda: EMDeque, "a deque", IN_ORDER, loaded=True, facts=_bound_of_deque),
         Kind("array", lambda: EMArray, "an array", IN_ORDER, typed=True, facts=_types_of_array),
         Kind(
             "graph",

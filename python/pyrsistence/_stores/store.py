@@ -12,6 +12,7 @@ from .._base.options import Opening, OpeningOptions, takes_opening
 from .._base.owner import Owner, Unopened, closed_repr
 from .._base.public import public
 from .._containers.array import EMArray
+from .._containers.deque import EMDeque
 from .._containers.dict import EMDict
 from .._containers.list import EMList
 from .._containers.set import EMSet
@@ -147,6 +148,20 @@ class Store(Owner):
         if typed:
             found._require_dtype(options.get("dtype"))
         known: EMSet[Any] = found
+        return known
+
+    def deque(self, name: str, *, maxlen: int | None = None, **options: Any) -> EMDeque[Any]:
+        """Return the EMDeque of this name; create it if there is none. As dict().
+
+        **Cost**: O(1); two files are made for a new one, with the next commit. Errors: FormatError if it is
+        something else, or of another ``maxlen``.
+
+        >>> Store().deque("last", maxlen=3).maxlen
+        3
+        """
+        found = self._member("deque", name, {"maxlen": maxlen, **options})
+        found._require(maxlen)
+        known: EMDeque[Any] = found
         return known
 
     def array(self, name: str, dtype: Any = None, *, shape_tail: Any = None) -> EMArray:
@@ -417,10 +432,10 @@ def open(
     permissions: int | None = None,
     read_timeout: float = 30.0,
     **options: Any,
-) -> EMDict[Any, Any] | EMList[Any] | EMSet[Any] | EMArray | EMShadowMemory | Store:
+) -> EMDict[Any, Any] | EMList[Any] | EMSet[Any] | EMDeque[Any] | EMArray | EMShadowMemory | Store:
     """Open what is in the directory: a single container of any kind, or a Store of named members.
 
-    The options are those of EMDict, EMList and EMSet that say how they encode. Errors: as EMDict.
+    The options are those of EMDict, EMList, EMSet and EMDeque that say how they encode. Errors: as EMDict.
     """
     handle = handles.open_handle(
         Opening(path, mode, commit_interval, timeout, snapshot_timeout, memory, permissions, read_timeout)
@@ -429,7 +444,7 @@ def open(
         for name, kind_name in handle.members():
             if not name:
                 kind = named(kind_name)
-                found: EMDict[Any, Any] | EMList[Any] | EMSet[Any] | EMArray | EMShadowMemory
+                found: EMDict[Any, Any] | EMList[Any] | EMSet[Any] | EMDeque[Any] | EMArray | EMShadowMemory
                 found = kind.shown_as(kind.cls._adopt(handle, mode, **options))
                 return found
         return Store._adopt(handle, mode)

@@ -48,6 +48,7 @@ inline u64 entries_to_copy(const Shadow& shadow) { return shadow.stats().tree.ch
 // The target then holds a part.
 void copy_content(Of<Dict>, const Copying& copying);
 void copy_content(Of<List>, const Copying& copying);
+void copy_content(Of<Deque>, const Copying& copying);
 void copy_content(Of<Array>, const Copying& copying);
 void copy_content(Of<TypedDict>, const Copying& copying);
 void copy_content(Of<Graph>, const Copying& copying);
@@ -76,7 +77,7 @@ class CopyBatch {
     Part key, annex, value;
   };
   std::vector<Record> records;               // of a dict
-  std::vector<std::pair<Word, Part>> words;  // of a list, with the bytes of those that refer to some
+  std::vector<std::pair<Word, Part>> words;  // of a list or deque, with the bytes of those that refer to some
 
  private:
   std::vector<u8> bytes_;

@@ -17,20 +17,13 @@ CopyBatch words_from(const List& list, u64 index, Scan& scan, Scan& blocks) {
   return batch;
 }
 
-}  // namespace
-
-void copy_content(Of<List>, const Copying& copying) {
+void copy_words(const Copying& copying, const List& source, List& copy) {
   auto& [from_store, from, to_store, to, count] = copying;
-  std::optional<List> source;
-  const u64 version =
-      from_store.read_consistent(from, [&] { return source.emplace(from_store, from).version(); });
-  List copy(to_store, to);
-  copy.continue_from(version);
   std::vector<Word> words;
   Scan scan, blocks;
   for (u64 index = 0;; index += words.size()) {
     const CopyBatch batch =
-        from_store.read_consistent(from, [&] { return words_from(*source, index, scan, blocks); });
+        from_store.read_consistent(from, [&] { return words_from(source, index, scan, blocks); });
     if (batch.empty()) return;
     words.clear();
     {
@@ -42,6 +35,33 @@ void copy_content(Of<List>, const Copying& copying) {
     }
     count.add(words.size());
   }
+}
+
+}  // namespace
+
+void copy_content(Of<List>, const Copying& copying) {
+  std::optional<List> source;
+  const u64 version = copying.from_store.read_consistent(
+      copying.from, [&] { return source.emplace(copying.from_store, copying.from).version(); });
+  List copy(copying.to_store, copying.to);
+  copy.continue_from(version);
+  copy_words(copying, *source, copy);
+}
+
+void copy_content(Of<Deque>, const Copying& copying) {
+  std::optional<Deque> source;
+  Deque::OpenAs as;
+  const u64 version = copying.from_store.read_consistent(copying.from, [&] {
+    as.limit = source.emplace(copying.from_store, copying.from).limit();
+    return source->version();
+  });
+  Deque copy(copying.to_store, copying.to);
+  {
+    const Operation operation(copying.to_store);
+    copy.lay_out_as(as);
+  }
+  copy.continue_from(version);
+  copy_words(copying, *source, copy);
 }
 
 }  // namespace emd

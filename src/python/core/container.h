@@ -108,6 +108,29 @@ class Container {
   auto read_consistent(Work&& work) {
     return __builtin_expect(live(), 0) ? read_beside_writer(work) : work();
   }
+  // Runs `work` as one operation of the store; a long one with the GIL released.
+  template <class Work>
+  decltype(auto) change(Work&& work) {
+    const emd::Operation operation(store());
+    return work();
+  }
+  template <class Work>
+  void change(bool is_long, Work&& work) {
+    is_long ? handle().run_long([&] { change(work); }) : static_cast<void>(change(work));
+  }
+  // As read_consistent(), a long one with the GIL released.
+  template <class Work>
+  auto read_long_if(bool is_long, Work&& work) {
+    if (!is_long) return read_consistent(work);
+    if (live()) handle().require_snapshot();
+    if constexpr (std::is_void_v<decltype(work())>) {
+      handle().run_long([&] { store().read_consistent(member(), work); });
+    } else {
+      std::optional<decltype(work())> result;
+      handle().run_long([&] { result = store().read_consistent(member(), work); });
+      return std::move(*result);
+    }
+  }
   bool live() const { return store().live(); }
   // Whether scalars may be decoded while entered: what is read is not about to change, and no object is kept for it.
   bool decodes_at_once() const { return __builtin_expect(!live() && keeps_nothing_, 1); }
@@ -226,45 +249,23 @@ bool Container::flush_kept(FlushEntry&& flush_entry) {
   return static_cast<bool>(entries);
 }
 
-// A container of one structure, a class of structures/<kind>.
-template <class S>
-class StructureContainer : public Container {
+// A container of one structure, a class of structures/<kind>. `Base` is what kinds that are alike share.
+template <class S, class Base = Container>
+class StructureContainer : public Base {
  public:
-  explicit StructureContainer(PyObject* self) noexcept : Container(self) {}
-  ~StructureContainer() override { detach(); }
+  explicit StructureContainer(PyObject* self) noexcept : Base(self) {}
+  ~StructureContainer() override { this->detach(); }
 
   emd::Kind kind() const override { return S::kKind; }
-  emd::MemberStats stats() override { return emd::stats_of(*structure_, store().region_stats(member())); }
+  emd::MemberStats stats() override {
+    return emd::stats_of(*structure_, this->store().region_stats(this->member()));
+  }
 
   // The rest: precondition: entered.
 
   S& structure() { return *structure_; }
   // For who lets Python code run, or others in, in between.
   const std::shared_ptr<S>& share() const { return structure_; }
-
-  // Runs `work` as one operation of the store; a long one with the GIL released.
-  template <class Work>
-  decltype(auto) change(Work&& work) {
-    const emd::Operation operation(store());
-    return work();
-  }
-  template <class Work>
-  void change(bool is_long, Work&& work) {
-    is_long ? handle().run_long([&] { change(work); }) : static_cast<void>(change(work));
-  }
-  // As read_consistent(), a long one with the GIL released.
-  template <class Work>
-  auto read_long_if(bool is_long, Work&& work) {
-    if (!is_long) return read_consistent(work);
-    if (live()) handle().require_snapshot();
-    if constexpr (std::is_void_v<decltype(work())>) {
-      handle().run_long([&] { store().read_consistent(member(), work); });
-    } else {
-      std::optional<decltype(work())> result;
-      handle().run_long([&] { result = store().read_consistent(member(), work); });
-      return std::move(*result);
-    }
-  }
 
  protected:
   void open_structure(emd::Store& store, emd::Member& member) override {

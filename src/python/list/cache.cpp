@@ -13,7 +13,7 @@ constexpr u64 kForgottenSingly = 1024;
 Ref word_name(Word word) { return Ref(PyLong_FromUnsignedLongLong(word.bits)); }
 
 // Precondition: entered. False with an error set.
-bool keep(ListContainer& container, Word word, u64 index, PyObject* value, Trash& trash) {
+bool keep(WordsContainer& container, Word word, u64 index, PyObject* value, Trash& trash) {
   const Ref name = word_name(word);
   const Ref entry(name ? Py_BuildValue("(KO)", static_cast<unsigned long long>(index), value) : nullptr);
   return entry && container.cache().keep(name.get(), entry.get(), trash);
@@ -30,7 +30,7 @@ Py_ssize_t find_word(emd::List& list, Word word, u64 hint) {
 }
 
 // The index of the element of this name; None if it is nowhere.
-Ref index_object(ListContainer& container, PyObject* name, u64 hint) {
+Ref index_object(WordsContainer& container, PyObject* name, u64 hint) {
   const Word word{PyLong_AsUnsignedLongLong(name)};
   const Container::Entered entered(container);
   const Py_ssize_t found = find_word(container.list(), word, hint);
@@ -38,7 +38,7 @@ Ref index_object(ListContainer& container, PyObject* name, u64 hint) {
 }
 
 // Writes one element back if its encoding has changed.
-bool flush_element(ListContainer& container, PyObject* name, PyObject* entry, PyObject* failures) {
+bool flush_element(WordsContainer& container, PyObject* name, PyObject* entry, PyObject* failures) {
   PyObject* const value = PyTuple_GET_ITEM(entry, 1);
   const u64 hint = PyLong_AsUnsignedLongLong(PyTuple_GET_ITEM(entry, 0));
   Buffer block;
@@ -123,7 +123,19 @@ PyObject* TakenElement::remembered(PyObject* value) {
   return keep(container_, word_, index_, value, trash) ? held.release() : nullptr;
 }
 
-bool remember_element(ListContainer& container, u64 index, PyObject* value, Trash& trash) {
+PyObject* element_anew(WordsContainer& container, Py_ssize_t index) {
+  TakenElement element(container);
+  element.copy_always();
+  const bool found = element.read([&](u64 size) {
+    const u64 at = resolved_index(index, size);
+    return at < size ? std::optional<u64>(at) : std::nullopt;
+  });
+  if (found) return element.object();
+  PyErr_Format(PyExc_IndexError, "%s index out of range", container.noun());
+  return nullptr;
+}
+
+bool remember_element(WordsContainer& container, u64 index, PyObject* value, Trash& trash) {
   if (!container.cache().on()) return true;
   const Word word = container.list().get(index);
   return !word.is_reference() || is_immutable(value) || keep(container, word, index, value, trash);
@@ -131,7 +143,7 @@ bool remember_element(ListContainer& container, u64 index, PyObject* value, Tras
 
 namespace {
 
-void forget_decoded(ListContainer& container, u64 from, u64 step, u64 count, Trash& trash) {
+void forget_decoded(WordsContainer& container, u64 from, u64 step, u64 count, Trash& trash) {
   DecodedCache& cache = container.decoded();
   if (count > kForgottenSingly) return cache.forget_all(trash);
   for (u64 i = 0; i < count; ++i) {
@@ -142,7 +154,7 @@ void forget_decoded(ListContainer& container, u64 from, u64 step, u64 count, Tra
 
 }  // namespace
 
-void forget_elements(ListContainer& container, u64 from, u64 step, u64 count, Trash& trash) {
+void forget_elements(WordsContainer& container, u64 from, u64 step, u64 count, Trash& trash) {
   if (container.decoded().on()) forget_decoded(container, from, step, count, trash);
   if (!container.cache().on()) return;
   container.cache().changed();
@@ -157,7 +169,7 @@ void forget_elements(ListContainer& container, u64 from, u64 step, u64 count, Tr
   }
 }
 
-bool ListContainer::flush(PyObject* failures) {
+bool WordsContainer::flush(PyObject* failures) {
   return flush_kept(
       [&](PyObject* index, PyObject* value) { return flush_element(*this, index, value, failures); });
 }

@@ -21,12 +21,28 @@ constexpr std::size_t kChunkWords = std::size_t{1} << 14;
 constexpr u64 kAsksForRoom = u64{1} << 20;  // fewer words are just written
 constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
 
-void append_batch(ListContainer& container, WordBatch& batch) {
+class ListGrowing final : public Growing {
+ public:
+  explicit ListGrowing(ListContainer& container) : Growing(container), container_(container) {}
+  bool append(PyObject* value) override { return list_append(container_, value); }
+  void add(std::span<const Word> words) override { container_.list().extend(words); }
+
+ private:
+  ListContainer& container_;
+};
+
+void add_batch(Growing& growing, WordBatch& batch) {
   if (batch.count() == 0) return;
-  const Container::Entered entered(container);
-  emd::List& list = container.list();
-  container.change(batch.count() >= kChunkWords,
-                   [&] { batch.apply(list, [&](std::span<const Word> words) { list.extend(words); }); });
+  Trash trash;
+  const Container::Entered entered(growing.container);
+  growing.make_way(batch.count(), trash);
+  growing.container.change(batch.count() >= kChunkWords, [&] {
+    batch.apply(growing.container.list(), [&](std::span<const Word> words) { growing.add(words); });
+  });
+}
+
+void append_batch(Growing& growing, WordBatch& batch) {
+  add_batch(growing, batch);
   batch.clear();
 }
 
@@ -35,39 +51,39 @@ bool full(const WordBatch& batch) {
 }
 
 // False with an error set; what came before it is in the list or in the batch.
-bool fill_from(ListContainer& container, ObjectSource& source, WordBatch& batch) {
+bool fill_from(Growing& growing, ObjectSource& source, WordBatch& batch) {
   while (const Ref value = source.next()) {
-    if (!batch.add(container.codec(), value.get())) return false;
+    if (!batch.add(growing.container.codec(), value.get())) return false;
     if (!full(batch)) continue;
-    append_batch(container, batch);
+    append_batch(growing, batch);
     if (!let_others_in()) return false;
   }
   return !PyErr_Occurred();
 }
 
-bool extend_in_chunks(ListContainer& container, ObjectSource& source) {
+bool extend_in_chunks(Growing& growing, ObjectSource& source) {
   WordBatch batch;
-  if (fill_from(container, source, batch)) {
-    append_batch(container, batch);
+  if (fill_from(growing, source, batch)) {
+    append_batch(growing, batch);
     return true;
   }
   const PendingError error;
-  append_batch(container, batch);
+  append_batch(growing, batch);
   return false;
 }
 
-bool extend_one_by_one(ListContainer& container, ObjectSource& source) {
+bool extend_one_by_one(Growing& growing, ObjectSource& source) {
   while (const Ref value = source.next()) {
-    if (!list_append(container, value.get())) return false;
+    if (!growing.append(value.get())) return false;
     if (source.given() % Py_ssize_t{emd::List::kMaxGroup} == 0 && !let_others_in()) return false;
   }
   return !PyErr_Occurred();
 }
 
-bool extend_from_any(ListContainer& container, PyObject* iterable) {
+bool extend_from_any(Growing& growing, PyObject* iterable) {
   ObjectSource source;
   if (!source.open(iterable)) return false;
-  return source.runs_no_code() ? extend_in_chunks(container, source) : extend_one_by_one(container, source);
+  return source.runs_no_code() ? extend_in_chunks(growing, source) : extend_one_by_one(growing, source);
 }
 
 // Precondition: entered. Adds elements from `from` on to the batch, until it is full. False with an error set.
@@ -83,24 +99,26 @@ bool fill_from_list(emd::List& list, u64& from, u64 end, WordBatch& batch) {
   return true;
 }
 
-// The first `count` elements once more.
-bool extend_from_self(ListContainer& container, u64 count) {
+// The first `count` elements once more. Precondition: none leaves.
+bool extend_from_self(Growing& growing, u64 count) {
   WordBatch batch;
-  for (u64 from = 0; from < count;) {
+  for (u64 added = 0; added < count; added += batch.count(), batch.clear()) {
     {
-      const Container::Entered entered(container);
-      const u64 end = std::min(count, container.list().size());
+      const Container::Entered entered(growing.container);
+      emd::List& list = growing.container.list();
+      u64 from = growing.moved(added, added);
+      const u64 end = std::min(growing.moved(count, added), list.size());
       if (from >= end) break;  // another thread has shortened it
-      if (!fill_from_list(container.list(), from, end, batch)) return false;
+      if (!fill_from_list(list, from, end, batch)) return false;
     }
-    append_batch(container, batch);
+    add_batch(growing, batch);
   }
   return true;
 }
 
 // Whether so many words can be added, as far as it can be told before the first one is written. False with an error set.
 // Errors by exception: SystemError: the disk has less space than they take.
-bool check_room(ListContainer& container, u64 words) {
+bool check_room(WordsContainer& container, u64 words) {
   if (words > u64{PY_SSIZE_T_MAX} / sizeof(Word)) {  // as for a list
     PyErr_NoMemory();
     return false;
@@ -130,15 +148,18 @@ bool range_part(PyObject* range, const char* name, long long& part) {
 
 // Fills chunks with words by `word_at(i)` and appends them, without the GIL.
 template <class WordAt>
-bool extend_by(ListContainer& container, u64 count, WordAt&& word_at) {
+bool extend_by(Growing& growing, u64 count, WordAt&& word_at) {
   auto chunk = std::make_unique<std::array<Word, kChunkWords>>();
-  for (u64 done = 0; done < count;) {
+  // Those before the last that there is room for would leave again.
+  for (u64 done = count - std::min(count, growing.most()); done < count;) {
     const std::size_t size = count - done < kChunkWords ? count - done : kChunkWords;
     {
-      const Container::Entered entered(container);
-      container.change(size == kChunkWords, [&] {
+      Trash trash;
+      const Container::Entered entered(growing.container);
+      growing.make_way(size, trash);
+      growing.container.change(size == kChunkWords, [&] {
         for (std::size_t i = 0; i < size; ++i) (*chunk)[i] = word_at(done + i);
-        container.list().extend({chunk->data(), size});
+        growing.add({chunk->data(), size});
       });
     }
     done += size;
@@ -148,7 +169,7 @@ bool extend_by(ListContainer& container, u64 count, WordAt&& word_at) {
 }
 
 // Returns false if the range is not of this kind, or with an error set.
-bool extend_from_range(ListContainer& container, PyObject* range) {
+bool extend_from_range(Growing& growing, PyObject* range) {
   long long start = 0;
   long long step = 0;
   const Py_ssize_t count = PyObject_Size(range);
@@ -159,8 +180,8 @@ bool extend_from_range(ListContainer& container, PyObject* range) {
   if (__builtin_mul_overflow(count - 1, step, &span) || __builtin_add_overflow(start, span, &last))
     return false;
   if (!Word::fits_integer(start) || !Word::fits_integer(last)) return false;
-  if (!check_room(container, static_cast<u64>(count))) return false;
-  return extend_by(container, static_cast<u64>(count),
+  if (!check_room(growing.container, std::min(static_cast<u64>(count), growing.most()))) return false;
+  return extend_by(growing, static_cast<u64>(count),
                    [=](u64 i) { return Word::integer(start + static_cast<i64>(i) * step); });
 }
 
@@ -183,11 +204,11 @@ bool fits(const NumberArray& array) {
 }
 
 template <class T>
-bool extend_from_numbers(ListContainer& container, const NumberArray& array) {
+bool extend_from_numbers(Growing& growing, const NumberArray& array) {
   if constexpr (sizeof(T) == 8) {
     if (!fits<T>(array)) return false;
   }
-  return extend_by(container, array.count(), [&](u64 i) {
+  return extend_by(growing, array.count(), [&](u64 i) {
     const T value = emd::load<T>(array.at(i));
     if constexpr (std::is_floating_point_v<T>) return Word::real(value);
     if constexpr (std::is_same_v<T, bool>) return Word::boolean(value);
@@ -196,17 +217,17 @@ bool extend_from_numbers(ListContainer& container, const NumberArray& array) {
 }
 
 // Returns false if the array is not of this kind, or with an error set.
-bool extend_from_array(ListContainer& container, const NumberArray& array) {
+bool extend_from_array(Growing& growing, const NumberArray& array) {
   const auto type = std::pair(array.kind(), array.item_size());
-  if (type == std::pair('i', Py_ssize_t{8})) return extend_from_numbers<std::int64_t>(container, array);
-  if (type == std::pair('i', Py_ssize_t{4})) return extend_from_numbers<std::int32_t>(container, array);
-  if (type == std::pair('i', Py_ssize_t{2})) return extend_from_numbers<std::int16_t>(container, array);
-  if (type == std::pair('i', Py_ssize_t{1})) return extend_from_numbers<std::int8_t>(container, array);
-  if (type == std::pair('u', Py_ssize_t{8})) return extend_from_numbers<std::uint64_t>(container, array);
-  if (type == std::pair('u', Py_ssize_t{4})) return extend_from_numbers<std::uint32_t>(container, array);
-  if (type == std::pair('u', Py_ssize_t{2})) return extend_from_numbers<std::uint16_t>(container, array);
-  if (type == std::pair('u', Py_ssize_t{1})) return extend_from_numbers<std::uint8_t>(container, array);
-  if (type == std::pair('f', Py_ssize_t{8})) return extend_from_numbers<double>(container, array);
+  if (type == std::pair('i', Py_ssize_t{8})) return extend_from_numbers<std::int64_t>(growing, array);
+  if (type == std::pair('i', Py_ssize_t{4})) return extend_from_numbers<std::int32_t>(growing, array);
+  if (type == std::pair('i', Py_ssize_t{2})) return extend_from_numbers<std::int16_t>(growing, array);
+  if (type == std::pair('i', Py_ssize_t{1})) return extend_from_numbers<std::int8_t>(growing, array);
+  if (type == std::pair('u', Py_ssize_t{8})) return extend_from_numbers<std::uint64_t>(growing, array);
+  if (type == std::pair('u', Py_ssize_t{4})) return extend_from_numbers<std::uint32_t>(growing, array);
+  if (type == std::pair('u', Py_ssize_t{2})) return extend_from_numbers<std::uint16_t>(growing, array);
+  if (type == std::pair('u', Py_ssize_t{1})) return extend_from_numbers<std::uint8_t>(growing, array);
+  if (type == std::pair('f', Py_ssize_t{8})) return extend_from_numbers<double>(growing, array);
   return false;
 }
 
@@ -214,36 +235,41 @@ bool extend_from_array(ListContainer& container, const NumberArray& array) {
 
 namespace {
 
-u64 size_of(ListContainer& container) {
+u64 size_of(WordsContainer& container) {
   return container.read([&] { return container.list().size(); });
 }
 
 }  // namespace
 
-bool list_extend(ListContainer& container, PyObject* iterable) {
-  const u64 size = size_of(container);  // a closed one is refused, whatever the iterable is
-  if (iterable == container.self()) return extend_from_self(container, size);
+bool extend_with(Growing& growing, PyObject* iterable) {
+  const u64 size = size_of(growing.container);  // a closed one is refused, whatever the iterable is
+  if (iterable == growing.container.self()) return extend_from_self(growing, size);
   if (PyRange_Check(iterable)) {
-    if (extend_from_range(container, iterable)) return true;
+    if (extend_from_range(growing, iterable)) return true;
     if (PyErr_Occurred()) return false;
   } else if (PyObject_CheckBuffer(iterable)) {
     const NumberArray array(iterable);
-    if (array.kind() && extend_from_array(container, array)) return true;
+    if (array.kind() && extend_from_array(growing, array)) return true;
     if (PyErr_Occurred()) return false;
   }
-  return extend_from_any(container, iterable);
+  return extend_from_any(growing, iterable);
+}
+
+bool list_extend(ListContainer& container, PyObject* iterable) {
+  ListGrowing growing(container);
+  return extend_with(growing, iterable);
 }
 
 namespace {
 
-bool repeat(ListContainer& container, u64 count, u64 times) {
+bool repeat(Growing& growing, u64 count, u64 times) {
   for (u64 i = 1; i < times; ++i) {
-    if (!extend_from_self(container, count) || PyErr_CheckSignals() < 0) return false;
+    if (!extend_from_self(growing, count) || PyErr_CheckSignals() < 0) return false;
   }
   return true;
 }
 
-void cut_back(ListContainer& container, u64 count) {
+void cut_back(WordsContainer& container, u64 count) {
   const PendingError held;
   if (!container.attached()) return;
   const Container::Entered entered(container);
@@ -253,7 +279,8 @@ void cut_back(ListContainer& container, u64 count) {
 
 }  // namespace
 
-bool list_repeat(ListContainer& container, Py_ssize_t times) {
+bool repeat_with(Growing& growing, Py_ssize_t times) {
+  WordsContainer& container = growing.container;
   if (times <= 0) {
     Trash trash;
     const Container::Entered entered(container);
@@ -267,13 +294,18 @@ bool list_repeat(ListContainer& container, Py_ssize_t times) {
   if (__builtin_mul_overflow(count, static_cast<u64>(times - 1), &more)) more = ~u64{0};
   if (!check_room(container, more)) return false;
   try {
-    if (repeat(container, count, static_cast<u64>(times))) return true;
+    if (repeat(growing, count, static_cast<u64>(times))) return true;
   } catch (...) {
     cut_back(container, count);
     throw;
   }
   cut_back(container, count);
   return false;
+}
+
+bool list_repeat(ListContainer& container, Py_ssize_t times) {
+  ListGrowing growing(container);
+  return repeat_with(growing, times);
 }
 
 }  // namespace pyr

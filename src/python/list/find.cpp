@@ -68,10 +68,10 @@ bool comparable(Word word) { return !word.is_reference() && word.tag() != Word::
 // Words looked at in one read: a writer's commit repeats no more than these.
 constexpr u64 kWordsAtOnce = u64{1} << 14;
 
-enum class Outcome { equal, to_compare, further, end };
+enum class Outcome { equal, to_compare, further, end, changed };
 
 // Searches from `at` on, which becomes the index of what was found, or where to go on.
-Outcome search(ListContainer& container, const Probe& probe, u64& at, u64 to, TakenElement& element) {
+Outcome search(WordsContainer& container, const Probe& probe, u64& at, u64 to, TakenElement& element) {
   const std::span<const Word> words = container.list().words();
   const u64 end = std::min<u64>(to, words.size());
   const u64 here = at < end ? std::min(end, at + kWordsAtOnce) : at;
@@ -92,15 +92,20 @@ Outcome search(ListContainer& container, const Probe& probe, u64& at, u64 to, Ta
 
 }  // namespace
 
-Py_ssize_t list_find(ListContainer& container, PyObject* value, u64 from, u64 to, TakenElement& element) {
+Py_ssize_t list_find(WordsContainer& container, PyObject* value, u64 from, u64 to, TakenElement& element,
+                     std::optional<u64> version) {
   const Probe probe(value);
   while (true) {
     u64 at = from;
     Outcome outcome{};
     do {
-      outcome = container.read([&] { return search(container, probe, at = from, to, element); });
+      outcome = container.read([&] {
+        if (version && container.list().version() != *version) return Outcome::changed;
+        return search(container, probe, at = from, to, element);
+      });
     } while (outcome == Outcome::to_compare && element.grow());
     if (outcome == Outcome::end) return -1;
+    if (outcome == Outcome::changed) return kChanged;
     if (outcome == Outcome::equal) return static_cast<Py_ssize_t>(at);
     from = at;
     if (outcome == Outcome::further) continue;

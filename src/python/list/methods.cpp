@@ -7,28 +7,9 @@
 namespace pyr {
 namespace {
 
-// An index that is clamped as slices do.
-struct Clamped {
-  bool take(ListContainer&, PyObject* const* objects) {
-    if (!PyIndex_Check(objects[0])) {
-      PyErr_SetString(PyExc_TypeError, "slice indices must be integers or have an __index__ method");
-      return false;
-    }
-    index = PyNumber_AsSsize_t(objects[0], nullptr);
-    return index != -1 || !PyErr_Occurred();
-  }
-  Py_ssize_t index = 0;
-};
-
 void append(ListContainer& container, PyObject* value) { require(list_append(container, value)); }
 void extend(ListContainer& container, PyObject* values) { require(list_extend(container, values)); }
 void repeat(ListContainer& container, Py_ssize_t times) { require(list_repeat(container, times)); }
-
-u64 insertion_index(Py_ssize_t index, u64 size) {
-  if (index < 0) index += static_cast<Py_ssize_t>(size);
-  if (index < 0) return 0;
-  return static_cast<u64>(index) < size ? static_cast<u64>(index) : size;
-}
 
 void set_many(ListContainer& container, PyObject* indices, PyObject* values) {
   require(list_set_many(container, indices, values));
@@ -40,7 +21,7 @@ void insert(ListContainer& container, Py_ssize_t index, PyObject* value) {
   Trash trash;
   const Container::Entered entered(container);
   emd::List& list = container.list();
-  const u64 at = insertion_index(index, list.size());
+  const u64 at = Clamped{index}.within(list.size());
   container.change(list.size() - at > kLongWords, [&] {
     batch.apply(list, [&](std::span<const Word> words) { list.insert(at, words[0]); });
   });
@@ -96,8 +77,8 @@ Py_ssize_t index(ListContainer& container, PyObject* value, std::optional<Clampe
                  std::optional<Clamped> stop) {
   const Container::Snapshot held(container);
   const u64 size = container.read([&] { return container.list().size(); });
-  const u64 from = start ? insertion_index(start->index, size) : 0;
-  const u64 to = stop ? insertion_index(stop->index, size) : PY_SSIZE_T_MAX;
+  const u64 from = start ? start->within(size) : 0;
+  const u64 to = stop ? stop->within(size) : PY_SSIZE_T_MAX;
   TakenElement element(container, TakenElement::Place::free);
   const Py_ssize_t found = list_find(container, value, from, to, element);
   if (found == -1) PyErr_Format(PyExc_ValueError, "%R is not in list", value);
@@ -131,18 +112,7 @@ void clear(ListContainer& container) {
   container.decoded().forget_all(trash);
 }
 
-// The element at an index as an object that nobody else has.
-PyObject* decoded_anew(ListContainer& container, Py_ssize_t index) {
-  TakenElement element(container);
-  element.copy_always();
-  const bool found = element.read([&](u64 size) {
-    const u64 at = resolved_index(index, size);
-    return at < size ? std::optional<u64>(at) : std::nullopt;
-  });
-  if (found) return element.object();
-  PyErr_SetString(PyExc_IndexError, "list index out of range");
-  return nullptr;
-}
+PyObject* decoded_anew(ListContainer& container, Py_ssize_t index) { return element_anew(container, index); }
 
 }  // namespace
 

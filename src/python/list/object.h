@@ -1,4 +1,5 @@
 // ListObject: the C part of EMList, with plain CPython slots. See python/dict/object.h for the order of work in a slot.
+// And what it shares with EMDeque: whatever takes a WordsContainer.
 //
 // Threads: any; see container.h.
 #pragma once
@@ -16,19 +17,33 @@
 
 namespace pyr {
 
-class ListContainer final : public StructureContainer<emd::List> {
+// A container of words: a list or a deque.
+class WordsContainer : public Container {
  public:
-  static constexpr const char* kTypeName = "pyrsistence._core.ListBase";
-  using StructureContainer::StructureContainer;
+  using Container::Container;
 
-  // Precondition: entered.
-  emd::List& list() { return structure(); }
+  // Precondition: entered. A deque is changed through it by set() alone.
+  emd::List& list() const { return *words_; }
 
   bool flush(PyObject* failures) override;
   bool can_share() const override { return true; }
+  // "list", for messages.
+  virtual const char* noun() const = 0;
 
  protected:
   bool named_by_place() const override { return true; }
+
+  emd::List* words_ = nullptr;  // the structure
+};
+
+class ListContainer final : public StructureContainer<emd::List, WordsContainer> {
+ public:
+  static constexpr const char* kTypeName = "pyrsistence._core.ListBase";
+  using StructureContainer::StructureContainer;
+  const char* noun() const override { return "list"; }
+
+ protected:
+  void opened() override { words_ = &structure(); }
 };
 
 // Changes of more words than this release the GIL.
@@ -45,7 +60,7 @@ class TakenElement {
   using Place = DecodedCache::Place;
 
   // `place`: what the object may push out of the cache of decoded ones.
-  explicit TakenElement(ListContainer& container, Place place = Place::any)
+  explicit TakenElement(WordsContainer& container, Place place = Place::any)
       : container_(container), place_(place) {}
   ~TakenElement() { Py_CLEAR(object_); }
   TakenElement(const TakenElement&) = delete;
@@ -88,7 +103,7 @@ class TakenElement {
   PyObject* block_object();
   PyObject* remembered(PyObject* value);
 
-  ListContainer& container_;
+  WordsContainer& container_;
   const Place place_;
   Word word_;
   bool copy_always_ = false;
@@ -107,7 +122,7 @@ class TakenElement {
 // inline_value(); all else is for TakenElement, which reads it anew. Precondition: entered. Errors: as
 // Container::read_consistent.
 template <class Choose>
-inline Word word_at(ListContainer& container, Choose&& choose) {
+inline Word word_at(WordsContainer& container, Choose&& choose) {
   return container.read_consistent([&] {
     const emd::List& list = container.list();
     const u64 size = list.size();
@@ -120,7 +135,7 @@ inline Word word_at(ListContainer& container, Choose&& choose) {
 class TakenRange {
  public:
   // `place`: what the objects may push out of the cache of decoded ones.
-  TakenRange(ListContainer& container, DecodedCache::Place place) : container_(container), place_(place) {}
+  TakenRange(WordsContainer& container, DecodedCache::Place place) : container_(container), place_(place) {}
   // Within a read.
   // Room for so many elements. Errors: PythonError.
   void begin(u64 count);
@@ -134,7 +149,7 @@ class TakenRange {
   PyObject* next();
 
  private:
-  ListContainer& container_;
+  WordsContainer& container_;
   const DecodedCache::Place place_;
   u64 changes_ = 0;  // of the store, when they were read
   Buffer words_;
@@ -149,21 +164,88 @@ inline u64 resolved_index(Py_ssize_t index, u64 size) {
   return index < 0 ? static_cast<u64>(index) + size : static_cast<u64>(index);
 }
 
+// The element at resolve(size), whatever it is; IndexError if there is none. A new reference, or null with an error set.
+template <class Resolve>
+__attribute__((noinline)) PyObject* any_element_at(WordsContainer& container, Resolve&& resolve) {
+  TakenElement element(container);
+  const bool found = element.read([&](u64 size) {
+    const u64 at = resolve(size);
+    return __builtin_expect(at < size, 1) ? std::optional<u64>(at) : std::nullopt;
+  });
+  if (__builtin_expect(found, 1)) return element.object();
+  PyErr_Format(PyExc_IndexError, "%s index out of range", container.noun());
+  return nullptr;
+}
+template <class Resolve>
+PyObject* element_at(WordsContainer& container, Resolve&& resolve) {
+  Word word;
+  {
+    const Container::Entered entered(container);
+    word = word_at(container, resolve);
+  }
+  return word.is_reference() ? any_element_at(container, resolve) : inline_value(word);
+}
+// The element at an index, which may count from the end, as an object that nobody else has.
+PyObject* element_anew(WordsContainer& container, Py_ssize_t index);
+
+// An index that is clamped as slices do.
+struct Clamped {
+  bool take(WordsContainer&, PyObject* const* objects) {
+    if (!PyIndex_Check(objects[0])) {
+      PyErr_SetString(PyExc_TypeError, "slice indices must be integers or have an __index__ method");
+      return false;
+    }
+    index = PyNumber_AsSsize_t(objects[0], nullptr);
+    return index != -1 || !PyErr_Occurred();
+  }
+  u64 within(u64 size) const {
+    if (index >= 0) return static_cast<u64>(index) < size ? static_cast<u64>(index) : size;
+    const u64 back = u64{0} - static_cast<u64>(index);
+    return back < size ? size - back : 0;
+  }
+  Py_ssize_t index = 0;
+};
+
+// Where many elements go that are added one behind the other.
+class Growing {
+ public:
+  explicit Growing(WordsContainer& container) : container(container) {}
+  virtual ~Growing() = default;
+  Growing(const Growing&) = delete;
+  Growing& operator=(const Growing&) = delete;
+
+  // False with an error set.
+  virtual bool append(PyObject* value) = 0;
+  // So many are about to come: precondition: entered.
+  virtual void make_way(u64 /*count*/, Trash& /*trash*/) {}
+  // Within an operation.
+  virtual void add(std::span<const Word> words) = 0;
+  // The most of them that will be there at the end.
+  virtual u64 most() const { return ~u64{0}; }
+  // Where an element is that was at `index` before so many had been added.
+  virtual u64 moved(u64 index, u64 /*added*/) const { return index; }
+
+  WordsContainer& container;
+};
+
 // False with an error set. Errors by exception: those of the structure.
 bool list_append(ListContainer& container, PyObject* value);
-// Negative indices count from the end. IndexError as that of list.
-bool list_set(ListContainer& container, Py_ssize_t index, PyObject* value);
+// Negative indices count from the end. IndexError, which says `out_of_range`.
+bool list_set(WordsContainer& container, Py_ssize_t index, PyObject* value,
+              const char* out_of_range = "list assignment index out of range");
+bool extend_with(Growing& growing, PyObject* iterable);
 bool list_extend(ListContainer& container, PyObject* iterable);
-// l *= times.
+// l *= times, where no element leaves.
+bool repeat_with(Growing& growing, Py_ssize_t times);
 bool list_repeat(ListContainer& container, Py_ssize_t times);
 // Precondition of these: entered.
 
 void list_remove(ListContainer& container, u64 index, Trash& trash);
 // The caches: drops the elements about to leave; keeps one that came.
-void forget_elements(ListContainer& container, u64 from, u64 step, u64 count, Trash& trash);
-bool remember_element(ListContainer& container, u64 index, PyObject* value, Trash& trash);
+void forget_elements(WordsContainer& container, u64 from, u64 step, u64 count, Trash& trash);
+bool remember_element(WordsContainer& container, u64 index, PyObject* value, Trash& trash);
 
-PyObject* list_slice(ListContainer& container, PyObject* slice);
+PyObject* list_slice(WordsContainer& container, PyObject* slice);
 bool list_assign_slice(ListContainer& container, PyObject* slice, PyObject* values);
 bool list_delete_slice(ListContainer& container, PyObject* slice);
 
@@ -174,8 +256,11 @@ bool list_set_many(ListContainer& container, PyObject* indices, PyObject* values
 
 PyObject* list_sort(ListContainer& container, PyObject* args, PyObject* kwargs);
 
-// The first index in [from, to) whose element equals `value`, and that element; or -1; -2 with an error set.
-Py_ssize_t list_find(ListContainer& container, PyObject* value, u64 from, u64 to, TakenElement& element);
+// The first index in [from, to) whose element equals `value`, and that element; or -1; -2 with an error set; kChanged where
+// the words are of another version than this one, if it is given.
+inline constexpr Py_ssize_t kChanged = -3;
+Py_ssize_t list_find(WordsContainer& container, PyObject* value, u64 from, u64 to, TakenElement& element,
+                     std::optional<u64> version = {});
 
 extern PyMethodDef list_methods[];
 PyObject* list_iter(ListContainer& container);

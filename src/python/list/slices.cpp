@@ -26,7 +26,7 @@ void adjust(Range& range, u64 size) {
   range.count = PySlice_AdjustIndices(static_cast<Py_ssize_t>(size), &range.start, &range.stop, range.step);
 }
 
-bool encode_all(ListContainer& container, PyObject* values, WordBatch& batch) {
+bool encode_all(WordsContainer& container, PyObject* values, WordBatch& batch) {
   batch.reserve(static_cast<std::size_t>(PyList_GET_SIZE(values)));
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(values); ++i) {
     const Ref value = Ref::borrowed(PyList_GET_ITEM(values, i));
@@ -61,7 +61,7 @@ bool assign_strided(ListContainer& container, const Range& range, WordBatch& bat
 }
 
 // With a write-back cache, one by one: what was handed out is handed out again.
-PyObject* list_slice_of_objects(ListContainer& container, Range range) {
+PyObject* list_slice_of_objects(WordsContainer& container, Range range) {
   const u64 size = container.read([&] { return container.list().size(); });
   adjust(range, size);
   Ref result(PyList_New(range.count));
@@ -109,7 +109,7 @@ PyObject* TakenRange::next() {
                                    : container_.codec().decode_value(block);
 }
 
-PyObject* list_slice(ListContainer& container, PyObject* slice) {
+PyObject* list_slice(WordsContainer& container, PyObject* slice) {
   Range asked{};
   if (!unpack(slice, asked)) return nullptr;
   if (container.keeps_objects()) return list_slice_of_objects(container, asked);

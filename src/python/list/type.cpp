@@ -25,7 +25,7 @@ bool list_append(ListContainer& container, PyObject* value) {
   return remember_element(container, list.size() - 1, value, trash);
 }
 
-bool list_set(ListContainer& container, Py_ssize_t index, PyObject* value) {
+bool list_set(WordsContainer& container, Py_ssize_t index, PyObject* value, const char* out_of_range) {
   Word word;
   Buffer block;
   const Form form = encode_word(container.codec(), value, word, block);
@@ -35,7 +35,7 @@ bool list_set(ListContainer& container, Py_ssize_t index, PyObject* value) {
   emd::List& list = container.list();
   const u64 at = resolved_index(index, list.size());
   if (at >= list.size()) {
-    PyErr_SetString(PyExc_IndexError, "list assignment index out of range");
+    PyErr_SetString(PyExc_IndexError, out_of_range);
     return false;
   }
   forget_elements(container, at, 1, 1, trash);
@@ -71,30 +71,6 @@ void refuse_key(PyObject* key) {
 
 Py_ssize_t length(ListContainer& container) {
   return container.read([&] { return static_cast<Py_ssize_t>(container.list().size()); });
-}
-
-// Whatever it is. A new reference, or null with an error set.
-template <class Resolve>
-__attribute__((noinline)) PyObject* any_element_at(ListContainer& container, Resolve&& resolve) {
-  TakenElement element(container);
-  const bool found = element.read([&](u64 size) {
-    const u64 at = resolve(size);
-    return __builtin_expect(at < size, 1) ? std::optional<u64>(at) : std::nullopt;
-  });
-  if (__builtin_expect(found, 1)) return element.object();
-  PyErr_SetString(PyExc_IndexError, "list index out of range");
-  return nullptr;
-}
-
-// The element at resolve(size). A new reference, or null with an error set.
-template <class Resolve>
-PyObject* element_at(ListContainer& container, Resolve&& resolve) {
-  Word word;
-  {
-    const Container::Entered entered(container);
-    word = word_at(container, resolve);
-  }
-  return word.is_reference() ? any_element_at(container, resolve) : inline_value(word);
 }
 
 PyObject* item(ListContainer& container, Py_ssize_t index) {

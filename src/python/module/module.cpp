@@ -17,6 +17,7 @@
 #include "python/codec/testing.h"
 #include "python/core/maintenance.h"
 #include "python/core/scopes.h"
+#include "python/deque/object.h"
 #include "python/dict/object.h"
 #include "python/graph/live_dicts.h"
 #include "python/graph/object.h"
@@ -304,11 +305,10 @@ NB_MODULE(_core, module) {
   nb::register_exception_translator(pyr::translate);
   PyObject* const self = module.ptr();
   if (!pyr::add_errors(self) || !pyr::add_dict_types(self) || !pyr::add_set_types(self) ||
-      !pyr::add_list_types(self) || !pyr::add_typed_types(self) || !pyr::add_typed_set_types(self) ||
-      !pyr::add_array_types(self) ||
-      !pyr::add_region_view_type(self) || !pyr::add_shadow_type(self) || !pyr::add_graph_types(self) ||
-      pyr::add_codec_functions(self) < 0 || pyr::add_immutable_functions(self) < 0 ||
-      pyr::add_live_functions(self) < 0) {
+      !pyr::add_list_types(self) || !pyr::add_deque_types(self) || !pyr::add_typed_types(self) ||
+      !pyr::add_typed_set_types(self) || !pyr::add_array_types(self) || !pyr::add_region_view_type(self) ||
+      !pyr::add_shadow_type(self) || !pyr::add_graph_types(self) || pyr::add_codec_functions(self) < 0 ||
+      pyr::add_immutable_functions(self) < 0 || pyr::add_live_functions(self) < 0) {
     throw nb::python_error();
   }
   pyr::damaged_error_type = pyr::damaged_error();

@@ -33,8 +33,11 @@ void List::check(Findings& findings) const {
     // 2. The header lies in the region and is a list's; its length fits the region.
     if (words_.size() != 0) {
       const ListHeader header = load<ListHeader>(words_.at(0, kHeaderBytes));
-      if (header.magic != kListMagic) findings.push_back({"words at 0", "the magic number is not a list's"});
+      if (header.magic != magic_) {
+        findings.push_back({"words at 0", std::string("the magic number is not a ") + name_ + "'s"});
+      }
       if (header.format != kListFormat) findings.push_back({"words at 4", "the format is not known"});
+      if (slides_) check_ends(header, findings);
     }
     const std::span<const Word> all = words();
     const u64 references = check_words(findings, limit);
@@ -51,6 +54,20 @@ void List::check(Findings& findings) const {
     }
   } catch (const DamagedError& error) {
     findings.push_back({words_.path(), error.what()});
+  }
+}
+
+// 7. Of a deque: what is given up lies before the first word and ends with a page, and there are no more elements than
+// the limit.
+void List::check_ends(const ListHeader& header, Findings& findings) const {
+  if (header.dead > header.first || (header.dead != 0 && packed_offset(header.dead) % kPageSize != 0)) {
+    findings.push_back({"words at 40", "expected at most " + std::to_string(header.first) +
+                                           " words given up, up to a page's end, found " +
+                                           std::to_string(header.dead)});
+  }
+  if (header.limit != 0 && header.length > header.limit - 1) {
+    findings.push_back({"words at 8", "expected at most " + std::to_string(header.limit - 1) +
+                                          " elements, found " + std::to_string(header.length)});
   }
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "structures/list/header.h"
+#include "structures/list/rewrite.h"
 
 namespace emd {
 
@@ -12,15 +13,6 @@ namespace {
 
 // Words carried at a time where the order changes on the way: half of a usual second-level cache.
 constexpr u64 kChunkWords = 32768;
-
-Bytes bytes_of(std::span<const Word> words) {
-  return {reinterpret_cast<const u8*>(words.data()), words.size_bytes()};
-}
-
-u64 references_in(std::span<const Word> words) {
-  return static_cast<u64>(
-      std::count_if(words.begin(), words.end(), [](Word word) { return word.is_reference(); }));
-}
 
 // Writes many short runs of words one behind the other through the file.
 class ChunkWriter {
@@ -49,15 +41,16 @@ class ChunkWriter {
 
 }  // namespace
 
-struct List::Blocks {
-  u64 added = 0;
-  u64 dropped = 0;
-};
-
 List::List(Store& store, Member& member, const OpenAs& /*wanted*/)
+    : List(store, member, {kListMagic, kName, false}) {}
+
+List::List(Store& store, Member& member, const Form& form)
     : store_(store),
       member_(member),
       words_(member.region(0)),
+      magic_(form.magic),
+      name_(form.name),
+      slides_(form.slides),
       heap_region_(member.region(1)),
       heap_(heap_region_) {
   for (Region* region : {&words_, &heap_region_}) {
@@ -66,16 +59,18 @@ List::List(Store& store, Member& member, const OpenAs& /*wanted*/)
   }
   if (words_.size() == 0) return;
   const ListHeader header = load<ListHeader>(words_.at(0, kHeaderBytes));
-  if (header.magic != kListMagic) {
-    throw DamagedError("list: expected the magic number of a list, found " + std::to_string(header.magic),
-                       words_.path());
+  const std::string name = name_;
+  if (header.magic != magic_) {
+    throw DamagedError(
+        name + ": expected the magic number of a " + name + ", found " + std::to_string(header.magic),
+        words_.path());
   }
   if (header.format != kListFormat) {
-    throw FormatError("list: format " + std::to_string(header.format) + " of " + words_.path() +
+    throw FormatError(name + ": format " + std::to_string(header.format) + " of " + words_.path() +
                       " is not known here; this version reads format " + std::to_string(kListFormat));
   }
   if ((words_.size() - kHeaderBytes) % sizeof(Word) != 0) {
-    throw DamagedError("list: expected whole words, found " + std::to_string(words_.size()) + " bytes",
+    throw DamagedError(name + ": expected whole words, found " + std::to_string(words_.size()) + " bytes",
                        words_.path());
   }
   size();
@@ -83,16 +78,18 @@ List::List(Store& store, Member& member, const OpenAs& /*wanted*/)
 
 u64 List::size_without_header() const {
   if (words_.size() != 0) {
-    throw DamagedError(
-        "list: expected a header of 64 bytes, found " + std::to_string(words_.size()) + " bytes",
-        words_.path());
+    throw DamagedError(std::string(name_) + ": expected a header of 64 bytes, found " +
+                           std::to_string(words_.size()) + " bytes",
+                       words_.path());
   }
   return 0;
 }
 
-void List::length_damaged(u64 length) const {
-  throw DamagedError("list: expected at most " + std::to_string(capacity()) + " words, the header says " +
-                         std::to_string(length),
+void List::extent_damaged(const Extent& found) const {
+  const u64 room = (words_.size() - kHeaderBytes) / sizeof(Word);
+  throw DamagedError(std::string(name_) + ": expected at most " + std::to_string(room) +
+                         " words, the header says " + std::to_string(found.length) +
+                         (slides_ ? " from word " + std::to_string(found.first) : ""),
                      words_.path());
 }
 
@@ -109,16 +106,17 @@ bool List::in_place(u64 from, u64 to) const {
 
 // Whether so much of the region would lie unused that it pays to write the rest anew.
 bool List::wasteful(u64 length) const {
-  return words_.size() > kRewriteThreshold && offset_of(length) < words_.size() / 4;
+  const u64 held = words_.size() - dead() * sizeof(Word);
+  return held > kRewriteThreshold && packed_offset(length) < held / 4;
 }
 
 // Gives the list room for `length` words; what is added to the region is not part of the list yet.
 void List::make_room(u64 length) {
-  const u64 end = offset_of(length);
+  const bool is_new = words_.size() == 0;
+  const u64 end = is_new ? packed_offset(length) : offset_of(length);
   if (end <= words_.size()) return;
-  const bool first = words_.size() == 0;
   words_.extend(end - words_.size());
-  if (first) set_header(0, {});  // a whole list, should the rest of the change fail
+  if (is_new) set_header(0, {});  // a whole list, should the rest of the change fail
 }
 
 u64 List::next_version() {
@@ -126,15 +124,21 @@ u64 List::next_version() {
   return highest_version_;
 }
 
-// Writes the header that the list will have after a change. `to` may be the present one. Field by field, as this is
-// half of what an append costs.
+u64 List::count_references(std::span<const Word> words) {
+  return static_cast<u64>(
+      std::count_if(words.begin(), words.end(), [](Word word) { return word.is_reference(); }));
+}
+
+// Writes the header that the list will have after a change, but for where its words begin. `to` may be the present one.
+// Field by field, as this is half of what an append costs.
 void List::write_header(ListHeader& to, u64 length, const Blocks& blocks) {
   const u64 references = words_.size() == 0 ? 0 : load<u64>(words_.data() + kReferencesAt);
-  to.magic = kListMagic;
+  to.magic = magic_;
   to.format = kListFormat;
   to.length = length;
   to.references = references + blocks.added - std::min(references + blocks.added, blocks.dropped);
   to.changes = next_version();
+  if (slides_) to.limit = words_.size() == 0 ? 0 : load<u64>(words_.data() + kLimitAt);
 }
 
 void List::set_header(u64 length, const Blocks& blocks) {
@@ -160,24 +164,6 @@ void List::free_blocks(std::span<const Word> leaving, u64 step) {
   for (u64 i = 0; i < leaving.size(); i += step) discard(leaving[i]);
 }
 
-// Writes a new content of `length` words with build(rewrite), which fills all behind the header; then leave() frees
-// the blocks that go; then the content is switched. Returns false if there was no space for it and the
-// list does not grow: the change can then be made in place, as deleting must work on a full disk.
-template <class Build, class Leave>
-bool List::rewrite(u64 length, const Blocks& blocks, const Build& build, const Leave& leave) {
-  try {
-    Region::Rewrite fresh = words_.rewrite(offset_of(length));
-    build(fresh);
-    write_header(*reinterpret_cast<ListHeader*>(fresh.data()), length, blocks);
-    leave();
-    words_.finish(std::move(fresh));
-    return true;
-  } catch (const SystemError&) {
-    if (length > size()) throw;
-    return false;
-  }
-}
-
 // ---- Changes
 
 void List::set(u64 index, Word word) {
@@ -185,7 +171,9 @@ void List::set(u64 index, Word word) {
   const Word old = get(index);
   if (old.is_reference()) heap_.read(old.as_reference());
   emd::store(words_.writable(offset_of(index), sizeof word), word);
+  const u64 before = version();
   set_header(size(), {word.is_reference(), old.is_reference()});
+  if (slides_) words_.writable_as<ListHeader>(0)->changes = before;
   discard(old);
 }
 
@@ -202,17 +190,17 @@ void List::splice(u64 from, u64 to, std::span<const Word> added) {
   const u64 after = before - (to - from) + added.size();
   if (from == to && added.empty()) return;
   if (after == 0) return clear();
-  const Blocks blocks{references_in(added), count_blocks(range(from, to))};
+  const Blocks blocks{count_references(added), count_blocks(range(from, to))};
   const auto build = [&](Region::Rewrite& fresh) {
-    fresh.write(offset_of(0), bytes_of(range(0, from)));
-    fresh.write(offset_of(from), bytes_of(added));
-    fresh.write(offset_of(from + added.size()), bytes_of(range(to, before)));
+    fresh.write(packed_offset(0), bytes_of(range(0, from)));
+    fresh.write(packed_offset(from), bytes_of(added));
+    fresh.write(packed_offset(from + added.size()), bytes_of(range(to, before)));
   };
   const auto leave = [&] {
     if (blocks.dropped != 0) free_blocks(range(from, to));
   };
   const bool anew = wasteful(after) || !in_place(from, before == after ? to : after);
-  if (anew && rewrite(after, blocks, build, leave)) return;
+  if (anew && rewrite({0, after}, blocks, build, leave)) return;
   if (offset_of(after) > words_.size()) words_.reserve(offset_of(after) - words_.size());
   leave();
   splice_in_place(from, to, added);
@@ -254,7 +242,7 @@ void List::remove_strided(u64 from, u64 step, u64 count) {
   const u64 after = before - count;
   const Blocks blocks{0, count_blocks(range(from, last + 1), step)};
   const auto build = [&](Region::Rewrite& fresh) {
-    ChunkWriter writer(fresh, offset_of(0));
+    ChunkWriter writer(fresh, packed_offset(0));
     writer.put(range(0, from));
     for (u64 gone = from; gone < last; gone += step) writer.put(range(gone + 1, gone + step));
     writer.put(range(last + 1, before));
@@ -264,7 +252,7 @@ void List::remove_strided(u64 from, u64 step, u64 count) {
     if (blocks.dropped != 0) free_blocks(range(from, last + 1), step);
   };
   const bool anew = wasteful(after) || !in_place(from, after);
-  if (anew && rewrite(after, blocks, build, leave)) return;
+  if (anew && rewrite({0, after}, blocks, build, leave)) return;
   leave();
   strided_in_place(from, step, count);
   set_header(after, blocks);
@@ -292,11 +280,11 @@ void List::reverse() {
       const u64 begin = end - std::min(end, kChunkWords);
       const std::span<const Word> forward = range(begin, end);
       chunk.assign(forward.rbegin(), forward.rend());
-      fresh.write(offset_of(length - end), bytes_of(chunk));
+      fresh.write(packed_offset(length - end), bytes_of(chunk));
       end = begin;
     }
   };
-  if (!in_place(0, length) && rewrite(length, {}, build, [] {})) return;
+  if (!in_place(0, length) && rewrite({0, length}, {}, build, [] {})) return;
   Word* words = reinterpret_cast<Word*>(words_.writable(offset_of(0), length * sizeof(Word)));
   std::reverse(words, words + length);
   set_header(length, {});
@@ -311,7 +299,7 @@ void List::clear() {
   // New files cost more than a few blocks put on free lists.
   const bool small = std::max(words_.size(), heap_region_.size()) <= kRewriteThreshold;
   if (!small && rewrite(
-                    0, all, [](Region::Rewrite&) {}, leave))
+                    {}, all, [](Region::Rewrite&) {}, leave))
     return;
   if (count_blocks(words()) != 0) free_blocks(words());
   set_header(0, all);
@@ -324,7 +312,7 @@ List::Reordering List::reorder() {
   if (order.length_ * sizeof(Word) <= kRewriteThreshold) {
     order.memory_.resize(order.length_);
   } else {
-    order.file_ = words_.rewrite(offset_of(order.length_));
+    order.file_ = words_.rewrite(packed_offset(order.length_));
   }
   return order;
 }
@@ -356,13 +344,13 @@ void List::permute(const std::function<void(std::span<Word> to)>& fill) {
 
 std::span<Word> List::Reordering::words() {
   if (!file_) return memory_;
-  return {reinterpret_cast<Word*>(file_->data() + offset_of(0)), length_};
+  return {reinterpret_cast<Word*>(file_->data() + packed_offset(0)), length_};
 }
 
 void List::Reordering::write(u64 index, std::span<const Word> words) {
   EMD_CHECK(index <= length_ && words.size() <= length_ - index);
   if (file_) {
-    file_->write(offset_of(index), bytes_of(words));
+    file_->write(packed_offset(index), bytes_of(words));
   } else {
     std::copy(words.begin(), words.end(), memory_.begin() + static_cast<std::ptrdiff_t>(index));
   }

@@ -7,6 +7,8 @@
 // reverse, sorting) builds the new content in a fresh file instead, so that a list larger than the budget of
 // dirty pages can be changed as a whole. docs/format.md draws the header.
 //
+// A deque (structures/deque/deque.h) is one whose words begin anywhere in their region: what is here holds for both.
+//
 // Errors, of all mutating calls: SystemError (no space), DamagedError (a block about to be freed is none): the
 // list is as before. Of all calls: DamagedError if the header contradicts the region.
 //
@@ -48,26 +50,23 @@ class List {
   List(const List&) = delete;
   List& operator=(const List&) = delete;
 
-  u64 size() const {
-    const u64 bytes = words_.size();
-    if (__builtin_expect(bytes < kHeaderBytes, 0)) return size_without_header();
-    const u64 length = load_once<u64>(words_.data() + kLengthAt);
-    if (__builtin_expect(length > (bytes - kHeaderBytes) / sizeof(Word), 0)) length_damaged(length);
-    return length;
-  }
-  // Changes with every change of the sequence, also by rollback; says nothing from one process to another.
+  u64 size() const { return extent().length; }
+  // Changes with every change of the sequence, also by rollback, but for set() of a deque; says nothing from one process
+  // to another.
   u64 version() const { return words_.size() < kHeaderBytes ? 0 : load<u64>(words_.data() + kChangesAt); }
 
   // Precondition of all: index < size(), or <= size() for insertion; ranges lie within.
   Word get(u64 index) const {
     EMD_DCHECK(index < size());
-    return load<Word>(words_.data() + offset_of(index));
+    const u64 offset = offset_of(index);
+    if (slides_) words_.at(offset, sizeof(Word));  // a writer elsewhere may have moved them since size()
+    return load<Word>(words_.data() + offset);
   }
   // The words themselves; valid until the next mutating call, commit or rollback.
   std::span<const Word> words() const {
-    const u64 length = size();
-    if (length == 0) return {};
-    return {reinterpret_cast<const Word*>(words_.data() + kHeaderBytes), length};
+    const Extent now = extent();
+    if (now.length == 0) return {};
+    return {reinterpret_cast<const Word*>(words_.data() + packed_offset(now.first)), now.length};
   }
   // The bytes of a referenced element; valid until the next mutating call, commit or rollback.
   // Precondition: word.is_reference().
@@ -135,17 +134,46 @@ class List {
   // 8 bytes a block, and a bit for each 8 bytes of the heap.
   void check(Findings& findings) const;
 
- private:
-  struct Blocks;  // how many blocks a change adds and drops
+ protected:
+  // What is a list in all but where its words begin.
+  struct Form {
+    u32 magic;
+    const char* name;
+    bool slides;  // the words may begin anywhere
+  };
+  List(Store& store, Member& member, const Form& form);
+
+  struct Blocks {  // that a change adds and drops
+    u64 added = 0;
+    u64 dropped = 0;
+  };
+  struct Extent {
+    u64 first = 0, length = 0;
+  };
   static constexpr u64 kLengthAt = 8;
   static constexpr u64 kReferencesAt = 16;
   static constexpr u64 kChangesAt = 24;
+  static constexpr u64 kFirstAt = 32;
+  static constexpr u64 kDeadAt = 40;
+  static constexpr u64 kLimitAt = 48;
 
-  static constexpr u64 offset_of(u64 index) { return kHeaderBytes + index * sizeof(Word); }
-  // Whole words in the region, used or not.
-  u64 capacity() const {
-    return words_.size() < kHeaderBytes ? 0 : (words_.size() - kHeaderBytes) / sizeof(Word);
+  // Which of the region's words are the sequence; they lie in the region. Errors: DamagedError.
+  Extent extent() const {
+    const u64 bytes = words_.size();
+    if (__builtin_expect(bytes < kHeaderBytes, 0)) return {0, size_without_header()};
+    const Extent found{first(), load_once<u64>(words_.data() + kLengthAt)};
+    const u64 room = (bytes - kHeaderBytes) / sizeof(Word);
+    if (__builtin_expect(found.first > room || found.length > room - found.first, 0)) extent_damaged(found);
+    return found;
   }
+  u64 first() const { return slides_ && has_header() ? load_once<u64>(words_.data() + kFirstAt) : 0; }
+  u64 dead() const { return slides_ && has_header() ? load<u64>(words_.data() + kDeadAt) : 0; }
+  bool has_header() const { return words_.size() >= kHeaderBytes; }
+  u64 offset_of(u64 index) const { return packed_offset(first() + index); }
+  // Of a word of the region.
+  static constexpr u64 packed_offset(u64 word) { return kHeaderBytes + word * sizeof(Word); }
+  // Words of the region from the first of the sequence on, used or not.
+  u64 capacity() const { return has_header() ? (words_.size() - kHeaderBytes) / sizeof(Word) - first() : 0; }
   std::span<const Word> range(u64 from, u64 to) const { return words().subspan(from, to - from); }
   bool in_place(u64 from, u64 to) const;
   bool wasteful(u64 length) const;
@@ -156,7 +184,14 @@ class List {
   u64 count_blocks(std::span<const Word> leaving, u64 step = 1) const;
   void free_blocks(std::span<const Word> leaving, u64 step = 1);
   template <class Build, class Leave>
-  bool rewrite(u64 length, const Blocks& blocks, const Build& build, const Leave& leave);
+  bool rewrite(const Extent& extent, const Blocks& blocks, const Build& build, const Leave& leave);
+  static u64 count_references(std::span<const Word> words);
+
+  Store& store_;
+  Member& member_;
+  Region& words_;
+
+ private:
   void append_words(std::span<const Word> added);
   void splice_in_place(u64 from, u64 to, std::span<const Word> added);
   void strided_in_place(u64 from, u64 step, u64 count);
@@ -165,12 +200,13 @@ class List {
   template <class Fetch>
   void fetch_block(const Fetch& fetch, Word word) const;
   u64 check_words(Findings& findings, std::size_t limit) const;
+  void check_ends(const ListHeader& header, Findings& findings) const;
   u64 size_without_header() const;
-  [[noreturn]] void length_damaged(u64 length) const;
+  [[noreturn]] void extent_damaged(const Extent& found) const;
 
-  Store& store_;
-  Member& member_;
-  Region& words_;
+  const u32 magic_;
+  const char* const name_;
+  const bool slides_;
   Region& heap_region_;
   Heap heap_;
   mutable Readahead readahead_;

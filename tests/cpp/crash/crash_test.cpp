@@ -37,7 +37,7 @@ TEST_P(Crash, EverySyncPointLeavesACommittedState) {
 INSTANTIATE_TEST_SUITE_P(Of, Crash,
                          ::testing::Values(Subject::dict, Subject::list, Subject::store, Subject::regions,
                                            Subject::large, Subject::typed, Subject::array, Subject::shadow,
-                                           Subject::graph, Subject::set),
+                                           Subject::graph, Subject::set, Subject::deque),
                          [](const auto& tested) { return std::string(to_string(tested.param)); });
 
 }  // namespace

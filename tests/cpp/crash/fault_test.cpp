@@ -510,7 +510,8 @@ INSTANTIATE_TEST_SUITE_P(Of, WorkloadFault,
                          ::testing::Values(testing::Subject::dict, testing::Subject::list,
                                            testing::Subject::store, testing::Subject::typed,
                                            testing::Subject::array, testing::Subject::shadow,
-                                           testing::Subject::graph, testing::Subject::set),
+                                           testing::Subject::graph, testing::Subject::set,
+                                           testing::Subject::deque),
                          [](const auto& tested) { return std::string(to_string(tested.param)); });
 
 // What verify() has mapped is given back at its end, and with it what others had to leave mapped: an error of that may not

@@ -8,8 +8,8 @@
 namespace emd::testing {
 namespace {
 
-constexpr const char* kSubjects[] = {"dict",  "list",  "store",  "regions", "large",
-                                     "typed", "array", "shadow", "graph",   "set"};
+constexpr const char* kSubjects[] = {"dict",  "list",   "store", "regions", "large", "typed",
+                                     "array", "shadow", "graph", "set",     "deque"};
 static_assert(std::size(kSubjects) == kSubjectCount);
 
 Action draw_action(Subject subject, std::mt19937_64& random) {

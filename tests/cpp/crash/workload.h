@@ -22,8 +22,9 @@ enum class Subject {
   shadow,   // one shadow memory, whose ranges grow
   graph,    // one graph, directed or not, or of typed edges
   set,      // one set
+  deque,    // one deque, with or without a limit
 };
-inline constexpr int kSubjectCount = 10;
+inline constexpr int kSubjectCount = 11;
 const char* to_string(Subject subject);
 // Throws std::invalid_argument if it names none.
 Subject subject_called(const std::string& name);
@@ -60,9 +61,9 @@ struct Workload {
   u32 hash_bits = 64;
   u64 delta_limit = 0;  // new entries of dicts are never gathered
   bool background_sync =
-      false;                // the files are synced after each commit, checkpoints are made before the next
+      false;                 // the files are synced after each commit, checkpoints are made before the next
   bool typed_values = true;  // false: typed sets in place of typed dicts
-  bool long_lists = false;  // long enough to be written anew for a change
+  bool long_lists = false;   // long enough to be written anew for a change
 
   bool implicit_commits() const { return commit_at_each_step || budget_bytes != 0; }
 };

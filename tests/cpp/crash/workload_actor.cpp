@@ -25,6 +25,8 @@ u64 changes_of(Shape shape, const Workload& workload, Random& random) {
       return 1 + random() % (workload.budget_bytes != 0 || random() % 4 == 0 ? 150 : 12);
     case Shape::graph:
       return 1 + random() % (workload.budget_bytes != 0 || random() % 3 == 0 ? 60 : 12);
+    case Shape::deque:
+      return 1 + random() % 8;
     case Shape::list:
       return 1 + random() % (workload.long_lists ? 2 : 4);
     default:
@@ -206,10 +208,12 @@ std::string WorkloadActor::new_name(Random& random) const {
       return "s0";
     case Subject::set:
       return "u0";
+    case Subject::deque:
+      return "q" + std::to_string(random() % 2);
     case Subject::graph:
       return "g" + std::to_string(random() % 3);
     case Subject::store:
-      return "dddllatggsu"[random() % 11] + std::to_string(random() % 3);
+      return "dddllatggsuq"[random() % 12] + std::to_string(random() % 3);
     case Subject::regions:
       return "r" + std::to_string(random() % 3);
     default:

@@ -4,6 +4,7 @@
 
 #include "algorithms/compact/compact.h"
 #include "structures/array/array.h"
+#include "structures/deque/deque.h"
 #include "structures/dict/dict.h"
 #include "structures/graph/graph.h"
 #include "structures/list/list.h"
@@ -112,6 +113,9 @@ std::optional<std::string> list_difference(const List& list, const std::vector<I
   return std::nullopt;
 }
 
+// A few hundred words slide, are written anew and are given up.
+constexpr Deque::Sizes kDequeSizes{40, 300, 8, 2000};
+
 // Small segments go with small hubs.
 u32 hub_degree(const Workload& workload) { return std::min(4 * workload.segment_buckets, Graph::kHubDegree); }
 
@@ -130,6 +134,8 @@ std::shared_ptr<Member> find_or_create(Store& store, const std::string& name, co
       return store.create(name, Set::kKind, Set::kRegionCount);
     case Shape::list:
       return store.create(name, List::kKind, List::kRegionCount);
+    case Shape::deque:
+      return store.create(name, Deque::kKind, Deque::kRegionCount);
     case Shape::typed:
       return store.create(name, workload.typed_values ? TypedDict::kKind : TypedSet::kKind,
                           TypedDict::kRegionCount);
@@ -168,6 +174,7 @@ WorkloadMember::WorkloadMember(Store& store, const std::string& name, const Work
     if (shape_ == Shape::dict) dict_.emplace(store_, *member_, options);
     if (shape_ == Shape::set) set_.emplace(store_, *member_, options);
     if (shape_ == Shape::list) list_.emplace(store_, *member_);
+    if (shape_ == Shape::deque) deque_.emplace(store_, *member_, kDequeSizes);
     if (shape_ == Shape::typed) typed_.emplace(store_, *member_, typed_layout(workload));
     if (shape_ == Shape::array) array_.emplace(store_, *member_);
     if (shape_ == Shape::shadow) shadow_.emplace(store_, *member_);
@@ -187,6 +194,7 @@ WorkloadMember::~WorkloadMember() {
   dict_.reset();
   set_.reset();
   list_.reset();
+  deque_.reset();
   typed_.reset();
   view_.reset();
   array_.reset();
@@ -208,6 +216,8 @@ void WorkloadMember::change(Content& model, Random& random) {
       return change_set(model, random);
     case Shape::list:
       return change_list(model, random);
+    case Shape::deque:
+      return change_deque(model, random);
     case Shape::typed:
       return change_typed(model, random);
     case Shape::array:
@@ -235,6 +245,8 @@ std::optional<std::string> WorkloadMember::difference(const Content& model) cons
       return dict_difference(*set_, model.entries);
     case Shape::list:
       return list_difference(*list_, model.items);
+    case Shape::deque:
+      return list_difference(*deque_, model.items);
     case Shape::typed:
       return typed_difference(*typed_, model.entries);
     case Shape::graph:
@@ -248,6 +260,7 @@ void WorkloadMember::check(Findings& findings) const {
   if (dict_) dict_->check(findings);
   if (set_) set_->check(findings);
   if (list_) list_->check(findings);
+  if (deque_) deque_->check(findings);
   if (typed_) typed_->check(findings);
   if (array_) array_->check(findings);
   if (shadow_) shadow_->check(findings);
@@ -344,27 +357,32 @@ void WorkloadMember::change_typed(Content& model, Random& random) {
 // ---- list
 
 // Stores the blocks, inside the operation that puts the words in.
-std::vector<Word> WorkloadMember::words_of(const std::vector<Item>& items) {
+std::vector<Word> WorkloadMember::words_of(List& list, const std::vector<Item>& items) {
   std::vector<Word> words;
   try {
     for (const Item& item : items) {
-      words.push_back(item.block ? list_->store_block(as_bytes(*item.block)) : Word{item.bits});
+      words.push_back(item.block ? list.store_block(as_bytes(*item.block)) : Word{item.bits});
     }
   } catch (...) {
-    for (const Word word : words) list_->discard(word);
+    for (const Word word : words) list.discard(word);
     throw;
   }
   return words;
 }
 
-void WorkloadMember::splice(Content& model, u64 from, u64 to, const std::vector<Item>& items) {
-  const std::vector<Word> words = words_of(items);
+template <class Put>
+void WorkloadMember::put_items(List& list, const std::vector<Item>& items, const Put& put) {
+  const std::vector<Word> words = words_of(list, items);
   try {
-    list_->splice(from, to, words);
+    put(words);
   } catch (...) {
-    for (const Word word : words) list_->discard(word);
+    for (const Word word : words) list.discard(word);
     throw;
   }
+}
+
+void WorkloadMember::splice(Content& model, u64 from, u64 to, const std::vector<Item>& items) {
+  put_items(*list_, items, [&](const std::vector<Word>& words) { list_->splice(from, to, words); });
   const auto at = [&](u64 index) { return model.items.begin() + static_cast<std::ptrdiff_t>(index); };
   model.items.erase(at(from), at(to));
   model.items.insert(at(from), items.begin(), items.end());
@@ -373,13 +391,8 @@ void WorkloadMember::splice(Content& model, u64 from, u64 to, const std::vector<
 void WorkloadMember::set(Content& model, Random& random) {
   const u64 index = random() % model.items.size();
   const Item item = random_item(random);
-  const Word word = words_of({item})[0];
-  try {
-    list_->set(index, word);
-  } catch (...) {
-    list_->discard(word);
-    throw;
-  }
+  List& list = list_ ? *list_ : *deque_;
+  put_items(list, {item}, [&](const std::vector<Word>& words) { list.set(index, words[0]); });
   model.items[index] = item;
 }
 
@@ -440,6 +453,57 @@ void WorkloadMember::change_list(Content& model, Random& random) {
       if (random() % 6 != 0) return set(model, random);
       list_->clear();
       return model.items.clear();
+  }
+}
+
+// ---- deque
+
+void WorkloadMember::change_deque(Content& model, Random& random) {
+  std::vector<Item>& items = model.items;
+  Deque& deque = *deque_;
+  if (!deque.laid_out())
+    deque.lay_out_as({name_ == "q1", name_ == "q1" ? std::optional<u64>(700) : std::nullopt});
+  const u64 size = items.size(), most = deque.limit().value_or(~u64{0});
+  const u64 some = random() % 5 == 0 ? random() % 500 : random() % 30;
+  const u64 draw = random() % 20;
+  const auto at = [&](u64 index) { return items.begin() + static_cast<std::ptrdiff_t>(index); };
+  const std::vector<Item> more = random_items(random, draw < 8 ? some : draw == 8 && size < most ? 1 : 0);
+  if (draw < 8) {
+    const bool front = draw < 4;
+    put_items(deque, more, [&](const std::vector<Word>& words) {
+      front ? deque.extend_front(words) : deque.extend(words);
+    });
+    items.insert(front ? items.begin() : items.end(), more.begin(), more.end());
+    if (items.size() <= most) return;
+    const u64 gone = items.size() - most;
+    front ? items.erase(at(most), items.end()) : items.erase(items.begin(), at(gone));
+  } else if (draw == 8) {
+    const u64 from = random() % (size + 1);
+    put_items(deque, more, [&](const std::vector<Word>& words) { deque.splice(from, from, words); });
+    items.insert(at(from), more.begin(), more.end());
+  } else if (size == 0) {
+    return;
+  } else if (draw < 13) {
+    const u64 count = std::min(size, some);
+    deque.remove_front(count);
+    items.erase(items.begin(), at(count));
+  } else if (draw < 15) {
+    const u64 count = std::min(size, some);
+    deque.remove_back(count);
+    items.erase(at(size - count), items.end());
+  } else if (draw == 15) {
+    const u64 from = random() % size, to = from + random() % (size - from + 1);
+    deque.splice(from, to, {});
+    items.erase(at(from), at(to));
+  } else if (draw < 18) {
+    const u64 count = draw == 16 ? random() % (size + 1) : std::min(size, some);
+    deque.rotate(count);
+    std::rotate(items.begin(), at(size - count), items.end());
+  } else if (draw == 18 && random() % 4 == 0) {
+    deque.reverse();
+    std::reverse(items.begin(), items.end());
+  } else {
+    set(model, random);
   }
 }
 

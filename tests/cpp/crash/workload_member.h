@@ -11,6 +11,7 @@
 #include "crash/workload_model.h"
 #include "store/store.h"
 #include "structures/array/array.h"
+#include "structures/deque/deque.h"
 #include "structures/dict/dict.h"
 #include "structures/graph/graph.h"
 #include "structures/list/list.h"
@@ -53,6 +54,7 @@ class WorkloadMember {
   void change_set(Content& model, Random& random);
   void change_typed(Content& model, Random& random);
   void change_list(Content& model, Random& random);
+  void change_deque(Content& model, Random& random);
   void change_array(Content& model, Random& random);
   void change_shadow(Content& model, Random& random);
   void change_graph(Content& model, Random& random);
@@ -68,7 +70,10 @@ class WorkloadMember {
   void set(Content& model, Random& random);
   void rewrite_bytes(Content& model, Random& random);
   void kill_bytes(Content& model);
-  std::vector<Word> words_of(const std::vector<Item>& items);
+  std::vector<Word> words_of(List& list, const std::vector<Item>& items);
+  // Hands the words of the items to put(words), and takes them back if that fails.
+  template <class Put>
+  void put_items(List& list, const std::vector<Item>& items, const Put& put);
   Region& region() const { return *member_->regions[0]; }
 
   Store& store_;
@@ -79,6 +84,7 @@ class WorkloadMember {
   std::optional<Dict> dict_;
   std::optional<Set> set_;
   std::optional<List> list_;
+  std::optional<Deque> deque_;
   std::optional<TypedDict> typed_;
   std::optional<Array> array_;
   std::optional<Shadow> shadow_;

@@ -13,7 +13,7 @@
 namespace emd::testing {
 
 // What a member of a workload's store is; the first letter of its name says so.
-enum class Shape : u8 { dict, list, array, typed, shadow, graph, set, bytes };
+enum class Shape : u8 { dict, list, array, typed, shadow, graph, set, deque, bytes };
 inline Shape shape_of(const std::string& name) {
   switch (name[0]) {
     case 'd':
@@ -30,6 +30,8 @@ inline Shape shape_of(const std::string& name) {
       return Shape::graph;
     case 'u':
       return Shape::set;
+    case 'q':
+      return Shape::deque;
     default:
       return Shape::bytes;
   }
@@ -45,7 +47,7 @@ struct Item {
 struct Content {
   std::vector<std::pair<std::string, std::string>>
       entries;              // of a dict, typed or not, or a set, in insertion order
-  std::vector<Item> items;  // of a list
+  std::vector<Item> items;  // of a list or a deque
   std::string bytes;        // of a bare region, of an array's items, or flags
   GraphModel graph;
   bool dead = false;  // part of the bare region was given away and must not be written again

@@ -16,9 +16,9 @@
 namespace emd::testing {
 namespace {
 
-constexpr Subject kSubjects[] = {Subject::dict,   Subject::list,    Subject::typed,
-                                 Subject::store,  Subject::regions, Subject::array,
-                                 Subject::shadow, Subject::graph,   Subject::set};
+constexpr Subject kSubjects[] = {Subject::dict,    Subject::list,  Subject::typed,  Subject::store,
+                                 Subject::regions, Subject::array, Subject::shadow, Subject::graph,
+                                 Subject::set,     Subject::deque};
 constexpr Fault kFaults[] = {Fault::eio, Fault::enospc, Fault::enospc_from_here, Fault::short_write};
 
 struct Arguments {

@@ -12,6 +12,7 @@
 #include "store/store.h"
 #include "store/tables.h"
 #include "structures/array/array.h"
+#include "structures/deque/deque.h"
 #include "structures/dict/dict.h"
 #include "structures/graph/graph.h"
 #include "structures/kinds.h"
@@ -83,6 +84,15 @@ TEST_F(Checks, OfAListEnds) {
   const Operation operation(*store_);
   for (u64 i = 0; i < kMany; ++i) list.append(Word::integer(static_cast<i64>(i)));
   expect_stops([&](Findings& findings) { list.check(findings); });
+}
+
+TEST_F(Checks, OfADequeEnds) {
+  const auto made = member(Deque::kKind);
+  Deque deque(*store_, *made);
+  const Operation operation(*store_);
+  deque.lay_out_as({});
+  for (u64 i = 0; i < kMany; ++i) deque.append_front(Word::integer(static_cast<i64>(i)));
+  expect_stops([&](Findings& findings) { deque.check(findings); });
 }
 
 TEST_F(Checks, OfATypedDictEnds) {

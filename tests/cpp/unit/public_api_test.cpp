@@ -186,9 +186,10 @@ TEST(PublicApi, MembersAreListedAndDropped) {
   store.graph("e");
   store.shadow("f");
   store.set("g");
+  store.deque("h");
   std::string kinds;
   for (const emd::MemberInfo& member : store.members()) kinds += member.name + " " + member.kind + "; ";
-  EXPECT_EQ(kinds, "a dict; b list; c array; d typed dict; e graph; f shadow memory; g set; ");
+  EXPECT_EQ(kinds, "a dict; b list; c array; d typed dict; e graph; f shadow memory; g set; h deque; ");
   EXPECT_THROW((void)store.list("a"), emd::FormatError);
   store.drop("a");
   EXPECT_THROW((void)dict.size(), emd::ClosedError);

@@ -2,6 +2,7 @@
 #include <emd/emd.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
@@ -224,6 +225,62 @@ TEST_F(PublicContainers, AListIsSorted) {
     before = std::get<std::string>(word);
   }
   EXPECT_EQ(store_.verify().size(), 0u);
+}
+
+// ---- Deque
+
+TEST_F(PublicContainers, ADequeGrowsAndShrinksAtBothEnds) {
+  emd::Deque deque = store_.deque("deque");
+  EXPECT_THROW((void)deque.pop_back(), emd::RangeError);
+  EXPECT_THROW((void)deque.pop_front(), emd::RangeError);
+  deque.push_back("a longer text");
+  deque.push_front(1);
+  deque.extend(std::vector<std::int64_t>{2, Limits::max()});
+  deque.extend(std::vector<double>{0.5});
+  deque.set(0, "first");
+  std::vector<emd::Value> expected{"first", "a longer text", std::int64_t{2}, Limits::max(), 0.5};
+  EXPECT_TRUE(std::ranges::equal(deque, expected));
+  for (const std::int64_t steps : {std::int64_t{1}, std::int64_t{-3}, std::int64_t{7}, Limits::min() + 3}) {
+    deque.rotate(steps);
+    const auto size = static_cast<std::int64_t>(expected.size());
+    std::rotate(expected.begin(), expected.end() - (steps % size + size) % size, expected.end());
+    EXPECT_TRUE(std::ranges::equal(deque, expected)) << steps;
+  }
+  deque.reverse();
+  std::reverse(expected.begin(), expected.end());
+  reopen(emd::Mode::append);
+  deque = store_.deque("deque");
+  EXPECT_TRUE(std::ranges::equal(deque, expected));
+  EXPECT_EQ(deque.pop_front(), expected.front());
+  EXPECT_EQ(deque.pop_back(), expected.back());
+  EXPECT_EQ(deque.size(), 3u);
+  EXPECT_THROW((void)deque.get(3), emd::RangeError);
+  EXPECT_THROW(deque.set(3, 1), emd::RangeError);
+  auto it = deque.begin();
+  deque.set(1, 7);
+  ++it;
+  deque.push_back(8);
+  EXPECT_THROW(++it, emd::StateError);
+  deque.clear();
+  EXPECT_TRUE(deque.begin() == deque.end());
+  EXPECT_TRUE(store_.verify().empty());
+}
+
+TEST_F(PublicContainers, ADequeKeepsToItsLimit) {
+  emd::Deque last = store_.deque("last", 3);
+  for (int i = 0; i < 10; ++i) last.push_back("number " + std::to_string(i));
+  EXPECT_EQ(last.get(0), emd::Value("number 7"));
+  last.push_front(1);
+  EXPECT_EQ(last.size(), 3u);
+  EXPECT_EQ(last.get(2), emd::Value("number 8"));
+  EXPECT_EQ(last.limit(), 3u);
+  EXPECT_EQ(store_.deque("last").size(), 3u);
+  EXPECT_THROW((void)store_.deque("last", 4), emd::FormatError);
+  EXPECT_THROW((void)store_.deque("other", ~std::uint64_t{0}), emd::RangeError);
+  reopen(emd::Mode::read);
+  EXPECT_EQ(store_.deque("last").limit(), 3u);
+  EXPECT_THROW((void)store_.deque("last", 2), emd::FormatError);
+  EXPECT_THROW(store_.deque("last").push_back(1), emd::ReadOnlyError);
 }
 
 // ---- Array

@@ -4,6 +4,7 @@ One list of sources and one of calls a kind, each pair compared with what NumPy'
 of a copy.
 """
 
+import collections
 import operator
 
 import numpy as np
@@ -193,6 +194,51 @@ def test_a_list_and_itself(source, call):
     elif call == "take":
         assert own.take(of(own)) == [model[i] for i in before]
     assert own == model and own.verify() == []
+
+
+DEQUE_SOURCES = {
+    "itself": lambda own: own,
+    "copy": lambda own: own.copy(),
+    "list": list,
+    "product": lambda own: own * 1,
+}
+
+
+@pytest.mark.parametrize("maxlen", [None, 7000, 5000])
+@pytest.mark.parametrize("source", DEQUE_SOURCES)
+@pytest.mark.parametrize("call", ["extend", "extendleft", "add", "repeat", "sum", "compare"])
+def test_a_deque_and_itself(source, call, maxlen):
+    of = DEQUE_SOURCES[source]
+    model = collections.deque(permutation(5000).tolist(), maxlen)
+    own = em.EMDeque(None, model, maxlen=maxlen)
+    if call == "extend":
+        own.extend(of(own))
+        model.extend(of(model))
+    elif call == "extendleft":
+        own.extendleft(of(own))
+        model.extendleft(of(model))
+    elif call == "add":
+        own += of(own)
+        model += of(model)
+    elif call == "repeat":
+        own *= 3
+        model *= 3
+    elif call == "sum" and source != "list":
+        assert own + of(own) == model + of(model)
+        assert of(own) + own == of(model) + model
+    elif call == "compare":
+        assert (own == of(own)) == (source != "list")
+    assert own == model and own.maxlen == maxlen and own.verify() == []
+
+
+@pytest.mark.parametrize("walk", [iter, reversed])
+@pytest.mark.parametrize("call", ["extend", "extendleft"])
+def test_a_deque_extended_by_what_walks_it(walk, call):
+    own, model = em.EMDeque(None, range(500)), collections.deque(range(500))
+    for one in (own, model):
+        with pytest.raises(RuntimeError, match="mutated during iteration"):
+            getattr(one, call)(walk(one))
+    assert own == model
 
 
 DICT_SOURCES = {

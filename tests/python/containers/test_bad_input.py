@@ -1,5 +1,6 @@
 """Bad input of every kind: the exception that a Python user expects, its path in it, the store as it was."""
 
+import collections
 import errno
 import io
 import os
@@ -12,9 +13,9 @@ import pytest
 
 import pyrsistence
 from helpers import Process, files_of
-from pyrsistence import EMDict, EMList, EMSet, Store
+from pyrsistence import EMDeque, EMDict, EMList, EMSet, Store
 
-KINDS = [EMDict, EMList, EMSet, Store]
+KINDS = [EMDict, EMList, EMSet, EMDeque, Store]
 
 
 @pytest.fixture(params=KINDS, ids=lambda kind: kind.__name__)
@@ -28,6 +29,7 @@ def fill(container):
         fill(container.dict("names"))
         fill(container.list("lines"))
         fill(container.set("seen"))
+        fill(container.deque("tasks"))
     elif isinstance(container, EMDict):
         container.update({"a": 1, "b": [2, 3], 3: b"c" * 5000})
     elif isinstance(container, EMSet):
@@ -38,7 +40,7 @@ def fill(container):
 
 def content(container):
     if isinstance(container, Store):
-        return [content(container._existing(name)) for name in ("names", "lines", "seen")]
+        return [content(container._existing(name)) for name in ("names", "lines", "seen", "tasks")]
     return dict(container) if isinstance(container, EMDict) else list(container)
 
 
@@ -318,6 +320,7 @@ MEMBERS = {
     "list": lambda s, name: s.list(name),
     "set": lambda s, name: s.set(name),
     "typed set": lambda s, name: s.set(name, dtype="u8"),
+    "deque": lambda s, name: s.deque(name),
     "array": lambda s, name: s.array(name, "u8"),
     "shadow memory": lambda s, name: s.shadow_memory(name, [(0, 4096)]),
     "graph": lambda s, name: s.graph(name),
@@ -440,6 +443,35 @@ SET_CALLS = {
     "issubset": lambda s: s.issubset([]),
     "issuperset": lambda s: s.issuperset([]),
 }
+DEQUE_CALLS = {
+    "len": len,
+    "maxlen": lambda d: d.maxlen,
+    "getitem": lambda d: d[0],
+    "setitem": lambda d: d.__setitem__(0, 1),
+    "delitem": lambda d: d.__delitem__(0),
+    "contains": lambda d: 1 in d,
+    "iter": lambda d: list(d),
+    "reversed": lambda d: list(reversed(d)),
+    "append": lambda d: d.append(1),
+    "appendleft": lambda d: d.appendleft(1),
+    "extend": lambda d: d.extend([1]),
+    "extendleft": lambda d: d.extendleft([1]),
+    "iadd": lambda d: d.__iadd__([1]),
+    "imul": lambda d: d.__imul__(2),
+    "insert": lambda d: d.insert(0, 1),
+    "pop": lambda d: d.pop(),
+    "popleft": lambda d: d.popleft(),
+    "remove": lambda d: d.remove(1),
+    "rotate": lambda d: d.rotate(),
+    "reverse": lambda d: d.reverse(),
+    "clear": lambda d: d.clear(),
+    "index": lambda d: d.index(1),
+    "count": lambda d: d.count(1),
+    "eq": lambda d: d == collections.deque(),
+    "copy": lambda d: d.copy(),
+    "concatenate": lambda d: d + collections.deque(),
+    "mul": lambda d: d * 2,
+}
 COMMON_CALLS = {
     "commit": lambda x: x.commit(),
     "verify": lambda x: x.verify(),
@@ -449,6 +481,7 @@ CALLS = [
     *((EMDict, name, call) for name, call in {**DICT_CALLS, **COMMON_CALLS}.items()),
     *((EMList, name, call) for name, call in {**LIST_CALLS, **COMMON_CALLS}.items()),
     *((EMSet, name, call) for name, call in {**SET_CALLS, **COMMON_CALLS}.items()),
+    *((EMDeque, name, call) for name, call in {**DEQUE_CALLS, **COMMON_CALLS}.items()),
     *((Store, name, call) for name, call in COMMON_CALLS.items()),
     (Store, "dict", lambda s: s.dict("names")),
     (Store, "list", lambda s: s.list("new")),
@@ -467,7 +500,7 @@ READS = {
     "or",
 }
 READS |= {"index", "count", "mul", "verify", "contains_many", "less", "union", "intersection", "sub", "rsub"}
-READS |= {"xor", "isdisjoint", "issubset", "issuperset", "concatenate"}
+READS |= {"maxlen", "xor", "isdisjoint", "issubset", "issuperset", "concatenate"}
 
 
 @pytest.mark.parametrize(("kind", "name", "call"), CALLS, ids=lambda x: getattr(x, "__name__", x))

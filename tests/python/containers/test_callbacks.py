@@ -4,6 +4,7 @@ Every method of every container is called with objects whose __index__, __hash__
 values that do so when they are unpickled. The call may raise; the process goes on, and the files are sound.
 """
 
+import collections
 import gc
 import itertools
 import os
@@ -206,6 +207,38 @@ LIST = {
     "iterator's list": lambda v, a: iter(v).__reduce__(),
     "compact": lambda v, a: v.compact(progress=told),
 }
+DEQUE = {
+    "get item": lambda d, a: d[a],
+    "set index": lambda d, a: d.__setitem__(a, 1),
+    "set value": lambda d, a: d.__setitem__(0, a),
+    "delete": lambda d, a: d.__delitem__(a),
+    "contains": lambda d, a: a in d,
+    "index": lambda d, a: d.index(a, a, Argument(9)),
+    "count": lambda d, a: d.count(a),
+    "remove": lambda d, a: d.remove(a),
+    "pop": lambda d, a: d.pop(),
+    "pop left": lambda d, a: d.popleft(),
+    "insert": lambda d, a: d.insert(a, a),
+    "append": lambda d, a: d.append(a),
+    "append left": lambda d, a: d.appendleft(a),
+    "extend": lambda d, a: d.extend([1, a, 2]),
+    "extend drawn": lambda d, a: d.extend(drawn(1, a, 2)),
+    "extend left": lambda d, a: d.extendleft([1, a, 2]),
+    "extend left drawn": lambda d, a: d.extendleft(drawn(1, a, 2)),
+    "add in place": lambda d, a: d.__iadd__(drawn(1, a)),
+    "repeat in place": lambda d, a: d.__imul__(a),
+    "repeat": lambda d, a: d * a,
+    "rotate": lambda d, a: d.rotate(a),
+    "equal": lambda d, a: d == collections.deque([a] * len(d)),
+    "less": lambda d, a: d < collections.deque([a] * len(d)),
+    "edit": lambda d, a: edited(d, 0),
+    "copy": lambda d, a: d.copy(),
+    "repr": lambda d, a: repr(d),
+    "walk": lambda d, a: walk(d),
+    "reversed": lambda d, a: walk(reversed(d)),
+    "iterator's list": lambda d, a: iter(d).__reduce__(),
+    "compact": lambda d, a: d.compact(progress=told),
+}
 SET = {
     "add": lambda s, a: s.add(a),
     "contains": lambda s, a: a in s,
@@ -395,6 +428,9 @@ KINDS = {
     "set, rebuilt elements": (SET, filled_set, em.EMSet, {"key": (str, rebuilt)}, {}),
     "typed set": (TYPED_SET, filled_typed_set, em.EMTypedSet, {"dtype": "u8"}, {"dtype": "S900"}),
     "typed set, wide": (TYPED_SET, filled_typed_set, em.EMTypedSet, {"dtype": "f4"}, {"dtype": "u8"}),
+    "deque": (DEQUE, filled_list, em.EMDeque, {}, {"writeback": True}),
+    "deque, bounded": (DEQUE, filled_list, em.EMDeque, {"maxlen": 6, "cache": 3}, {"maxlen": 7}),
+    "deque, writeback": (DEQUE, filled_list, em.EMDeque, {"writeback": True}, {"cache": 3}),
     "array": (ARRAY, filled_array, em.EMArray, {"dtype": "u8"}, {"dtype": "u1"}),
     "array, small": (ARRAY, filled_array, em.EMArray, {"dtype": "u1"}, {"dtype": "f8", "shape_tail": (200,)}),
     "shadow memory": (SHADOW, filled_shadow, em.EMShadowMemory, {"width": 1}, {"width": 8}),

@@ -1,19 +1,21 @@
-"""CPython's own tests of dict, list and set, run on EMDict, EMList and EMSet.
+"""CPython's own tests of dict, list, set and deque, run on EMDict, EMList, EMSet and EMDeque.
 
 The classes of `test.mapping_tests`, `test.list_tests` and `test.seq_tests` construct `type2test(data)`
-and expect copies to be of the same type; those of `test.test_set` say `set`, which is another class in the
-copies of that module here. The adapters below bridge that and nothing else; docs/compatibility.md lists what
-they do (ADAPTED) and which methods are left out (LEFT_OUT), and a test compares both with the tables there.
+and expect copies to be of the same type; those of `test.test_set` and `test.test_deque` say `set` and
+`deque`, which are other classes in the copies of these modules here. The adapters below bridge that and
+nothing else; docs/compatibility.md lists what they do (ADAPTED) and which methods are left out (LEFT_OUT),
+and a test compares both with the tables there.
 """
 
 import importlib.util
 import pathlib
 import pickle
+import reprlib
 import sys
 import unittest
 
 import pytest
-from test import list_tests, mapping_tests, seq_tests, test_set
+from test import list_tests, mapping_tests, seq_tests, test_deque, test_set
 
 import pyrsistence
 
@@ -142,6 +144,36 @@ class KeyedSet(TemporarySet):
 
 LOCAL_KEY_FUNCTIONS = (LocalObjects.form, LocalObjects.element)
 
+
+class OwnObjects:
+    """A pickler of one container that keeps what is no plain value: it stays the object that it was."""
+
+    def __init__(self):
+        self.objects = []
+
+    def pickle(self, value):
+        self.objects.append(value)
+        return b"%d" % (len(self.objects) - 1)
+
+    def unpickle(self, data):
+        return self.objects[int(bytes(data))]
+
+
+class TemporaryDeque(pyrsistence.EMDeque):
+    """EMDeque with the signature of deque: temporary, the data and maxlen."""
+
+    __slots__ = ()
+
+    def __init__(self, iterable=(), maxlen=None):
+        objects = OwnObjects()
+        super().__init__(None, maxlen=maxlen, pickler=objects, unpickler=objects)
+        self.extend(iterable)
+
+    @reprlib.recursive_repr("[...]")
+    def __repr__(self):
+        return f"deque({list(self)}" + (")" if self.maxlen is None else f", maxlen={self.maxlen})")
+
+
 # What the adapters do; the second table of docs/compatibility.md.
 ADAPTED = {
     "type2test",
@@ -149,6 +181,7 @@ ADAPTED = {
     "fromkeys",
     "pickler",
     "set",
+    "deque",
     "union",
     "__repr__",
     "key",
@@ -161,6 +194,8 @@ PLACE = "pickled as its place"
 BYTES = "equality of bytes"
 HASHED = "a hash of its own"
 CHANGED = "iterators notice every change"
+RESULTS = "results are builtins"
+INSIDE = "the inside of deque"
 
 # The first table of docs/compatibility.md: class, method, ground.
 LEFT_OUT = {
@@ -184,6 +219,19 @@ LEFT_OUT_OF_SET = {
     ("TestJointOps", "test_do_not_rehash_dict_keys"): HASHED,
     ("TestCopying", "test_copy"): IDENTITY,
     ("TestWeirdBugs", "test_iter_and_mutate"): CHANGED,
+}
+LEFT_OUT_OF_DEQUE = {
+    ("TestBasic", "test_copy"): IDENTITY,
+    ("TestBasic", "test_deepcopy"): IDENTITY,
+    ("TestBasic", "test_pickle"): PLACE,
+    ("TestBasic", "test_pickle_recursive"): PLACE,
+    ("TestBasic", "test_iterator_pickle"): PLACE,
+    ("TestBasic", "test_reversed_new"): INSIDE,
+    ("TestBasic", "test_sizeof"): INSIDE,
+    ("TestSubclass", "test_copy_pickle"): PLACE,
+    ("TestSubclass", "test_pickle_recursive"): PLACE,
+    ("TestSubclass", "test_bug_31608"): RESULTS,
+    ("TestSequence", "test_pickle"): PLACE,
 }
 # Methods, or all of a class's, that run on a KeyedSet alone, for their elements of local classes.
 OF_LOCAL_CLASSES = {
@@ -246,10 +294,30 @@ def cpythons_tests_of_set(replaced, name):
     module.set = replaced
     sys.modules[name] = module  # where instances of its classes are unpickled
     spec.loader.exec_module(module)
-    for owner, method in LEFT_OUT_OF_SET:
+    leave_out(module, LEFT_OUT_OF_SET)
+    return module
+
+
+def leave_out(module, methods):
+    for owner, method in methods:
         assert hasattr(getattr(module, owner), method), f"CPython's {owner} has no {method}: take it off"
         setattr(getattr(module, owner), method, None)
-    return module
+
+
+def add_tests_of_deque(replaced, name):
+    """Give this module the test classes of a copy of test.test_deque, in which `deque` is another class."""
+    spec = importlib.util.spec_from_file_location(name, test_deque.__file__)
+    module = importlib.util.module_from_spec(spec)
+    own_import = "from collections import deque\n"
+    source = pathlib.Path(test_deque.__file__).read_text()
+    assert source.startswith(own_import)
+    module.deque = replaced
+    sys.modules[name] = module  # where instances of its classes are unpickled
+    exec(compile(source[len(own_import) :], test_deque.__file__, "exec"), vars(module))
+    leave_out(module, LEFT_OUT_OF_DEQUE)
+    for owner, test_class in list(vars(module).items()):
+        if isinstance(test_class, type) and issubclass(test_class, unittest.TestCase):
+            globals()[f"{owner}OnDeque"] = type(owner, (test_class,), {"__module__": __name__})
 
 
 def of_local_classes(module, test_class):
@@ -275,6 +343,7 @@ def add_tests_of_set(replaced, keyed):
 
 add_tests_of_set(TemporarySet, False)
 add_tests_of_set(KeyedSet, True)
+add_tests_of_deque(TemporaryDeque, "test_deque_of_ours")
 
 
 def _tables():
@@ -291,9 +360,10 @@ def test_document_lists_what_is_left_out():
     documented = {
         (cells[0].strip("`"), cells[1].strip("`")): cells[2] for cells in _tables() if len(cells) == 4
     }
-    assert documented == {**LEFT_OUT, **LEFT_OUT_OF_SET}
+    assert documented == {**LEFT_OUT, **LEFT_OUT_OF_SET, **LEFT_OUT_OF_DEQUE}
     assert len(LEFT_OUT) <= 14
     assert len(LEFT_OUT_OF_SET) <= 8
+    assert len(LEFT_OUT_OF_DEQUE) <= 12
 
 
 def test_document_lists_what_is_adapted():
@@ -306,7 +376,9 @@ OF_EVERY_CLASS = {"__abstractmethods__", "_abc_impl", "__init__", *vars(type("Em
 OF_EVERY_CLASS |= {"__dict__", "__weakref__", "__firstlineno__", "__static_attributes__", "__parameters__"}
 
 
-@pytest.mark.parametrize("adapter", [TemporaryDict, TemporaryList, WritebackDict, TemporarySet, KeyedSet])
+@pytest.mark.parametrize(
+    "adapter", [TemporaryDict, TemporaryList, WritebackDict, TemporarySet, KeyedSet, TemporaryDeque]
+)
 def test_adapters_override_nothing_else(adapter):
     """What an adapter defines, beyond its construction, is in the table: nothing is quietly mended."""
     of_the_algebra = set(ALGEBRA) if issubclass(adapter, TemporarySet) else set()  # the row of union

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import pyrsistence
-from pyrsistence import EMArray, EMDict, EMList, EMSet, EMShadowMemory, EMTypedDict, EMTypedSet
+from pyrsistence import EMArray, EMDeque, EMDict, EMList, EMSet, EMShadowMemory, EMTypedDict, EMTypedSet
 
 
 def numbers(container):
@@ -66,6 +66,8 @@ WALKED = {
     "typed dict, backwards": (typed, numbers, reversed),
     "list": (EMList, elements, iter),
     "list, backwards": (EMList, elements, reversed),
+    "deque": (EMDeque, elements, iter),
+    "deque, backwards": (EMDeque, elements, reversed),
     "set": (EMSet, members, iter),
     "set, backwards": (EMSet, members, reversed),
     "set, in another": (EMSet, members, some_of_a_set(True)),
@@ -104,7 +106,8 @@ def test_an_iterator_is_of_what_was_open_when_it_began(name, taken, tmp_path):
         options = {"key": "u8", "value": "u8"}
     container.__init__(tmp_path / "other", **options)
     fill(container)
-    with pytest.raises((RuntimeError, ValueError), match="changed|closed"):  # a graph's was of its storage
+    # A graph's was of its storage.
+    with pytest.raises((RuntimeError, ValueError), match="changed|closed|mutated"):
         list(iterator)
     assert len(list(walk(container))) >= (500 if "another" in name else 999)
     container.close()
@@ -139,7 +142,7 @@ def test_iterators_shared_by_threads(name):
     slow = [Sluggish(n, 1) for n in range(300)]
     if name.startswith("dict"):
         container.update((n, n) for n in slow)
-    elif name.startswith("list"):
+    elif name.startswith(("list", "deque")):
         container.extend(slow)
     elif name.startswith("set"):
         container.update(slow)

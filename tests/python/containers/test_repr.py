@@ -5,7 +5,7 @@ import dataclasses
 
 import pytest
 
-from pyrsistence import EMDict, EMList, EMSet
+from pyrsistence import EMDeque, EMDict, EMList, EMSet
 
 
 class Broken:
@@ -27,6 +27,17 @@ def test_what_cannot_be_unpickled_is_shown_as_that():
         assert repr(items).startswith("EMList([1, <ValueError: invalid literal") and ", 3]" in repr(items)
     with EMSet(None, [1, BrokenKey(2), 3]) as s:
         assert repr(s).startswith("EMSet({1, <ValueError: invalid literal") and ", 3}, path=" in repr(s)
+
+
+def test_a_deque():
+    with EMDeque(None, [1, Broken(), 3]) as d:
+        assert repr(d).startswith("EMDeque([1, <ValueError: invalid literal") and ", 3], path=" in repr(d)
+    with EMDeque(maxlen=500) as d:
+        assert repr(d) == f"EMDeque([], maxlen=500, path={d.path!r})"
+        d.extend(range(1000))
+        shown = ", ".join(map(str, range(500, 510)))
+        assert repr(d) == f"EMDeque([{shown}, ... 490 more], maxlen=500, path={d.path!r})"
+    assert repr(d).startswith("<closed EMDeque")
 
 
 def test_a_set():
@@ -95,8 +106,8 @@ VALUES = {
 @pytest.mark.parametrize("name", VALUES)
 def test_it_is_short_whatever_the_value_is(name):
     value = VALUES[name]()
-    with EMList(None, [value]) as items, EMDict(None, {1: value}) as d:
-        assert len(repr(items)) < 1000 and len(repr(d)) < 1000
+    with EMList(None, [value]) as items, EMDict(None, {1: value}) as d, EMDeque(None, [value]) as queue:
+        assert len(repr(items)) < 1000 and len(repr(d)) < 1000 and len(repr(queue)) < 1000
         assert type(items[0]) is type(d[1]) is type(value)
     if isinstance(value, (int, bytes)):
         with EMSet(None, [value]) as s:

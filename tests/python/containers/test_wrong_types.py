@@ -9,7 +9,17 @@ import itertools
 import pytest
 
 import pyrsistence
-from pyrsistence import EMArray, EMDict, EMList, EMSet, EMShadowMemory, EMTypedDict, EMTypedSet, Store
+from pyrsistence import (
+    EMArray,
+    EMDeque,
+    EMDict,
+    EMList,
+    EMSet,
+    EMShadowMemory,
+    EMTypedDict,
+    EMTypedSet,
+    Store,
+)
 
 WRONG = [
     None,
@@ -36,7 +46,7 @@ def filled(container):
         container.update({1: 2})
     elif isinstance(container, EMDict):
         container.update({1: None, None: [1]})
-    elif isinstance(container, EMList):
+    elif isinstance(container, (EMList, EMDeque)):
         container.extend([None, [1]])
     elif isinstance(container, EMTypedSet):
         container.update([1, 2])
@@ -64,19 +74,21 @@ MAKERS = {
     "list, cache": lambda: EMList(None, cache=3),
     "set": EMSet,
     "typed set": lambda: EMTypedSet(dtype="u8"),
+    "deque": EMDeque,
+    "deque, bounded": lambda: EMDeque(None, maxlen=3, cache=3),
     "array": lambda: EMArray(None, "u8"),
     "shadow memory": EMShadowMemory,
     "graph": graph,
     "store": lambda: Store(None),
 }
-CONSTRUCTORS = [EMDict, EMList, EMSet, EMTypedDict, EMTypedSet, EMArray, EMShadowMemory, Store]
+CONSTRUCTORS = [EMDict, EMList, EMSet, EMDeque, EMTypedDict, EMTypedSet, EMArray, EMShadowMemory, Store]
 
 
 def check(call, *arguments, **named):
     """Whatever it raises is said clearly."""
     try:
         result = call(*arguments, **named)
-        if hasattr(result, "__enter__") and not isinstance(result, (EMDict, EMList, EMSet, Store)):
+        if hasattr(result, "__enter__") and not isinstance(result, (EMDict, EMList, EMSet, EMDeque, Store)):
             with result:
                 pass
         elif inspect.isgenerator(result):
@@ -147,11 +159,12 @@ def test_functions(value, tmp_path):
     for name in ("mode", "timeout", "snapshot_timeout", "commit_interval", "memory"):
         check(pyrsistence.open, tmp_path / f"{name}", **{name: value})
     with Store(None) as store:
-        for kind in ("dict", "list", "set", "array", "shadow_memory", "drop"):
+        for kind in ("dict", "list", "set", "deque", "array", "shadow_memory", "drop"):
             check(getattr(store, kind), value)
         check(store.dict, "d", key=value)
         check(store.dict, "e", cache=value)
         check(store.array, "a", value)
+        check(store.deque, "f", maxlen=value)
 
 
 def test_the_budget_takes_what_memory_takes():

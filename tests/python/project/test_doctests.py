@@ -12,6 +12,7 @@ import pyrsistence
 REPOSITORY = pathlib.Path(__file__).parents[3]
 CLASSES = [
     pyrsistence.EMArray,
+    pyrsistence.EMDeque,
     pyrsistence.EMDiGraph,
     pyrsistence.EMDict,
     pyrsistence.EMGraph,

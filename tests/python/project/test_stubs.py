@@ -45,6 +45,9 @@ WRONG = [
     "em.Store().list(5)",
     "s: em.EMSet[int] = em.EMSet(); s.add('x')",
     "s: em.EMSet[int] = em.EMSet(); x: set[str] = s & {1}",
+    "d: em.EMDeque[int] = em.EMDeque(); d.appendleft('x')",
+    "d: em.EMDeque[int] = em.EMDeque(); d[0:1]",
+    "em.EMDeque(maxlen='x')",
     "em.EMSet([1]).union([2], out=set())",
     "em.Store().dict('a').transaction(1)",
 ]

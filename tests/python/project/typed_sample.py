@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import MutableMapping, MutableSequence, MutableSet
 from pathlib import Path
 
@@ -33,6 +34,19 @@ def order(path: str) -> list[float]:
     return some
 
 
+def queue(path: str) -> float:
+    tasks: em.EMDeque[float] = em.EMDeque(path, [3.0, 1.0], maxlen=5)
+    tasks.appendleft(2.0)
+    tasks.extendleft([0.5])
+    tasks.rotate(-1)
+    tasks += [0.5]
+    copied: collections.deque[float] = tasks.copy()
+    joined: collections.deque[float] = tasks + copied
+    bound: int | None = tasks.maxlen
+    assert bound is not None and joined
+    return tasks.popleft()
+
+
 def algebra(path: str, words: em.EMSet[str]) -> set[str]:
     with em.EMSet(path, ["a", "b"]) as letters:
         letters |= {"c"}
@@ -48,6 +62,8 @@ def members(path: str) -> None:
         names = store.dict("names")
         lines = store.list("lines")
         seen = store.set("seen")
+        last = store.deque("last", maxlen=9)
+        last.append(1)
         with store.transaction():
             names["a"] = len(lines)
             lines.append("text")

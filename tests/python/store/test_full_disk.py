@@ -27,7 +27,7 @@ def run_mounted(mount, command, **options):
 
 
 @pytest.mark.parametrize("mount", [TMPFS, EXT4], ids=["tmpfs", "ext4"])
-@pytest.mark.parametrize("kind", ["dict", "list", "set", "store"])
+@pytest.mark.parametrize("kind", ["dict", "list", "set", "deque", "store"])
 def test_a_full_disk_is_survived(tmp_path, kind, mount):
     disk = tmp_path / "disk"
     disk.mkdir()

@@ -15,11 +15,12 @@ import pyrsistence
 from helpers import Process
 
 # rounds of each kind; fifty together
-ROUNDS = {"dict": 14, "list": 13, "set": 9, "store": 14}
+ROUNDS = {"dict": 14, "list": 13, "set": 9, "deque": 9, "store": 14}
 OPEN = {
     "dict": pyrsistence.EMDict,
     "list": pyrsistence.EMList,
     "set": pyrsistence.EMSet,
+    "deque": pyrsistence.EMDeque,
     "store": pyrsistence.Store,
 }
 
@@ -52,11 +53,14 @@ def open_and_read(kind, path):
             return dict(found.items()), list(found)
         if kind == "list":
             return list(found), None
+        if kind == "deque":
+            return found.copy(), None
         if kind == "set":
             return set(found), None
         names, lines, count = found.dict("names"), found.list("lines"), found.dict("count")
         content = {"names": dict(names.items()), "lines": list(lines), "count": dict(count.items())}
         content["seen"] = set(found.set("seen"))
+        content["tasks"] = found.deque("tasks").copy()
         return content, list(names)
 
 

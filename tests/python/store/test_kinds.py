@@ -14,6 +14,7 @@ MAKERS = {
     "list": lambda store: store.list("m"),
     "set": lambda store: store.set("m"),
     "typed set": lambda store: store.set("m", dtype="u8"),
+    "deque": lambda store: store.deque("m"),
     "array": lambda store: store.array("m"),
     "shadow memory": lambda store: store.shadow_memory("m", [(0, 9)]),
     "graph": lambda store: store.graph("m"),

@@ -103,12 +103,17 @@ def test_compaction_in_a_transaction_is_refused(thinned):
         thinned.compact()
 
 
-def test_a_list_a_set_and_a_store(tmp_path):
+def test_a_list_a_set_a_deque_and_a_store(tmp_path):
     with em.Store(tmp_path / "s") as store:
         lines, names, seen = store.list("lines"), store.dict("names"), store.set("seen")
         seen.update((n, "a text that is kept") for n in range(3000))
         seen.difference_update((n, "a text that is kept") for n in range(0, 3000, 2))
         elements = list(seen)
+        tasks = store.deque("tasks", maxlen=40_000)
+        tasks.extend(["a task of some length"] * 300 + [*range(30_000)])
+        for _ in range(500):
+            tasks.popleft()
+        left = tasks.copy()
         lines.extend(["a long line " * 3, 1, None, 2.5] * 500)
         del lines[::3]
         names.update(a=[1], b=[2])
@@ -118,12 +123,15 @@ def test_a_list_a_set_and_a_store(tmp_path):
         assert names == {"a": [1], "b": [2]}
         assert list(seen) == elements and len(elements) == 1500
         assert seen.stats()["record_bytes"] == seen.stats()["live_record_bytes"]
+        assert tasks == left and tasks.maxlen == 40_000
+        assert tasks.stats()["heap_free_bytes"] == 0
         lines.append(1)
         store.compact(tmp_path / "copy")
         with em.Store(tmp_path / "copy") as copy:
             assert copy.members() == store.members()
             assert copy.list("lines") == [*before, 1]
             assert list(copy.set("seen")) == elements
+            assert copy.deque("tasks") == left and copy.deque("tasks").maxlen == 40_000
         with pytest.raises(ValueError, match="member"):
             names.compact(tmp_path / "other")
 

@@ -15,7 +15,16 @@ from pyrsistence._base.options import (
     codec,
 )
 
-CLASSES = [em.EMArray, em.EMDict, em.EMList, em.EMSet, em.EMShadowMemory, em.EMTypedDict, em.EMTypedSet]
+CLASSES = [
+    em.EMArray,
+    em.EMDeque,
+    em.EMDict,
+    em.EMList,
+    em.EMSet,
+    em.EMShadowMemory,
+    em.EMTypedDict,
+    em.EMTypedSet,
+]
 TAKING = [cls.__init__ for cls in [*CLASSES, em.Store]] + [cls.open for cls in CLASSES]
 NAMES = [function.__qualname__ for function in TAKING]
 DEFAULTS = {name: Opening._field_defaults[name] for name in OPENING_NAMES}

@@ -11,7 +11,17 @@ import shutil
 
 import pytest
 
-from pyrsistence import EMArray, EMDict, EMList, EMSet, EMShadowMemory, EMTypedDict, EMTypedSet, Store
+from pyrsistence import (
+    EMArray,
+    EMDeque,
+    EMDict,
+    EMList,
+    EMSet,
+    EMShadowMemory,
+    EMTypedDict,
+    EMTypedSet,
+    Store,
+)
 
 METHODS = ("fork", "spawn", "forkserver")
 
@@ -120,6 +130,10 @@ def test_as_part_of_a_value_it_is_copied(path, tmp_path):
         items.append(3)
         assert d["direct"] == [1, 2] and type(d["direct"]) is list
         assert d["nested"]["a"][0] == d["nested"]["b"][1] == [1, 2]
+        with EMDeque(None, "abc", maxlen=3) as queue:
+            d["queue"] = queue
+            queue.append("d")
+        assert repr(d["queue"]) == "deque(['a', 'b', 'c'], maxlen=3)"
 
 
 OF_ALL_KINDS = {
@@ -129,6 +143,7 @@ OF_ALL_KINDS = {
     "list": (lambda path: EMList(path, [1]), lambda v: v[0]),
     "set": (lambda path: EMSet(path, [1]), len),
     "typed set": (lambda path: EMTypedSet(path, [1], dtype="u8"), list),
+    "deque": (lambda path: EMDeque(path, [1], maxlen=4), lambda d: d[0]),
     "array": (lambda path: EMArray(path, "u8"), list),
     "shadow memory": (lambda path: EMShadowMemory(path, [(0, 9)]), lambda s: s.backed),
     "graph": (lambda path: graph(path), list),

@@ -46,6 +46,7 @@ KINDS = {
         lambda path, mark, **o: em.EMSet(path, None if o else [mark], dtype="u8", **o),
         lambda s: next(iter(s)),
     ),
+    "deque": (lambda path, mark, **o: em.EMDeque(path, None if o else [mark], **o), lambda d: d[0]),
     "array": (
         lambda path, mark, **o: em.EMArray(path, "u8", data=None if o else [mark], **o),
         lambda a: int(a[0]),

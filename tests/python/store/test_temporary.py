@@ -56,6 +56,7 @@ def fill_store(made, numbers):
     fill_dict(made.dict("names"), numbers)
     fill_list(made.list("lines"), numbers)
     fill_set(made.set("seen"), numbers)
+    fill_list(made.deque("tasks"), numbers)
 
 
 def of_dict(made):
@@ -79,7 +80,8 @@ def of_graph(made):
 
 
 def of_store(made):
-    return of_dict(made.dict("names")), of_list(made.list("lines")), list(made.set("seen"))
+    parts = made.list("lines"), made.set("seen"), made.deque("tasks")
+    return of_dict(made.dict("names")), *map(of_list, parts)
 
 
 KINDS = {
@@ -88,6 +90,7 @@ KINDS = {
     "list": (em.EMList, fill_list, of_list),
     "set": (em.EMSet, fill_set, of_list),
     "typed set": (lambda: em.EMSet(dtype="S64"), fill_typed_set, of_list),
+    "deque": (em.EMDeque, fill_list, of_list),
     "array": (lambda: em.EMArray(shape_tail=(8,)), fill_array, of_array),
     "shadow memory": (em.EMShadowMemory, fill_shadow, of_shadow),
     "graph": (em.EMGraph, fill_graph, of_graph),

@@ -134,6 +134,13 @@ KINDS = {
     "set of u8": of_typed_set("u8", [1, 2**63]),
     "set of texts": of_typed_set("U6", HOSTILE[:6]),
     "set of times": of_typed_set("M8[s]", TIMES),
+    "deque": (em.EMDeque, lambda store, name: store.deque(name), fill_list, "list"),
+    "bounded deque": (
+        lambda path, **options: em.EMDeque(path, maxlen=7, **options),
+        lambda store, name: store.deque(name, maxlen=7),
+        lambda found: found.extend(PLAIN),
+        "list",
+    ),
     "array of i8": of_array("i8", 1, -(2**60)),
     "array of f4": of_array("f4", 0.5, numpy.nan),
     "array of blocks": of_array("u2", [1, 2], [3, 4], shape_tail=(2,)),
@@ -173,7 +180,7 @@ class Made:
         with self.opened(self.path) as found:
             if full:
                 fill(found)
-        self.has_pickles = full and kind in ("dict", "list", "set")
+        self.has_pickles = full and kind in ("dict", "list", "set", "deque")
 
     @contextlib.contextmanager
     def opened(self, path, **options):
@@ -194,6 +201,7 @@ REPRESENTATIVE = (
     "dict",
     "list",
     "set",
+    "deque",
     "array of i8",
     "typed u8 f8",
     "graph",

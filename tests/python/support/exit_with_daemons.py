@@ -97,6 +97,17 @@ def works(em, path):
         other = em.EMSet(None, range(10_000, 30_000), dtype="u8")
         return lambda: (made & other, made <= other, made.union(other, out=em.EMSet(dtype="u8")))
 
+    def queue():
+        made = em.EMDeque(path, range(20_000), maxlen=30_000, commit_interval=None)
+        made.commit()
+        return lambda: (
+            [(made.append(f"task {n}"), made.popleft()) for n in range(100)],
+            made.extendleft(range(1000)),
+            made.rotate(7),
+            3 in made,
+            made.commit(),
+        )
+
     def iterate():
         d = a_dict()
         return lambda: list(d.items())
@@ -158,6 +169,7 @@ def works(em, path):
             update,
             batches,
             algebra,
+            queue,
             iterate,
             graph,
             compact,

@@ -1,6 +1,6 @@
 """Fills the filesystem of a directory with a container, for test_full_disk.py: what must go on working then.
 
-python full_disk_user.py dict|list|set|store DIRECTORY
+python full_disk_user.py dict|list|set|deque|store DIRECTORY
 """
 
 import contextlib
@@ -55,6 +55,15 @@ class ListUser:
         return list(self.container)
 
 
+class DequeUser(ListUser):
+    """A deque and its model: a queue."""
+
+    def delete(self, count):
+        for _ in range(count):
+            self.container.popleft()
+        del self.model[:count]
+
+
 class SetUser:
     """A set and its model, which has the order of insertion."""
 
@@ -100,8 +109,8 @@ class StoreUser:
             part.model = model
 
 
-OPEN = {"dict": em.EMDict, "list": em.EMList, "set": em.EMSet, "store": em.Store}
-USER = {"dict": DictUser, "list": ListUser, "set": SetUser, "store": StoreUser}
+OPEN = {"dict": em.EMDict, "list": em.EMList, "set": em.EMSet, "deque": em.EMDeque, "store": em.Store}
+USER = {"dict": DictUser, "list": ListUser, "set": SetUser, "deque": DequeUser, "store": StoreUser}
 
 
 def is_full(error):
@@ -173,7 +182,7 @@ def use(kind, directory):
     while len(user.contents() if kind != "store" else user.contents()[1]) > FEW:
         user.delete(FEW)
         container.commit()
-    if kind == "list":  # the blocks of deleted elements are kept for others, until there are none
+    if kind in ("list", "deque"):  # the blocks of deleted elements are kept for others, until there are none
         container.clear()
         user.model = []
     container.close()

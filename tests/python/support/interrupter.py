@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import collections
 import copy
 import gc
 import importlib
@@ -225,6 +226,45 @@ class List:
         )
 
 
+class Deque(List):
+    model = collections.deque
+
+    def open(self, path, **how):
+        return em.EMDeque(path, commit_interval=None, **how)
+
+    def change(self, rng):
+        value = rng.choice((1, "long enough to need a block of its own", 2.5, None, (1, 2)))
+        at, many = rng.randrange(30), [rng.randrange(100) for _ in range(rng.randrange(300))]
+        return rng.choice(
+            (
+                (lambda c: c.append(value), False),
+                (lambda c: c.appendleft(value), False),
+                (lambda c: c.insert(at, value), False),
+                (lambda c: c.pop() if len(c) else None, False),
+                (lambda c: c.popleft() if len(c) else None, False),
+                (lambda c: c.extend(many), True),
+                (lambda c: c.extendleft(many), True),
+                (lambda c: c.rotate(at), False),
+                (lambda c: c.reverse(), False),
+                (lambda c: c.__delitem__(at) if at < len(c) else None, False),
+                (lambda c: c.clear() if value is None and at == 0 else None, False),
+            )
+        )
+
+    def read(self, rng):
+        return rng.choice(
+            (
+                list,
+                repr,
+                lambda c: c == [],
+                lambda c: c.copy(),
+                lambda c: c.count(3),
+                lambda c: 3 in c,
+                reversed,
+            )
+        )
+
+
 class Set:
     model = set
 
@@ -394,6 +434,7 @@ KINDS = {
     "writeback": WriteBack,
     "typed": Typed,
     "list": List,
+    "deque": Deque,
     "set": Set,
     "typed set": TypedSet,
     "array": Array,
@@ -469,7 +510,9 @@ class Run:
         if isinstance(after, set):
             return before & after <= found <= before | after
         if isinstance(after, list):
-            return found == after[: len(found)] and found[: len(before)] == before
+            at_end = found == after[: len(found)] and found[: len(before)] == before
+            more = len(found) - len(before)  # of a deque also in front
+            return at_end or (found == after[len(after) - len(found) :] and found[more:] == before)
         return True  # a graph's edges: each is one call
 
     # What `act` does, and what is there then.

@@ -9,6 +9,7 @@ write to the pipe, so that the parent knows which commits may and which must be 
 number of the commit that the store holds; the writer goes on from there.
 """
 
+import collections
 import os
 import random
 import sys
@@ -74,21 +75,51 @@ def set_step(s, rng, number):
             s.intersection_update([("commit", number), *range(element)])
 
 
+def deque_step(d, rng, number):
+    """The changes of commit `number`; the first element is the number itself."""
+    if d:
+        d.popleft()
+    for _ in range(rng.randrange(1, 40)):
+        what = rng.randrange(10)
+        if what < 4:
+            d.extend(rng.randbytes(rng.randrange(30)) for _ in range(rng.randrange(40)))
+        elif what == 4:
+            d.extendleft(range(rng.randrange(60)))
+        elif what < 7:
+            for _ in range(min(len(d), rng.randrange(60))):
+                d.popleft()
+        elif what == 7:
+            for _ in range(min(len(d), rng.randrange(40))):
+                d.pop()
+        elif what == 8:
+            d.rotate(rng.randrange(-99, 99))
+        elif d:
+            d[rng.randrange(len(d))] = "text of some length"
+    d.appendleft(number)
+
+
 def store_step(members, rng, number):
     """One transaction over members of all kinds: a half of it would show in one and not in another."""
     dict_step(members["names"], rng, number)
     list_step(members["lines"], rng, number)
     set_step(members["seen"], rng, number)
+    deque_step(members["tasks"], rng, number)
     members["count"]["commit"] = number
 
 
 def empty(kind):
     if kind == "store":
-        return {"names": {}, "lines": [], "seen": set(), "count": {}}
-    return {"dict": dict, "list": list, "set": set}[kind]()
+        return {"names": {}, "lines": [], "seen": set(), "tasks": collections.deque(), "count": {}}
+    return {"dict": dict, "list": list, "set": set, "deque": collections.deque}[kind]()
 
 
-STEPS = {"dict": dict_step, "list": list_step, "set": set_step, "store": store_step}
+STEPS = {
+    "dict": dict_step,
+    "list": list_step,
+    "set": set_step,
+    "deque": deque_step,
+    "store": store_step,
+}
 
 
 def rng_of(kind, seed, number):
@@ -110,6 +141,8 @@ def commit_number(kind, state):
     """The number of the commit whose state this is, 0 for the empty one."""
     if kind == "list":
         return state[-1] if len(state) else 0
+    if kind == "deque":
+        return state[0] if len(state) else 0
     if kind == "set":
         return next((e[1] for e in state if isinstance(e, tuple)), 0)
     return (state if kind == "dict" else state["count"]).get("commit", 0)
@@ -126,11 +159,12 @@ def write_for_ever(kind, path, seed, start):
             "names": store.dict("names"),
             "lines": store.list("lines"),
             "seen": store.set("seen"),
+            "tasks": store.deque("tasks"),
             "count": store.dict("count"),
         }
     else:
-        opener = {"dict": pyrsistence.EMDict, "list": pyrsistence.EMList, "set": pyrsistence.EMSet}[kind]
-        store = target = opener(path, commit_interval=None)
+        opener = {"dict": "EMDict", "list": "EMList", "set": "EMSet", "deque": "EMDeque"}[kind]
+        store = target = getattr(pyrsistence, opener)(path, commit_interval=None)
     number = start
     say(number, ord("!"))
     while True:

@@ -4,6 +4,7 @@ Each operation answers, or raises what a user expects of damage (ALLOWED). Anyth
 exercise().
 """
 
+import collections
 import copy
 import itertools
 import pickle
@@ -127,6 +128,42 @@ def use_list(items, rng, attempt):
     attempt(lambda: items.sort(key=str))
     attempt(lambda: items.extend(["y" * 20] * 30))
     attempt(items.commit)
+
+
+def fill_deque(d, rng):
+    d.extend([1, 2.5, None, True, "abc", "a longer text", b"bytes" * 50, [1, (2,)]] * 30)
+    d.extendleft(range(40))
+    for _ in range(30):
+        d.pop()
+        d.popleft()
+
+
+def use_deque(d, rng, attempt):
+    attempt(lambda: (len(d), d.maxlen))
+    attempt(lambda: repr(d))
+    attempt(lambda: d[rng.randrange(200)])
+    attempt(lambda: some(d))
+    attempt(lambda: some(reversed(d)))
+    attempt(lambda: d.count("abc"))
+    attempt(lambda: d.index("abc"))
+    attempt(lambda: d == collections.deque([1]))
+    attempt(d.copy)
+    if d.mode == "r":
+        return
+    for _ in range(4):
+        attempt(lambda: d.__setitem__(rng.randrange(200), b"n" * rng.randrange(300)))
+        attempt(lambda: d.append("appended, and long"))
+        attempt(lambda: d.appendleft("put in front, and long"))
+        attempt(lambda: len(d) and d.popleft())
+        attempt(lambda: len(d) and d.pop())
+    attempt(lambda: d.__delitem__(rng.randrange(200)))
+    attempt(lambda: d.insert(3, "x" * 50))
+    attempt(lambda: d.insert(150, "x" * 50))
+    attempt(lambda: d.rotate(rng.randrange(-100, 100)))
+    attempt(d.reverse)
+    attempt(lambda: d.extend(["y" * 20] * 30))
+    attempt(lambda: d.extendleft(range(600)))
+    attempt(d.commit)
 
 
 def fill_set(s, rng):
@@ -372,6 +409,7 @@ def use_shadow(flags, rng, attempt):
 USES = {
     "dict": use_dict,
     "list": use_list,
+    "deque": use_deque,
     "set": use_set,
     "typed set": use_typed_set,
     "array": use_array,

@@ -49,6 +49,7 @@ CLASSES = {
     "list": (lambda path: pyrsistence.EMList(path), exercise.fill_list),
     "set": (lambda path: pyrsistence.EMSet(path), exercise.fill_set),
     "typed set": (lambda path: pyrsistence.EMSet(path, dtype="u8"), exercise.fill_typed_set),
+    "deque": (lambda path: pyrsistence.EMDeque(path, maxlen=5000), exercise.fill_deque),
     "array": (lambda path: pyrsistence.EMArray(path, "i8"), exercise.fill_array),
     "typed dict": (lambda path: pyrsistence.EMDict(path, key="u8", value="f8"), exercise.fill_typed),
     "graph": (lambda path: pyrsistence.EMGraph(path), exercise.fill_graph),
@@ -66,6 +67,7 @@ def fill_store(store, rng):
     exercise.fill_list(store.list("l"), rng)
     exercise.fill_set(store.set("e"), rng)
     exercise.fill_typed_set(store.set("y", dtype="u8"), rng)
+    exercise.fill_deque(store.deque("q"), rng)
     exercise.fill_array(store.array("a", "i8"), rng)
     exercise.fill_typed(store.dict("t", key="u8", value="f8"), rng)
     exercise.fill_graph(store.graph("g"), rng)
