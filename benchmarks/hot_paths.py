@@ -26,7 +26,7 @@ _DICT = "c = em.EMDict(None, {i: i for i in numbers}, commit_interval=None)"
 _TYPED = "c = em.EMDict(None, {i: i for i in numbers}, key='u8', value='u8', commit_interval=None)"
 _LIST = "c = em.EMList(None, numbers, commit_interval=None)"
 _ARRAY = "c = em.EMArray(None, 'i8', numbers, commit_interval=None)"
-_SHADOW = "c = em.EMShadowMemory(None, (0, 1 << 20), commit_interval=None); c.mark(0, 1 << 20, 3)"
+_SHADOW = "c = em.EMShadowMemory(None, [(0, 1 << 20)], commit_interval=None); c.mark(0, 1 << 20, 3)"
 _GRAPH = "c = em.EMDiGraph(None, commit_interval=None); c.add_edges_from((i, i + 7) for i in numbers)"
 _OPERATIONS = {
     "dict get": (_DICT, "c[i]"),
