@@ -170,6 +170,7 @@ def works(em, path):
             batches,
             algebra,
             queue,
+            typed_algebra,
             iterate,
             graph,
             compact,
