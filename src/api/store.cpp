@@ -40,14 +40,14 @@ OpenStore& opened(const std::shared_ptr<OpenStore>& store) {
 }
 
 // Beside a writer: what is found is of one state.
-class HeldState {
+class SnapshotGuard {
  public:
-  explicit HeldState(OpenStore& store) : store_(store), held_(store.begin_snapshot_if_possible()) {}
-  ~HeldState() {
+  explicit SnapshotGuard(OpenStore& store) : store_(store), held_(store.begin_snapshot_if_possible()) {}
+  ~SnapshotGuard() {
     if (held_) store_.end_snapshot();
   }
-  HeldState(const HeldState&) = delete;
-  HeldState& operator=(const HeldState&) = delete;
+  SnapshotGuard(const SnapshotGuard&) = delete;
+  SnapshotGuard& operator=(const SnapshotGuard&) = delete;
 
  private:
   OpenStore& store_;
@@ -108,7 +108,7 @@ Snapshot Store::snapshot() {
 
 std::vector<Finding> Store::verify() {
   OpenStore& store = opened(store_);
-  const HeldState held(store);
+  const SnapshotGuard held(store);
   core::Findings findings;
   emd::verify(store.use(), findings);
   std::vector<Finding> result;

@@ -187,8 +187,8 @@ bool Committer::renew_fresh_sums(Content& content) {
   std::vector<u32> sums;
   u64 page = content.fresh_begin >> kPageShift;
   if (page >= end) return false;
-  // What is stored through views by now belongs to the next commit, and is not in the file; nor is what was changed after
-  // a commit that failed.
+  // What is stored through views by now belongs to the next commit, and is not in the file; nor is what was changed
+  // after a commit that failed.
   const u8* const from = content.stored_through() ? content.base() : content.window;
   while (page < end) {
     sums.clear();
@@ -323,8 +323,8 @@ void Committer::commit() {
     if (content.stored_through()) content.freeze();
   }
   {
-    const ReaderTable::Intent intent(*state_.readers,
-                                     state_.patience(state_.options.snapshot_timeout_seconds));
+    const ReaderTable::IntentGuard intent(*state_.readers,
+                                          state_.patience(state_.options.snapshot_timeout_seconds));
     if (write_journal_with_room(changed)) {
       or_fail([&] { state_.journal->sync(); });  // the commit point
       or_fail([&] { apply(changed); });

@@ -46,7 +46,7 @@ void Opener::open_for_writing() {
   const Journal::Found found = scan_journal();
   const bool crashed = state_.lock->follows_a_crash();
   // Recovery may show readers another state than they see.
-  std::optional<ReaderTable::Intent> intent;
+  std::optional<ReaderTable::IntentGuard> intent;
   if (crashed || found.commits != 0) {
     intent.emplace(*state_.readers, state_.patience(state_.options.snapshot_timeout_seconds));
   }

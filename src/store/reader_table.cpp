@@ -58,7 +58,7 @@ void ReaderTable::give_up(unsigned slot) {
   if (held != 0) shared_->slots[slot].held.compare_exchange_strong(held, kGivenUp);
 }
 
-ReaderTable::Intent::Intent(ReaderTable& table, const Patience& patience) : table_(table) {
+ReaderTable::IntentGuard::IntentGuard(ReaderTable& table, const Patience& patience) : table_(table) {
   table_.shared_->intent.fetch_or(kChanging, std::memory_order_seq_cst);
   try {
     table_.wait_for_snapshots(patience);
@@ -68,7 +68,9 @@ ReaderTable::Intent::Intent(ReaderTable& table, const Patience& patience) : tabl
   }
 }
 
-ReaderTable::Intent::~Intent() { table_.shared_->intent.fetch_and(~kChanging, std::memory_order_seq_cst); }
+ReaderTable::IntentGuard::~IntentGuard() {
+  table_.shared_->intent.fetch_and(~kChanging, std::memory_order_seq_cst);
+}
 
 void ReaderTable::wait_for_snapshots(const Patience& patience) {
   for (unsigned slot = 0; slot < kSlots; ++slot) {

@@ -43,20 +43,20 @@ class ReaderTable {
   // ---- The writer's
 
   // The scope of a commit: from its begin on no snapshot is taken that the change would spoil.
-  class Intent {
+  class IntentGuard {
    public:
-    // Waits for the snapshots that are held, and expires those that are left when patience is over. Errors: what a pause
-    // throws; SystemError; nothing has changed then.
-    Intent(ReaderTable& table, const Patience& patience);
-    ~Intent();
-    Intent(const Intent&) = delete;
-    Intent& operator=(const Intent&) = delete;
+    // Waits for the snapshots that are held, and expires those that are left when patience is over. Errors: what a
+    // pause throws; SystemError; nothing has changed then.
+    IntentGuard(ReaderTable& table, const Patience& patience);
+    ~IntentGuard();
+    IntentGuard(const IntentGuard&) = delete;
+    IntentGuard& operator=(const IntentGuard&) = delete;
 
    private:
     ReaderTable& table_;
   };
-  // The files are about to change: makes the sequence odd, if it is not odd since a crash. Within an Intent, but for a
-  // writer that opens and finds nothing to recover: what a snapshot shows stays as it is then.
+  // The files are about to change: makes the sequence odd, if it is not odd since a crash. Within an IntentGuard, but
+  // for a writer that opens and finds nothing to recover: what a snapshot shows stays as it is then.
   void begin_change();
   // They hold a committed state again.
   // `commit`: the number of the last commit in them.

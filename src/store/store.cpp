@@ -231,7 +231,7 @@ void Member::lacks_region(unsigned index) const {
                      regions[0]->path());
 }
 
-Acquired::~Acquired() {
+AcquireGuard::~AcquireGuard() {
   try {
     store_.release(member_);
   } catch (const Error&) {

@@ -390,12 +390,12 @@ u64 memory_budget();
 void set_memory_budget(u64 bytes);
 
 // The scope in which a member is mapped. An error of giving it back is left to the store's next use, which it shows at.
-class Acquired {
+class AcquireGuard {
  public:
-  Acquired(Store& store, Member& member) : store_(store), member_(member) { store.acquire(member); }
-  ~Acquired();
-  Acquired(const Acquired&) = delete;
-  Acquired& operator=(const Acquired&) = delete;
+  AcquireGuard(Store& store, Member& member) : store_(store), member_(member) { store.acquire(member); }
+  ~AcquireGuard();
+  AcquireGuard(const AcquireGuard&) = delete;
+  AcquireGuard& operator=(const AcquireGuard&) = delete;
 
  private:
   Store& store_;

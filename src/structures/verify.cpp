@@ -29,7 +29,7 @@ Findings check_member(Store& store, Member& member, const Findings& so_far) {
 void verify_member(Store& store, Member& member, Findings& findings) {
   Findings own;
   try {
-    const Acquired mapped(store, member);
+    const AcquireGuard mapped(store, member);
     own = store.read_consistent(member, [&] { return check_member(store, member, findings); });
   } catch (const DamagedError& error) {
     add_damage(own, error);

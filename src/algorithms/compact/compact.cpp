@@ -15,7 +15,7 @@ namespace {
 bool is_empty(const Member& member) { return member.region(0).size() == 0; }
 
 u64 entries_of(Store& store, Member& member) {
-  const Acquired mapped(store, member);
+  const AcquireGuard mapped(store, member);
   return store.read_consistent(member, [&]() -> u64 {
     if (is_empty(member)) return 0;
     return visit_kind(store, member, [&]<class S>(Of<S>) { return entries_to_copy(S(store, member)); });
@@ -23,16 +23,16 @@ u64 entries_of(Store& store, Member& member) {
 }
 
 // A state that stays while it is copied, of a store that another process may be writing.
-class Held {
+class SnapshotGuard {
  public:
-  explicit Held(Store& store) : store_(store), held_(store.live() && !store.in_snapshot()) {
+  explicit SnapshotGuard(Store& store) : store_(store), held_(store.live() && !store.in_snapshot()) {
     if (held_) store_.take_snapshot();
   }
-  ~Held() {
+  ~SnapshotGuard() {
     if (held_) store_.end_snapshot();
   }
-  Held(const Held&) = delete;
-  Held& operator=(const Held&) = delete;
+  SnapshotGuard(const SnapshotGuard&) = delete;
+  SnapshotGuard& operator=(const SnapshotGuard&) = delete;
 
  private:
   Store& store_;
@@ -41,7 +41,7 @@ class Held {
 
 // `to` is an empty member of the same kind, in the same store or another.
 void copy_member(Store& from_store, Member& from, Store& to_store, Member& to, CopyCount& count) {
-  const Acquired source(from_store, from), copy(to_store, to);
+  const AcquireGuard source(from_store, from), copy(to_store, to);
   if (is_empty(from)) return;
   visit_kind(from_store, from, [&](auto kind) {
     copy_content(kind, {from_store, from, to_store, to, count});
@@ -50,7 +50,7 @@ void copy_member(Store& from_store, Member& from, Store& to_store, Member& to, C
 
 // Before the work rather than at its end.
 void require_no_views(Store& store, Member& member) {
-  const Acquired mapped(store, member);
+  const AcquireGuard mapped(store, member);
   for (unsigned i = 0; i < member.region_count; ++i) member.regions[i]->require_no_views("compacting it");
 }
 
@@ -80,7 +80,7 @@ void compact(Store& store, Member& member, const Progress& progress) {
   try {
     CopyCount count{progress, entries_of(store, member)};
     copy_member(store, member, store, *fresh, count);
-    const Acquired old(store, member);
+    const AcquireGuard old(store, member);
     store.replace(member, *fresh);
   } catch (...) {
     store.drop_compaction();
@@ -91,7 +91,7 @@ void compact(Store& store, Member& member, const Progress& progress) {
 
 void compact_to(Store& store, const std::string& target, const Progress& progress,
                 std::shared_ptr<platform::FileSystem> files) {
-  const Held held(store);
+  const SnapshotGuard held(store);
   if (!store.read_only()) store.commit();
   CopyCount count{progress};
   for (const auto& member : store.members()) count.total += entries_of(store, *member);

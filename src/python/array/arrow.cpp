@@ -71,7 +71,7 @@ void release_array(ArrowArray* array) {
   auto* const parts = static_cast<ArrayParts*>(array->private_data);
   if (parts->child.release) parts->child.release(&parts->child);
   if (parts->view && Py_IsInitialized()) {  // else the process is about to end
-    const GilTaken taken;
+    const GilAcquireGuard taken;
     Py_DECREF(parts->view);
   }
   delete parts;
@@ -114,11 +114,12 @@ void destroy_capsule(PyObject* capsule, const char* name) {
   delete node;
 }
 
-Ref schema_capsule(const char* format, std::span<const u64> shape) {
+OwnedRef schema_capsule(const char* format, std::span<const u64> shape) {
   auto schema = std::make_unique<ArrowSchema>();
   fill_schema(*schema, format, shape);
-  Ref capsule(PyCapsule_New(schema.get(), kSchemaName,
-                            [](PyObject* object) { destroy_capsule<ArrowSchema>(object, kSchemaName); }));
+  OwnedRef capsule(PyCapsule_New(schema.get(), kSchemaName, [](PyObject* object) {
+    destroy_capsule<ArrowSchema>(object, kSchemaName);
+  }));
   if (capsule) {
     schema.release();
   } else {
@@ -127,7 +128,7 @@ Ref schema_capsule(const char* format, std::span<const u64> shape) {
   return capsule;
 }
 
-Ref array_capsule(Ref view, std::span<const u64> shape) {
+OwnedRef array_capsule(OwnedRef view, std::span<const u64> shape) {
   Py_buffer buffer{};
   if (PyObject_GetBuffer(view.get(), &buffer, PyBUF_FULL_RO) < 0) return {};
   const u64 length = static_cast<u64>(buffer.shape[0]);
@@ -136,8 +137,8 @@ Ref array_capsule(Ref view, std::span<const u64> shape) {
   auto array = std::make_unique<ArrowArray>();
   fill_array(*array, data, length, shape);
   static_cast<ArrayParts*>(array->private_data)->view = view.release();
-  Ref capsule(PyCapsule_New(array.get(), kArrayName,
-                            [](PyObject* object) { destroy_capsule<ArrowArray>(object, kArrayName); }));
+  OwnedRef capsule(PyCapsule_New(array.get(), kArrayName,
+                                 [](PyObject* object) { destroy_capsule<ArrowArray>(object, kArrayName); }));
   if (capsule) {
     array.release();
   } else {
@@ -179,11 +180,11 @@ PyObject* array_arrow_array(ArrayContainer& container, PyObject* args, PyObject*
   const emd::Array::Type type = type_of(container);
   const char* const format = exported_format(type);
   if (!format) return nullptr;
-  const Ref schema = schema_capsule(format, type.shape);
+  const OwnedRef schema = schema_capsule(format, type.shape);
   if (!schema) return nullptr;
-  Ref view(make_array_view(container, false, format));
+  OwnedRef view(make_array_view(container, false, format));
   if (!view) return nullptr;
-  const Ref array = array_capsule(std::move(view), type.shape);
+  const OwnedRef array = array_capsule(std::move(view), type.shape);
   return array ? PyTuple_Pack(2, schema.get(), array.get()) : nullptr;
 }
 

@@ -55,7 +55,7 @@ PyObject* append(ArrayContainer& container, PyObject* value) {
   if (scalar == Scalar::none) return call_method(container.self(), "_append", value);
   u8 bytes[8];
   if (!pack(scalar, value, bytes)) return nullptr;
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   emd::Array& array = container.array();
   require_in_range(container.scalar() == scalar);  // else closed and opened elsewhere meanwhile
   container.change([&] { array.extend({bytes, array.item_bytes()}); });
@@ -63,7 +63,7 @@ PyObject* append(ArrayContainer& container, PyObject* value) {
 }
 
 void extend(ArrayContainer& container, const ReadBuffer& items) {
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   emd::Array& array = container.array();
   require_whole_items(items.size(), array.item_bytes());
   const u64 at_once = std::max<u64>(1, kBytesAtOnce / array.item_bytes()) * array.item_bytes();
@@ -80,7 +80,7 @@ void resize(ArrayContainer& container, Py_ssize_t wanted) {
   if (wanted < 0)
     throw std::invalid_argument("expected a length of 0 or more, found " + std::to_string(wanted));
   const u64 count = static_cast<u64>(wanted);
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   emd::Array& array = container.array();
   const u64 at_once = std::max<u64>(1, kBytesAtOnce / array.item_bytes());
   while (count > array.size() + at_once && array.used_room() != 0) {
@@ -100,7 +100,7 @@ struct Place {
 
 // _copy_out(buffer, start, step): fills the buffer with items.
 void copy_out(ArrayContainer& container, const WriteBuffer& to, Place start, Place step) {
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   const emd::Array& array = container.array();
   const u64 item = array.item_bytes();
   require_whole_items(to.size(), item);
@@ -133,7 +133,7 @@ bool are_indices(std::span<const u64> indices, u64 size) {
 // _gather(buffer, indices): item indices[i] to place i of the buffer.
 void gather(ArrayContainer& container, const WriteBuffer& to, const ReadBuffer& where) {
   const std::span<const u64> indices = where.as<u64>();
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   const emd::Array& array = container.array();
   const u64 item = array.item_bytes();
   require_whole_items(to.size(), item);
@@ -148,7 +148,7 @@ void gather(ArrayContainer& container, const WriteBuffer& to, const ReadBuffer& 
 
 // _scatter(indices, items): the reverse.
 void scatter(ArrayContainer& container, const ReadBuffer& where, const ReadBuffer& items) {
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   emd::Array& array = container.array();
   const u64 item = array.item_bytes();
   const Bytes written = array.reachable(0);
@@ -167,14 +167,14 @@ void scatter(ArrayContainer& container, const ReadBuffer& where, const ReadBuffe
 
 // _reaches(first, last): whether any byte of the addresses lies in the array.
 bool reaches(ArrayContainer& container, u64 first, u64 last) {
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   const Bytes bytes{reinterpret_cast<const u8*>(first), static_cast<std::size_t>(last - first)};
   return first < last && overlap(container.array().reachable(0), bytes);
 }
 
 // _write(start, items): replaces the items from `start` on.
 void write(ArrayContainer& container, Place start, const ReadBuffer& items) {
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   emd::Array& array = container.array();
   const u64 item = array.item_bytes();
   require_whole_items(items.size(), item);
@@ -197,7 +197,7 @@ void write(ArrayContainer& container, Place start, const ReadBuffer& items) {
 // _type(): (dtype's text, bytes of an element, shape of an item).
 PyObject* type(ArrayContainer& container) {
   const emd::Array::Type type = container.read([&] { return container.array().type(); });
-  const Ref shape(PyTuple_New(static_cast<Py_ssize_t>(type.shape.size())));
+  const OwnedRef shape(PyTuple_New(static_cast<Py_ssize_t>(type.shape.size())));
   if (!shape) return nullptr;
   for (std::size_t i = 0; i < type.shape.size(); ++i) {
     PyObject* const length = PyLong_FromUnsignedLongLong(type.shape[i]);
@@ -205,8 +205,8 @@ PyObject* type(ArrayContainer& container) {
     PyTuple_SET_ITEM(shape.get(), static_cast<Py_ssize_t>(i), length);
   }
   // Bytes that are no text are nobody's dtype, which the Python class finds out.
-  const Ref text(PyUnicode_DecodeUTF8(type.dtype.data(), static_cast<Py_ssize_t>(type.dtype.size()),
-                                      "backslashreplace"));
+  const OwnedRef text(PyUnicode_DecodeUTF8(type.dtype.data(), static_cast<Py_ssize_t>(type.dtype.size()),
+                                           "backslashreplace"));
   if (!text) return nullptr;
   return Py_BuildValue("OKO", text.get(), static_cast<unsigned long long>(type.element_bytes), shape.get());
 }

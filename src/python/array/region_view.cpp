@@ -15,15 +15,15 @@ struct ViewState {
   static constexpr const char* kTypeName = "pyrsistence._core.RegionView";
   static constexpr unsigned long kFlags = Py_TPFLAGS_DISALLOW_INSTANTIATION;
 
-  explicit ViewState(Ref shown) noexcept : owner(std::move(shown)) {}
+  explicit ViewState(OwnedRef shown) noexcept : owner(std::move(shown)) {}
   ~ViewState();
   int traverse(visitproc visit, void* arg) const {
     const int stopped = pyr::traverse(owner, visit, arg);
     return stopped != 0 ? stopped : pyr::traverse(handle_object, visit, arg);
   }
 
-  const Ref owner;
-  Ref handle_object;
+  const OwnedRef owner;
+  OwnedRef handle_object;
   StoreHandle* handle = nullptr;
   std::optional<ViewedItems> items;
   bool writable = false;
@@ -35,7 +35,7 @@ ViewState::~ViewState() {
   if (handle->lost()) {
     new emd::Region::View(std::move(items->view));  // the parent's: nothing of it is touched
   } else {
-    const StoreHandle::Inside inside(*handle);
+    const StoreHandle::LockGuard inside(*handle);
     items.reset();
   }
 }
@@ -102,11 +102,11 @@ int get_buffer(PyObject* self, Py_buffer* buffer, int flags) {
 }  // namespace
 
 PyObject* make_region_view(Container& container, bool writable, const std::function<ViewedItems()>& take) {
-  Ref result(TypeOf<ViewState>::make(TypeOf<ViewState>::get(), Ref::borrowed(container.self())));
+  OwnedRef result(TypeOf<ViewState>::make(TypeOf<ViewState>::get(), OwnedRef::borrowed(container.self())));
   if (!result) return nullptr;
   ViewState& state = unboxed<ViewState>(result.get());
   state.writable = writable;
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   require_steady(container, writable);
   state.handle = &container.handle();
   state.handle_object = container.handle_object();

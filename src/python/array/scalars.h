@@ -1,6 +1,6 @@
 // Elements of arrays that are one plain Python number: what their type is called, and both directions.
 //
-// Threads: pack and unpack with the GIL held, outside of Entered: packing may run code.
+// Threads: pack and unpack with the GIL held, outside of an EntryGuard: packing may run code.
 #pragma once
 
 #include <Python.h>

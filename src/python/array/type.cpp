@@ -33,7 +33,7 @@ void ArrayContainer::want(PyObject* wanted) {
 }
 
 PyObject* call_method(PyObject* self, const char* name, PyObject* first, PyObject* second) {
-  const Ref text(PyUnicode_InternFromString(name));
+  const OwnedRef text(PyUnicode_InternFromString(name));
   return text ? PyObject_CallMethodObjArgs(self, text.get(), first, second, nullptr) : nullptr;
 }
 
@@ -70,7 +70,7 @@ PyObject* number_at(ArrayContainer& container, Py_ssize_t index) {
 bool set_number(ArrayContainer& container, Scalar scalar, Py_ssize_t index, PyObject* value) {
   u8 bytes[8];
   if (!pack(scalar, value, bytes)) return false;
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   emd::Array& array = container.array();
   const u64 at = resolved(index, array.size());
   if (at >= array.size() || container.scalar() != scalar) {
@@ -100,7 +100,7 @@ int assign(ArrayContainer& container, PyObject* key, PyObject* value) {
     return as_index(key, index) && set_number(container, scalar, index, value) ? 0 : -1;
   }
   PyObject* const self = container.self();
-  const Ref done(value ? call_method(self, "_set", key, value) : call_method(self, "_delete", key));
+  const OwnedRef done(value ? call_method(self, "_set", key, value) : call_method(self, "_delete", key));
   return done ? 0 : -1;
 }
 
@@ -108,7 +108,7 @@ int assign(ArrayContainer& container, PyObject* key, PyObject* value) {
 std::string buffer_format(ArrayContainer& container) {
   const Scalar scalar = container.read([&] { return element_of(container.array().type()); });
   if (scalar != Scalar::none) return struct_format(scalar);
-  const Ref text(PyObject_CallMethod(container.self(), "_buffer_format", nullptr));
+  const OwnedRef text(PyObject_CallMethod(container.self(), "_buffer_format", nullptr));
   const char* const format = text ? PyUnicode_AsUTF8(text.get()) : nullptr;
   return format ? format : "";
 }
@@ -122,7 +122,7 @@ int get_buffer(ArrayContainer& container, Py_buffer* view, int flags) {
   }
   const std::string format = buffer_format(container);
   if (format.empty()) return -1;
-  const Ref exporter(make_array_view(container, false, format.c_str()));
+  const OwnedRef exporter(make_array_view(container, false, format.c_str()));
   return exporter ? PyObject_GetBuffer(exporter.get(), view, flags) : -1;
 }
 

@@ -47,15 +47,15 @@ PyObject* pickle_dumps(PyObject* value) {
 }
 
 // The method `name` of a user's object; null with TypeError set.
-Ref bound_method(PyObject* object, const char* parameter, const char* name) {
-  Ref method(PyObject_GetAttrString(object, name));
+OwnedRef bound_method(PyObject* object, const char* parameter, const char* name) {
+  OwnedRef method(PyObject_GetAttrString(object, name));
   if (method && PyCallable_Check(method.get())) return method;
   if (method || PyErr_ExceptionMatches(PyExc_AttributeError)) {
     PyErr_Clear();
     PyErr_Format(PyExc_TypeError, "%s= must have a method .%s(), but %R has none", parameter, name,
                  Py_TYPE(object));
   }
-  return Ref();
+  return OwnedRef();
 }
 
 bool given(PyObject* object) { return object && object != Py_None; }
@@ -77,10 +77,11 @@ bool check_key(PyObject* key) {
 // An annex holds the key, or its form, as a value: what pickle cannot take apart or find again is no key.
 bool is_unpicklable() {
   static PyObject* pickling_error = nullptr;
-  const PendingError error;
+  const PendingErrorGuard error;
   if (if_imported(pickling_error, "pickle", "PicklingError") && error.matches(pickling_error)) return true;
   if (!error.matches(PyExc_AttributeError)) return false;
-  const Ref text(PyObject_Str(error.exception()));  // "Can't pickle local object ...", before Python 3.13
+  const OwnedRef text(
+      PyObject_Str(error.exception()));  // "Can't pickle local object ...", before Python 3.13
   const char* const said = text ? PyUnicode_AsUTF8(text.get()) : nullptr;
   if (!said) PyErr_Clear();
   return said && std::strncmp(said, "Can't ", 6) == 0;
@@ -109,13 +110,13 @@ bool Buffer::grow(std::size_t n) {
 }
 
 bool Codec::configure(PyObject* pickler, PyObject* unpickler, bool allow_pickle, PyObject* key) {
-  Ref pickle, unpickle;
+  OwnedRef pickle, unpickle;
   if (given(pickler) && !(pickle = bound_method(pickler, "pickler", "pickle"))) return false;
   if (given(unpickler) && !(unpickle = bound_method(unpickler, "unpickler", "unpickle"))) return false;
   if (given(key) && !check_key(key)) return false;
   pickle_.exchange(std::move(pickle));
   unpickle_.exchange(std::move(unpickle));
-  key_.exchange(given(key) ? Ref::borrowed(key) : Ref());
+  key_.exchange(given(key) ? OwnedRef::borrowed(key) : OwnedRef());
   rebuilds_keys_ = given(key) && from_form(key) != Py_None;
   allow_pickle_ = allow_pickle;
   return true;
@@ -129,7 +130,7 @@ int Codec::traverse(visitproc visit, void* arg) {
 }
 
 void Codec::clear() {
-  for (SharedRef* part : {&pickle_, &unpickle_, &key_}) part->exchange(Ref());
+  for (SharedRef* part : {&pickle_, &unpickle_, &key_}) part->exchange(OwnedRef());
 }
 
 bool Codec::encode_value(PyObject* value, Buffer& out) {
@@ -153,13 +154,13 @@ bool Codec::encode_value(PyObject* value, Buffer& out) {
 }
 
 bool Codec::encode_pickled(PyObject* value, Buffer& out) {
-  const Ref pickle = pickle_.get();
+  const OwnedRef pickle = pickle_.get();
   if (!pickle && !allow_pickle_) {
     PyErr_Format(PyExc_TypeError, "%R: %s", Py_TYPE(value), kPickleRefused);
     return false;
   }
   const Storing storing;
-  const Ref pickled(pickle ? PyObject_CallOneArg(pickle.get(), value) : pickle_dumps(value));
+  const OwnedRef pickled(pickle ? PyObject_CallOneArg(pickle.get(), value) : pickle_dumps(value));
   if (!pickled) return false;
   if (!PyBytes_Check(pickled.get())) {
     PyErr_Format(PyExc_TypeError, "pickler.pickle() must return bytes, not %R", Py_TYPE(pickled.get()));
@@ -178,7 +179,7 @@ PyObject* Codec::decode_value(Bytes bytes) {
 PyObject* Codec::decode_pickled(Bytes bytes) {
   static PyObject* loads = nullptr;
   const bool users = bytes[0] == kUserPickle;
-  const Ref unpickle = users || !allow_pickle_ ? unpickle_.get() : Ref();
+  const OwnedRef unpickle = users || !allow_pickle_ ? unpickle_.get() : OwnedRef();
   if (users && !unpickle)
     return unpickling_error(
         "this was written through a pickler=: open the container with the unpickler= that belongs to it");
@@ -188,8 +189,8 @@ PyObject* Codec::decode_pickled(Bytes bytes) {
     return unpickling_error("this is a pickle, and the container was opened with pickle=False");
   PyObject* const function = own ? unpickle.get() : imported(loads, "pickle", "loads");
   if (!function) return nullptr;
-  const Ref copy(PyBytes_FromStringAndSize(reinterpret_cast<const char*>(bytes.data()) + 1,
-                                           static_cast<Py_ssize_t>(bytes.size()) - 1));
+  const OwnedRef copy(PyBytes_FromStringAndSize(reinterpret_cast<const char*>(bytes.data()) + 1,
+                                                static_cast<Py_ssize_t>(bytes.size()) - 1));
   return copy ? PyObject_CallOneArg(function, copy.get()) : nullptr;
 }
 
@@ -209,8 +210,8 @@ bool Codec::encode_key(PyObject* key, Buffer& canonical, Buffer* annex) {
 }
 
 bool Codec::encode_any_key(PyObject* key, Buffer& canonical, Buffer* annex) {
-  const Ref how = key_.get();
-  Ref form = how ? Ref(PyObject_CallOneArg(to_form(how.get()), key)) : Ref::borrowed(key);
+  const OwnedRef how = key_.get();
+  OwnedRef form = how ? OwnedRef(PyObject_CallOneArg(to_form(how.get()), key)) : OwnedRef::borrowed(key);
   if (!form) return false;
   bool natural = true;
   if (!encode_canonical(form.get(), canonical, natural)) return false;
@@ -221,8 +222,8 @@ bool Codec::encode_any_key(PyObject* key, Buffer& canonical, Buffer* annex) {
 }
 
 PyObject* Codec::rebuilt_key(PyObject* form) {
-  const Ref held(form);
-  const Ref how = form ? key_.get() : Ref();
+  const OwnedRef held(form);
+  const OwnedRef how = form ? key_.get() : OwnedRef();
   if (!how || from_form(how.get()) == Py_None) return Py_XNewRef(form);
   return PyObject_CallOneArg(from_form(how.get()), form);
 }

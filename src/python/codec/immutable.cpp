@@ -101,7 +101,7 @@ bool is_time(PyObject* value, unsigned depth) {
   static Name datetime{"datetime", "datetime", nullptr}, time{"datetime", "time", nullptr};
   PyTypeObject* const type = Py_TYPE(value);
   if (!is_type(type, datetime) && !is_type(type, time)) return false;
-  const Ref zone(PyObject_GetAttrString(value, "tzinfo"));
+  const OwnedRef zone(PyObject_GetAttrString(value, "tzinfo"));
   if (!zone) PyErr_Clear();
   return zone && is_immutable_within(zone.get(), depth + 1);
 }
@@ -143,7 +143,7 @@ PyObject* is_fixed(PyObject*, PyObject* dict) {
     PyErr_Format(PyExc_TypeError, "expected a dict, found %R", Py_TYPE(dict));
     return nullptr;
   }
-  const Ref walked(to_walk(dict));
+  const OwnedRef walked(to_walk(dict));
   if (!walked) return nullptr;
   Py_ssize_t position = 0;
   PyObject *key, *value;

@@ -47,7 +47,8 @@ bool KeyEncoder::put_other(PyObject* object, Place place) {
     if (done) return true;
   }
   PyTypeObject* type = Py_TYPE(object);
-  const Ref held = Ref::borrowed(reinterpret_cast<PyObject*>(type));  // the object may be given another class
+  const OwnedRef held =
+      OwnedRef::borrowed(reinterpret_cast<PyObject*>(type));  // the object may be given another class
   TypeInfo* info = type_info(type);
   if (!info) return false;
   const KeyKind kind = info->kind;
@@ -73,7 +74,7 @@ bool KeyEncoder::put_of_kind(PyObject* object, TypeInfo& info, Place place) {
     case KeyKind::kTuple:
       return put_tuple(object);
     case KeyKind::kFrozenSet: {
-      const Ref items(PySequence_List(object));
+      const OwnedRef items(PySequence_List(object));
       return items && put_unordered(kFrozenSet, items.get());
     }
     case KeyKind::kRange:

@@ -11,9 +11,9 @@ PyObject* read_uuid(Reader& reader) {
   const u8* from = reader.take(16);
   if (!from) return damaged("damaged UUID: its bytes end early");
   if (!imported(type, "uuid", "UUID")) return nullptr;
-  const Ref none(PyTuple_New(0));
-  const Ref bytes(PyBytes_FromStringAndSize(reinterpret_cast<const char*>(from), 16));
-  const Ref keywords(bytes ? Py_BuildValue("{s:O}", "bytes", bytes.get()) : nullptr);
+  const OwnedRef none(PyTuple_New(0));
+  const OwnedRef bytes(PyBytes_FromStringAndSize(reinterpret_cast<const char*>(from), 16));
+  const OwnedRef keywords(bytes ? Py_BuildValue("{s:O}", "bytes", bytes.get()) : nullptr);
   return none && keywords ? PyObject_Call(type, none.get(), keywords.get()) : nullptr;
 }
 

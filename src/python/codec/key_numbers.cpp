@@ -1,5 +1,5 @@
-// Numbers as keys: an int if integral, else a double if exactly one, else a ratio. So what is equal by value is equal by
-// bytes, whatever its type. See key_codec.h and docs/keys.md.
+// Numbers as keys: an int if integral, else a double if exactly one, else a ratio. So what is equal by value is equal
+// by bytes, whatever its type. See key_codec.h and docs/keys.md.
 #include <cmath>
 
 #include "python/codec/key_codec.h"
@@ -9,10 +9,12 @@ namespace pyr {
 namespace {
 
 // The result of a method without arguments.
-Ref call(PyObject* object, const char* method) { return Ref(PyObject_CallMethod(object, method, nullptr)); }
+OwnedRef call(PyObject* object, const char* method) {
+  return OwnedRef(PyObject_CallMethod(object, method, nullptr));
+}
 
 // Its truth, or -1 with an error set.
-int truth(const Ref& object) { return object ? PyObject_IsTrue(object.get()) : -1; }
+int truth(const OwnedRef& object) { return object ? PyObject_IsTrue(object.get()) : -1; }
 
 bool is_negative_zero(double value) { return value == 0 && std::signbit(value); }
 
@@ -26,7 +28,7 @@ bool KeyEncoder::put_real(double value) {
   if (!std::isfinite(value) || value != std::floor(value)) return put_double(out_, value);
   natural_ = false;
   if (value >= -0x1p63 && value < 0x1p63) return put_int64(out_, static_cast<i64>(value));
-  const Ref whole(PyLong_FromDouble(value));
+  const OwnedRef whole(PyLong_FromDouble(value));
   return whole && put_int(out_, whole.get());
 }
 
@@ -51,18 +53,18 @@ bool KeyEncoder::put_ratio(PyObject* ratio) {
   }
   PyObject* numerator = PyTuple_GET_ITEM(ratio, 0);
   PyObject* denominator = PyTuple_GET_ITEM(ratio, 1);
-  const Ref one(PyLong_FromLong(1));
+  const OwnedRef one(PyLong_FromLong(1));
   const int integral = one ? PyObject_RichCompareBool(denominator, one.get(), Py_EQ) : -1;
   if (integral < 0) return false;
   if (integral) return put_int(out_, numerator);
-  const Ref quotient(PyNumber_TrueDivide(numerator, denominator));
+  const OwnedRef quotient(PyNumber_TrueDivide(numerator, denominator));
   if (quotient && !PyFloat_Check(quotient.get())) {  // of a class that overrides it
     PyErr_Format(PyExc_TypeError, "%R: the quotient of two ints must be a float, not %R", Py_TYPE(numerator),
                  Py_TYPE(quotient.get()));
     return false;
   }
   if (quotient) {
-    const Ref exact = call(quotient.get(), "as_integer_ratio");
+    const OwnedRef exact = call(quotient.get(), "as_integer_ratio");
     const int same = exact ? PyObject_RichCompareBool(exact.get(), ratio, Py_EQ) : -1;
     if (same < 0) return false;
     if (same) return put_double(out_, PyFloat_AS_DOUBLE(quotient.get()));
@@ -75,9 +77,9 @@ bool KeyEncoder::put_ratio(PyObject* ratio) {
 }
 
 bool KeyEncoder::put_fraction(PyObject* fraction) {
-  const Ref numerator(PyObject_GetAttrString(fraction, "numerator"));
-  const Ref denominator(numerator ? PyObject_GetAttrString(fraction, "denominator") : nullptr);
-  const Ref ratio(denominator ? PyTuple_Pack(2, numerator.get(), denominator.get()) : nullptr);
+  const OwnedRef numerator(PyObject_GetAttrString(fraction, "numerator"));
+  const OwnedRef denominator(numerator ? PyObject_GetAttrString(fraction, "denominator") : nullptr);
+  const OwnedRef ratio(denominator ? PyTuple_Pack(2, numerator.get(), denominator.get()) : nullptr);
   return ratio && put_ratio(ratio.get());
 }
 
@@ -92,7 +94,7 @@ bool KeyEncoder::put_decimal(PyObject* decimal) {
   }
   const int zero = truth(call(decimal, "is_zero"));
   if (zero != 0) return zero > 0 && put_int64(out_, 0);
-  const Ref adjusted = call(decimal, "adjusted");
+  const OwnedRef adjusted = call(decimal, "adjusted");
   const long exponent = adjusted ? PyLong_AsLong(adjusted.get()) : -1;
   if (exponent == -1 && PyErr_Occurred()) return false;
   if (std::labs(exponent) > kMaxDecimalExponent) {
@@ -102,12 +104,12 @@ bool KeyEncoder::put_decimal(PyObject* decimal) {
                  kMaxDecimalExponent);
     return false;
   }
-  const Ref ratio = call(decimal, "as_integer_ratio");
+  const OwnedRef ratio = call(decimal, "as_integer_ratio");
   return ratio && put_ratio(ratio.get());
 }
 
 bool KeyEncoder::put_numpy(PyObject* scalar, Place place) {
-  const Ref item = call(scalar, "item");
+  const OwnedRef item = call(scalar, "item");
   if (!item) return false;
   if (Py_TYPE(item.get()) != Py_TYPE(scalar)) {
     const bool ok = put(item.get(), place);
@@ -115,7 +117,7 @@ bool KeyEncoder::put_numpy(PyObject* scalar, Place place) {
     return ok;
   }
   // A long double has no Python type of its own.
-  const Ref ratio = call(scalar, "as_integer_ratio");
+  const OwnedRef ratio = call(scalar, "as_integer_ratio");
   if (ratio) return put_ratio(ratio.get());
   if (PyErr_ExceptionMatches(PyExc_AttributeError)) {  // complex of long doubles
     PyErr_Clear();

@@ -26,25 +26,25 @@ PyObject* registered_reducer(PyTypeObject* type) {
 // Whether the error that is set is how pickle says that it cannot take an object apart.
 bool is_irreducible() {
   static PyObject* pickling_error = nullptr;
-  const PendingError error;
+  const PendingErrorGuard error;
   return error.matches(PyExc_TypeError) ||
          (if_imported(pickling_error, "pickle", "PicklingError") && error.matches(pickling_error));
 }
 
-Ref reduce(PyObject* object) {
-  Ref reducer = Ref::borrowed(registered_reducer(Py_TYPE(object)));
-  if (!reducer && PyErr_Occurred()) return Ref();
-  Ref reduced(reducer ? PyObject_CallOneArg(reducer.get(), object)
-                      : PyObject_CallMethod(object, "__reduce_ex__", "i", 4));
+OwnedRef reduce(PyObject* object) {
+  OwnedRef reducer = OwnedRef::borrowed(registered_reducer(Py_TYPE(object)));
+  if (!reducer && PyErr_Occurred()) return OwnedRef();
+  OwnedRef reduced(reducer ? PyObject_CallOneArg(reducer.get(), object)
+                           : PyObject_CallMethod(object, "__reduce_ex__", "i", 4));
   if (!reduced && is_irreducible()) raise_from(PyExc_TypeError, kIrreducible, object);
   return reduced;
 }
 
 // The module in which pickle would look for a global of this name: the object's own word, else where it is found.
-Ref module_of(PyObject* object, PyObject* name) {
+OwnedRef module_of(PyObject* object, PyObject* name) {
   static PyObject* which = nullptr;
-  if (!imported(which, "pickle", "whichmodule")) return Ref();
-  return Ref(PyObject_CallFunctionObjArgs(which, object, name, nullptr));
+  if (!imported(which, "pickle", "whichmodule")) return OwnedRef();
+  return OwnedRef(PyObject_CallFunctionObjArgs(which, object, name, nullptr));
 }
 
 // Item `i` of a tuple, or null where it is missing or None.
@@ -55,8 +55,8 @@ PyObject* present(PyObject* tuple, Py_ssize_t i) {
 
 }  // namespace
 
-// Bounds the nesting and finds cycles. A cycle passes through something other than a tuple, so tuples, the commonest composites,
-// need not be remembered.
+// Bounds the nesting and finds cycles. A cycle passes through something other than a tuple, so tuples, the commonest
+// composites, need not be remembered.
 class KeyEncoder::Composite {
  public:
   Composite(KeyEncoder& encoder, PyObject* object)
@@ -153,7 +153,7 @@ bool KeyEncoder::put_state_container(PyObject* object, bool& done) {
   if (!done) return true;
   const Composite composite(*this, object);
   if (!composite) return false;
-  const Ref items(type == &PyDict_Type ? PyDict_Items(object) : PySequence_List(object));
+  const OwnedRef items(type == &PyDict_Type ? PyDict_Items(object) : PySequence_List(object));
   if (!items) return false;
   if (type == &PyList_Type) return put_sequence(kList, items.get());
   return put_unordered(type == &PyDict_Type ? kDict : kSet, items.get());
@@ -165,10 +165,10 @@ bool KeyEncoder::put_range(PyObject* range) {
   const int filled = PyObject_IsTrue(range);
   if (filled < 0) return false;
   if (!filled) return put_tag_and_count(out_, kSequenceRange, 0);
-  const Ref first(PyObject_GetAttrString(range, "start"));
-  const Ref step(first ? PyObject_GetAttrString(range, "step") : nullptr);
-  const Ref minus_one(step ? PyLong_FromLong(-1) : nullptr);
-  const Ref last(minus_one ? PyObject_GetItem(range, minus_one.get()) : nullptr);
+  const OwnedRef first(PyObject_GetAttrString(range, "start"));
+  const OwnedRef step(first ? PyObject_GetAttrString(range, "step") : nullptr);
+  const OwnedRef minus_one(step ? PyLong_FromLong(-1) : nullptr);
+  const OwnedRef last(minus_one ? PyObject_GetItem(range, minus_one.get()) : nullptr);
   const int single = last ? PyObject_RichCompareBool(first.get(), last.get(), Py_EQ) : -1;
   if (single < 0) return false;
   if (single) return put_tag_and_count(out_, kSequenceRange, 1) && put_int(out_, first.get());
@@ -179,7 +179,7 @@ bool KeyEncoder::put_range(PyObject* range) {
 bool KeyEncoder::put_enum(PyObject* member, TypeInfo& info) {
   const std::string* name = class_name(Py_TYPE(member), info);
   if (!name || !put_tag(out_, kEnum) || !append(name->data(), name->size())) return false;
-  const Ref which(PyObject_GetAttrString(member, info.kind == KeyKind::kFlag ? "_value_" : "_name_"));
+  const OwnedRef which(PyObject_GetAttrString(member, info.kind == KeyKind::kFlag ? "_value_" : "_name_"));
   const Composite composite(*this, member);
   return which && composite && nested(which.get());
 }
@@ -195,7 +195,7 @@ bool KeyEncoder::put_dataclass(PyObject* object, TypeInfo& info) {
   out_.advance(static_cast<std::size_t>(emd::put_varint(to, static_cast<u64>(count)) - to));
   const bool outer = std::exchange(in_state_, true);
   for (Py_ssize_t i = 0; i < count; ++i) {
-    const Ref field(PyObject_GetAttr(object, PyTuple_GET_ITEM(fields, i)));
+    const OwnedRef field(PyObject_GetAttr(object, PyTuple_GET_ITEM(fields, i)));
     if (!field || !nested(field.get())) return false;
   }
   in_state_ = outer;
@@ -207,8 +207,8 @@ bool KeyEncoder::put_path(PyObject* path) {
   static PyObject* windows = nullptr;
   if (!imported(windows, "pathlib", "PureWindowsPath")) return false;
   const int is_windows = PyObject_IsInstance(path, windows);
-  Ref text(is_windows < 0 ? nullptr : PyObject_Str(path));
-  if (text && is_windows) text = Ref(PyObject_CallMethod(text.get(), "lower", nullptr));
+  OwnedRef text(is_windows < 0 ? nullptr : PyObject_Str(path));
+  if (text && is_windows) text = OwnedRef(PyObject_CallMethod(text.get(), "lower", nullptr));
   const u8 flavour = is_windows ? 1 : 0;
   if (text && !PyUnicode_Check(text.get())) {
     PyErr_Format(PyExc_TypeError, "%R: the text of a path must be a str, not %R", Py_TYPE(path),
@@ -221,10 +221,10 @@ bool KeyEncoder::put_path(PyObject* path) {
 // Not its `is_safe`: UUIDs are equal without it.
 bool KeyEncoder::put_uuid(PyObject* uuid) {
   static PyObject *type = nullptr, *unknown = nullptr;
-  const Ref bytes(PyObject_GetAttrString(uuid, "bytes"));
-  const Ref safe(bytes ? PyObject_GetAttrString(uuid, "is_safe") : nullptr);
+  const OwnedRef bytes(PyObject_GetAttrString(uuid, "bytes"));
+  const OwnedRef safe(bytes ? PyObject_GetAttrString(uuid, "is_safe") : nullptr);
   if (!safe || !imported(type, "uuid", "UUID") || !imported(unknown, "uuid", "SafeUUID")) return false;
-  const Ref usual(PyObject_GetAttrString(unknown, "unknown"));
+  const OwnedRef usual(PyObject_GetAttrString(unknown, "unknown"));
   if (!usual) return false;
   if (!PyBytes_Check(bytes.get()) || PyBytes_GET_SIZE(bytes.get()) != 16) {
     PyErr_SetString(PyExc_TypeError, "a UUID must have 16 bytes");
@@ -238,17 +238,18 @@ bool KeyEncoder::put_reduced(PyObject* object) {
   const Composite composite(*this, object);
   if (!composite || Py_EnterRecursiveCall(" while encoding a key")) return false;
   const bool outer = std::exchange(in_state_, true);
-  const Ref reduced = reduce(object);
+  const OwnedRef reduced = reduce(object);
   const bool ok = reduced && put_reduced_parts(object, reduced.get());
   in_state_ = outer;
   Py_LeaveRecursiveCall();
   return ok;
 }
 
-// What __reduce_ex__ gave: the name of a global, or a tuple of what to call, its arguments, and up to four ways to fill the result.
+// What __reduce_ex__ gave: the name of a global, or a tuple of what to call, its arguments, and up to four ways to fill
+// the result.
 bool KeyEncoder::put_reduced_parts(PyObject* object, PyObject* reduced) {
   if (PyUnicode_Check(reduced)) {
-    const Ref module = module_of(object, reduced);
+    const OwnedRef module = module_of(object, reduced);
     if (module && !PyUnicode_Check(module.get()))
       PyErr_Format(PyExc_TypeError, "%R: its __module__ must be a str", Py_TYPE(object));
     return module && PyUnicode_Check(module.get()) && put_tag(out_, kGlobal) &&
@@ -269,11 +270,11 @@ bool KeyEncoder::put_reduced_parts(PyObject* object, PyObject* reduced) {
   if (!put_reduced_arguments(object, PyTuple_GET_ITEM(reduced, 1))) return false;
   if (state && !nested(state)) return false;
   if (items) {
-    const Ref list(PySequence_List(items));
+    const OwnedRef list(PySequence_List(items));
     if (!list || !put_sequence(kList, list.get())) return false;
   }
   if (pairs) {
-    const Ref list(PySequence_List(pairs));
+    const OwnedRef list(PySequence_List(pairs));
     if (!list || !put_pairs(list.get())) return false;
   }
   return !setter || nested(setter);

@@ -1,5 +1,6 @@
-// Dates and times as values, where they are naive; and as keys, by the rules of datetime's own __eq__: a naive time equals no aware one, aware ones are equal
-// if they are the same instant, unless an offset depends on the fold (PEP 495). See key_codec.h and docs/keys.md.
+// Dates and times as values, where they are naive; and as keys, by the rules of datetime's own __eq__: a naive time
+// equals no aware one, aware ones are equal if they are the same instant, unless an offset depends on the fold (PEP
+// 495). See key_codec.h and docs/keys.md.
 #include "python/codec/key_codec.h"
 
 #include <datetime.h>
@@ -62,7 +63,7 @@ i64 microseconds(const DateTimeFields& fields) {
 enum class Offset { kNone, kKnown, kError };
 
 Offset offset_of(PyObject* time, i64& offset) {
-  const Ref delta(PyObject_CallMethod(time, "utcoffset", nullptr));
+  const OwnedRef delta(PyObject_CallMethod(time, "utcoffset", nullptr));
   if (!delta) return Offset::kError;
   if (delta.get() == Py_None) return Offset::kNone;
   if (!PyDelta_Check(delta.get())) {  // of a class that overrides it
@@ -78,11 +79,11 @@ Offset offset_of(PyObject* time, i64& offset) {
 }
 
 // The same time in the other or the given fold.
-Ref with_fold(PyObject* time, int fold) {
-  const Ref method(PyObject_GetAttrString(time, "replace"));
-  const Ref none(method ? PyTuple_New(0) : nullptr);
-  const Ref keywords(none ? Py_BuildValue("{s:i}", "fold", fold) : nullptr);
-  return Ref(keywords ? PyObject_Call(method.get(), none.get(), keywords.get()) : nullptr);
+OwnedRef with_fold(PyObject* time, int fold) {
+  const OwnedRef method(PyObject_GetAttrString(time, "replace"));
+  const OwnedRef none(method ? PyTuple_New(0) : nullptr);
+  const OwnedRef keywords(none ? Py_BuildValue("{s:i}", "fold", fold) : nullptr);
+  return OwnedRef(keywords ? PyObject_Call(method.get(), none.get(), keywords.get()) : nullptr);
 }
 
 // Called before any macro of datetime.h that needs the module's table.
@@ -92,23 +93,23 @@ bool ready() {
 }
 
 // A plain object of datetime's of the same fields. Precondition: ready().
-Ref plain_of(PyObject* object) {
+OwnedRef plain_of(PyObject* object) {
   if (PyDateTime_Check(object)) {
-    return Ref(PyDateTimeAPI->DateTime_FromDateAndTimeAndFold(
+    return OwnedRef(PyDateTimeAPI->DateTime_FromDateAndTimeAndFold(
         PyDateTime_GET_YEAR(object), PyDateTime_GET_MONTH(object), PyDateTime_GET_DAY(object),
         PyDateTime_DATE_GET_HOUR(object), PyDateTime_DATE_GET_MINUTE(object),
         PyDateTime_DATE_GET_SECOND(object), PyDateTime_DATE_GET_MICROSECOND(object),
         PyDateTime_DATE_GET_TZINFO(object), PyDateTime_DATE_GET_FOLD(object), PyDateTimeAPI->DateTimeType));
   }
   if (PyDate_Check(object)) {
-    return Ref(PyDate_FromDate(PyDateTime_GET_YEAR(object), PyDateTime_GET_MONTH(object),
-                               PyDateTime_GET_DAY(object)));
+    return OwnedRef(PyDate_FromDate(PyDateTime_GET_YEAR(object), PyDateTime_GET_MONTH(object),
+                                    PyDateTime_GET_DAY(object)));
   }
   if (PyDelta_Check(object)) {
-    return Ref(PyDelta_FromDSU(PyDateTime_DELTA_GET_DAYS(object), PyDateTime_DELTA_GET_SECONDS(object),
-                               PyDateTime_DELTA_GET_MICROSECONDS(object)));
+    return OwnedRef(PyDelta_FromDSU(PyDateTime_DELTA_GET_DAYS(object), PyDateTime_DELTA_GET_SECONDS(object),
+                                    PyDateTime_DELTA_GET_MICROSECONDS(object)));
   }
-  return Ref(PyDateTimeAPI->Time_FromTimeAndFold(
+  return OwnedRef(PyDateTimeAPI->Time_FromTimeAndFold(
       PyDateTime_TIME_GET_HOUR(object), PyDateTime_TIME_GET_MINUTE(object),
       PyDateTime_TIME_GET_SECOND(object), PyDateTime_TIME_GET_MICROSECOND(object),
       PyDateTime_TIME_GET_TZINFO(object), PyDateTime_TIME_GET_FOLD(object), PyDateTimeAPI->TimeType));
@@ -146,7 +147,7 @@ bool KeyEncoder::put_like_plain_time(PyObject* object, Place place) {
   if (Py_TYPE(object)->tp_hash == PyObject_HashNotImplemented)
     return check_hashable(object) && put_reduced(object);
   if (!ready()) return false;
-  const Ref plain = plain_of(object);
+  const OwnedRef plain = plain_of(object);
   const Py_hash_t hash = plain ? PyObject_Hash(plain.get()) : -1;
   const Py_hash_t own = hash != -1 ? PyObject_Hash(object) : -1;
   if (own == -1 && PyErr_Occurred()) return false;
@@ -178,11 +179,11 @@ bool KeyEncoder::put_datetime(PyObject* datetime) {
   if (!ready()) return false;
   if (PyDateTime_DATE_GET_TZINFO(datetime) == Py_None) return put_naive(datetime);
   i64 offset = 0, other = 0;
-  const Ref first = with_fold(datetime, 0);
+  const OwnedRef first = with_fold(datetime, 0);
   const Offset kind = first ? offset_of(first.get(), offset) : Offset::kError;
   if (kind != Offset::kKnown) return kind == Offset::kNone && put_naive(datetime);
   natural_ = false;
-  const Ref second = with_fold(datetime, 1);
+  const OwnedRef second = with_fold(datetime, 1);
   const Offset second_kind = second ? offset_of(second.get(), other) : Offset::kError;
   if (second_kind == Offset::kError) return false;
   const DateTimeFields fields = fields_of(datetime);
@@ -205,7 +206,7 @@ bool KeyEncoder::put_time(PyObject* time) {
   if (!PyTime_CheckExact(time) || PyDateTime_TIME_GET_FOLD(time) || zoned) natural_ = false;
   if (zoned) {
     i64 offset = 0;
-    const Ref first = with_fold(time, 0);
+    const OwnedRef first = with_fold(time, 0);
     const Offset kind = first ? offset_of(first.get(), offset) : Offset::kError;
     if (kind == Offset::kError) return false;
     if (kind == Offset::kKnown) {

@@ -13,9 +13,9 @@ PyObject* as_object(PyTypeObject* type) { return reinterpret_cast<PyObject*>(typ
 
 // 1 if `type` has the same attribute `name` as `base`, 0 if not, -1 with an error set.
 int inherits_attribute(PyTypeObject* type, PyTypeObject* base, const char* name) {
-  const Ref own(PyObject_GetAttrString(as_object(type), name));
+  const OwnedRef own(PyObject_GetAttrString(as_object(type), name));
   if (!own) return -1;
-  const Ref inherited(PyObject_GetAttrString(as_object(base), name));
+  const OwnedRef inherited(PyObject_GetAttrString(as_object(base), name));
   if (!inherited) return -1;
   return own.get() == inherited.get();
 }
@@ -76,8 +76,8 @@ bool classify_numpy(PyTypeObject* type, TypeInfo& info) {
   return true;
 }
 
-// By the class that it has its __hash__ from. A class that defines __eq__ alone has no hash at all: one with an __eq__ of
-// its own and the hash of its base says on purpose that it equals the plain object.
+// By the class that it has its __hash__ from. A class that defines __eq__ alone has no hash at all: one with an __eq__
+// of its own and the hash of its base says on purpose that it equals the plain object.
 // 1 if classified, 0 if not, -1 with an error set.
 int classify_by_base(PyTypeObject* type, TypeInfo& info) {
   for (Base& candidate : bases) {
@@ -106,11 +106,11 @@ int classify_enum(PyTypeObject* type, TypeInfo& info) {
   return same;
 }
 
-Ref own_attributes(PyTypeObject* type) {
+OwnedRef own_attributes(PyTypeObject* type) {
 #if PY_VERSION_HEX >= 0x030c0000
-  return Ref(PyType_GetDict(type));
+  return OwnedRef(PyType_GetDict(type));
 #else
-  return Ref::borrowed(type->tp_dict);
+  return OwnedRef::borrowed(type->tp_dict);
 #endif
 }
 
@@ -119,7 +119,7 @@ PyObject* dataclass_of_eq(PyTypeObject* type) {
   PyObject* order = type->tp_mro;
   for (Py_ssize_t i = 0; order && i < PyTuple_GET_SIZE(order); ++i) {
     PyObject* owner = PyTuple_GET_ITEM(order, i);
-    const Ref attributes = own_attributes(reinterpret_cast<PyTypeObject*>(owner));
+    const OwnedRef attributes = own_attributes(reinterpret_cast<PyTypeObject*>(owner));
     if (!attributes || !PyDict_GetItemString(attributes.get(), "__eq__")) continue;
     return PyDict_GetItemString(attributes.get(), "__dataclass_fields__") ? owner : nullptr;
   }
@@ -127,18 +127,18 @@ PyObject* dataclass_of_eq(PyTypeObject* type) {
 }
 
 // The names of the fields of `owner` that are compared, as a list.
-Ref compared_fields(PyObject* owner) {
+OwnedRef compared_fields(PyObject* owner) {
   static PyObject* fields_of = nullptr;
-  if (!imported(fields_of, "dataclasses", "fields")) return Ref();
-  const Ref fields(PyObject_CallOneArg(fields_of, owner));
-  Ref names(fields ? PyList_New(0) : nullptr);
+  if (!imported(fields_of, "dataclasses", "fields")) return OwnedRef();
+  const OwnedRef fields(PyObject_CallOneArg(fields_of, owner));
+  OwnedRef names(fields ? PyList_New(0) : nullptr);
   for (Py_ssize_t i = 0; names && i < PyTuple_GET_SIZE(fields.get()); ++i) {
     PyObject* field = PyTuple_GET_ITEM(fields.get(), i);
-    const Ref compare(PyObject_GetAttrString(field, "compare"));
+    const OwnedRef compare(PyObject_GetAttrString(field, "compare"));
     const int compared = compare ? PyObject_IsTrue(compare.get()) : -1;
     if (compared == 0) continue;
-    const Ref name(compared == 1 ? PyObject_GetAttrString(field, "name") : nullptr);
-    if (!name || PyList_Append(names.get(), name.get()) < 0) return Ref();
+    const OwnedRef name(compared == 1 ? PyObject_GetAttrString(field, "name") : nullptr);
+    if (!name || PyList_Append(names.get(), name.get()) < 0) return OwnedRef();
   }
   return names;
 }
@@ -146,8 +146,8 @@ Ref compared_fields(PyObject* owner) {
 // Whether two functions run the same code. 1, 0, or -1 with an error set.
 int same_code(PyObject* a, PyObject* b) {
   for (const char* part : {"co_code", "co_names", "co_varnames", "co_consts"}) {
-    const Ref of_a(PyObject_GetAttrString(PyFunction_GET_CODE(a), part));
-    const Ref of_b(of_a ? PyObject_GetAttrString(PyFunction_GET_CODE(b), part) : nullptr);
+    const OwnedRef of_a(PyObject_GetAttrString(PyFunction_GET_CODE(a), part));
+    const OwnedRef of_b(of_a ? PyObject_GetAttrString(PyFunction_GET_CODE(b), part) : nullptr);
     const int same = of_b ? PyObject_RichCompareBool(of_a.get(), of_b.get(), Py_EQ) : -1;
     if (same != 1) return same;
   }
@@ -160,17 +160,17 @@ int classify_dataclass(PyTypeObject* type, TypeInfo& info) {
   static PyObject* make = nullptr;
   PyObject* owner = dataclass_of_eq(type);
   if (!owner) return 0;
-  const Ref names = compared_fields(owner);
+  const OwnedRef names = compared_fields(owner);
   if (!names || !imported(make, "dataclasses", "make_dataclass")) return -1;
-  const Ref model(PyObject_CallFunction(make, "sO", "Model", names.get()));
-  const Ref model_eq(model ? PyObject_GetAttrString(model.get(), "__eq__") : nullptr);
-  const Ref eq(model_eq ? PyObject_GetAttrString(as_object(type), "__eq__") : nullptr);
+  const OwnedRef model(PyObject_CallFunction(make, "sO", "Model", names.get()));
+  const OwnedRef model_eq(model ? PyObject_GetAttrString(model.get(), "__eq__") : nullptr);
+  const OwnedRef eq(model_eq ? PyObject_GetAttrString(as_object(type), "__eq__") : nullptr);
   if (!eq) return -1;
   if (!PyFunction_Check(eq.get())) return 0;
   const int same = same_code(eq.get(), model_eq.get());
   if (same != 1) return same;
   info.kind = KeyKind::kDataclass;
-  info.fields = Ref(PyList_AsTuple(names.get()));
+  info.fields = OwnedRef(PyList_AsTuple(names.get()));
   return info.fields ? 1 : -1;
 }
 
@@ -210,7 +210,7 @@ void drop_dead(Types& types) {
 }
 
 bool is_local(PyObject* qualified_name) {
-  const Ref marker(PyUnicode_FromString("<"));
+  const OwnedRef marker(PyUnicode_FromString("<"));
   return !marker || PyUnicode_Contains(qualified_name, marker.get()) != 0;
 }
 
@@ -233,14 +233,14 @@ Table& table() {
 
 TypeInfo* type_info(PyTypeObject* type) {
   {
-    const Hold hold(table().mutex);
+    const MutexGuard hold(table().mutex);
     const auto it = table().types.find(type);
     if (it != table().types.end() && refers_to(it->second.type.get(), type)) return &it->second;
   }
   TypeInfo info;
-  info.type = Ref(PyWeakref_NewRef(as_object(type), nullptr));
+  info.type = OwnedRef(PyWeakref_NewRef(as_object(type), nullptr));
   if (!info.type || !classify(type, info)) return nullptr;
-  const Hold hold(table().mutex);
+  const MutexGuard hold(table().mutex);
   const auto known = table().types.find(type);  // another thread may have been faster
   if (known != table().types.end() && refers_to(known->second.type.get(), type)) return &known->second;
   drop_dead(table().types);
@@ -250,8 +250,8 @@ TypeInfo* type_info(PyTypeObject* type) {
 }
 
 bool put_qualified_name(PyObject* object, Buffer& out) {
-  const Ref module(PyObject_GetAttrString(object, "__module__"));
-  const Ref name(module ? PyObject_GetAttrString(object, "__qualname__") : nullptr);
+  const OwnedRef module(PyObject_GetAttrString(object, "__module__"));
+  const OwnedRef name(module ? PyObject_GetAttrString(object, "__qualname__") : nullptr);
   if (!name && !PyErr_ExceptionMatches(PyExc_AttributeError)) return false;
   if (!name || !PyUnicode_Check(module.get()) || !PyUnicode_Check(name.get()) || is_local(name.get())) {
     PyErr_Clear();
@@ -267,12 +267,12 @@ bool put_qualified_name(PyObject* object, Buffer& out) {
 
 const std::string* class_name(PyTypeObject* type, TypeInfo& info) {
   {
-    const Hold hold(table().mutex);
+    const MutexGuard hold(table().mutex);
     if (!info.name.empty()) return &info.name;
   }
   Buffer name;
   if (!put_qualified_name(as_object(type), name)) return nullptr;
-  const Hold hold(table().mutex);
+  const MutexGuard hold(table().mutex);
   if (info.name.empty()) info.name.assign(reinterpret_cast<const char*>(name.data()), name.size());
   return &info.name;
 }

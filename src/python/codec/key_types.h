@@ -39,9 +39,9 @@ enum class KeyKind {
 };
 
 struct TypeInfo {
-  Ref type;  // a weak reference: a type may die, and another take its address
+  OwnedRef type;  // a weak reference: a type may die, and another take its address
   KeyKind kind = KeyKind::kReduced;
-  Ref fields;        // of a dataclass: the tuple of the names that __eq__ compares
+  OwnedRef fields;   // of a dataclass: the tuple of the names that __eq__ compares
   std::string name;  // module and qualified name, encoded; filled by class_name()
 };
 

@@ -30,20 +30,21 @@ bool is_builtin_iterator(PyObject* object) {
   return false;
 }
 
-// The iterators that a zip or enumerate draws from, as its __reduce__ tells: (type, (iterator, ...)). Null if it does not.
-Ref inner_iterators(PyObject* object) {
-  if (!Py_IS_TYPE(object, &PyZip_Type) && !Py_IS_TYPE(object, &PyEnum_Type)) return Ref();
-  const Ref reduced(PyObject_CallMethod(object, "__reduce__", nullptr));
+// The iterators that a zip or enumerate draws from, as its __reduce__ tells: (type, (iterator, ...)). Null if it does
+// not.
+OwnedRef inner_iterators(PyObject* object) {
+  if (!Py_IS_TYPE(object, &PyZip_Type) && !Py_IS_TYPE(object, &PyEnum_Type)) return OwnedRef();
+  const OwnedRef reduced(PyObject_CallMethod(object, "__reduce__", nullptr));
   if (!reduced) PyErr_Clear();
-  if (!reduced || !PyTuple_Check(reduced.get()) || PyTuple_GET_SIZE(reduced.get()) < 2) return Ref();
+  if (!reduced || !PyTuple_Check(reduced.get()) || PyTuple_GET_SIZE(reduced.get()) < 2) return OwnedRef();
   PyObject* const inner = PyTuple_GET_ITEM(reduced.get(), 1);
-  return PyTuple_Check(inner) ? Ref::borrowed(inner) : Ref();
+  return PyTuple_Check(inner) ? OwnedRef::borrowed(inner) : OwnedRef();
 }
 
 bool runs_none(PyObject* iterator, int nesting) {
   if (is_builtin_iterator(iterator)) return true;
   if (nesting == kMaxNesting) return false;
-  const Ref inner = inner_iterators(iterator);
+  const OwnedRef inner = inner_iterators(iterator);
   if (!inner) return false;
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(inner.get()); ++i) {
     PyObject* const part = PyTuple_GET_ITEM(inner.get(), i);
@@ -58,9 +59,9 @@ bool has_plain_items(PyObject* array) {
   PyObject* const type = if_imported(array_type, "numpy", "ndarray");
   if (!type || !(Py_IS_TYPE(array, reinterpret_cast<PyTypeObject*>(type)) || is_masked_array(array)))
     return false;
-  const Ref dimensions(PyObject_GetAttrString(array, "ndim"));
-  const Ref dtype(dimensions ? PyObject_GetAttrString(array, "dtype") : nullptr);
-  const Ref kind(dtype ? PyObject_GetAttrString(dtype.get(), "kind") : nullptr);
+  const OwnedRef dimensions(PyObject_GetAttrString(array, "ndim"));
+  const OwnedRef dtype(dimensions ? PyObject_GetAttrString(array, "dtype") : nullptr);
+  const OwnedRef kind(dtype ? PyObject_GetAttrString(dtype.get(), "kind") : nullptr);
   const char* const letter = kind ? PyUnicode_AsUTF8(kind.get()) : nullptr;
   if (!letter || PyLong_AsLong(dimensions.get()) != 1) return false;
   return std::strchr("biufUS", letter[0]) != nullptr;
@@ -76,19 +77,19 @@ bool is_masked_array(PyObject* object) {
 
 bool ObjectSource::open(PyObject* iterable) {
   if (PyList_CheckExact(iterable) || PyTuple_CheckExact(iterable)) {
-    piece_ = Ref::borrowed(iterable);
+    piece_ = OwnedRef::borrowed(iterable);
     runs_no_code_ = true;
     return true;
   }
   if (has_plain_items(iterable)) return open_array(iterable);
   if (PyErr_Occurred()) return false;
-  iterator_ = Ref(PyObject_GetIter(iterable));
+  iterator_ = OwnedRef(PyObject_GetIter(iterable));
   runs_no_code_ = iterator_ && (is_builtin_container(iterable) || runs_none(iterator_.get(), 0));
   return static_cast<bool>(iterator_);
 }
 
 bool ObjectSource::open_array(PyObject* array) {
-  array_ = Ref::borrowed(array);
+  array_ = OwnedRef::borrowed(array);
   array_size_ = PyObject_Size(array);
   runs_no_code_ = true;
   return array_size_ >= 0 && next_piece();
@@ -96,8 +97,8 @@ bool ObjectSource::open_array(PyObject* array) {
 
 bool ObjectSource::next_piece() {
   const Py_ssize_t end = array_at_ + kPiece < array_size_ ? array_at_ + kPiece : array_size_;
-  const Ref part(PySequence_GetSlice(array_.get(), array_at_, end));
-  piece_ = Ref(part ? PyObject_CallMethod(part.get(), "tolist", nullptr) : nullptr);
+  const OwnedRef part(PySequence_GetSlice(array_.get(), array_at_, end));
+  piece_ = OwnedRef(part ? PyObject_CallMethod(part.get(), "tolist", nullptr) : nullptr);
   if (piece_ && !PyList_CheckExact(piece_.get())) {
     PyErr_SetString(PyExc_TypeError, "an array's tolist() gave no list");
     return false;
@@ -107,17 +108,17 @@ bool ObjectSource::next_piece() {
   return static_cast<bool>(piece_);
 }
 
-Ref ObjectSource::next() {
+OwnedRef ObjectSource::next() {
   if (iterator_) {
-    Ref object(PyIter_Next(iterator_.get()));
+    OwnedRef object(PyIter_Next(iterator_.get()));
     given_ += object ? 1 : 0;
     return object;
   }
   if (at_ >= PySequence_Fast_GET_SIZE(piece_.get())) {
-    if (!array_ || array_at_ >= array_size_ || !next_piece()) return Ref();
-    if (PyList_GET_SIZE(piece_.get()) == 0) return Ref();
+    if (!array_ || array_at_ >= array_size_ || !next_piece()) return OwnedRef();
+    if (PyList_GET_SIZE(piece_.get()) == 0) return OwnedRef();
   }
-  Ref object = item_of(piece_.get(), at_);
+  OwnedRef object = item_of(piece_.get(), at_);
   ++at_;
   ++given_;
   return object;

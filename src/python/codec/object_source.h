@@ -8,7 +8,7 @@
 
 #include <Python.h>
 
-#include "python/kit/ref.h"
+#include "python/kit/owned_ref.h"
 
 namespace pyr {
 
@@ -18,7 +18,7 @@ class ObjectSource {
   bool open(PyObject* iterable);
 
   // The next object; null at the end, or with an error set.
-  Ref next();
+  OwnedRef next();
   // How many next() has given.
   Py_ssize_t given() const { return given_; }
   // Whether next() runs nobody's code: a builtin container, an iterator over one, or a zip or enumerate of such. Then
@@ -29,9 +29,9 @@ class ObjectSource {
   bool open_array(PyObject* array);
   bool next_piece();
 
-  Ref piece_;          // the sequence itself, or a list of a piece of the array; else there is an iterator
-  Ref array_;          // null: none
-  Ref iterator_;       // null: a sequence or an array
+  OwnedRef piece_;     // the sequence itself, or a list of a piece of the array; else there is an iterator
+  OwnedRef array_;     // null: none
+  OwnedRef iterator_;  // null: a sequence or an array
   Py_ssize_t at_ = 0;  // in the piece
   Py_ssize_t array_at_ = 0;
   Py_ssize_t array_size_ = 0;

@@ -24,26 +24,26 @@ PyObject* damaged_from_error(const char* what) {
   return damaged("%s", what);
 }
 
-PendingError::PendingError() {
+PendingErrorGuard::PendingErrorGuard() {
   PyErr_Fetch(&type_, &value_, &traceback_);
   PyErr_NormalizeException(&type_, &value_, &traceback_);
   if (value_ && traceback_) PyException_SetTraceback(value_, traceback_);
 }
 
-PendingError::~PendingError() {
+PendingErrorGuard::~PendingErrorGuard() {
   if (type_) PyErr_Restore(type_, value_, traceback_);
 }
 
-void PendingError::drop() {
+void PendingErrorGuard::drop() {
   Py_CLEAR(type_);
   Py_CLEAR(value_);
   Py_CLEAR(traceback_);
 }
 
 void raise_from(PyObject* type, const char* what, PyObject* subject) {
-  PendingError former;
+  PendingErrorGuard former;
   PyErr_Format(type, "%R: %s", Py_TYPE(subject), what);
-  const PendingError latter;
+  const PendingErrorGuard latter;
   if (former.exception() && latter.exception()) {
     PyException_SetContext(latter.exception(), Py_NewRef(former.exception()));
     PyException_SetCause(latter.exception(), Py_NewRef(former.exception()));
@@ -66,7 +66,7 @@ PyObject* cache_attribute(PyObject*& cache, PyObject* owner, const char* name) {
 
 PyObject* imported(PyObject*& cache, const char* module, const char* name) {
   if (PyObject* const known = std::atomic_ref(cache).load(std::memory_order_acquire)) return known;
-  const Ref owner(PyImport_ImportModule(module));
+  const OwnedRef owner(PyImport_ImportModule(module));
   return owner ? cache_attribute(cache, owner.get(), name) : nullptr;
 }
 
@@ -74,7 +74,7 @@ PyObject* if_imported(PyObject*& cache, const char* module, const char* name) {
   if (PyObject* const known = std::atomic_ref(cache).load(std::memory_order_acquire)) return known;
   PyObject* const owner = PyDict_GetItemString(PyImport_GetModuleDict(), module);
   if (!owner) return nullptr;
-  const Ref held = Ref::borrowed(owner);  // its attributes may be made by code
+  const OwnedRef held = OwnedRef::borrowed(owner);  // its attributes may be made by code
   PyObject* const found = cache_attribute(cache, owner, name);
   if (!found) PyErr_Clear();  // a module still being imported: its types have no objects yet
   return found;
@@ -82,21 +82,21 @@ PyObject* if_imported(PyObject*& cache, const char* module, const char* name) {
 
 #ifdef Py_GIL_DISABLED
 
-Ref to_walk(PyObject* container) {
-  if (PyList_Check(container)) return Ref(PyList_GetSlice(container, 0, PY_SSIZE_T_MAX));
-  return Ref(PyDict_Check(container) ? PyDict_Copy(container) : PySet_New(container));
+OwnedRef to_walk(PyObject* container) {
+  if (PyList_Check(container)) return OwnedRef(PyList_GetSlice(container, 0, PY_SSIZE_T_MAX));
+  return OwnedRef(PyDict_Check(container) ? PyDict_Copy(container) : PySet_New(container));
 }
 
-Ref item_of(PyObject* sequence, Py_ssize_t index) {
-  return PyTuple_Check(sequence) ? Ref::borrowed(PyTuple_GET_ITEM(sequence, index))
-                                 : Ref(PyList_GetItemRef(sequence, index));
+OwnedRef item_of(PyObject* sequence, Py_ssize_t index) {
+  return PyTuple_Check(sequence) ? OwnedRef::borrowed(PyTuple_GET_ITEM(sequence, index))
+                                 : OwnedRef(PyList_GetItemRef(sequence, index));
 }
 
 #else
 
-Ref to_walk(PyObject* container) { return Ref::borrowed(container); }
-Ref item_of(PyObject* sequence, Py_ssize_t index) {
-  return Ref::borrowed(PySequence_Fast_GET_ITEM(sequence, index));
+OwnedRef to_walk(PyObject* container) { return OwnedRef::borrowed(container); }
+OwnedRef item_of(PyObject* sequence, Py_ssize_t index) {
+  return OwnedRef::borrowed(PySequence_Fast_GET_ITEM(sequence, index));
 }
 
 #endif

@@ -1,5 +1,5 @@
-// Decoding of values and keys. See value_codec.h. The bytes are hostile: every count is held against what is left before
-// anything is allocated for it, and nesting is bounded.
+// Decoding of values and keys. See value_codec.h. The bytes are hostile: every count is held against what is left
+// before anything is allocated for it, and nesting is bounded.
 #include <cstring>
 
 #include "python/codec/atoms.h"
@@ -101,7 +101,7 @@ bool read_count(Reader& reader, std::size_t least, Py_ssize_t& count) {
 PyObject* read_tuple(Reader& reader) {
   Py_ssize_t count;
   if (!read_count(reader, 1, count)) return nullptr;
-  Ref tuple(PyTuple_New(count));
+  OwnedRef tuple(PyTuple_New(count));
   for (Py_ssize_t i = 0; tuple && i < count; ++i) {
     PyObject* item = read_object(reader);
     if (!item) return nullptr;
@@ -113,7 +113,7 @@ PyObject* read_tuple(Reader& reader) {
 PyObject* read_list(Reader& reader) {
   Py_ssize_t count;
   if (!read_count(reader, 1, count)) return nullptr;
-  Ref list(PyList_New(count));
+  OwnedRef list(PyList_New(count));
   for (Py_ssize_t i = 0; list && i < count; ++i) {
     PyObject* item = read_object(reader);
     if (!item) return nullptr;
@@ -125,11 +125,11 @@ PyObject* read_list(Reader& reader) {
 PyObject* read_dict(Reader& reader) {
   Py_ssize_t count;
   if (!read_count(reader, 2, count)) return nullptr;
-  Ref dict(PyDict_New());
+  OwnedRef dict(PyDict_New());
   for (Py_ssize_t i = 0; dict && i < count; ++i) {
-    const Ref key(read_object(reader));
+    const OwnedRef key(read_object(reader));
     if (!key) return nullptr;
-    const Ref item(read_object(reader));
+    const OwnedRef item(read_object(reader));
     if (!item) return nullptr;
     if (PyDict_SetItem(dict.get(), key.get(), item.get()) < 0)
       return damaged_from_error("damaged dict: a key that is unhashable");
@@ -141,9 +141,9 @@ PyObject* read_dict(Reader& reader) {
 PyObject* read_set(Reader& reader, bool frozen) {
   Py_ssize_t count;
   if (!read_count(reader, 1, count)) return nullptr;
-  Ref set(frozen ? PyFrozenSet_New(nullptr) : PySet_New(nullptr));
+  OwnedRef set(frozen ? PyFrozenSet_New(nullptr) : PySet_New(nullptr));
   for (Py_ssize_t i = 0; set && i < count; ++i) {
-    const Ref item(read_object(reader));
+    const OwnedRef item(read_object(reader));
     if (!item) return nullptr;
     if (PySet_Add(set.get(), item.get()) < 0)
       return damaged_from_error("damaged set: an element that is unhashable");
@@ -153,9 +153,9 @@ PyObject* read_set(Reader& reader, bool frozen) {
 }
 
 PyObject* read_range(Reader& reader) {
-  Ref parts[3];
-  for (Ref& part : parts) {
-    part = Ref(read_object(reader));
+  OwnedRef parts[3];
+  for (OwnedRef& part : parts) {
+    part = OwnedRef(read_object(reader));
     if (!part) return nullptr;
     if (!PyLong_CheckExact(part.get())) return damaged("damaged range: a part that is no int");
   }
@@ -224,7 +224,7 @@ PyObject* decode_rest(Bytes bytes, Side side) {
   if (side == Side::kValue && tag == kNdArray) return decode_ndarray({from, size});
   if (side == Side::kValue && tag == kNumpyScalar) return decode_numpy_scalar({from, size});
   Reader reader{bytes.data(), bytes.data() + bytes.size(), side};
-  Ref object(read_object(reader));
+  OwnedRef object(read_object(reader));
   if (object && reader.at != reader.end) return damaged("damaged object: bytes are left over");
   return object.release();
 }

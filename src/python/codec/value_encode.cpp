@@ -124,7 +124,7 @@ Encoded NativeEncoder::composite(PyObject* value) {
 }
 
 Encoded NativeEncoder::mutable_container(PyObject* value, PyTypeObject* type) {
-  const Ref walked = to_walk(value);
+  const OwnedRef walked = to_walk(value);
   if (!walked) return Encoded::kError;
   if (type == &PyList_Type) return list(walked.get());
   return type == &PyDict_Type ? dict(walked.get()) : set(walked.get(), kSet);

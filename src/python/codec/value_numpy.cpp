@@ -22,9 +22,11 @@ constexpr bool is_plain_number(long long number) {
 constexpr Py_ssize_t kMaxDtypeText = 32;
 constexpr u64 kMaxDimensions = 64;
 
-Ref attribute(PyObject* object, const char* name) { return Ref(PyObject_GetAttrString(object, name)); }
+OwnedRef attribute(PyObject* object, const char* name) {
+  return OwnedRef(PyObject_GetAttrString(object, name));
+}
 
-bool integer(const Ref& object, long long& value) {
+bool integer(const OwnedRef& object, long long& value) {
   value = object ? PyLong_AsLongLong(object.get()) : -1;
   return !(value == -1 && PyErr_Occurred());
 }
@@ -34,13 +36,13 @@ int is_plain(PyObject* dtype) {
   long long number, item_size;
   if (!integer(attribute(dtype, "num"), number) || !integer(attribute(dtype, "itemsize"), item_size))
     return -1;
-  const Ref metadata = attribute(dtype, "metadata");
+  const OwnedRef metadata = attribute(dtype, "metadata");
   if (!metadata) return -1;
   return is_plain_number(number) && item_size > 0 && metadata.get() == Py_None;
 }
 
 bool put_dtype(PyObject* dtype, Buffer& out) {
-  const Ref text = attribute(dtype, "str");
+  const OwnedRef text = attribute(dtype, "str");
   return text && PyUnicode_Check(text.get()) && put_str<Place::kNested>(out, text.get());
 }
 
@@ -54,16 +56,16 @@ bool append(Buffer& out, const void* from, std::size_t size) {
 
 // Whether the array's bytes lie in C order (0) or Fortran order (1); 2 for neither, -1 with an error set.
 int order_of(PyObject* array) {
-  const Ref flags = attribute(array, "flags");
-  const Ref c = flags ? attribute(flags.get(), "c_contiguous") : Ref();
-  const Ref fortran = c ? attribute(flags.get(), "f_contiguous") : Ref();
+  const OwnedRef flags = attribute(array, "flags");
+  const OwnedRef c = flags ? attribute(flags.get(), "c_contiguous") : OwnedRef();
+  const OwnedRef fortran = c ? attribute(flags.get(), "f_contiguous") : OwnedRef();
   if (!fortran) return -1;
   return c.get() == Py_True ? 0 : fortran.get() == Py_True ? 1 : 2;
 }
 
 bool put_array(PyObject* array, PyObject* dtype, Buffer& out) {
   const int order = order_of(array);
-  const Ref shape(order < 0 ? nullptr : PyObject_GetAttrString(array, "shape"));
+  const OwnedRef shape(order < 0 ? nullptr : PyObject_GetAttrString(array, "shape"));
   if (!shape || !put_tag(out, kNdArray) || !put_dtype(dtype, out)) return false;
   const Py_ssize_t dimensions = PyTuple_GET_SIZE(shape.get());
   u8* to = out.room(1 + emd::kVarintMax * static_cast<std::size_t>(dimensions + 1));
@@ -74,7 +76,7 @@ bool put_array(PyObject* array, PyObject* dtype, Buffer& out) {
   for (Py_ssize_t i = 0; i < dimensions; ++i)
     to = emd::put_varint(to, static_cast<u64>(PyLong_AsLongLong(PyTuple_GET_ITEM(shape.get(), i))));
   out.advance(static_cast<std::size_t>(to - start));
-  const Ref bytes(PyObject_CallMethod(array, "tobytes", "s", order == 1 ? "F" : "C"));
+  const OwnedRef bytes(PyObject_CallMethod(array, "tobytes", "s", order == 1 ? "F" : "C"));
   return bytes &&
          append(out, PyBytes_AS_STRING(bytes.get()), static_cast<std::size_t>(PyBytes_GET_SIZE(bytes.get())));
 }
@@ -82,16 +84,17 @@ bool put_array(PyObject* array, PyObject* dtype, Buffer& out) {
 // Scalars of text lose their trailing zeros on the way back, so they are not written so.
 bool put_scalar(PyObject* scalar, PyObject* dtype, Buffer& out) {
   if (!put_tag(out, kNumpyScalar) || !put_dtype(dtype, out)) return false;
-  const Ref bytes(PyObject_CallMethod(scalar, "tobytes", nullptr));
+  const OwnedRef bytes(PyObject_CallMethod(scalar, "tobytes", nullptr));
   return bytes &&
          append(out, PyBytes_AS_STRING(bytes.get()), static_cast<std::size_t>(PyBytes_GET_SIZE(bytes.get())));
 }
 
-// NumPy's plain numbers: their scalars are common as values, and are written and read without asking NumPy what they are.
+// NumPy's plain numbers: their scalars are common as values, and are written and read without asking NumPy what they
+// are.
 struct NumberType {
   std::string_view text;  // of the dtype; a zero byte follows
   std::size_t size;
-  Ref dtype, type;
+  OwnedRef dtype, type;
 };
 using NumberTypes = std::array<NumberType, 14>;
 
@@ -118,8 +121,8 @@ const NumberTypes* number_types() {
                                                           {"<c16", 16, {}, {}}}});
   if (!imported(make_dtype, "numpy", "dtype")) return nullptr;
   for (NumberType& one : *types) {
-    one.dtype = Ref(PyObject_CallFunction(make_dtype, "s", one.text.data()));
-    one.type = one.dtype ? attribute(one.dtype.get(), "type") : Ref();
+    one.dtype = OwnedRef(PyObject_CallFunction(make_dtype, "s", one.text.data()));
+    one.type = one.dtype ? attribute(one.dtype.get(), "type") : OwnedRef();
     if (!one.type) return nullptr;
   }
   const NumberTypes* first = nullptr;  // another thread may have been faster
@@ -139,8 +142,8 @@ bool put_number(PyObject* scalar, const NumberType& type, Buffer& out) {
 
 Encoded encoded(bool ok) { return ok ? Encoded::kYes : Encoded::kError; }
 
-// Byte order, kind, size, and a unit in brackets: the texts that NumPy writes for its plain dtypes, and nothing that it would
-// interpret further (records, subarrays, old names).
+// Byte order, kind, size, and a unit in brackets: the texts that NumPy writes for its plain dtypes, and nothing that it
+// would interpret further (records, subarrays, old names).
 bool is_dtype_text(const char* text, std::size_t size) {
   if (size < 3 || size > kMaxDtypeText || !std::memchr("<>|", text[0], 3)) return false;
   if (!std::memchr("biufcSUmM", text[1], 9)) return false;
@@ -156,51 +159,51 @@ bool is_dtype_text(const char* text, std::size_t size) {
 }
 
 // The dtype whose text is next, and the size of its items.
-Ref read_dtype(Reader& reader, u64& item_size) {
+OwnedRef read_dtype(Reader& reader, u64& item_size) {
   static PyObject* make = nullptr;
-  const Ref text(read_object(reader));
+  const OwnedRef text(read_object(reader));
   Py_ssize_t size = 0;
   const char* chars =
       text && PyUnicode_Check(text.get()) ? PyUnicode_AsUTF8AndSize(text.get(), &size) : nullptr;
   PyErr_Clear();
   if (!chars || !is_dtype_text(chars, static_cast<std::size_t>(size)))
-    return Ref(damaged("damaged array: no dtype has this text"));
-  if (!imported(make, "numpy", "dtype")) return Ref();
-  Ref dtype(PyObject_CallOneArg(make, text.get()));
-  if (!dtype) return Ref(damaged_from_error("damaged array: no dtype has this text"));
+    return OwnedRef(damaged("damaged array: no dtype has this text"));
+  if (!imported(make, "numpy", "dtype")) return OwnedRef();
+  OwnedRef dtype(PyObject_CallOneArg(make, text.get()));
+  if (!dtype) return OwnedRef(damaged_from_error("damaged array: no dtype has this text"));
   const int plain = is_plain(dtype.get());
   long long bytes = 0;
-  if (plain < 0 || !integer(attribute(dtype.get(), "itemsize"), bytes)) return Ref();
-  if (!plain) return Ref(damaged("damaged array: not a dtype of plain bytes"));
+  if (plain < 0 || !integer(attribute(dtype.get(), "itemsize"), bytes)) return OwnedRef();
+  if (!plain) return OwnedRef(damaged("damaged array: not a dtype of plain bytes"));
   item_size = static_cast<u64>(bytes);
   return dtype;
 }
 
 // The shape that is next, if its items of `item_size` are exactly what is left behind it.
-Ref read_shape(Reader& reader, u64 item_size) {
+OwnedRef read_shape(Reader& reader, u64 item_size) {
   u64 dimensions, total = item_size;
   bool empty = false;
   if (!reader.count(dimensions) || dimensions > kMaxDimensions)
-    return Ref(damaged("damaged array: its dimensions"));
-  Ref shape(PyTuple_New(static_cast<Py_ssize_t>(dimensions)));
+    return OwnedRef(damaged("damaged array: its dimensions"));
+  OwnedRef shape(PyTuple_New(static_cast<Py_ssize_t>(dimensions)));
   for (u64 i = 0; shape && i < dimensions; ++i) {
     u64 extent;
     if (!reader.count(extent) || __builtin_mul_overflow(total, extent ? extent : 1, &total) || total >> 62)
-      return Ref(damaged("damaged array: its shape"));
+      return OwnedRef(damaged("damaged array: its shape"));
     empty |= extent == 0;
     PyObject* number = PyLong_FromUnsignedLongLong(extent);
-    if (!number) return Ref();
+    if (!number) return OwnedRef();
     PyTuple_SET_ITEM(shape.get(), static_cast<Py_ssize_t>(i), number);
   }
   if ((empty ? 0 : total) != reader.left())
-    return Ref(damaged("damaged array: its bytes do not fit its shape"));
+    return OwnedRef(damaged("damaged array: its bytes do not fit its shape"));
   return shape;
 }
 
 // Copies `bytes` to where the array's items are.
 bool fill(PyObject* array, Bytes bytes) {
   if (bytes.empty()) return true;
-  const Ref interface = attribute(array, "__array_interface__");
+  const OwnedRef interface = attribute(array, "__array_interface__");
   PyObject* data =
       interface ? PyDict_GetItemString(interface.get(), "data") : nullptr;  // (address, read-only)
   if (!data || !PyTuple_Check(data)) return false;
@@ -225,10 +228,10 @@ const NumberType* next_number(Reader& reader, const NumberTypes& numbers) {
 
 PyObject* make_scalar(PyObject* dtype, Bytes bytes) {
   static PyObject* from_buffer = nullptr;
-  const Ref copy(PyBytes_FromStringAndSize(reinterpret_cast<const char*>(bytes.data()),
-                                           static_cast<Py_ssize_t>(bytes.size())));
+  const OwnedRef copy(PyBytes_FromStringAndSize(reinterpret_cast<const char*>(bytes.data()),
+                                                static_cast<Py_ssize_t>(bytes.size())));
   if (!copy || !imported(from_buffer, "numpy", "frombuffer")) return nullptr;
-  const Ref array(PyObject_CallFunctionObjArgs(from_buffer, copy.get(), dtype, nullptr));
+  const OwnedRef array(PyObject_CallFunctionObjArgs(from_buffer, copy.get(), dtype, nullptr));
   return array ? PySequence_GetItem(array.get(), 0) : nullptr;
 }
 
@@ -244,11 +247,11 @@ Encoded encode_numpy(PyObject* value, Buffer& out) {
   if (!is_array && !PyType_IsSubtype(Py_TYPE(value), reinterpret_cast<PyTypeObject*>(generic)))
     return Encoded::kForeign;
   if (PyUnicode_Check(value) || PyBytes_Check(value)) return Encoded::kForeign;
-  const Ref dtype = attribute(value, "dtype");
+  const OwnedRef dtype = attribute(value, "dtype");
   const int plain = dtype ? is_plain(dtype.get()) : -1;
   if (plain != 1) return plain == 0 ? Encoded::kForeign : Encoded::kError;
   if (is_array) return encoded(put_array(value, dtype.get(), out));
-  const Ref scalar = attribute(dtype.get(), "type");
+  const OwnedRef scalar = attribute(dtype.get(), "type");
   if (!scalar) return Encoded::kError;
   return scalar.get() == type ? encoded(put_scalar(value, dtype.get(), out)) : Encoded::kForeign;
 }
@@ -257,13 +260,13 @@ PyObject* decode_ndarray(Bytes bytes) {
   static PyObject* empty = nullptr;
   Reader reader{bytes.data(), bytes.data() + bytes.size()};
   u64 item_size = 0;
-  const Ref dtype = read_dtype(reader, item_size);
+  const OwnedRef dtype = read_dtype(reader, item_size);
   if (!dtype) return nullptr;
   const u8* order = reader.take(1);
   if (!order || *order > 1) return damaged("damaged array: its order");
-  const Ref shape = read_shape(reader, item_size);
+  const OwnedRef shape = read_shape(reader, item_size);
   if (!shape || !imported(empty, "numpy", "empty")) return nullptr;
-  Ref array(PyObject_CallFunction(empty, "OOs", shape.get(), dtype.get(), *order ? "F" : "C"));
+  OwnedRef array(PyObject_CallFunction(empty, "OOs", shape.get(), dtype.get(), *order ? "F" : "C"));
   if (!array) return damaged_from_error("damaged array: its shape");
   return fill(array.get(), {reader.at, reader.left()}) ? array.release() : nullptr;
 }
@@ -276,7 +279,7 @@ PyObject* decode_numpy_scalar(Bytes bytes) {
     return make_scalar(number->dtype.get(), {reader.at, number->size});
   reader.at = bytes.data();
   u64 item_size = 0;
-  const Ref dtype = read_dtype(reader, item_size);
+  const OwnedRef dtype = read_dtype(reader, item_size);
   if (!dtype) return nullptr;
   if (reader.left() != item_size) return damaged("damaged NumPy scalar: its bytes do not fit its dtype");
   return make_scalar(dtype.get(), {reader.at, reader.left()});

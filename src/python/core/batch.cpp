@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "python/kit/gil.h"
-#include "python/kit/ref.h"
+#include "python/kit/owned_ref.h"
 
 namespace pyr {
 
@@ -12,27 +12,27 @@ void name_place(const char* what, Py_ssize_t place) {
   PyObject *type, *value, *traceback;
   PyErr_Fetch(&type, &value, &traceback);
   PyErr_NormalizeException(&type, &value, &traceback);
-  Ref cause_type(type);
-  Ref cause(value);
-  Ref cause_traceback(traceback);
+  OwnedRef cause_type(type);
+  OwnedRef cause(value);
+  OwnedRef cause_traceback(traceback);
   // Only a plain one: a subclass may carry more than a text.
   if (cause_type.get() != PyExc_TypeError && cause_type.get() != PyExc_IndexError) {
     return PyErr_Restore(cause_type.release(), cause.release(), cause_traceback.release());
   }
-  const Ref text(PyUnicode_FromFormat("%s #%zd: %S", what, place, cause.get()));
-  const Ref named(text ? PyObject_CallOneArg(cause_type.get(), text.get()) : nullptr);
+  const OwnedRef text(PyUnicode_FromFormat("%s #%zd: %S", what, place, cause.get()));
+  const OwnedRef named(text ? PyObject_CallOneArg(cause_type.get(), text.get()) : nullptr);
   if (!named) return;
   PyException_SetCause(named.get(), cause.release());
   PyErr_SetObject(cause_type.get(), named.get());
 }
 
 bool let_others_in() {
-  { const GilReleased released; }
+  { const GilReleaseGuard released; }
   return PyErr_CheckSignals() == 0;
 }
 
 bool append_object(PyObject* list, PyObject* object) {
-  const Ref held(object);
+  const OwnedRef held(object);
   return held && PyList_Append(list, held.get()) == 0;
 }
 

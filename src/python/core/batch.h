@@ -1,8 +1,8 @@
 // What batches of dicts and lists share.
 //
 // A batch goes in groups. The objects of a group are drawn from the caller and encoded, which may run Python code, so
-// outside of the store; then all of the group is fetched, read or changed within one Entered; and what was copied out is
-// decoded at the end. So memory is bounded by that of a group, besides arguments and result.
+// outside of the store; then all of the group is fetched, read or changed within one EntryGuard; and what was copied
+// out is decoded at the end. So memory is bounded by that of a group, besides arguments and result.
 //
 // Threads: call with the GIL held, or attached where there is none.
 #pragma once
@@ -22,11 +22,12 @@ inline constexpr std::size_t kFirstGroup = 64;
 // In smaller groups the question whether pages are missing would cost more than 5 % of the answers.
 inline constexpr std::size_t kLeastAsked = 32;
 
-// Between two groups: other threads get the GIL if they wait for it. False with an error set: a signal's handler has raised.
+// Between two groups: other threads get the GIL if they wait for it. False with an error set: a signal's handler has
+// raised.
 bool let_others_in();
 
-// Within an Entered: has a group fetched, by fetch(group), from the disk first if its pages are not in memory. That waits,
-// and so does without the GIL.
+// Within an EntryGuard: has a group fetched, by fetch(group), from the disk first if its pages are not in memory. That
+// waits, and so does without the GIL.
 template <class Structure, class Group>
 void fetch_group(Container& container, Structure& structure, const Group& group) {
   if (group.size() >= kLeastAsked && structure.begin_batch())

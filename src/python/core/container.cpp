@@ -2,7 +2,7 @@
 
 #include <optional>
 
-#include "python/core/taken.h"
+#include "python/core/extracted.h"
 
 namespace pyr {
 namespace {
@@ -31,12 +31,12 @@ Container::~Container() {
   Py_CLEAR(handle_object_);
 }
 
-StoreHandle* Container::share_handle(Ref& handle_object) {
-  Ref held;
+StoreHandle* Container::share_handle(OwnedRef& handle_object) {
+  OwnedRef held;
   StoreHandle* handle = nullptr;
   {
-    const Hold hold(binding_);
-    held = Ref(Py_XNewRef(handle_object_));
+    const MutexGuard hold(binding_);
+    held = OwnedRef(Py_XNewRef(handle_object_));
     handle = handle_;
   }
   handle_object = std::move(held);
@@ -45,17 +45,17 @@ StoreHandle* Container::share_handle(Ref& handle_object) {
 
 PyObject* Container::shared_object(const NamedValue& read) {
   if (decodes_in_place(read.value) || !attached()) return codec_.decode_value(read.value);
-  Trash trash;
+  DeferredDecrefs deferred;
   DecodedCache::Print print;
   {
-    const Entered entered(*this);
+    const EntryGuard entered(*this);
     print = decoded_.print(read.value);
     if (PyObject* const known = decoded_.find(read.name, print, read.changes)) return Py_NewRef(known);
   }
-  Ref object(codec_.decode_value(read.value));
+  OwnedRef object(codec_.decode_value(read.value));
   if (!object || !attached()) return object.release();  // decoding has closed it
-  const Entered entered(*this);
-  decoded_.keep(read.name, print, read.changes, object.get(), read.place, trash);
+  const EntryGuard entered(*this);
+  decoded_.keep(read.name, print, read.changes, object.get(), read.place, deferred);
   return object.release();
 }
 
@@ -63,7 +63,7 @@ PyObject* Container::shared_object(const NamedValue& read) {
 
 #ifdef Py_GIL_DISABLED
 
-StoreHandle& Container::enter(Ref& handle_object) {
+StoreHandle& Container::enter(OwnedRef& handle_object) {
   while (true) {
     StoreHandle* const handle = share_handle(handle_object);
     if (!handle) refuse();
@@ -85,7 +85,7 @@ StoreHandle& Container::enter(Ref& handle_object) {
 #else
 
 void Container::settle() {
-  Ref handle_object;
+  OwnedRef handle_object;
   share_handle(handle_object)
       ->enter();  // where it waits, others may close the container and open it elsewhere
   if (!attached()) refuse();
@@ -95,11 +95,11 @@ void Container::settle() {
 
 void Container::refuse() {
   const char* const type = Py_TYPE(self_)->tp_name;
-  Ref handle_object;
+  OwnedRef handle_object;
   StoreHandle* const handle = share_handle(handle_object);
   if (!handle) {
     // What was unpickled, but could not be opened, says why.
-    const Ref said(PyObject_CallMethod(self_, "_open_handle", nullptr));
+    const OwnedRef said(PyObject_CallMethod(self_, "_open_handle", nullptr));
     if (!said) throw PythonError();
     throw emd::ClosedError(std::string(type) + " is not open");
   }
@@ -109,7 +109,7 @@ void Container::refuse() {
                          "' is closed, was dropped, or its creation was rolled back");
 }
 
-Container::Snapshot::Snapshot(Container& container) {
+Container::SnapshotGuard::SnapshotGuard(Container& container) {
   if (StoreHandle* const handle = container.share_handle(handle_object_)) held_.emplace(*handle);
 }
 
@@ -117,21 +117,21 @@ Container::Snapshot::Snapshot(Container& container) {
 
 bool Container::attach(PyObject* handle_object, StoreHandle& handle, std::string_view name,
                        const Keeping& keeping) {
-  Ref weak_reference(PyWeakref_NewRef(self_, nullptr));
+  OwnedRef weak_reference(PyWeakref_NewRef(self_, nullptr));
   if (!weak_reference) return false;
-  Trash trash;
-  const Hold hold(opening_);
-  detach(trash);
-  const StoreHandle::Entered entered(handle);
+  DeferredDecrefs deferred;
+  const MutexGuard hold(opening_);
+  detach(deferred);
+  const StoreHandle::EntryGuard entered(handle);
   // A member that is made is laid out in the same operation: no commit falls between.
   emd::Store& store = handle.use();
   std::optional<emd::Operation> making;
   if (!store.read_only() && !store.find(name)) making.emplace(store);
   std::shared_ptr<emd::Member> member = handle.member(name, kind());
-  if (Container* other = handle.container_of(*member)) other->let_go(trash);
+  if (Container* other = handle.container_of(*member)) other->let_go(deferred);
   // What a reader would keep could be old, and what it changed could not be written back.
   if (keeping.writeback && !store.read_only() && !cache_.start()) return false;
-  decoded_.start(keeping.decoded, trash);
+  decoded_.start(keeping.decoded, deferred);
   keeps_nothing_ = !cache_.on() && !decoded_.on();
   gives_plainly_ = keeps_nothing_ && !codec_.rebuilds_keys();
   store.acquire(*member);
@@ -143,8 +143,8 @@ bool Container::attach(PyObject* handle_object, StoreHandle& handle, std::string
   }
   making.reset();
   {
-    const Hold both(binding_);
-    trash.emplace_back(std::exchange(handle_object_, Py_NewRef(handle_object)));
+    const MutexGuard both(binding_);
+    deferred.emplace_back(std::exchange(handle_object_, Py_NewRef(handle_object)));
     handle_ = &handle;
   }
   member_ = std::move(member);
@@ -154,20 +154,20 @@ bool Container::attach(PyObject* handle_object, StoreHandle& handle, std::string
 }
 
 void Container::detach() noexcept {
-  Trash trash;
-  detach(trash);
+  DeferredDecrefs deferred;
+  detach(deferred);
 }
 
-void Container::detach(Trash& trash) {
-  Ref handle_object;
+void Container::detach(DeferredDecrefs& deferred) {
+  OwnedRef handle_object;
   StoreHandle* const handle = share_handle(handle_object);
   if (!handle) return;
-  if (handle->lost()) return let_go(trash);
-  const StoreHandle::Inside inside(*handle);
-  if (handle == handle_) let_go(trash);
+  if (handle->lost()) return let_go(deferred);
+  const StoreHandle::LockGuard inside(*handle);
+  if (handle == handle_) let_go(deferred);
 }
 
-void Container::let_go(Trash& trash) noexcept {
+void Container::let_go(DeferredDecrefs& deferred) noexcept {
   if (!attached()) return;
   emd::Store& released = store();
   store_.store(nullptr, std::memory_order_relaxed);
@@ -180,10 +180,10 @@ void Container::let_go(Trash& trash) noexcept {
       // The container is let go nevertheless; what is wrong with the store shows at its next use.
     }
   }
-  handle().forget(*this, trash);
+  handle().forget(*this, deferred);
   member_.reset();
-  cache_.stop(trash);
-  decoded_.stop(trash);
+  cache_.stop(deferred);
+  decoded_.stop(deferred);
   keeps_nothing_ = true;
 }
 

@@ -4,8 +4,8 @@
 // It lives inside the Python object (boxed.h). It is attached (usable) or detached (closed, dropped, rolled back, or
 // never opened); a detached one keeps its handle, to name the path in errors.
 //
-// Work on its structure happens in the scope of an Entered, in which no Python code runs. What is read is read by
-// read(), and taken out of it (taken.h) before it is made an object: beside a writer in another process, what was
+// Work on its structure happens in the scope of an EntryGuard, in which no Python code runs. What is read is read by
+// read(), and taken out of it (extracted.h) before it is made an object: beside a writer in another process, what was
 // read counts only when the read has ended.
 //
 // Threads: what is attached changes only while the handle is entered; see StoreHandle.
@@ -43,33 +43,33 @@ struct Keeping {
 class Container {
  public:
   // The scope of work on the structure: not within another of the same store. Errors: ClosedError, StateError.
-  class Entered {
+  class EntryGuard {
    public:
 #ifdef Py_GIL_DISABLED
-    explicit Entered(Container& container) : handle_(container.enter(handle_object_)) {}
-    ~Entered() { handle_.leave(); }
+    explicit EntryGuard(Container& container) : handle_(container.enter(handle_object_)) {}
+    ~EntryGuard() { handle_.leave(); }
 
    private:
-    Ref handle_object_;  // another thread may close the container and open it elsewhere
+    OwnedRef handle_object_;  // another thread may close the container and open it elsewhere
     StoreHandle& handle_;
 
    public:
 #else
-    explicit Entered(Container& container) { container.enter(); }
+    explicit EntryGuard(Container& container) { container.enter(); }
 #endif
-    Entered(const Entered&) = delete;
-    Entered& operator=(const Entered&) = delete;
+    EntryGuard(const EntryGuard&) = delete;
+    EntryGuard& operator=(const EntryGuard&) = delete;
   };
 
   // Holds the state of a store that another process may write, for a call of many steps; else does nothing.
-  // Errors: as Entered; of the steps: SnapshotError.
-  class Snapshot {
+  // Errors: as EntryGuard; of the steps: SnapshotError.
+  class SnapshotGuard {
    public:
-    explicit Snapshot(Container& container);
+    explicit SnapshotGuard(Container& container);
 
    private:
-    Ref handle_object_;
-    std::optional<HeldState> held_;
+    OwnedRef handle_object_;
+    std::optional<StoreHandle::SnapshotGuard> held_;
   };
 
   static constexpr bool kWeakReferences = true;
@@ -85,7 +85,7 @@ class Container {
   bool attach(PyObject* handle_object, StoreHandle& handle, std::string_view name, const Keeping& keeping);
   void detach() noexcept;
   // The same, for whoever has entered the handle.
-  void let_go(Trash& trash) noexcept;
+  void let_go(DeferredDecrefs& deferred) noexcept;
   // A compaction has exchanged what its regions hold. Within its step, by who has entered the handle.
   void note_exchange() noexcept { ++exchanges_; }
   // Whether there is a write-back cache, at this moment.
@@ -94,11 +94,11 @@ class Container {
   bool attached() const { return store_.load(std::memory_order_relaxed) != nullptr; }
 
   // Enters, and runs `work`, which reads the structure, on one committed state: again, from its beginning, where a
-  // writer in another process has interfered (see emd::Store::read_consistent; live() tells). Errors: as Entered; those
-  // of `work`; SnapshotError, LockedError.
+  // writer in another process has interfered (see emd::Store::read_consistent; live() tells). Errors: as EntryGuard;
+  // those of `work`; SnapshotError, LockedError.
   template <class Work>
   auto read(Work&& work) {
-    const Entered entered(*this);
+    const EntryGuard entered(*this);
     return read_consistent(std::forward<Work>(work));
   }
 
@@ -141,7 +141,7 @@ class Container {
   emd::Store& store() const { return *store_.load(std::memory_order_relaxed); }
   StoreHandle& handle() const { return *handle_.load(std::memory_order_relaxed); }
   // What owns the handle.
-  Ref handle_object() const { return Ref::borrowed(handle_object_); }
+  OwnedRef handle_object() const { return OwnedRef::borrowed(handle_object_); }
   emd::u64 epoch() const { return handle().epoch(); }
   emd::u64 opening() const { return handle().opening(); }
   const emd::Member& member() const { return *member_; }
@@ -201,7 +201,7 @@ class Container {
   friend class StoreHandle;
 
 #ifdef Py_GIL_DISABLED
-  StoreHandle& enter(Ref& handle_object);
+  StoreHandle& enter(OwnedRef& handle_object);
 #else
   __attribute__((always_inline)) void enter() {
     if (__builtin_expect(!attached(), 0)) refuse();
@@ -212,8 +212,8 @@ class Container {
 #endif
   [[noreturn]] void refuse();
   // The handle, which lives as long as the reference; null if there never was one.
-  StoreHandle* share_handle(Ref& handle_object);
-  void detach(Trash& trash);
+  StoreHandle* share_handle(OwnedRef& handle_object);
+  void detach(DeferredDecrefs& deferred);
   template <class Work>
   auto read_beside_writer(Work& work);
   // Another one when what was kept of the container is of another state.
@@ -237,9 +237,9 @@ class Container {
 template <class FlushEntry>
 bool Container::flush_kept(FlushEntry&& flush_entry) {
   if (!keeps_objects()) return true;
-  Ref entries;
+  OwnedRef entries;
   {
-    const Entered entered(*this);
+    const EntryGuard entered(*this);
     entries = cache().entries();
   }
   for (Py_ssize_t i = 0; entries && i < PyList_GET_SIZE(entries.get()); ++i) {
@@ -327,7 +327,7 @@ __attribute__((noinline)) auto Container::read_beside_writer(Work& work) {
     return store().read_consistent(*member_, work);
   } catch (const emd::ClosedError&) {
     // What the cache of decoded objects holds is released with the container: here that would be while entered.
-    Trash nothing;
+    DeferredDecrefs nothing;
     decoded_.set_aside();
     let_go(nothing);
     throw;

@@ -19,8 +19,8 @@ bool is_name(const std::string& name, Bytes bytes) {
 
 }  // namespace
 
-void DecodedCache::start(u64 capacity, Trash& trash) {
-  forget_all(trash);
+void DecodedCache::start(u64 capacity, DeferredDecrefs& deferred) {
+  forget_all(deferred);
   capacity_ = std::min<u64>(capacity, kNone - 1);
   hits_ = misses_ = 0;
   if (capacity_ == 0) return;
@@ -28,9 +28,9 @@ void DecodedCache::start(u64 capacity, Trash& trash) {
   buckets_.assign(kLeastBuckets, kNone);
 }
 
-void DecodedCache::stop(Trash& trash) {
+void DecodedCache::stop(DeferredDecrefs& deferred) {
   if (!on()) return;
-  forget_all(trash);
+  forget_all(deferred);
   capacity_ = 0;
 }
 
@@ -57,18 +57,18 @@ PyObject* DecodedCache::find(Bytes name, const Print& print, u64 now) {
 
 // Out of memory, nothing is kept: it is only a cache.
 void DecodedCache::keep(Bytes name, const Print& print, u64 now, PyObject* object, Place place,
-                        Trash& trash) {
+                        DeferredDecrefs& deferred) {
   if (!on()) return;
   try {
     const u64 hash = this->hash(name);
     if (Entry* const known = entry(name, hash)) {
-      trash.emplace_back(std::exchange(known->object, Py_NewRef(object)));
+      deferred.emplace_back(std::exchange(known->object, Py_NewRef(object)));
       known->print = print;
       known->seen = now;
       return;
     }
     std::string text(reinterpret_cast<const char*>(name.data()), name.size());
-    const u32 number = make_place(place, trash);
+    const u32 number = make_place(place, deferred);
     if (number == kNone) return;
     Entry& fresh = entries_[number];
     fresh = {hash, std::move(text), print, now, Py_NewRef(object), bucket(hash), false};
@@ -77,20 +77,20 @@ void DecodedCache::keep(Bytes name, const Print& print, u64 now, PyObject* objec
   }
 }
 
-void DecodedCache::forget(Bytes name, Trash& trash) {
+void DecodedCache::forget(Bytes name, DeferredDecrefs& deferred) {
   Entry* const found = entry(name, hash(name));
   if (!found) return;
   const u32 number = static_cast<u32>(found - entries_.data());
   free_.reserve(free_.size() + 1);
-  trash.emplace_back(found->object);
+  deferred.emplace_back(found->object);
   found->object = nullptr;
   unlink(number);
   free_.push_back(number);
 }
 
-void DecodedCache::forget_all(Trash& trash) {
+void DecodedCache::forget_all(DeferredDecrefs& deferred) {
   for (Entry& entry : entries_) {
-    if (entry.object) trash.emplace_back(std::exchange(entry.object, nullptr));
+    if (entry.object) deferred.emplace_back(std::exchange(entry.object, nullptr));
   }
   entries_.clear();
   free_.clear();
@@ -121,7 +121,7 @@ DecodedCache::Entry* DecodedCache::entry(Bytes name, u64 hash) {
   return nullptr;
 }
 
-DecodedCache::u32 DecodedCache::make_place(Place place, Trash& trash) {
+DecodedCache::u32 DecodedCache::make_place(Place place, DeferredDecrefs& deferred) {
   if (!free_.empty()) {
     const u32 number = free_.back();
     free_.pop_back();
@@ -132,17 +132,17 @@ DecodedCache::u32 DecodedCache::make_place(Place place, Trash& trash) {
     entries_.emplace_back();
     return static_cast<u32>(entries_.size() - 1);
   }
-  return place == Place::any ? pass_hand(trash) : kNone;
+  return place == Place::any ? pass_hand(deferred) : kNone;
 }
 
 // The entry that the hand takes, emptied. It ends: what it passes is not asked for any more.
-DecodedCache::u32 DecodedCache::pass_hand(Trash& trash) {
+DecodedCache::u32 DecodedCache::pass_hand(DeferredDecrefs& deferred) {
   while (true) {
     const u32 number = hand_;
     hand_ = hand_ + 1 < entries_.size() ? hand_ + 1 : 0;
     Entry& entry = entries_[number];
     if (std::exchange(entry.asked, false)) continue;
-    trash.emplace_back(entry.object);
+    deferred.emplace_back(entry.object);
     entry.object = nullptr;
     unlink(number);
     return number;

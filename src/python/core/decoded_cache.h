@@ -11,8 +11,8 @@
 // At most N entries, replaced by the clock algorithm: a hand goes round and takes the first that was not asked for
 // since it passed.
 //
-// Threads: used only while the container is entered. What it lets go of is put into the caller's trash, to be released
-// outside: that may run code.
+// Threads: used only while the container is entered. What it lets go of goes into the caller's DeferredDecrefs, to be
+// released outside: that may run code.
 #pragma once
 
 #include <Python.h>
@@ -41,8 +41,8 @@ class DecodedCache {
   ~DecodedCache() { clear(); }
 
   bool on() const { return capacity_ != 0; }
-  void start(u64 capacity, Trash& trash);
-  void stop(Trash& trash);
+  void start(u64 capacity, DeferredDecrefs& deferred);
+  void stop(DeferredDecrefs& deferred);
   // Stops, and keeps what it holds until clear() or start(): for who may not release anything.
   void set_aside() { capacity_ = 0; }
 
@@ -52,9 +52,10 @@ class DecodedCache {
   PyObject* find(Bytes name, const Print& print, u64 now);
   Print print(Bytes value) const { return emd::hash128(value, seed_); }
   // Remembers an object, in the place of what the name had.
-  void keep(Bytes name, const Print& print, u64 now, PyObject* object, Place place, Trash& trash);
-  void forget(Bytes name, Trash& trash);
-  void forget_all(Trash& trash);
+  void keep(Bytes name, const Print& print, u64 now, PyObject* object, Place place,
+            DeferredDecrefs& deferred);
+  void forget(Bytes name, DeferredDecrefs& deferred);
+  void forget_all(DeferredDecrefs& deferred);
 
   struct Stats {
     u64 capacity, entries, hits, misses;
@@ -82,8 +83,8 @@ class DecodedCache {
   Entry* entry(Bytes name, u64 hash);
   u32& bucket(u64 hash) { return buckets_[hash & (buckets_.size() - 1)]; }
   // A place for a new entry; kNone if there is none.
-  u32 make_place(Place place, Trash& trash);
-  u32 pass_hand(Trash& trash);
+  u32 make_place(Place place, DeferredDecrefs& deferred);
+  u32 pass_hand(DeferredDecrefs& deferred);
   void widen();
   void unlink(u32 number);
   PyObject* hit(Entry& entry);

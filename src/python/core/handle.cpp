@@ -15,14 +15,14 @@ std::string member_title(const std::string& path, std::string_view name) {
 }
 
 // What a weak reference refers to, if it is still there.
-Ref referent(PyObject* weak) {
+OwnedRef referent(PyObject* weak) {
 #if PY_VERSION_HEX >= 0x030d0000
   PyObject* object = nullptr;
   if (PyWeakref_GetRef(weak, &object) < 0) PyErr_Clear();
-  return Ref(object);
+  return OwnedRef(object);
 #else
   PyObject* const object = PyWeakref_GetObject(weak);
-  return object == Py_None ? Ref() : Ref::borrowed(object);
+  return object == Py_None ? OwnedRef() : OwnedRef::borrowed(object);
 #endif
 }
 
@@ -32,18 +32,18 @@ Ref referent(PyObject* weak) {
 
 #ifdef Py_GIL_DISABLED
 
-StoreHandle::Busy::Busy(StoreHandle& handle) : handle_(handle) {
+StoreHandle::BusyGuard::BusyGuard(StoreHandle& handle) : handle_(handle) {
   handle.busy_thread_ = PyThread_get_thread_ident();
   released_.emplace();
 }
-StoreHandle::Busy::~Busy() {
+StoreHandle::BusyGuard::~BusyGuard() {
   released_.reset();
   handle_.busy_thread_ = 0;
 }
 
 #else
 
-StoreHandle::Busy::Busy(StoreHandle& handle) : handle_(handle) {
+StoreHandle::BusyGuard::BusyGuard(StoreHandle& handle) : handle_(handle) {
   {
     const std::lock_guard lock(handle.mutex_);
     handle.busy_ = true;
@@ -53,7 +53,7 @@ StoreHandle::Busy::Busy(StoreHandle& handle) : handle_(handle) {
   released_.emplace();
 }
 
-StoreHandle::Busy::~Busy() {
+StoreHandle::BusyGuard::~BusyGuard() {
   released_.reset();
   handle_.attention_ &= ~emd::u32{kBusy};
   handle_.busy_thread_ = 0;
@@ -66,7 +66,7 @@ StoreHandle::Busy::~Busy() {
 
 void StoreHandle::wait_until_idle() {
   {
-    const GilReleased released;
+    const GilReleaseGuard released;
     std::unique_lock lock(mutex_);
     ++waiting_;
     attention_ |= kWanted;
@@ -88,7 +88,7 @@ void StoreHandle::wait_until_idle() {
 // A thread that makes one long call after the other would leave the others no moment in which it is idle: who comes
 // anew lets those in that wait already.
 void StoreHandle::let_others_in() {
-  const GilReleased released;
+  const GilReleaseGuard released;
   std::unique_lock lock(mutex_);
   taken_.wait_for(lock, std::chrono::milliseconds(20), [this] { return waiting_ == 0; });
 }
@@ -193,15 +193,15 @@ StoreHandle::~StoreHandle() {
   if (lost()) {
     let_go_of_lost();
   } else if (store_) {
-    Trash trash;
-    detach_all(trash);
+    DeferredDecrefs deferred;
+    detach_all(deferred);
     store_->remove_callback(this);
   }
 }
 
 bool StoreHandle::closed() {
   if (lost()) return store_ == nullptr;
-  const Inside inside(*this);
+  const LockGuard inside(*this);
   return store_ == nullptr;
 }
 
@@ -213,21 +213,21 @@ void StoreHandle::pause(std::chrono::microseconds time) {
 
 // Nothing of the store is touched, not even its memory.
 void StoreHandle::let_go_of_lost() {
-  Trash trash;
-  detach_all(trash);
+  DeferredDecrefs deferred;
+  detach_all(deferred);
   if (store_) new std::shared_ptr<emd::Store>(std::move(store_));
 }
 
 void StoreHandle::close() {
   if (lost()) return let_go_of_lost();
   require_no_report();
-  Trash trash;
+  DeferredDecrefs deferred;
   TransactionContext ended;
-  const Inside inside(*this);
+  const LockGuard inside(*this);
   if (lost()) return let_go_of_lost();
   if (!store_) return;
-  if (in_transaction()) roll_back(trash, ended);
-  detach_all(trash);
+  if (in_transaction()) roll_back(deferred, ended);
+  detach_all(deferred);
   store_->remove_callback(this);
   const std::shared_ptr<emd::Store> store = std::move(store_);
   run_long([&] {
@@ -239,13 +239,13 @@ void StoreHandle::close() {
 void StoreHandle::abandon() {
   if (lost()) return let_go_of_lost();
   require_no_report();
-  Trash trash;
+  DeferredDecrefs deferred;
   TransactionContext ended;
-  const Inside inside(*this);
+  const LockGuard inside(*this);
   if (lost()) return let_go_of_lost();
   if (!store_) return;
   end_transaction(ended);
-  detach_all(trash);
+  detach_all(deferred);
   store_->remove_callback(this);
   std::shared_ptr<emd::Store> store = std::move(store_);
   const bool viewed = store->viewed();
@@ -260,26 +260,26 @@ void StoreHandle::abandon() {
 // ---- Durability
 
 void StoreHandle::commit() {
-  const Entered entered(*this);
+  const EntryGuard entered(*this);
   emd::Store& store = use();
   run_long([&] { store.commit(); });
 }
 
 void StoreHandle::checkpoint() {
-  const Entered entered(*this);
+  const EntryGuard entered(*this);
   emd::Store& store = use();
   run_long([&] { store.checkpoint(); });
 }
 
 void StoreHandle::require_files() {
   if (lost() || in_transaction()) return;
-  const Entered entered(*this);
+  const EntryGuard entered(*this);
   if (store_ && store_->in_memory()) run_long([&] { store_->move_to_files(); });
 }
 
 emd::u64 StoreHandle::begin() {
   TransactionContext context = TransactionContext::begin();
-  const Entered entered(*this);
+  const EntryGuard entered(*this);
   emd::Store& store = use();
   if (in_transaction()) throw emd::StateError("a transaction is on in '" + path_ + "': they do not nest");
   auto outcome = std::make_shared<Outcome>(Outcome::open);
@@ -304,7 +304,7 @@ void StoreHandle::join_transaction(emd::u64 transaction) {
 
 void StoreHandle::commit_transaction() {
   TransactionContext ended;
-  const Entered entered(*this);
+  const EntryGuard entered(*this);
   emd::Store& store = use();
   run_long([&] { store.commit_transaction(); });
   if (outcome_) *outcome_ = Outcome::committed;
@@ -313,14 +313,14 @@ void StoreHandle::commit_transaction() {
 
 void StoreHandle::rollback(emd::u64 transaction) {
   if (lost()) return;
-  Trash trash;
+  DeferredDecrefs deferred;
   TransactionContext ended;
-  const Inside inside(*this);
+  const LockGuard inside(*this);
   if (lost() || !in_transaction() || transaction != transactions_) return;
-  roll_back(trash, ended);
+  roll_back(deferred, ended);
 }
 
-void StoreHandle::roll_back(Trash& trash, TransactionContext& ended) {
+void StoreHandle::roll_back(DeferredDecrefs& deferred, TransactionContext& ended) {
   // Also where it fails: then the store refuses.
   struct End {
     StoreHandle& handle;
@@ -328,11 +328,11 @@ void StoreHandle::roll_back(Trash& trash, TransactionContext& ended) {
     ~End() { handle.end_transaction(ended); }
   } const end{*this, ended};
   if (store_ && store_->in_transaction()) run_long([&] { store_->rollback(); });
-  detach_dead(trash);
+  detach_dead(deferred);
 }
 
 void StoreHandle::begin_snapshot() {
-  const Entered entered(*this);
+  const EntryGuard entered(*this);
   emd::Store& store = use();
   if (!store.read_only()) {
     throw emd::StateError("the store '" + path_ +
@@ -354,7 +354,7 @@ bool StoreHandle::begin_snapshot_if_possible() {
 
 void StoreHandle::end_snapshot() {
   if (lost()) return;
-  const Inside inside(*this);
+  const LockGuard inside(*this);
   if (lost()) return;
   if (snapshots_ == 0 || --snapshots_ != 0) return;
   if (store_ && store_->live() && store_->in_snapshot()) store_->end_snapshot();
@@ -387,23 +387,23 @@ std::shared_ptr<emd::Member> StoreHandle::member(std::string_view name, emd::Kin
 }
 
 void StoreHandle::drop(std::string_view name) {
-  Trash trash;
-  const Entered entered(*this);
+  DeferredDecrefs deferred;
+  const EntryGuard entered(*this);
   emd::Store& store = use();
   const std::shared_ptr<emd::Member> member = store.find(name);
   if (!member) throw emd::ClosedError("there is no " + member_title(path_, name));
-  if (Container* container = container_of(*member)) container->let_go(trash);
+  if (Container* container = container_of(*member)) container->let_go(deferred);
   store.drop(name);
 }
 
-void StoreHandle::attach(Container& container, Ref weak_reference) {
+void StoreHandle::attach(Container& container, OwnedRef weak_reference) {
   containers_[&container.member()] = {&container, std::move(weak_reference)};
 }
 
-void StoreHandle::forget(Container& container, Trash& trash) noexcept {
+void StoreHandle::forget(Container& container, DeferredDecrefs& deferred) noexcept {
   const auto found = containers_.find(&container.member());
   if (found == containers_.end() || found->second.container != &container) return;
-  trash.push_back(std::move(found->second.weak_reference));
+  deferred.push_back(std::move(found->second.weak_reference));
   containers_.erase(found);
 }
 
@@ -412,36 +412,36 @@ Container* StoreHandle::container_of(const emd::Member& member) const {
   return found == containers_.end() ? nullptr : found->second.container;
 }
 
-Ref StoreHandle::object_of(const emd::Member& member) const {
+OwnedRef StoreHandle::object_of(const emd::Member& member) const {
   const auto found = containers_.find(&member);
-  return found == containers_.end() ? Ref() : referent(found->second.weak_reference.get());
+  return found == containers_.end() ? OwnedRef() : referent(found->second.weak_reference.get());
 }
 
-std::vector<Ref> StoreHandle::objects() const {
-  std::vector<Ref> result;
+std::vector<OwnedRef> StoreHandle::objects() const {
+  std::vector<OwnedRef> result;
   for (const auto& [member, attached] : containers_) {
-    Ref object = referent(attached.weak_reference.get());
+    OwnedRef object = referent(attached.weak_reference.get());
 #ifndef Py_GIL_DISABLED
     // The collector clears weak references before it runs finalizers: what is to be written is there still.
     PyObject* const self = attached.container->self();
-    if (!object && Py_REFCNT(self) > 0) object = Ref::borrowed(self);
+    if (!object && Py_REFCNT(self) > 0) object = OwnedRef::borrowed(self);
 #endif
     if (object) result.push_back(std::move(object));
   }
   return result;
 }
 
-void StoreHandle::detach_all(Trash& trash) {
-  while (!containers_.empty()) containers_.begin()->second.container->let_go(trash);
+void StoreHandle::detach_all(DeferredDecrefs& deferred) {
+  while (!containers_.empty()) containers_.begin()->second.container->let_go(deferred);
 }
 
 // Detaches the containers of which a rollback has taken back the member, or its layout.
-void StoreHandle::detach_dead(Trash& trash) {
+void StoreHandle::detach_dead(DeferredDecrefs& deferred) {
   std::vector<Container*> dead;
   for (const auto& [member, attached] : containers_) {
     if (!member->live || !attached.container->laid_out()) dead.push_back(attached.container);
   }
-  for (Container* container : dead) container->let_go(trash);
+  for (Container* container : dead) container->let_go(deferred);
 }
 
 }  // namespace pyr

@@ -1,13 +1,13 @@
 // StoreHandle: one open store as Python sees it, shared by the Store object and its containers.
 //
-// It keeps the threads apart. Whoever works on the store or its structures has entered the handle (Entered, and
-// Container::Entered): one thread at a time. With the GIL that costs nothing, since the GIL is held meanwhile; without
-// it, it is a mutex. No Python code runs in between, so nothing is waited for but bytes. A long piece of work that
-// needs no Python object lets go of the GIL (run_long) and stays entered: others wait.
+// It keeps the threads apart. Whoever works on the store or its structures has entered the handle (EntryGuard, and
+// Container::EntryGuard): one thread at a time. With the GIL that costs nothing, since the GIL is held meanwhile;
+// without it, it is a mutex. No Python code runs in between, so nothing is waited for but bytes. A long piece of work
+// that needs no Python object lets go of the GIL (run_long) and stays entered: others wait.
 //
 // A transaction belongs to the thread that began it, and there to the context (contextvars) that began it and those
-// copied from it: of two tasks of an event loop only one is in. After a fork the child's handle refuses. So it does where
-// the interpreter ends and another thread has not left it: that will not go on (gil.h).
+// copied from it: of two tasks of an event loop only one is in. After a fork the child's handle refuses. So it does
+// where the interpreter ends and another thread has not left it: that will not go on (gil.h).
 // Containers attach themselves; closing the handle, or dropping their member, detaches them.
 #pragma once
 
@@ -36,24 +36,40 @@ class Container;
 
 // References that were given up while a handle was entered: released after it was left, for that may run code. Declare
 // it before the scope that enters; and so a TransactionContext that ends.
-using Trash = std::vector<Ref>;
+using DeferredDecrefs = std::vector<OwnedRef>;
 
 class StoreHandle {
  public:
   // The scope of work on the handle itself. Errors: as enter().
-  class Entered {
+  class EntryGuard {
    public:
-    explicit Entered(StoreHandle& handle) : handle_(handle) { handle.enter(); }
-    ~Entered() { handle_.leave(); }
-    Entered(const Entered&) = delete;
-    Entered& operator=(const Entered&) = delete;
+    explicit EntryGuard(StoreHandle& handle) : handle_(handle) { handle.enter(); }
+    ~EntryGuard() { handle_.leave(); }
+    EntryGuard(const EntryGuard&) = delete;
+    EntryGuard& operator=(const EntryGuard&) = delete;
 
    private:
     StoreHandle& handle_;
   };
 
-  // Opens the store, with the GIL released. A temporary one is made in the directory `path`, under a name of its own, and
-  // removed when it is closed, or collected. Errors: those of emd::Store::open.
+  // One state of the store over many steps, where it can be held.
+  class SnapshotGuard {
+   public:
+    explicit SnapshotGuard(StoreHandle& handle)
+        : handle_(handle), held_(handle.begin_snapshot_if_possible()) {}
+    ~SnapshotGuard() {
+      if (held_) handle_.end_snapshot();
+    }
+    SnapshotGuard(const SnapshotGuard&) = delete;
+    SnapshotGuard& operator=(const SnapshotGuard&) = delete;
+
+   private:
+    StoreHandle& handle_;
+    const bool held_;
+  };
+
+  // Opens the store, with the GIL released. A temporary one is made in the directory `path`, under a name of its own,
+  // and removed when it is closed, or collected. Errors: those of emd::Store::open.
   StoreHandle(const std::string& path, emd::StoreOptions options, bool temporary);
   // Commits nothing.
   ~StoreHandle();
@@ -76,11 +92,12 @@ class StoreHandle {
 
   const std::string& path() const { return path_; }
   bool closed();
-  // Whether nothing of the store may be touched any more: it is a parent process's, or a thread's that has stopped in it.
+  // Whether nothing of the store may be touched any more: it is a parent process's, or a thread's that has stopped in
+  // it.
   bool lost() const { return (attention_.load(std::memory_order_relaxed) & (kForked | kStranded)) != 0; }
   bool in_transaction() const { return (attention_.load(std::memory_order_relaxed) & kTransaction) != 0; }
-  // Grows with every rollback, and differs from any other handle's: iterators that began before one, or with what was open
-  // before this, compare it. Precondition: entered.
+  // Grows with every rollback, and differs from any other handle's: iterators that began before one, or with what was
+  // open before this, compare it. Precondition: entered.
   emd::u64 epoch() const { return epoch_; }
   // Which of all handles that the process has had this is.
   emd::u64 opening() const { return epoch_ >> 32; }
@@ -116,8 +133,8 @@ class StoreHandle {
   // Holds the present state of a store that a writer in another process may change, until as many end_snapshot()
   // calls; where nobody can write it, nothing needs to be held. Errors: StateError of a writer; SystemError.
   void begin_snapshot();
-  // The same for one call of many steps, which goes on without where no state can be held (a filesystem that this process
-  // cannot write, no place left in the table): false, and nothing is to be ended. False for a writer too.
+  // The same for one call of many steps, which goes on without where no state can be held (a filesystem that this
+  // process cannot write, no place left in the table): false, and nothing is to be ended. False for a writer too.
   bool begin_snapshot_if_possible();
   void end_snapshot();
 
@@ -127,12 +144,12 @@ class StoreHandle {
   // Errors: FormatError if it is of another kind, or missing in a store open for reading.
   std::shared_ptr<emd::Member> member(std::string_view name, emd::Kind kind);
   // One container per member at a time: a second one detaches the first.
-  void attach(Container& container, Ref weak_reference);
-  void forget(Container& container, Trash& trash) noexcept;
+  void attach(Container& container, OwnedRef weak_reference);
+  void forget(Container& container, DeferredDecrefs& deferred) noexcept;
   Container* container_of(const emd::Member& member) const;
   // The container's object, or none: it may be about to go.
-  Ref object_of(const emd::Member& member) const;
-  std::vector<Ref> objects() const;
+  OwnedRef object_of(const emd::Member& member) const;
+  std::vector<OwnedRef> objects() const;
 
   // Errors: SnapshotError if one that was begun has expired: what is read under it would be of another state.
   void require_snapshot() const {
@@ -142,27 +159,27 @@ class StoreHandle {
   // Runs `work` with the GIL released. It must not touch Python objects. Precondition: entered.
   template <class Work>
   void run_long(Work&& work) {
-    const Busy busy(*this);
+    const BusyGuard busy(*this);
     work();
   }
   // The scope of code that may use the store by itself, within a scope that has entered.
-  class Outside {
+  class LeaveGuard {
    public:
-    explicit Outside(StoreHandle& handle) : handle_(handle) { handle.leave(); }
-    ~Outside() { handle_.lock(); }
-    Outside(const Outside&) = delete;
-    Outside& operator=(const Outside&) = delete;
+    explicit LeaveGuard(StoreHandle& handle) : handle_(handle) { handle.leave(); }
+    ~LeaveGuard() { handle_.lock(); }
+    LeaveGuard(const LeaveGuard&) = delete;
+    LeaveGuard& operator=(const LeaveGuard&) = delete;
 
    private:
     StoreHandle& handle_;
   };
-  // Entered, whatever the state is; not in a fork's child.
-  class Inside {
+  // In, whatever the state is; not in a fork's child.
+  class LockGuard {
    public:
-    explicit Inside(StoreHandle& handle) : handle_(handle) { handle.lock(); }
-    ~Inside() { handle_.leave(); }
-    Inside(const Inside&) = delete;
-    Inside& operator=(const Inside&) = delete;
+    explicit LockGuard(StoreHandle& handle) : handle_(handle) { handle.lock(); }
+    ~LockGuard() { handle_.leave(); }
+    LockGuard(const LockGuard&) = delete;
+    LockGuard& operator=(const LockGuard&) = delete;
 
    private:
     StoreHandle& handle_;
@@ -170,16 +187,16 @@ class StoreHandle {
 
  private:
   // The scope of a long piece of work.
-  class Busy {
+  class BusyGuard {
    public:
-    explicit Busy(StoreHandle& handle);
-    ~Busy();
-    Busy(const Busy&) = delete;
-    Busy& operator=(const Busy&) = delete;
+    explicit BusyGuard(StoreHandle& handle);
+    ~BusyGuard();
+    BusyGuard(const BusyGuard&) = delete;
+    BusyGuard& operator=(const BusyGuard&) = delete;
 
    private:
     StoreHandle& handle_;
-    std::optional<GilReleased> released_;
+    std::optional<GilReleaseGuard> released_;
   };
   enum : emd::u32 {
     kBusy = 1,
@@ -217,7 +234,7 @@ class StoreHandle {
 
   struct Attached {
     Container* container;
-    Ref weak_reference;
+    OwnedRef weak_reference;
   };
 
   // Whether this thread is in a callable that is told of its own long work: it may not use the store, but containers
@@ -230,9 +247,9 @@ class StoreHandle {
   [[noreturn]] void refuse_expired() const;
   void require_parent() const;
   void require_own_transaction() const;
-  void detach_all(Trash& trash);
-  void detach_dead(Trash& trash);
-  void roll_back(Trash& trash, TransactionContext& ended);
+  void detach_all(DeferredDecrefs& deferred);
+  void detach_dead(DeferredDecrefs& deferred);
+  void roll_back(DeferredDecrefs& deferred, TransactionContext& ended);
   void end_transaction(TransactionContext& ended);
   void let_go_of_lost();
   void pause(std::chrono::microseconds time);
@@ -257,21 +274,6 @@ class StoreHandle {
   std::string path_;
   bool read_only_ = false;
   SignalWatch signals_;
-};
-
-// One state of the store over many steps, where it can be held.
-class HeldState {
- public:
-  explicit HeldState(StoreHandle& handle) : handle_(handle), held_(handle.begin_snapshot_if_possible()) {}
-  ~HeldState() {
-    if (held_) handle_.end_snapshot();
-  }
-  HeldState(const HeldState&) = delete;
-  HeldState& operator=(const HeldState&) = delete;
-
- private:
-  StoreHandle& handle_;
-  const bool held_;
 };
 
 }  // namespace pyr

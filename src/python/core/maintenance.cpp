@@ -6,7 +6,7 @@
 #include "python/core/container.h"
 #include "python/kit/errors.h"
 #include "python/kit/gil.h"
-#include "python/kit/ref.h"
+#include "python/kit/owned_ref.h"
 #include "store/backup.h"
 #include "structures/kinds.h"
 
@@ -22,9 +22,9 @@ class Reporter {
     if (!signals_.due() && done != total) return;
     signals_.check();
     if (progress_ == nullptr) return;
-    const GilTaken taken;
+    const GilAcquireGuard taken;
     const bool good = stay([&] {
-      return static_cast<bool>(Ref(PyObject_CallFunction(
+      return static_cast<bool>(OwnedRef(PyObject_CallFunction(
           progress_, "KK", static_cast<unsigned long long>(done), static_cast<unsigned long long>(total))));
     });
     if (!good) throw PythonError();
@@ -38,15 +38,15 @@ class Reporter {
 
 // The scope of a compaction of a member: the container learns in the same step if what its regions hold was exchanged,
 // also where an error comes after that.
-class Exchange {
+class ExchangeGuard {
  public:
-  Exchange(StoreHandle& handle, const emd::Member& member)
+  ExchangeGuard(StoreHandle& handle, const emd::Member& member)
       : container_(handle.container_of(member)), member_(member), path_(container_ ? where() : "") {}
-  ~Exchange() {
+  ~ExchangeGuard() {
     if (container_ && was_exchanged()) container_->note_exchange();
   }
-  Exchange(const Exchange&) = delete;
-  Exchange& operator=(const Exchange&) = delete;
+  ExchangeGuard(const ExchangeGuard&) = delete;
+  ExchangeGuard& operator=(const ExchangeGuard&) = delete;
 
  private:
   std::string where() const { return member_.regions[0]->path(); }
@@ -69,13 +69,13 @@ void compact(StoreHandle& handle, const std::optional<std::string>& member, cons
              PyObject* progress) {
   Reporter reporter(progress);
   const auto report = [&](emd::u64 done, emd::u64 total) { reporter(done, total); };
-  const StoreHandle::Entered entered(handle);
+  const StoreHandle::EntryGuard entered(handle);
   emd::Store& store = handle.use();
   handle.run_long([&] {
     if (!member) return emd::compact_to(store, target, report);
     const auto found = store.find(*member);
     if (found == nullptr) throw emd::ClosedError("there is no '" + *member + "' in '" + store.path() + "'");
-    const Exchange exchange(handle, *found);
+    const ExchangeGuard exchange(handle, *found);
     emd::compact(store, *found, report);
   });
 }
@@ -84,7 +84,7 @@ void back_up(StoreHandle& handle, const std::string& target, PyObject* progress)
   Reporter reporter(progress);
   std::shared_ptr<emd::platform::Directory> directory;
   {
-    const StoreHandle::Entered entered(handle);
+    const StoreHandle::EntryGuard entered(handle);
     emd::Store& store = handle.use();
     if (!store.read_only()) {
       handle.run_long([&] {
@@ -94,7 +94,7 @@ void back_up(StoreHandle& handle, const std::string& target, PyObject* progress)
     }
     directory = store.directory();
   }
-  const GilReleased released;
+  const GilReleaseGuard released;
   emd::StoreOptions options;
   options.region_count_of = &emd::region_count_of;
   options.pause = [&](std::chrono::microseconds time) { reporter.pause(time); };

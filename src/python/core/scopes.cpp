@@ -95,13 +95,13 @@ void SnapshotScope::exit() {
 }
 
 nb::list open_containers(StoreHandle& handle) {
-  std::vector<Ref> objects;
+  std::vector<OwnedRef> objects;
   if (!handle.lost()) {
-    const StoreHandle::Inside inside(handle);
+    const StoreHandle::LockGuard inside(handle);
     if (!handle.lost()) objects = handle.objects();
   }
   nb::list result;
-  for (Ref& object : objects) result.append(nb::steal(object.release()));
+  for (OwnedRef& object : objects) result.append(nb::steal(object.release()));
   return result;
 }
 

@@ -4,10 +4,10 @@
 
 namespace pyr {
 
-Ref WriteBack::find(PyObject* name) const {
+OwnedRef WriteBack::find(PyObject* name) const {
   PyObject* const found = objects_ ? PyDict_GetItemWithError(objects_, name) : nullptr;
   if (!found) PyErr_Clear();
-  return Ref(Py_XNewRef(found));
+  return OwnedRef(Py_XNewRef(found));
 }
 
 void WriteBack::outdate(u64 stamp) {
@@ -20,51 +20,51 @@ void WriteBack::outdate(u64 stamp) {
   ++changes_;
 }
 
-void WriteBack::release_outdated(Trash& trash) {
-  for (Ref& old : outdated_) trash.push_back(std::move(old));
+void WriteBack::release_outdated(DeferredDecrefs& deferred) {
+  for (OwnedRef& old : outdated_) deferred.push_back(std::move(old));
   outdated_.clear();
 }
 
-bool WriteBack::keep(PyObject* name, PyObject* object, Trash& trash) {
-  release_outdated(trash);
-  trash.push_back(find(name));
+bool WriteBack::keep(PyObject* name, PyObject* object, DeferredDecrefs& deferred) {
+  release_outdated(deferred);
+  deferred.push_back(find(name));
   return PyDict_SetItem(objects_, name, object) == 0;
 }
 
-void WriteBack::forget(PyObject* name, Trash& trash) {
+void WriteBack::forget(PyObject* name, DeferredDecrefs& deferred) {
   ++changes_;
-  trash.push_back(find(name));
-  if (trash.back() && PyDict_DelItem(objects_, name) < 0) PyErr_Clear();
+  deferred.push_back(find(name));
+  if (deferred.back() && PyDict_DelItem(objects_, name) < 0) PyErr_Clear();
 }
 
-void WriteBack::forget_all(Trash& trash) {
-  release_outdated(trash);
+void WriteBack::forget_all(DeferredDecrefs& deferred) {
+  release_outdated(deferred);
   ++changes_;
   if (!objects_) return;
   PyObject* const fresh = PyDict_New();
   if (fresh) {
-    trash.emplace_back(std::exchange(objects_, fresh));
+    deferred.emplace_back(std::exchange(objects_, fresh));
   } else {
     PyErr_Clear();
-    trash.push_back(entries());
+    deferred.push_back(entries());
     PyDict_Clear(objects_);
   }
 }
 
-bool note_failure(PyObject* failures, Ref error, const Ref& key) {
-  const Ref failure(key ? PyTuple_Pack(2, key.get(), error.get()) : nullptr);
+bool note_failure(PyObject* failures, OwnedRef error, const OwnedRef& key) {
+  const OwnedRef failure(key ? PyTuple_Pack(2, key.get(), error.get()) : nullptr);
   return failure && PyList_Append(failures, failure.get()) == 0;
 }
 
-Ref take_exception() {
-  if (!PyErr_ExceptionMatches(PyExc_Exception)) return Ref();
+OwnedRef take_exception() {
+  if (!PyErr_ExceptionMatches(PyExc_Exception)) return OwnedRef();
   PyObject *type, *value, *traceback;
   PyErr_Fetch(&type, &value, &traceback);
   PyErr_NormalizeException(&type, &value, &traceback);
   if (value && traceback) PyException_SetTraceback(value, traceback);
   Py_XDECREF(type);
   Py_XDECREF(traceback);
-  return Ref(value);
+  return OwnedRef(value);
 }
 
 }  // namespace pyr

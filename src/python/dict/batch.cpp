@@ -21,7 +21,7 @@ bool KeyGroup::add(Codec& codec, PyObject* key) {
 
 bool fill(KeyGroup& group, Codec& codec, ObjectSource& source) {
   while (!group.full()) {
-    const Ref key = source.next();
+    const OwnedRef key = source.next();
     if (!key) return !PyErr_Occurred();
     if (group.add(codec, key.get())) continue;
     name_place("key", source.given() - 1);
@@ -33,13 +33,13 @@ bool fill(KeyGroup& group, Codec& codec, ObjectSource& source) {
 namespace {
 
 // The values of some keys of a group, taken out of a dict: what can be is made an object at once, the rest is copied
-// and decoded afterwards (see taken.h).
-class TakenValues {
+// and decoded afterwards (see extracted.h).
+class ExtractedValues {
  public:
-  TakenValues(DictContainer& container, const KeyGroup& keys) : container_(container), keys_(keys) {}
-  ~TakenValues() { drop(); }
-  TakenValues(const TakenValues&) = delete;
-  TakenValues& operator=(const TakenValues&) = delete;
+  ExtractedValues(DictContainer& container, const KeyGroup& keys) : container_(container), keys_(keys) {}
+  ~ExtractedValues() { drop(); }
+  ExtractedValues(const ExtractedValues&) = delete;
+  ExtractedValues& operator=(const ExtractedValues&) = delete;
 
   // Has all values copied, also those that could be decoded at once: for is().
   void copy_always() { copy_always_ = true; }
@@ -96,28 +96,28 @@ class TakenValues {
   Copies copies_;
 };
 
-std::size_t TakenValues::read(std::size_t from) {
+std::size_t ExtractedValues::read(std::size_t from) {
   do {
     container_.read([&] { take_all(from); });
   } while (copies_.grow());
   return values_.size();
 }
 
-std::size_t TakenValues::read(emd::Dict::Sweep& sweep, u64 first, u64 changes) {
+std::size_t ExtractedValues::read(emd::Dict::Sweep& sweep, u64 first, u64 changes) {
   do {
     container_.read([&] { take_step(sweep, first, changes); });
   } while (copies_.grow());
   return values_.size();
 }
 
-void TakenValues::begin() {
+void ExtractedValues::begin() {
   drop();  // of a read that was in vain
   copies_.clear();
   changes_ = container_.store().changes();
 }
 
 // Precondition: within a read.
-void TakenValues::take_all(std::size_t from) {
+void ExtractedValues::take_all(std::size_t from) {
   begin();
   from_ = from;
   fetched_.fetch(container_, from, keys_.size(), [&](std::size_t i) { return keys_.key(i); });
@@ -127,7 +127,7 @@ void TakenValues::take_all(std::size_t from) {
 }
 
 // Precondition: within a read. Where the dict has changed meanwhile, the keys are looked up anew.
-void TakenValues::take_step(emd::Dict::Sweep& sweep, u64 first, u64 changes) {
+void ExtractedValues::take_step(emd::Dict::Sweep& sweep, u64 first, u64 changes) {
   begin();
   const emd::Dict& dict = container_.dict();
   container_.handle().run_long([&] { step_ = sweep.fetch_step(dict, first); });
@@ -138,14 +138,14 @@ void TakenValues::take_step(emd::Dict::Sweep& sweep, u64 first, u64 changes) {
 }
 
 // False if no more is to be taken.
-bool TakenValues::take_found(const std::optional<emd::Dict::Record>& record) {
+bool ExtractedValues::take_found(const std::optional<emd::Dict::Record>& record) {
   if (record) return take(*record) && copies_.size() < kGroupBytes;
   values_.push_back({});
   return true;
 }
 
 // False if the rest is in vain.
-bool TakenValues::take(const emd::Dict::Record& record) {
+bool ExtractedValues::take(const emd::Dict::Record& record) {
   if (!copy_always_ && is_small_int(record.value)) return keep(small_int(record.value));
   const bool live = container_.live();
   if (!copy_always_ && !live && decodes_in_place(record.value)) {
@@ -157,7 +157,7 @@ bool TakenValues::take(const emd::Dict::Record& record) {
   return true;
 }
 
-PyObject* TakenValues::object(std::size_t i) {
+PyObject* ExtractedValues::object(std::size_t i) {
   Value& value = values_[i];
   if (value.state == State::object) return std::exchange(value.object, nullptr);
   if (!container_.decoded().on() || copy_always_) return container_.codec().decode_value(bytes(value));
@@ -176,7 +176,7 @@ bool get_one_by_one(DictContainer& container, const KeyGroup& keys, PyObject* fa
 
 // In the order of the index, and then of the records; of one state beside a writer, as far as nobody else here writes.
 bool sweep_group(DictContainer& container, const KeyGroup& keys, PyObject* fallback, PyObject* result) {
-  const Container::Snapshot snapshot(container);
+  const Container::SnapshotGuard snapshot(container);
   const auto hash_of = [&](u64 i) { return container.dict().wanted(keys.key(i)).hash; };
   std::optional<emd::Dict::Sweep> sweep;
   u64 changes = 0;
@@ -192,26 +192,26 @@ bool sweep_group(DictContainer& container, const KeyGroup& keys, PyObject* fallb
     });
   }
   sweep->turn();
-  std::vector<Ref> objects(keys.size());
-  TakenValues values(container, keys);
+  std::vector<OwnedRef> objects(keys.size());
+  ExtractedValues values(container, keys);
   for (u64 at = 0; at < keys.size();) {
     const std::size_t count = values.read(*sweep, at, changes);
     for (std::size_t i = 0; i < count; ++i) {
-      Ref& object = objects[values.number(i)];
-      object = values.found(i) ? Ref(values.object(i)) : Ref::borrowed(fallback);
+      OwnedRef& object = objects[values.number(i)];
+      object = values.found(i) ? OwnedRef(values.object(i)) : OwnedRef::borrowed(fallback);
       if (!object) return false;
     }
     at += count;
     if (!let_others_in()) return false;
   }
   return std::all_of(objects.begin(), objects.end(),
-                     [&](Ref& object) { return append_object(result, object.release()); });
+                     [&](OwnedRef& object) { return append_object(result, object.release()); });
 }
 
 bool get_group(DictContainer& container, const KeyGroup& keys, PyObject* fallback, PyObject* result) {
   if (container.keeps_objects()) return get_one_by_one(container, keys, fallback, result);
   if (keys.wide()) return sweep_group(container, keys, fallback, result);
-  TakenValues values(container, keys);
+  ExtractedValues values(container, keys);
   for (std::size_t from = 0; from < keys.size();) {
     const std::size_t count = values.read(from);
     for (std::size_t i = 0; i < count; ++i) {
@@ -241,10 +241,10 @@ bool find_group(DictContainer& container, const KeyGroup& keys, PyObject* result
 struct Popped {
   std::vector<std::size_t> changed, gone;
 };
-void erase_read(DictContainer& container, const KeyGroup& keys, std::size_t from, const TakenValues& values,
-                std::size_t count, Popped& popped) {
-  Trash trash;
-  const Container::Entered entered(container);
+void erase_read(DictContainer& container, const KeyGroup& keys, std::size_t from,
+                const ExtractedValues& values, std::size_t count, Popped& popped) {
+  DeferredDecrefs deferred;
+  const Container::EntryGuard entered(container);
   for (std::size_t i = 0; i < count; ++i) {
     if (!values.found(i)) continue;
     const auto record = container.dict().find(keys.key(from + i));
@@ -253,7 +253,7 @@ void erase_read(DictContainer& container, const KeyGroup& keys, std::size_t from
     } else if (!values.is(i, *record)) {
       popped.changed.push_back(i);
     } else {
-      dict_erase(container, *record, trash);
+      dict_erase(container, *record, deferred);
     }
   }
 }
@@ -269,8 +269,8 @@ bool pop_one_by_one(DictContainer& container, const KeyGroup& keys, PyObject* fa
 
 // All is decoded before anything is removed, so that what cannot be decoded stays.
 bool pop_part(DictContainer& container, const KeyGroup& keys, std::size_t& from, PyObject* fallback,
-              std::vector<Ref>& objects) {
-  TakenValues values(container, keys);
+              std::vector<OwnedRef>& objects) {
+  ExtractedValues values(container, keys);
   values.copy_always();
   const std::size_t count = values.read(from);
   objects.clear();
@@ -280,11 +280,11 @@ bool pop_part(DictContainer& container, const KeyGroup& keys, std::size_t& from,
   }
   Popped popped;
   erase_read(container, keys, from, values, count, popped);
-  for (const std::size_t i : popped.gone) objects[i] = Ref::borrowed(fallback);
+  for (const std::size_t i : popped.gone) objects[i] = OwnedRef::borrowed(fallback);
   for (const std::size_t i : popped.changed) {
-    Ref value(dict_pop(container, keys.key(from + i)));
+    OwnedRef value(dict_pop(container, keys.key(from + i)));
     if (!value && PyErr_Occurred()) return false;
-    objects[i] = value ? std::move(value) : Ref::borrowed(fallback);
+    objects[i] = value ? std::move(value) : OwnedRef::borrowed(fallback);
   }
   from += count;
   return true;
@@ -292,10 +292,10 @@ bool pop_part(DictContainer& container, const KeyGroup& keys, std::size_t& from,
 
 bool pop_group(DictContainer& container, const KeyGroup& keys, PyObject* fallback, PyObject* result) {
   if (container.keeps_objects()) return pop_one_by_one(container, keys, fallback, result);
-  std::vector<Ref> objects;
+  std::vector<OwnedRef> objects;
   for (std::size_t from = 0; from < keys.size();) {
     if (!pop_part(container, keys, from, fallback, objects)) return false;
-    for (Ref& object : objects) {
+    for (OwnedRef& object : objects) {
       if (!append_object(result, object.release())) return false;
     }
   }
@@ -306,9 +306,9 @@ bool pop_group(DictContainer& container, const KeyGroup& keys, PyObject* fallbac
 // prepare(group, given) clears the group, when so many keys have been given.
 template <class Use, class Prepare>
 PyObject* in_groups(DictContainer& container, PyObject* keys, Use&& use, Prepare&& prepare) {
-  { const Container::Entered entered(container); }  // a closed one is refused, whatever the keys are
+  { const Container::EntryGuard entered(container); }  // a closed one is refused, whatever the keys are
   ObjectSource source;
-  Ref result(PyList_New(0));
+  OwnedRef result(PyList_New(0));
   if (!result || !source.open(keys)) return nullptr;
   KeyGroup group;
   while (fill(group, container.codec(), source) && use(group, result.get())) {
@@ -326,7 +326,7 @@ PyObject* in_groups(DictContainer& container, PyObject* keys, Use&& use) {
 // Clears the group for a sweep through `count` keys or a part of them, if pages are missing and that pays; else for a
 // group. A third of the memory is for the order of the sweep, the rest for keys and references to objects.
 void clear_for(DictContainer& container, Py_ssize_t count, KeyGroup& group) {
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   const u64 memory = container.store().buffer_budget() / 3;
   const u64 keys = count <= 0 ? 0 : container.read_consistent([&] {
     return emd::Dict::Sweep::keys_of(container.dict(), static_cast<u64>(count), memory);
@@ -337,7 +337,7 @@ void clear_for(DictContainer& container, Py_ssize_t count, KeyGroup& group) {
 }  // namespace
 
 PyObject* dict_get_many(DictContainer& container, PyObject* keys, PyObject* fallback) {
-  { const Container::Entered entered(container); }  // before anybody is asked for a length
+  { const Container::EntryGuard entered(container); }  // before anybody is asked for a length
   const Py_ssize_t count = PyObject_LengthHint(keys, 0);
   if (count < 0) return nullptr;
   return in_groups(

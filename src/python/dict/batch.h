@@ -49,7 +49,7 @@ class KeyGroup {
 // place among them.
 bool fill(KeyGroup& group, Codec& codec, ObjectSource& source);
 
-// Within an Entered: hashes the keys, of which there are at most kMaxGroup, and fetches what a look-up will read.
+// Within an EntryGuard: hashes the keys, of which there are at most kMaxGroup, and fetches what a look-up will read.
 class Fetched {
  public:
   // `key(i)` gives the bytes of the i-th.

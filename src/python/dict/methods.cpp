@@ -21,16 +21,16 @@ PyObject* get(DictContainer& container, PyObject* key, std::optional<PyObject*> 
 template <class Find>
 PyObject* pop_record(DictContainer& container, Part part, Find&& find) {
   while (true) {
-    TakenRecord record(container, part);
+    ExtractedRecord record(container, part);
     record.copy_always();
     if (!record.read(find)) return nullptr;
-    Ref object(record.object());
+    OwnedRef object(record.object());
     if (!object) return nullptr;
-    Trash trash;
-    const Container::Entered entered(container);
+    DeferredDecrefs deferred;
+    const Container::EntryGuard entered(container);
     const auto now = find(container.dict());
     if (!now || !record.is(*now)) continue;
-    dict_erase(container, *now, trash);
+    dict_erase(container, *now, deferred);
     return object.release();
   }
 }
@@ -72,11 +72,11 @@ PyObject* setdefault(DictContainer& container, PyObject* key, std::optional<PyOb
 }
 
 void clear(DictContainer& container) {
-  Trash trash;
-  const Container::Entered entered(container);
+  DeferredDecrefs deferred;
+  const Container::EntryGuard entered(container);
   container.change([&] { container.dict().clear(); });
-  container.cache().forget_all(trash);
-  container.decoded().forget_all(trash);
+  container.cache().forget_all(deferred);
+  container.decoded().forget_all(deferred);
 }
 
 // (keys, default=None)
@@ -101,7 +101,7 @@ void update(DictContainer& container, PyObject* other) { require(dict_update(con
 PyObject* decoded_anew(DictContainer& container, PyObject* key) {
   Buffer canonical;
   if (!encode_key(container, key, canonical)) return nullptr;
-  TakenRecord record(container, Part::value);
+  ExtractedRecord record(container, Part::value);
   record.copy_always();
   const bool found = record.read([&](emd::Dict& dict) { return dict.find(canonical.bytes()); });
   return found ? record.object() : dict_missing(container, key);

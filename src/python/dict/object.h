@@ -13,7 +13,7 @@
 #include <utility>
 
 #include "python/core/container.h"
-#include "python/core/taken.h"
+#include "python/core/extracted.h"
 #include "structures/dict/dict.h"
 
 namespace pyr {
@@ -39,16 +39,16 @@ bool shows_dict(PyObject* object, PyObject* dict);
 enum class Part { key, value, item };
 
 // A record, or the part of it that is wanted, taken out of a dict.
-class TakenRecord {
+class ExtractedRecord {
  public:
   using Place = DecodedCache::Place;
 
   // `place`: what the object may push out of the cache of decoded ones.
-  TakenRecord(DictContainer& container, Part part, Place place = Place::any)
+  ExtractedRecord(DictContainer& container, Part part, Place place = Place::any)
       : container_(container), part_(part), place_(place) {}
-  ~TakenRecord() { drop_objects(); }
-  TakenRecord(const TakenRecord&) = delete;
-  TakenRecord& operator=(const TakenRecord&) = delete;
+  ~ExtractedRecord() { drop_objects(); }
+  ExtractedRecord(const ExtractedRecord&) = delete;
+  ExtractedRecord& operator=(const ExtractedRecord&) = delete;
 
   // Reads what find(dict), an optional record, gives; true if there was one. Errors: as Container::read; those of find.
   template <class Find>
@@ -112,7 +112,7 @@ class TakenRecord {
 };
 
 // The common cases without a call.
-__attribute__((always_inline)) inline void TakenRecord::take(const emd::Dict::Record& record) {
+__attribute__((always_inline)) inline void ExtractedRecord::take(const emd::Dict::Record& record) {
   if (__builtin_expect(!container_.gives_plainly() || copy_always_, 0)) return take_copy(record);
   const bool wants_key = part_ != Part::value;
   const bool wants_value = part_ != Part::key;
@@ -139,10 +139,10 @@ PyObject* known_value(DictContainer& container, Bytes key);
 
 // Reads the value of a key. Returns a new reference; null if there is none, or with an error set.
 inline PyObject* dict_value(DictContainer& container, Bytes key) {
-  TakenRecord record(container, Part::value);
+  ExtractedRecord record(container, Part::value);
   bool taken = false;
   {
-    const Container::Entered entered(container);
+    const Container::EntryGuard entered(container);
     if (container.decodes_at_once()) {
       const auto found = container.dict().find(key);
       if (!found) return nullptr;
@@ -170,9 +170,9 @@ PyObject* dict_pop(DictContainer& container, Bytes key);
 // d.update(other). Returns false with an error set; what was stored before it stays.
 bool dict_update(DictContainer& container, PyObject* other);
 // Removes a record found while entered, and its value from the write-back cache. Precondition: entered.
-void dict_erase(DictContainer& container, const emd::Dict::Record& record, Trash& trash);
+void dict_erase(DictContainer& container, const emd::Dict::Record& record, DeferredDecrefs& deferred);
 // The key's name in the write-back cache; null with an error set.
-Ref cache_name(Bytes key);
+OwnedRef cache_name(Bytes key);
 
 extern PyMethodDef dict_methods[];
 PyObject* dict_iter(DictContainer& container);

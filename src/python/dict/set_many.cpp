@@ -35,8 +35,8 @@ bool PairGroup::add(PyObject* key, PyObject* value) {
   return let_others_in();
 }
 
-// Precondition: entered. Only what is missed while reading counts: a page that is new at the end of a file faults as well,
-// and no disk is asked for it.
+// Precondition: entered. Only what is missed while reading counts: a page that is new at the end of a file faults as
+// well, and no disk is asked for it.
 void PairGroup::fetch() {
   fetched_.hash(container_, 0, pairs_.size(),
                 [this](std::size_t i) { return part(start(i), pairs_[i].key_end); });
@@ -50,15 +50,16 @@ void PairGroup::fetch() {
 
 void PairGroup::store() {
   if (pairs_.empty()) return;
-  Trash trash;
-  const Container::Entered entered(container_);
+  DeferredDecrefs deferred;
+  const Container::EntryGuard entered(container_);
   fetch();
   for (std::size_t i = 0; i < pairs_.size(); ++i) {
     const Pair& pair = pairs_[i];
     const emd::Operation operation(container_.store());
     container_.dict().put(fetched_[i], part(pair.key_end, pair.annex_end),
                           part(pair.annex_end, pair.value_end));
-    if (__builtin_expect(container_.decoded().on(), 0)) container_.decoded().forget(fetched_[i].key, trash);
+    if (__builtin_expect(container_.decoded().on(), 0))
+      container_.decoded().forget(fetched_[i].key, deferred);
   }
   pairs_.clear();
   bytes_.clear();
@@ -67,7 +68,7 @@ void PairGroup::store() {
 void PairGroup::store_rest() {
   PyObject *type, *value, *traceback;
   PyErr_Fetch(&type, &value, &traceback);
-  Ref held[] = {Ref(type), Ref(value), Ref(traceback)};
+  OwnedRef held[] = {OwnedRef(type), OwnedRef(value), OwnedRef(traceback)};
   store();
   PyErr_Restore(held[0].release(), held[1].release(), held[2].release());
 }
@@ -77,7 +78,7 @@ namespace {
 enum class Drawn { pair, end, failed };
 
 // A pair of one object of each. Failed with an error set, also if only one of them is at its end.
-Drawn draw(ObjectSource& keys, ObjectSource& values, Ref& key, Ref& value) {
+Drawn draw(ObjectSource& keys, ObjectSource& values, OwnedRef& key, OwnedRef& value) {
   key = keys.next();
   if (!key && PyErr_Occurred()) return Drawn::failed;
   value = values.next();
@@ -89,8 +90,8 @@ Drawn draw(ObjectSource& keys, ObjectSource& values, Ref& key, Ref& value) {
 }
 
 bool draw_all(PairGroup& group, ObjectSource& keys, ObjectSource& values) {
-  Ref key;
-  Ref value;
+  OwnedRef key;
+  OwnedRef value;
   while (true) {
     const Drawn drawn = draw(keys, values, key, value);
     if (drawn != Drawn::pair) return drawn == Drawn::end;
@@ -102,15 +103,16 @@ bool draw_all(PairGroup& group, ObjectSource& keys, ObjectSource& values) {
 }
 
 // What the dict itself gives is taken before any of it changes.
-Ref apart(DictContainer& container, PyObject* source) {
-  return shows_dict(source, container.self()) ? Ref(PySequence_List(source)) : Ref::borrowed(source);
+OwnedRef apart(DictContainer& container, PyObject* source) {
+  return shows_dict(source, container.self()) ? OwnedRef(PySequence_List(source))
+                                              : OwnedRef::borrowed(source);
 }
 
 }  // namespace
 
 bool dict_set_many(DictContainer& container, PyObject* given_keys, PyObject* given_values) {
-  { const Container::Entered entered(container); }  // a closed one is refused, whatever the arguments are
-  const Ref keys = apart(container, given_keys), values = apart(container, given_values);
+  { const Container::EntryGuard entered(container); }  // a closed one is refused, whatever the arguments are
+  const OwnedRef keys = apart(container, given_keys), values = apart(container, given_values);
   if (!keys || !values) return false;
   ObjectSource key_source;
   ObjectSource value_source;

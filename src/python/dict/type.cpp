@@ -16,7 +16,7 @@ void DictContainer::want(PyObject* wanted) {
 // ---- Records to objects ------------------------------------------------------------------------------
 
 // Other than small integers.
-void TakenRecord::take_other(const emd::Dict::Record& record) {
+void ExtractedRecord::take_other(const emd::Dict::Record& record) {
   const bool wants_key = part_ != Part::value;
   const bool wants_value = part_ != Part::key;
   if (container_.live() || (wants_key && !(record.annex.empty() && decodes_in_place(record.key))) ||
@@ -29,7 +29,7 @@ void TakenRecord::take_other(const emd::Dict::Record& record) {
   if (wants_value && (!wants_key || key_)) value_ = decode_scalar(codec, record.value);
 }
 
-void TakenRecord::take_copy(const emd::Dict::Record& record) {
+void ExtractedRecord::take_copy(const emd::Dict::Record& record) {
   const bool live = container_.live();
   if (!copies_) copies_.emplace();
   copies_->clear();
@@ -46,12 +46,12 @@ void TakenRecord::take_copy(const emd::Dict::Record& record) {
   if (part_ != Part::key) copies_->add(record.value, live);
 }
 
-PyObject* TakenRecord::decode_key() {
+PyObject* ExtractedRecord::decode_key() {
   const Bytes all = copies_->bytes();
   return container_.codec().decode_key(all.first(key_size_), all.subspan(key_size_, annex_size_));
 }
 
-PyObject* TakenRecord::decode_value() {
+PyObject* ExtractedRecord::decode_value() {
   if (__builtin_expect(cached_, 0)) return cached_value();
   if (__builtin_expect(shared_, 0)) {
     return container_.shared_object({key_bytes(), value_bytes(), changes_, place_});
@@ -59,7 +59,7 @@ PyObject* TakenRecord::decode_value() {
   return container_.codec().decode_value(value_bytes());
 }
 
-PyObject* TakenRecord::other_object() {
+PyObject* ExtractedRecord::other_object() {
   if (!decoded_ && part_ != Part::value) key_ = decode_key();
   if (!decoded_ && (part_ == Part::value || (part_ == Part::item && key_))) value_ = decode_value();
   if (part_ == Part::key) return std::exchange(key_, nullptr);
@@ -71,25 +71,25 @@ PyObject* TakenRecord::other_object() {
   return item;
 }
 
-bool TakenRecord::is(const emd::Dict::Record& record) const {
+bool ExtractedRecord::is(const emd::Dict::Record& record) const {
   return same_bytes(record.key, key_bytes()) && same_bytes(record.value, value_bytes());
 }
 
 // The object handed out before, or a new one, remembered unless the dict has been changed meanwhile.
-PyObject* TakenRecord::cached_value() {
-  const Ref name = cache_name(key_bytes());
+PyObject* ExtractedRecord::cached_value() {
+  const OwnedRef name = cache_name(key_bytes());
   if (!name) return nullptr;
-  Trash trash;
+  DeferredDecrefs deferred;
   {
-    const Container::Entered entered(container_);
-    if (Ref known = container_.cache().find(name.get())) return known.release();
+    const Container::EntryGuard entered(container_);
+    if (OwnedRef known = container_.cache().find(name.get())) return known.release();
   }
-  Ref value(container_.codec().decode_value(value_bytes()));
+  OwnedRef value(container_.codec().decode_value(value_bytes()));
   if (!value || is_immutable(value.get())) return value.release();
   if (!container_.attached()) return value.release();  // decoding has closed it
-  const Container::Entered entered(container_);
+  const Container::EntryGuard entered(container_);
   WriteBack& cache = container_.cache();
-  if (cache.on() && cache.changes() == cache_changes_ && !cache.keep(name.get(), value.get(), trash))
+  if (cache.on() && cache.changes() == cache_changes_ && !cache.keep(name.get(), value.get(), deferred))
     return nullptr;
   return value.release();
 }
@@ -100,9 +100,9 @@ PyObject* known_value(DictContainer& container, Bytes key) {
   return Py_XNewRef(known);
 }
 
-Ref cache_name(Bytes key) {
-  return Ref(PyBytes_FromStringAndSize(reinterpret_cast<const char*>(key.data()),
-                                       static_cast<Py_ssize_t>(key.size())));
+OwnedRef cache_name(Bytes key) {
+  return OwnedRef(PyBytes_FromStringAndSize(reinterpret_cast<const char*>(key.data()),
+                                            static_cast<Py_ssize_t>(key.size())));
 }
 
 // ---- Storing -----------------------------------------------------------------------------------------
@@ -110,11 +110,11 @@ Ref cache_name(Bytes key) {
 namespace {
 
 // After a value was stored: precondition: entered. False with an error set.
-bool update_cache(DictContainer& container, Bytes key, PyObject* value, Trash& trash) {
-  const Ref name = cache_name(key);
+bool update_cache(DictContainer& container, Bytes key, PyObject* value, DeferredDecrefs& deferred) {
+  const OwnedRef name = cache_name(key);
   if (!name) return false;
-  container.cache().forget(name.get(), trash);
-  return is_immutable(value) || container.cache().keep(name.get(), value, trash);
+  container.cache().forget(name.get(), deferred);
+  return is_immutable(value) || container.cache().keep(name.get(), value, deferred);
 }
 
 }  // namespace
@@ -126,20 +126,20 @@ Stored dict_store(DictContainer& container, PyObject* key, PyObject* value, When
   Codec& codec = container.codec();
   if (!codec.encode_key(key, canonical, &annex)) return Stored::failed;
   {
-    const Container::Entered entered(container);
+    const Container::EntryGuard entered(container);
     container.dict().prefetch(canonical.bytes());
   }
   if (!codec.encode_value(value, encoded)) return Stored::failed;
-  Trash trash;
-  const Container::Entered entered(container);  // again: encoding may have run Python code
+  DeferredDecrefs deferred;
+  const Container::EntryGuard entered(container);  // again: encoding may have run Python code
   if (when == When::absent && container.dict().find(canonical.bytes())) return Stored::present;
   {
     const emd::Operation operation(container.store());
     container.dict().put(canonical.bytes(), annex.bytes(), encoded.bytes());
   }
   if (__builtin_expect(container.keeps_nothing(), 1)) return Stored::stored;
-  container.decoded().forget(canonical.bytes(), trash);
-  const bool done = !container.cache().on() || update_cache(container, canonical.bytes(), value, trash);
+  container.decoded().forget(canonical.bytes(), deferred);
+  const bool done = !container.cache().on() || update_cache(container, canonical.bytes(), value, deferred);
   return done ? Stored::stored : Stored::failed;
 }
 
@@ -151,24 +151,24 @@ Bytes named_key(PyObject* name) {
 }
 
 // The key that is stored as this name.
-Ref key_object(DictContainer& container, PyObject* name) {
+OwnedRef key_object(DictContainer& container, PyObject* name) {
   std::string annex;
   {
-    const Container::Entered entered(container);
+    const Container::EntryGuard entered(container);
     if (const auto record = container.dict().find(named_key(name))) annex = emd::as_text(record->annex);
   }
-  return Ref(container.codec().decode_key(named_key(name), emd::as_bytes(annex)));
+  return OwnedRef(container.codec().decode_key(named_key(name), emd::as_bytes(annex)));
 }
 
 // Writes one value back if its encoding has changed.
 bool flush_entry(DictContainer& container, PyObject* name, PyObject* value, PyObject* failures) {
   Buffer encoded;
   if (!container.codec().encode_value(value, encoded)) {
-    Ref error = take_exception();
+    OwnedRef error = take_exception();
     return error && note_failure(failures, std::move(error), key_object(container, name));
   }
   const Bytes key = named_key(name);
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   if (container.cache().find(name).get() != value) return true;  // replaced or deleted meanwhile
   const auto record = container.dict().find(key);
   if (!record || same_bytes(record->value, encoded.bytes())) return true;
@@ -184,15 +184,15 @@ bool DictContainer::flush(PyObject* failures) {
       [&](PyObject* name, PyObject* value) { return flush_entry(*this, name, value, failures); });
 }
 
-void dict_erase(DictContainer& container, const emd::Dict::Record& record, Trash& trash) {
-  const Ref name = __builtin_expect(container.cache().on(), 0) ? cache_name(record.key) : Ref();
+void dict_erase(DictContainer& container, const emd::Dict::Record& record, DeferredDecrefs& deferred) {
+  const OwnedRef name = __builtin_expect(container.cache().on(), 0) ? cache_name(record.key) : OwnedRef();
   if (!name) PyErr_Clear();
-  container.decoded().forget(record.key, trash);
+  container.decoded().forget(record.key, deferred);
   {
     const emd::Operation operation(container.store());
     container.dict().erase(record);
   }
-  if (name) container.cache().forget(name.get(), trash);
+  if (name) container.cache().forget(name.get(), deferred);
 }
 
 // ---- Slots -------------------------------------------------------------------------------------------
@@ -215,10 +215,10 @@ PyObject* subscript(DictContainer& container, PyObject* key) {
 }
 
 bool remove(DictContainer& container, Bytes key) {
-  Trash trash;
-  const Container::Entered entered(container);
+  DeferredDecrefs deferred;
+  const Container::EntryGuard entered(container);
   const auto record = container.dict().find(key);
-  if (record) dict_erase(container, *record, trash);
+  if (record) dict_erase(container, *record, deferred);
   return record.has_value();
 }
 

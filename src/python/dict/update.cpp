@@ -1,7 +1,7 @@
 // EMDict.update from a mapping or an iterable of pairs, with the errors of dict.update.
 //
-// Pairs go in groups where nobody's code runs between two of them. The code of any other iterator or mapping may look at
-// the dict while it grows (a generator that counts, say), so its pairs go one by one.
+// Pairs go in groups where nobody's code runs between two of them. The code of any other iterator or mapping may look
+// at the dict while it grows (a generator that counts, say), so its pairs go one by one.
 #include <optional>
 
 #include "python/dict/batch.h"
@@ -40,8 +40,8 @@ bool put_dict(PairWriter& writer, PyObject* other) {
   Py_ssize_t position = 0;
   const Py_ssize_t size = PyDict_GET_SIZE(other);
   while (PyDict_Next(other, &position, &key, &value)) {
-    const Ref own_key = Ref::borrowed(key);
-    const Ref own_value = Ref::borrowed(value);
+    const OwnedRef own_key = OwnedRef::borrowed(key);
+    const OwnedRef own_value = OwnedRef::borrowed(value);
     if (!writer.put(key, value)) return false;
     if (PyDict_GET_SIZE(other) != size) {  // encoding has run code that changed it
       PyErr_SetString(PyExc_RuntimeError, "dictionary changed size during iteration");
@@ -52,27 +52,27 @@ bool put_dict(PairWriter& writer, PyObject* other) {
 }
 
 bool update_from_dict(DictContainer& container, PyObject* given) {
-  const Ref walked = to_walk(given);
+  const OwnedRef walked = to_walk(given);
   if (!walked) return false;
   PairWriter writer(container, true);
   return writer.finish(put_dict(writer, walked.get()));
 }
 
 bool update_from_mapping(DictContainer& container, PyObject* other, PyObject* keys_method) {
-  const Ref keys(PyObject_CallNoArgs(keys_method));
-  const Ref iterator(keys ? PyObject_GetIter(keys.get()) : nullptr);
+  const OwnedRef keys(PyObject_CallNoArgs(keys_method));
+  const OwnedRef iterator(keys ? PyObject_GetIter(keys.get()) : nullptr);
   if (!iterator) return false;
   while (true) {
-    const Ref key(PyIter_Next(iterator.get()));
+    const OwnedRef key(PyIter_Next(iterator.get()));
     if (!key) return !PyErr_Occurred();
-    const Ref value(PyObject_GetItem(other, key.get()));
+    const OwnedRef value(PyObject_GetItem(other, key.get()));
     if (!value || !dict_store(container, key.get(), value.get())) return false;
   }
 }
 
 bool put_pair(PairWriter& writer, PyObject* item, Py_ssize_t number) {
   if (!PyTuple_CheckExact(item) && !PyList_CheckExact(item)) writer.flush();  // its code may look at the dict
-  const Ref pair(PySequence_Fast(item, ""));
+  const OwnedRef pair(PySequence_Fast(item, ""));
   if (!pair) {
     if (PyErr_ExceptionMatches(PyExc_TypeError)) {
       PyErr_Format(PyExc_TypeError, "cannot convert dictionary update sequence element #%zd to a sequence",
@@ -86,13 +86,13 @@ bool put_pair(PairWriter& writer, PyObject* item, Py_ssize_t number) {
                  number, size);
     return false;
   }
-  const Ref key = item_of(pair.get(), 0);
-  const Ref value = item_of(pair.get(), 1);
+  const OwnedRef key = item_of(pair.get(), 0);
+  const OwnedRef value = item_of(pair.get(), 1);
   return key && value && writer.put(key.get(), value.get());
 }
 
 bool put_pairs(PairWriter& writer, ObjectSource& source) {
-  while (const Ref item = source.next()) {
+  while (const OwnedRef item = source.next()) {
     if (!put_pair(writer, item.get(), source.given() - 1)) return false;
   }
   return !PyErr_Occurred();
@@ -108,10 +108,10 @@ bool update_from_pairs(DictContainer& container, PyObject* other) {
 }  // namespace
 
 bool dict_update(DictContainer& container, PyObject* other) {
-  { const Container::Entered entered(container); }  // a closed one is refused, whatever `other` is
+  { const Container::EntryGuard entered(container); }  // a closed one is refused, whatever `other` is
   if (other == container.self()) return true;
   if (PyDict_CheckExact(other)) return update_from_dict(container, other);
-  const Ref keys(PyObject_GetAttrString(other, "keys"));
+  const OwnedRef keys(PyObject_GetAttrString(other, "keys"));
   if (keys) return update_from_mapping(container, other, keys.get());
   if (!PyErr_ExceptionMatches(PyExc_AttributeError)) return false;
   PyErr_Clear();

@@ -24,8 +24,9 @@ struct Reached {
 struct DictWalk {
   using Owner = DictContainer;
   static constexpr const char* kTypeName = "pyrsistence._core.DictIterator";
-  struct Item : TakenRecord {
-    Item(DictContainer& container, const DictWalk& walk) : TakenRecord(container, walk.part, Place::free) {}
+  struct Item : ExtractedRecord {
+    Item(DictContainer& container, const DictWalk& walk)
+        : ExtractedRecord(container, walk.part, Place::free) {}
   };
 
   Part part = Part::key;
@@ -121,17 +122,17 @@ struct DictView {
                                                                   : "pyrsistence._core.ItemsBase";
   static constexpr unsigned long kFlags = Py_TPFLAGS_BASETYPE;
 
-  explicit DictView(Ref shown) noexcept : dict(std::move(shown)) {}
+  explicit DictView(OwnedRef shown) noexcept : dict(std::move(shown)) {}
   int traverse(visitproc visit, void* arg) const { return pyr::traverse(dict, visit, arg); }
 
-  const Ref dict;
+  const OwnedRef dict;
 };
 
 template <Part kPart>
 PyObject* view_new(PyTypeObject* type, PyObject* args, PyObject*) {
   PyObject* dict = nullptr;
   if (!PyArg_ParseTuple(args, "O!", TypeOf<DictContainer>::get(), &dict)) return nullptr;
-  return TypeOf<DictView<kPart>>::make(type, Ref::borrowed(dict));
+  return TypeOf<DictView<kPart>>::make(type, OwnedRef::borrowed(dict));
 }
 
 template <Part kPart>
@@ -158,7 +159,7 @@ int items_contains(DictView<Part::item>& view, PyObject* item) {
   DictContainer& container = unboxed<DictContainer>(view.dict.get());
   Buffer canonical;
   if (!encode_key(container, PyTuple_GET_ITEM(item, 0), canonical)) return -1;
-  const Ref value(dict_value(container, canonical.bytes()));
+  const OwnedRef value(dict_value(container, canonical.bytes()));
   if (!value) return PyErr_Occurred() ? -1 : 0;
   return PyObject_RichCompareBool(value.get(), PyTuple_GET_ITEM(item, 1), Py_EQ);
 }

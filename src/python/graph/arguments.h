@@ -1,5 +1,5 @@
-// What the methods of a graph's storage take, encoded before the graph is entered (see kit/method.h), and those methods that
-// are not in type.cpp.
+// What the methods of a graph's storage take, encoded before the graph is entered (see kit/method.h), and those methods
+// that are not in type.cpp.
 #pragma once
 
 #include <Python.h>
@@ -88,10 +88,10 @@ inline emd::u64 place_number(const emd::Graph& graph, emd::VertexId u, emd::Vert
   return static_cast<emd::u64>(u) << 32 | static_cast<emd::u64>(v);
 }
 
-// Reads what find(graph), optional bytes, gives, as an object, None for no bytes; nothing where find() gives nothing: Ref
-// without an object. Errors: PythonError; as Container::read.
+// Reads what find(graph), optional bytes, gives, as an object, None for no bytes; nothing where find() gives nothing:
+// OwnedRef without an object. Errors: PythonError; as Container::read.
 template <class Find>
-std::optional<Ref> read_record(GraphContainer& container, Find&& find) {
+std::optional<OwnedRef> read_record(GraphContainer& container, Find&& find) {
   Copies copies;
   bool found = false;
   do {
@@ -103,8 +103,8 @@ std::optional<Ref> read_record(GraphContainer& container, Find&& find) {
     });
   } while (copies.grow());
   if (!found) return std::nullopt;
-  if (copies.size() == 0) return Ref::borrowed(Py_None);
-  Ref object(container.codec().decode_value(copies.bytes()));
+  if (copies.size() == 0) return OwnedRef::borrowed(Py_None);
+  OwnedRef object(container.codec().decode_value(copies.bytes()));
   require(static_cast<bool>(object));
   return object;
 }

@@ -68,15 +68,15 @@ u64 add_batch(GraphContainer& container, std::span<const i64> from, std::span<co
 
 }  // namespace
 
-// _add_edges(sources, targets, records, mask): contiguous buffers of 64-bit integers, and of the records of typed edges and
-// which bits of them count; these are empty for others. Returns how many were added.
+// _add_edges(sources, targets, records, mask): contiguous buffers of 64-bit integers, and of the records of typed edges
+// and which bits of them count; these are empty for others. Returns how many were added.
 u64 graph_add_edges(GraphContainer& container, const ReadBuffer& from, const ReadBuffer& to,
                     const ReadBuffer& records, const ReadBuffer& mask) {
   if (from.size() != to.size() || from.size() % sizeof(i64) != 0)
     throw std::invalid_argument("expected as many sources as targets, of 8 bytes each");
   const std::span<const i64> sources = from.as<i64>(), targets = to.as<i64>();
   u64 added = 0;
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   const u64 width = mask.size();
   if ((width != 0 && width != container.graph().type().edge_bytes) ||
       records.size() != width * sources.size())

@@ -1,6 +1,6 @@
-// The numbers by which the Python class keeps dicts of live attributes, and when they have become others: a compaction gives
-// vertices other numbers, a rollback may give the numbers of new ones to others. Whoever looks for a number finds that out
-// here, in the same read, so that nothing depends on anybody having been told.
+// The numbers by which the Python class keeps dicts of live attributes, and when they have become others: a compaction
+// gives vertices other numbers, a rollback may give the numbers of new ones to others. Whoever looks for a number finds
+// that out here, in the same read, so that nothing depends on anybody having been told.
 #include "python/graph/arguments.h"
 
 namespace pyr {
@@ -49,9 +49,9 @@ std::optional<u64> graph_edge_at(GraphContainer& container, SoughtEdge& edge) {
   return container.read([&] { return edge_number(container.graph(), edge); });
 }
 
-// _begin_showing(): the present state as two numbers; whether a transaction was rolled back since the last _end_showing();
-// and what has become of the one in which something was last removed: 0 it is over (or there is none), 1 it is on, 2 it was
-// rolled back.
+// _begin_showing(): the present state as two numbers; whether a transaction was rolled back since the last
+// _end_showing(); and what has become of the one in which something was last removed: 0 it is over (or there is none),
+// 1 it is on, 2 it was rolled back.
 PyObject* graph_begin_showing(GraphContainer& container) {
   GraphContainer::Seen seen;
   int removal = 0;
@@ -69,13 +69,13 @@ PyObject* graph_begin_showing(GraphContainer& container) {
 
 // _end_showing(state, rollbacks): live attributes are of that state.
 void graph_end_showing(GraphContainer& container, u64 state, u64 rollbacks) {
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   container.set_shown({state, rollbacks});
 }
 
 // _note_removal(): 0 outside of a transaction, 1 in another one than at the last call, 2 in the same.
 emd::u32 graph_note_removal(GraphContainer& container) {
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   return static_cast<emd::u32>(container.note_removal());
 }
 

@@ -14,8 +14,9 @@ namespace pyr {
 
 namespace {
 
-// An object that is in more dicts than that is a value shared by all of them (a default, a configuration): that somebody
-// else refers to it says nothing about one of them. It also bounds what is kept: so many dicts for an object held.
+// An object that is in more dicts than that is a value shared by all of them (a default, a configuration): that
+// somebody else refers to it says nothing about one of them. It also bounds what is kept: so many dicts for an object
+// held.
 constexpr unsigned kMostShared = 16;
 
 class Survey {
@@ -88,7 +89,7 @@ class Survey {
     while (PyDict_Next(dict, &position, &key, &value)) met(value);
     if (!is_live(dict)) return;
     for (const char* name : {"_owner", "_before"}) {
-      const Ref part(PyObject_GetAttrString(dict, name));
+      const OwnedRef part(PyObject_GetAttrString(dict, name));
       if (!part) return PyErr_Clear();
       if (PyDict_Check(part.get())) met(part.get());
     }
@@ -114,7 +115,7 @@ class Survey {
   void expand_any(PyObject* object) {
     static PyObject* referents = nullptr;
     if (!imported(referents, "gc", "get_referents")) return fail();
-    Ref list(PyObject_CallOneArg(referents, object));
+    OwnedRef list(PyObject_CallOneArg(referents, object));
     if (!list) return fail();
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list.get()); ++i) met(PyList_GET_ITEM(list.get(), i));
     kept_.push_back(std::move(list));
@@ -125,13 +126,13 @@ class Survey {
   }
   Py_ssize_t references(PyObject* object) const {
     Py_ssize_t own = 0;
-    for (const Ref& list : kept_) {
+    for (const OwnedRef& list : kept_) {
       for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list.get()); ++i)
         own += PyList_GET_ITEM(list.get(), i) == object;
     }
     return Py_REFCNT(object) - own;
   }
-  std::vector<Ref> kept_;
+  std::vector<OwnedRef> kept_;
 #else
   void expand_any(PyObject* object) { Py_TYPE(object)->tp_traverse(object, visit, this); }
   static Py_ssize_t references(PyObject* object) { return Py_REFCNT(object); }
@@ -159,7 +160,7 @@ PyObject* unheld(PyObject*, PyObject* const* args, Py_ssize_t count) {
   }
   PyObject* const kept = args[0];
   try {
-    Ref keys(PyList_New(0));
+    OwnedRef keys(PyList_New(0));
     if (!keys) return nullptr;
     Survey survey(args[1]);
     Py_ssize_t position = 0;
@@ -182,7 +183,7 @@ PyObject* replace(PyObject*, PyObject* const* args, Py_ssize_t count) {
     PyErr_SetString(PyExc_TypeError, "expected two dicts");
     return nullptr;
   }
-  const Ref content(PyDict_Copy(args[1])), before(PyDict_Copy(args[0]));
+  const OwnedRef content(PyDict_Copy(args[1])), before(PyDict_Copy(args[0]));
   if (!content || !before) return nullptr;
   PyDict_Clear(args[0]);
   if (PyDict_Update(args[0], content.get()) < 0) return nullptr;

@@ -19,7 +19,7 @@ struct Neighbours {
   static constexpr const char* kTypeName = "pyrsistence._core.NeighboursBase";
   static constexpr unsigned long kFlags = Py_TPFLAGS_BASETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION;
 
-  Neighbours(Ref of_graph, Ref of_key, const VertexAt& vertex, std::string bytes) noexcept
+  Neighbours(OwnedRef of_graph, OwnedRef of_key, const VertexAt& vertex, std::string bytes) noexcept
       : graph(std::move(of_graph)),
         key(std::move(of_key)),
         side(vertex.side),
@@ -33,8 +33,8 @@ struct Neighbours {
   }
   GraphContainer& container() const { return unboxed<GraphContainer>(graph.get()); }
 
-  const Ref graph;
-  const Ref key;
+  const OwnedRef graph;
+  const OwnedRef key;
   const Side side;
   VertexId id;
   u64 generation;  // of the graph, when `id` was found
@@ -77,7 +77,7 @@ PyObject* subscript(Neighbours& view, PyObject* key) {
   static PyObject* const name = PyUnicode_InternFromString("_edge_attributes");
   const bool forward = view.side == Side::successors;
   PyObject* const own = view.key.get();
-  Ref found(
+  OwnedRef found(
       PyObject_CallMethodObjArgs(view.graph.get(), name, forward ? own : key, forward ? key : own, nullptr));
   if (found.get() != Py_None) return found.release();
   set_key_error(key);
@@ -100,8 +100,8 @@ PyObject* iterate_many(Neighbours& view) {
 }
 
 // The keys as a list.
-PyObject* list_of(TakenKeys& keys, Codec& codec) {
-  Ref list(PyList_New(static_cast<Py_ssize_t>(keys.size())));
+PyObject* list_of(ExtractedKeys& keys, Codec& codec) {
+  OwnedRef list(PyList_New(static_cast<Py_ssize_t>(keys.size())));
   for (std::size_t i = 0; list && i < keys.size(); ++i) {
     PyObject* const key = keys.object(i, codec);
     if (!key) return nullptr;
@@ -113,7 +113,7 @@ PyObject* list_of(TakenKeys& keys, Codec& codec) {
 // Few neighbours are taken at once, and walked as a list is.
 PyObject* iterate(Neighbours& view) {
   GraphContainer& container = view.container();
-  TakenKeys keys;
+  ExtractedKeys keys;
   const bool few = container.read([&] {
     keys.clear();
     const Graph& graph = container.graph();
@@ -130,26 +130,26 @@ PyObject* iterate(Neighbours& view) {
     return true;
   });
   if (!few) return iterate_many(view);
-  const Ref list(list_of(keys, container.codec()));
+  const OwnedRef list(list_of(keys, container.codec()));
   return list ? PyObject_GetIter(list.get()) : nullptr;
 }
 
 // ---- Edges of a vertex with their attributes
 
 // Taken out of the graph: of each edge its other end, its number, and where its attributes are in `bytes`.
-struct TakenEdges {
+struct ExtractedEdges {
   struct Edge {
     u64 number;
     std::size_t at, size;
     std::optional<emd::u32> parallel;
   };
-  TakenKeys keys;
+  ExtractedKeys keys;
   std::vector<Edge> edges;
   std::vector<u8> bytes;
 };
 
 // False if they are too many for that.
-bool take_edges(const Graph& graph, Neighbours& view, TakenEdges& taken) {
+bool take_edges(const Graph& graph, Neighbours& view, ExtractedEdges& taken) {
   taken.keys.clear();
   taken.edges.clear();
   taken.bytes.clear();
@@ -168,8 +168,8 @@ bool take_edges(const Graph& graph, Neighbours& view, TakenEdges& taken) {
   return true;
 }
 
-// Attributes as an object: bytes where edges have a type, else what the codec stored; None for none; the number of parallel
-// edges where a table has them.
+// Attributes as an object: bytes where edges have a type, else what the codec stored; None for none; the number of
+// parallel edges where a table has them.
 PyObject* attributes_object(GraphContainer& container, bool typed, const std::optional<emd::u32>& parallel,
                             Bytes bytes) {
   if (parallel) return PyLong_FromUnsignedLong(*parallel);
@@ -183,19 +183,19 @@ PyObject* attributes_object(GraphContainer& container, bool typed, const std::op
 // _edges(): a list of (other end, number of the edge, its attributes); None if they are many.
 PyObject* edges(Neighbours& view) {
   GraphContainer& container = view.container();
-  TakenEdges taken;
+  ExtractedEdges taken;
   bool typed = false, few = false;
   read_as_shown(container, [&] {
     typed = container.graph().type().edge_bytes != 0;
     few = take_edges(container.graph(), view, taken);
   });
   if (!few) Py_RETURN_NONE;
-  Ref list(PyList_New(static_cast<Py_ssize_t>(taken.edges.size())));
+  OwnedRef list(PyList_New(static_cast<Py_ssize_t>(taken.edges.size())));
   for (std::size_t i = 0; list && i < taken.edges.size(); ++i) {
-    const TakenEdges::Edge& edge = taken.edges[i];
-    const Ref key(taken.keys.object(i, container.codec()));
+    const ExtractedEdges::Edge& edge = taken.edges[i];
+    const OwnedRef key(taken.keys.object(i, container.codec()));
     if (!key) return nullptr;
-    const Ref attributes(
+    const OwnedRef attributes(
         attributes_object(container, typed, edge.parallel, Bytes(taken.bytes).subspan(edge.at, edge.size)));
     if (!attributes) return nullptr;
     PyObject* const entry =
@@ -226,8 +226,8 @@ bool is_neighbours_type(PyObject* type) {
 }
 
 PyObject* new_neighbours(PyObject* type, PyObject* graph, const VertexAt& vertex) {
-  return TypeOf<Neighbours>::make(reinterpret_cast<PyTypeObject*>(type), Ref::borrowed(graph),
-                                  Ref::borrowed(vertex.key), vertex,
+  return TypeOf<Neighbours>::make(reinterpret_cast<PyTypeObject*>(type), OwnedRef::borrowed(graph),
+                                  OwnedRef::borrowed(vertex.key), vertex,
                                   std::string(emd::as_text(vertex.canonical)));
 }
 

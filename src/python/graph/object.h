@@ -1,6 +1,6 @@
 // GraphObject: the C part of a graph's storage: vertices and edges by their keys, and the mappings that NetworkX sees.
-// Attribute dicts that are live are the Python class's business (_node_attributes, _edge_attributes). See python/dict/object.h
-// for the order of work in a call.
+// Attribute dicts that are live are the Python class's business (_node_attributes, _edge_attributes). See
+// python/dict/object.h for the order of work in a call.
 //
 // Threads: any; see container.h.
 #pragma once
@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "python/core/container.h"
-#include "python/core/taken.h"
+#include "python/core/extracted.h"
 #include "python/kit/method.h"
 #include "structures/graph/graph.h"
 
@@ -26,7 +26,7 @@ class GraphContainer final : public StructureContainer<emd::Graph> {
   // A temporary graph is made at its first use (the method _open_late of the Python class). Errors: PythonError.
   void open_late() {
     if (__builtin_expect(!attached(), 0))
-      require(static_cast<bool>(Ref(PyObject_CallMethod(self(), "_open_late", nullptr))));
+      require(static_cast<bool>(OwnedRef(PyObject_CallMethod(self(), "_open_late", nullptr))));
   }
   // Precondition: entered.
   emd::Graph& graph() { return structure(); }
@@ -38,8 +38,8 @@ class GraphContainer final : public StructureContainer<emd::Graph> {
 
   // ---- The dicts of live attributes, which the Python class keeps by numbers of vertices. Precondition: entered.
 
-  // What those dicts are of: another number where vertices may have got other numbers, or of a reader where a writer has
-  // committed; and how many transactions were rolled back.
+  // What those dicts are of: another number where vertices may have got other numbers, or of a reader where a writer
+  // has committed; and how many transactions were rolled back.
   struct Seen {
     u64 state = 0, rollbacks = 0;
     friend bool operator==(const Seen&, const Seen&) = default;
@@ -78,22 +78,22 @@ void read_as_shown(GraphContainer& container, Work&& work) {
       return true;
     });
     if (__builtin_expect(shown, 1)) return;
-    require(static_cast<bool>(Ref(PyObject_CallMethod(container.self(), "_show_anew", nullptr))));
+    require(static_cast<bool>(OwnedRef(PyObject_CallMethod(container.self(), "_show_anew", nullptr))));
   }
 }
 
 // The keys of vertices, taken out of a graph to be made objects.
-class TakenKeys {
+class ExtractedKeys {
  public:
-  TakenKeys() = default;
-  ~TakenKeys() { clear(); }
-  TakenKeys(const TakenKeys& other);
-  TakenKeys(TakenKeys&& other) noexcept { swap(other); }
-  TakenKeys& operator=(TakenKeys other) noexcept {
+  ExtractedKeys() = default;
+  ~ExtractedKeys() { clear(); }
+  ExtractedKeys(const ExtractedKeys& other);
+  ExtractedKeys(ExtractedKeys&& other) noexcept { swap(other); }
+  ExtractedKeys& operator=(ExtractedKeys other) noexcept {
     swap(other);
     return *this;
   }
-  void swap(TakenKeys& other) noexcept {
+  void swap(ExtractedKeys& other) noexcept {
     items_.swap(other.items_);
     bytes_.swap(other.bytes_);
   }

@@ -21,7 +21,7 @@ bool find_table(const Graph& graph, SoughtEdge& ends) {
 }
 
 // Keys and records, one behind the other.
-struct TakenParallel {
+struct ExtractedParallel {
   struct Item {
     std::size_t at, key, annex, record;
   };
@@ -41,22 +41,22 @@ struct TakenParallel {
 };
 
 // A new tuple of key and value; null with an error set.
-PyObject* item_object(Codec& codec, const TakenParallel& taken, const TakenParallel::Item& item) {
+PyObject* item_object(Codec& codec, const ExtractedParallel& taken, const ExtractedParallel::Item& item) {
   const Bytes all = Bytes(taken.bytes).subspan(item.at, item.key + item.annex + item.record);
-  const Ref key(codec.decode_key(all.first(item.key), all.subspan(item.key, item.annex)));
+  const OwnedRef key(codec.decode_key(all.first(item.key), all.subspan(item.key, item.annex)));
   if (!key) return nullptr;
   const Bytes record = all.subspan(item.key + item.annex);
-  const Ref value(record.empty() ? Py_NewRef(Py_None) : codec.decode_value(record));
+  const OwnedRef value(record.empty() ? Py_NewRef(Py_None) : codec.decode_value(record));
   return value ? PyTuple_Pack(2, key.get(), value.get()) : nullptr;
 }
 
 }  // namespace
 
 bool ParallelList::take(GraphContainer& container, PyObject* const* objects) {
-  const Ref sequence(PySequence_Fast(objects[0], "expected pairs of a key and a value"));
+  const OwnedRef sequence(PySequence_Fast(objects[0], "expected pairs of a key and a value"));
   if (!sequence) return false;
   for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(sequence.get()); ++i) {
-    const Ref pair = Ref::borrowed(PySequence_Fast_GET_ITEM(sequence.get(), i));
+    const OwnedRef pair = OwnedRef::borrowed(PySequence_Fast_GET_ITEM(sequence.get(), i));
     if (!PyTuple_Check(pair.get()) || PyTuple_GET_SIZE(pair.get()) != 2) {
       PyErr_SetString(PyExc_TypeError, "expected pairs of a key and a value");
       return false;
@@ -70,7 +70,7 @@ bool ParallelList::take(GraphContainer& container, PyObject* const* objects) {
 bool graph_set_parallel(GraphContainer& container, SoughtEdge& ends, const ParallelList& given) {
   std::vector<ParallelEdges::Edge> edges;
   for (const ParallelEdge& one : given.edges) edges.push_back(one.edge());
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   Graph& graph = container.graph();
   return ends.find(graph) && container.change([&] { return graph.set_parallel(*ends.u, *ends.v, edges); });
 }
@@ -78,7 +78,7 @@ bool graph_set_parallel(GraphContainer& container, SoughtEdge& ends, const Paral
 // _put_parallel(u, v, key, value): whether it was added; None if there is no table.
 std::optional<bool> graph_put_parallel(GraphContainer& container, SoughtEdge& ends,
                                        const ParallelEdge& given) {
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   Graph& graph = container.graph();
   if (!find_table(graph, ends)) return std::nullopt;
   const auto old = graph.find_parallel(*ends.u, *ends.v, given.key.bytes());
@@ -88,7 +88,7 @@ std::optional<bool> graph_put_parallel(GraphContainer& container, SoughtEdge& en
 
 // _remove_parallel(u, v, key): False if there is no such edge.
 bool graph_remove_parallel(GraphContainer& container, SoughtEdge& ends, const SoughtKey& key) {
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   Graph& graph = container.graph();
   return find_table(graph, ends) &&
          container.change([&] { return graph.remove_parallel(*ends.u, *ends.v, key.bytes()); });
@@ -96,7 +96,7 @@ bool graph_remove_parallel(GraphContainer& container, SoughtEdge& ends, const So
 
 // _parallel_value(u, v, key): the value, None for none; False if there is no such edge in a table.
 PyObject* graph_parallel_value(GraphContainer& container, SoughtEdge& ends, const SoughtKey& key) {
-  std::optional<Ref> record = read_record(container, [&](const Graph& graph) -> std::optional<Bytes> {
+  std::optional<OwnedRef> record = read_record(container, [&](const Graph& graph) -> std::optional<Bytes> {
     const auto edge =
         find_table(graph, ends) ? graph.find_parallel(*ends.u, *ends.v, key.bytes()) : std::nullopt;
     return edge ? std::optional(edge->record) : std::nullopt;
@@ -113,11 +113,11 @@ std::optional<emd::u32> graph_parallel_count(GraphContainer& container, SoughtEd
   });
 }
 
-// _parallel_items(u, v, place, with_values): a list of pairs of key and value (None for none), those from this place on, or
-// with -1 the last; and the place behind them. Nothing more where the list is empty.
+// _parallel_items(u, v, place, with_values): a list of pairs of key and value (None for none), those from this place
+// on, or with -1 the last; and the place behind them. Nothing more where the list is empty.
 PyObject* graph_parallel_items(GraphContainer& container, SoughtEdge& ends, Py_ssize_t place,
                                bool with_values) {
-  TakenParallel taken;
+  ExtractedParallel taken;
   const emd::u32 behind = container.read([&]() -> emd::u32 {
     taken.clear();
     const Graph& graph = container.graph();
@@ -128,7 +128,7 @@ PyObject* graph_parallel_items(GraphContainer& container, SoughtEdge& ends, Py_s
       return !taken.full();
     });
   });
-  Ref list(PyList_New(static_cast<Py_ssize_t>(taken.items.size())));
+  OwnedRef list(PyList_New(static_cast<Py_ssize_t>(taken.items.size())));
   for (std::size_t i = 0; list && i < taken.items.size(); ++i) {
     PyObject* const item = item_object(container.codec(), taken, taken.items[i]);
     if (!item) return nullptr;

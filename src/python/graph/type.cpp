@@ -1,5 +1,5 @@
-// The base type of a graph's storage: calls on vertices, edges and attribute records by key. Most are for the classes in
-// pyrsistence/_graphs.
+// The base type of a graph's storage: calls on vertices, edges and attribute records by key. Most are for the classes
+// in pyrsistence/_graphs.
 #include <stdexcept>
 #include <string>
 
@@ -25,22 +25,22 @@ void GraphContainer::want(PyObject* wanted) {
 }
 
 bool GraphContainer::flush(PyObject* failures) {
-  const Ref own(PyObject_CallMethod(self(), "_flush", nullptr));
-  const Ref all(own ? PySequence_InPlaceConcat(failures, own.get()) : nullptr);
+  const OwnedRef own(PyObject_CallMethod(self(), "_flush", nullptr));
+  const OwnedRef all(own ? PySequence_InPlaceConcat(failures, own.get()) : nullptr);
   return static_cast<bool>(all);
 }
 
 bool GraphContainer::show_anew() {
-  return static_cast<bool>(Ref(PyObject_CallMethod(self(), "_current", nullptr)));
+  return static_cast<bool>(OwnedRef(PyObject_CallMethod(self(), "_current", nullptr)));
 }
 
-void TakenKeys::clear() {
+void ExtractedKeys::clear() {
   for (Item& item : items_) Py_CLEAR(item.object);
   items_.clear();
   bytes_.clear();
 }
 
-void TakenKeys::add(const emd::Graph::Key& key) {
+void ExtractedKeys::add(const emd::Graph::Key& key) {
   if (__builtin_expect(key.annex.empty() && is_small_int(key.key), 1)) {
     items_.push_back({nullptr, 0, 0, 0});
     items_.back().object = small_int(key.key);
@@ -52,11 +52,11 @@ void TakenKeys::add(const emd::Graph::Key& key) {
   bytes_.insert(bytes_.end(), key.annex.begin(), key.annex.end());
 }
 
-TakenKeys::TakenKeys(const TakenKeys& other) : items_(other.items_), bytes_(other.bytes_) {
+ExtractedKeys::ExtractedKeys(const ExtractedKeys& other) : items_(other.items_), bytes_(other.bytes_) {
   for (const Item& item : items_) Py_XINCREF(item.object);
 }
 
-PyObject* TakenKeys::object(std::size_t i, Codec& codec) {
+PyObject* ExtractedKeys::object(std::size_t i, Codec& codec) {
   Item& item = items_[i];
   if (__builtin_expect(item.object != nullptr, 1)) {
     PyObject* const key = std::exchange(item.object, nullptr);
@@ -66,7 +66,7 @@ PyObject* TakenKeys::object(std::size_t i, Codec& codec) {
   return codec.decode_key(all.first(item.key_size), all.subspan(item.key_size));
 }
 
-TakenKeys::One TakenKeys::take(std::size_t i, Codec& codec) {
+ExtractedKeys::One ExtractedKeys::take(std::size_t i, Codec& codec) {
   Item& item = items_[i];
   if (__builtin_expect(item.object != nullptr, 1)) return {std::exchange(item.object, nullptr), {}, 0};
   const Bytes all = Bytes(bytes_).subspan(item.at, item.key_size + item.annex_size);
@@ -78,7 +78,7 @@ TakenKeys::One TakenKeys::take(std::size_t i, Codec& codec) {
   return one;
 }
 
-PyObject* TakenKeys::made(const One& one, Codec& codec) {
+PyObject* ExtractedKeys::made(const One& one, Codec& codec) {
   if (one.object)
     return __builtin_expect(codec.rebuilds_keys(), 0) ? codec.rebuilt_key(one.object) : one.object;
   const Bytes all(one.bytes);
@@ -94,14 +94,14 @@ using emd::VertexId;
 
 // Whether it was not there.
 bool add_vertex(GraphContainer& container, const AddedKey& added) {
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   return container.change([&] { return added.into(container.graph()).second; });
 }
 
 // Whether it was not there; the attributes are those of a new edge, another one keeps its own.
 bool add_edge(GraphContainer& container, const AddedKey& from, const AddedKey& to,
               const std::optional<Record>& record) {
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   return container.change([&] {
     Graph& graph = container.graph();
     const VertexId u = from.into(graph).first, v = to.into(graph).first;
@@ -112,14 +112,14 @@ bool add_edge(GraphContainer& container, const AddedKey& from, const AddedKey& t
 }
 
 bool remove_vertex(GraphContainer& container, const SoughtKey& sought) {
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   const auto id = sought.in(container.graph());
   if (id) container.change([&] { container.graph().remove_vertex(*id); });
   return id.has_value();
 }
 
 bool remove_edge(GraphContainer& container, SoughtEdge& edge) {
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   Graph& graph = container.graph();
   return edge.find(graph) && container.change([&] { return graph.remove_edge(*edge.u, *edge.v); });
 }
@@ -144,7 +144,7 @@ PyObject* kind(GraphContainer& container) {
 }
 
 void clear(GraphContainer& container, bool edges_only) {
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   Graph& graph = container.graph();
   container.change(true, [&] { edges_only ? graph.clear_edges() : graph.clear(); });
 }
@@ -167,7 +167,7 @@ PyObject* current(PyObject* self, PyObject*) {
 // ---- Attribute records: objects that the codec stores; None where there is none
 
 // The object; KeyError(key) where there is nothing.
-PyObject* found_record(std::optional<Ref> record, PyObject* key) {
+PyObject* found_record(std::optional<OwnedRef> record, PyObject* key) {
   if (record) return record->release();
   set_key_error(key);
   return nullptr;
@@ -187,7 +187,7 @@ PyObject* value(GraphContainer& container) {
 }
 
 bool set_value(GraphContainer& container, const Record& record) {
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   Graph& graph = container.graph();
   return write_record(container, graph.attributes(), record, [&] { graph.set_attributes(record.bytes()); });
 }
@@ -204,7 +204,7 @@ PyObject* vertex_value(GraphContainer& container, const SoughtKey& sought) {
 }
 
 bool set_vertex_value(GraphContainer& container, const SoughtKey& sought, const Record& record) {
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   Graph& graph = container.graph();
   return write_record(container, vertex_record(graph, sought), record,
                       [&] { graph.set_vertex_attributes(*sought.in(graph), record.bytes()); });
@@ -217,7 +217,7 @@ std::optional<Graph::EdgeRecord> edge_record(const Graph& graph, SoughtEdge& edg
 // Where a table has parallel edges, their number.
 PyObject* edge_value(GraphContainer& container, SoughtEdge& edge) {
   std::optional<emd::u32> parallel;
-  std::optional<Ref> record = read_record(container, [&](const Graph& graph) -> std::optional<Bytes> {
+  std::optional<OwnedRef> record = read_record(container, [&](const Graph& graph) -> std::optional<Bytes> {
     const auto found = edge_record(graph, edge);
     if (!found) return std::nullopt;
     parallel = found->parallel;
@@ -227,7 +227,7 @@ PyObject* edge_value(GraphContainer& container, SoughtEdge& edge) {
 }
 
 bool set_edge_value(GraphContainer& container, SoughtEdge& edge, const Record& record) {
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   Graph& graph = container.graph();
   const auto old = edge_record(graph, edge);
   if (old && (old->parallel || !same_bytes(old->bytes, record.bytes())))

@@ -20,7 +20,7 @@ void require_bytes(const ReadBuffer& bytes, u64 expected) {
 // _edge_layout(): the bytes of an edge's record, and the name of their type; 0 and "" where edges have none.
 PyObject* graph_edge_layout(GraphContainer& container) {
   const Graph::Type type = container.read([&] { return container.graph().type(); });
-  const Ref name(
+  const OwnedRef name(
       PyUnicode_DecodeUTF8(type.edge_type.data(), static_cast<Py_ssize_t>(type.edge_type.size()), "replace"));
   return name ? Py_BuildValue("IO", type.edge_bytes, name.get()) : nullptr;
 }
@@ -28,7 +28,7 @@ PyObject* graph_edge_layout(GraphContainer& container) {
 // _add_typed_edge(u, v, record, mask): whether it was not there.
 bool graph_add_typed_edge(GraphContainer& container, const AddedKey& from, const AddedKey& to,
                           const ReadBuffer& record, const ReadBuffer& mask) {
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   Graph& graph = container.graph();
   const u64 bytes = graph.type().edge_bytes;
   require_bytes(record, bytes);
@@ -57,7 +57,7 @@ PyObject* graph_edge_record(GraphContainer& container, SoughtEdge& edge) {
 
 // _set_edge_record(u, v, record): False if there is no such edge.
 bool graph_set_edge_record(GraphContainer& container, SoughtEdge& edge, const ReadBuffer& record) {
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   Graph& graph = container.graph();
   require_bytes(record, graph.type().edge_bytes);
   return edge.find(graph) &&

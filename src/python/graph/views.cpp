@@ -22,10 +22,10 @@ struct VertexWalk {
   static constexpr const char* kTypeName = "pyrsistence._core.VertexIterator";
   struct Item {
     Item(GraphContainer& container, const VertexWalk&) : codec(container.codec()) {}
-    PyObject* object() { return TakenKeys::made(key, codec); }
+    PyObject* object() { return ExtractedKeys::made(key, codec); }
     static bool grow() { return false; }
     Codec& codec;
-    TakenKeys::One key{};
+    ExtractedKeys::One key{};
   };
 
   bool all = true;
@@ -33,7 +33,7 @@ struct VertexWalk {
   u64 next = 0;   // the next id, or place in `ids`
   u64 state = 0;  // of all: the graph's version; else its generation
   std::vector<VertexId> ids = {};
-  TakenKeys keys = {};
+  ExtractedKeys keys = {};
   std::size_t at = 0;  // in `keys`
 
   Step advance(GraphContainer& container, Item& item) {
@@ -91,7 +91,7 @@ using VertexCursor = Cursor<VertexWalk>;
 
 }  // namespace
 
-bool take_keys(const Graph& graph, std::span<const VertexId> ids, TakenKeys& keys) {
+bool take_keys(const Graph& graph, std::span<const VertexId> ids, ExtractedKeys& keys) {
   // Their rows are anywhere: the waits for them are shared.
   for (const VertexId id : ids) graph.fetch_key(id);
   for (const VertexId id : ids) {
@@ -115,7 +115,7 @@ struct Vertices {
   static constexpr const char* kTypeName = "pyrsistence._core.VerticesBase";
   static constexpr unsigned long kFlags = Py_TPFLAGS_BASETYPE;
 
-  Vertices(Ref of_graph, Ref of_neighbours, Shows what) noexcept
+  Vertices(OwnedRef of_graph, OwnedRef of_neighbours, Shows what) noexcept
       : graph(std::move(of_graph)), inner(std::move(of_neighbours)), shows(what) {}
   int traverse(visitproc visit, void* arg) const {
     const int stopped = pyr::traverse(graph, visit, arg);
@@ -128,8 +128,8 @@ struct Vertices {
     return container;
   }
 
-  const Ref graph;
-  const Ref inner;  // the type of what it maps to, derived from NeighboursBase; None for attributes
+  const OwnedRef graph;
+  const OwnedRef inner;  // the type of what it maps to, derived from NeighboursBase; None for attributes
   const Shows shows;
 };
 
@@ -143,7 +143,7 @@ PyObject* vertices_new(PyTypeObject* type, PyObject* args, PyObject*) {
     PyErr_SetString(PyExc_TypeError, "expected a graph's storage, what to show, and a type of neighbours");
     return nullptr;
   }
-  return TypeOf<Vertices>::make(type, Ref::borrowed(graph), Ref::borrowed(inner), Shows{shows});
+  return TypeOf<Vertices>::make(type, OwnedRef::borrowed(graph), OwnedRef::borrowed(inner), Shows{shows});
 }
 
 Py_ssize_t length(Vertices& table) {

@@ -17,7 +17,7 @@ namespace pyr {
 inline constexpr std::size_t kKeysAtOnce = 256;
 
 // Within a read: the keys of vertices; false if one has gone. Errors: PythonError.
-bool take_keys(const emd::Graph& graph, std::span<const emd::VertexId> ids, TakenKeys& keys);
+bool take_keys(const emd::Graph& graph, std::span<const emd::VertexId> ids, ExtractedKeys& keys);
 // An iterator over the keys of these vertices, numbered as in this generation of the graph; null with an error set.
 PyObject* iterate_listed(PyObject* graph, u64 generation, std::vector<emd::VertexId> ids);
 

@@ -1,8 +1,8 @@
 // Boxed: a Python object with a C++ object in it, and the type of such objects.
 //
-// A state says of itself: kTypeName, "pyrsistence._core.<name>"; kFlags, of its type beside the usual ones; traverse(), the
-// references that it holds; clear() if it can be part of a cycle that it has to break; kWeakReferences if there may be such
-// to it. Its slots are functions of the state: slot<&function>().
+// A state says of itself: kTypeName, "pyrsistence._core.<name>"; kFlags, of its type beside the usual ones; traverse(),
+// the references that it holds; clear() if it can be part of a cycle that it has to break; kWeakReferences if there may
+// be such to it. Its slots are functions of the state: slot<&function>().
 //
 // Threads: with the GIL held, or attached where there is none.
 #pragma once
@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "python/kit/errors.h"
-#include "python/kit/ref.h"
+#include "python/kit/owned_ref.h"
 
 namespace pyr {
 
@@ -116,7 +116,7 @@ class TypeOf {
 };
 
 // One reference, for states: what they show, iterate over, or belong to.
-inline int traverse(const Ref& ref, visitproc visit, void* arg) {
+inline int traverse(const OwnedRef& ref, visitproc visit, void* arg) {
   Py_VISIT(ref.get());
   return 0;
 }

@@ -2,10 +2,10 @@
 
 namespace pyr {
 
-PyObject* reduced_iterator(const Ref& rest) {
-  const Ref list(rest ? PySequence_List(rest.get()) : nullptr);
-  const Ref builtins(list ? PyImport_ImportModule("builtins") : nullptr);
-  const Ref iter(builtins ? PyObject_GetAttrString(builtins.get(), "iter") : nullptr);
+PyObject* reduced_iterator(const OwnedRef& rest) {
+  const OwnedRef list(rest ? PySequence_List(rest.get()) : nullptr);
+  const OwnedRef builtins(list ? PyImport_ImportModule("builtins") : nullptr);
+  const OwnedRef iter(builtins ? PyObject_GetAttrString(builtins.get(), "iter") : nullptr);
   return iter ? Py_BuildValue("O(O)", iter.get(), list.get()) : nullptr;
 }
 

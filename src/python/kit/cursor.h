@@ -1,8 +1,8 @@
 // Cursor: the iterators of all containers.
 //
 // A cursor belongs to one opening of its container (StoreHandle::opening(), or an epoch or version that differs between
-// them): what was opened in its place is another container. It advances only while the container is entered, so that threads
-// that share it are each given other elements; what it has taken is made an object outside.
+// them): what was opened in its place is another container. It advances only while the container is entered, so that
+// threads that share it are each given other elements; what it has taken is made an object outside.
 //
 // A walk is what differs by the kind: where it stands. It says
 //     using Owner;                                    the container
@@ -27,9 +27,9 @@ namespace pyr {
 // What came of a step: an item, the end, or the container is another one now (the walk says which error that is).
 enum class Step { given, exhausted, changed, changed_by_writer };
 
-// What __reduce__ gives, so that iterators can be copied and pickled: what is left, as a list's iterator. `rest` is an iterable
-// of it, or null with an error set.
-PyObject* reduced_iterator(const Ref& rest);
+// What __reduce__ gives, so that iterators can be copied and pickled: what is left, as a list's iterator. `rest` is an
+// iterable of it, or null with an error set.
+PyObject* reduced_iterator(const OwnedRef& rest);
 
 template <class Walk>
 class Cursor {
@@ -38,13 +38,13 @@ class Cursor {
   static constexpr const char* kTypeName = Walk::kTypeName;
   static constexpr unsigned long kFlags = Py_TPFLAGS_DISALLOW_INSTANTIATION;
 
-  Cursor(Ref owner, Walk walk) noexcept : walk_(std::move(walk)) { owner_.exchange(std::move(owner)); }
+  Cursor(OwnedRef owner, Walk walk) noexcept : walk_(std::move(walk)) { owner_.exchange(std::move(owner)); }
   int traverse(visitproc visit, void* arg) const { return owner_.traverse(visit, arg); }
-  void clear() { owner_.exchange(Ref()); }
+  void clear() { owner_.exchange(OwnedRef()); }
 
   // A new iterator, or null with an error set.
   static PyObject* make(PyObject* owner, Walk walk) {
-    return TypeOf<Cursor>::make(TypeOf<Cursor>::get(), Ref::borrowed(owner), std::move(walk));
+    return TypeOf<Cursor>::make(TypeOf<Cursor>::get(), OwnedRef::borrowed(owner), std::move(walk));
   }
   static bool add_type(PyObject* module) {
     static PyMethodDef methods[] = {
@@ -65,32 +65,32 @@ class Cursor {
   // ---- Slots and methods
 
   static PyObject* next(Cursor& self) {
-    const Ref object = self.owner_.get();
+    const OwnedRef object = self.owner_.get();
     if (!object) return nullptr;
     Owner& owner = unboxed<Owner>(object.get());
     typename Walk::Item item(owner, self.walk_);
     Step step{};
     do {
-      const typename Owner::Entered entered(owner);
+      const typename Owner::EntryGuard entered(owner);
       step = self.walk_.advance(owner, item);
     } while (step == Step::given && item.grow());
     if (__builtin_expect(step == Step::given, 1)) return item.object();
     if (step != Step::exhausted) return self.walk_.refuse(step);
-    self.owner_.exchange(Ref());
+    self.owner_.exchange(OwnedRef());
     return nullptr;
   }
   static PyObject* reduce(Cursor& self) {
-    Ref owner = self.owner_.get();
-    if (!owner) return reduced_iterator(Ref(PyTuple_New(0)));
+    OwnedRef owner = self.owner_.get();
+    if (!owner) return reduced_iterator(OwnedRef(PyTuple_New(0)));
     Walk walk;
     {
-      const typename Owner::Entered entered(unboxed<Owner>(owner.get()));
+      const typename Owner::EntryGuard entered(unboxed<Owner>(owner.get()));
       walk = self.walk_;
     }
-    return reduced_iterator(Ref(make(owner.get(), std::move(walk))));
+    return reduced_iterator(OwnedRef(make(owner.get(), std::move(walk))));
   }
   static Py_ssize_t length_hint(Cursor& self) {
-    const Ref object = self.owner_.get();
+    const OwnedRef object = self.owner_.get();
     if (!object || !unboxed<Owner>(object.get()).attached()) return 0;
     Owner& owner = unboxed<Owner>(object.get());
     const Py_ssize_t left = owner.read([&] { return self.walk_.left(owner); });

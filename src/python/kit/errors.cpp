@@ -8,7 +8,7 @@
 
 #include "base/check.h"
 #include "base/errors.h"
-#include "python/kit/ref.h"
+#include "python/kit/owned_ref.h"
 
 namespace pyr {
 namespace {
@@ -115,7 +115,7 @@ bool add_errors(PyObject* module) {
   g_format_error =
       add_error(module, "FormatError",
                 "Not a store, a newer or foreign format, or another kind than asked for.", PyExc_ValueError);
-  const Ref attributes(Py_BuildValue("{sO}", "holder", Py_None));
+  const OwnedRef attributes(Py_BuildValue("{sO}", "holder", Py_None));
   if (!attributes) return false;
   g_locked_error = add_error(
       module, "LockedError",

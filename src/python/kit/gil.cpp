@@ -30,7 +30,7 @@ bool SignalWatch::due() {
 }
 
 void SignalWatch::check() const {
-  const GilTaken taken;
+  const GilAcquireGuard taken;
   const bool good = stay([] { return PyErr_CheckSignals() == 0; });
   if (!good) throw PythonError();
 }

@@ -42,26 +42,26 @@ decltype(auto) stay(Body&& body) {
 }
 
 // The scope of work without the GIL.
-class GilReleased {
+class GilReleaseGuard {
  public:
-  GilReleased() : state_(PyEval_SaveThread()) {}
-  ~GilReleased() {
+  GilReleaseGuard() : state_(PyEval_SaveThread()) {}
+  ~GilReleaseGuard() {
     stay([this] { PyEval_RestoreThread(state_); });
   }
-  GilReleased(const GilReleased&) = delete;
-  GilReleased& operator=(const GilReleased&) = delete;
+  GilReleaseGuard(const GilReleaseGuard&) = delete;
+  GilReleaseGuard& operator=(const GilReleaseGuard&) = delete;
 
  private:
   PyThreadState* state_;
 };
 
 // The scope of Python code within one without the GIL.
-class GilTaken {
+class GilAcquireGuard {
  public:
-  GilTaken() : state_(stay([] { return PyGILState_Ensure(); })) {}
-  ~GilTaken() { PyGILState_Release(state_); }
-  GilTaken(const GilTaken&) = delete;
-  GilTaken& operator=(const GilTaken&) = delete;
+  GilAcquireGuard() : state_(stay([] { return PyGILState_Ensure(); })) {}
+  ~GilAcquireGuard() { PyGILState_Release(state_); }
+  GilAcquireGuard(const GilAcquireGuard&) = delete;
+  GilAcquireGuard& operator=(const GilAcquireGuard&) = delete;
 
  private:
   PyGILState_STATE state_;

@@ -1,11 +1,12 @@
 // Methods from functions: method<"name", &function>(doc).
 //
-// The function takes the state of the object (see boxed.h) and then its arguments, each of a type that says how it comes of
-// a Python object: here for the common ones; a class of another one has
+// The function takes the state of the object (see boxed.h) and then its arguments, each of a type that says how it
+// comes of a Python object: here for the common ones; a class of another one has
 //     bool take(State& state, PyObject* const* objects);   // false with an error set
-// and kObjects if it is of more than one of them. An argument that is a std::optional may be left out. What the function
-// returns becomes an object: nothing None, an empty optional None too, a bool or an integer what it is; a PyObject* is a new
-// reference, or null with an error set. It may throw, as any slot. Where the state has open_late(), that is called first.
+// and kObjects if it is of more than one of them. An argument that is a std::optional may be left out. What the
+// function returns becomes an object: nothing None, an empty optional None too, a bool or an integer what it is; a
+// PyObject* is a new reference, or null with an error set. It may throw, as any slot. Where the state has open_late(),
+// that is called first.
 //
 // Threads: with the GIL held, or attached where there is none.
 #pragma once
@@ -56,7 +57,7 @@ bool take(State&, Py_ssize_t& argument, PyObject* const* objects) {
 // OverflowError if it is negative, or does not fit.
 template <class State, std::unsigned_integral Number>
 bool take(State&, Number& argument, PyObject* const* objects) {
-  const Ref integer(PyNumber_Index(objects[0]));
+  const OwnedRef integer(PyNumber_Index(objects[0]));
   const unsigned long long number = integer ? PyLong_AsUnsignedLongLong(integer.get()) : ~0ULL;
   if (number == ~0ULL && PyErr_Occurred()) return false;
   argument = static_cast<Number>(number);
@@ -72,7 +73,7 @@ bool take(State& state, T& argument, PyObject* const* objects) { return argument
 // ---- Results
 
 inline PyObject* as_object(PyObject* object) { return object; }
-inline PyObject* as_object(Ref object) { return object.release(); }
+inline PyObject* as_object(OwnedRef object) { return object.release(); }
 inline PyObject* as_object(bool truth) { return PyBool_FromLong(truth); }
 inline PyObject* as_object(std::signed_integral auto number) { return PyLong_FromLongLong(number); }
 template <std::unsigned_integral Number>

@@ -7,7 +7,7 @@
 #include <atomic>
 #include <utility>
 
-#include "python/kit/ref.h"
+#include "python/kit/owned_ref.h"
 
 namespace pyr {
 
@@ -26,12 +26,12 @@ class ObjectMutex {
 #endif
 };
 
-class Hold {
+class MutexGuard {
  public:
-  explicit Hold(ObjectMutex& mutex) : mutex_(mutex) { mutex_.lock(); }
-  ~Hold() { mutex_.unlock(); }
-  Hold(const Hold&) = delete;
-  Hold& operator=(const Hold&) = delete;
+  explicit MutexGuard(ObjectMutex& mutex) : mutex_(mutex) { mutex_.lock(); }
+  ~MutexGuard() { mutex_.unlock(); }
+  MutexGuard(const MutexGuard&) = delete;
+  MutexGuard& operator=(const MutexGuard&) = delete;
 
  private:
   ObjectMutex& mutex_;
@@ -46,14 +46,14 @@ class SharedRef {
   SharedRef& operator=(const SharedRef&) = delete;
 
   bool empty() const { return object_.load(std::memory_order_relaxed) == nullptr; }
-  Ref get() const {
-    const Hold hold(mutex_);
-    return Ref(Py_XNewRef(object_.load(std::memory_order_relaxed)));
+  OwnedRef get() const {
+    const MutexGuard hold(mutex_);
+    return OwnedRef(Py_XNewRef(object_.load(std::memory_order_relaxed)));
   }
   // Gives back what was there: to be released outside of all scopes, for that may run code.
-  Ref exchange(Ref object) {
-    const Hold hold(mutex_);
-    return Ref(object_.exchange(object.release(), std::memory_order_relaxed));
+  OwnedRef exchange(OwnedRef object) {
+    const MutexGuard hold(mutex_);
+    return OwnedRef(object_.exchange(object.release(), std::memory_order_relaxed));
   }
   int traverse(visitproc visit, void* arg) const {
     Py_VISIT(object_.load(std::memory_order_relaxed));

@@ -1,13 +1,13 @@
 // TransactionContext: to which tasks of an event loop a transaction belongs: to that which began it, and those that it
 // has started since. It is the context of PEP 567, which a task copies when it is made, that knows.
 //
-// Threads: call with the GIL held, or attached where there is none; inside() by the thread of the transaction. Begin and
-// end where no store is entered: garbage may be collected.
+// Threads: call with the GIL held, or attached where there is none; inside() by the thread of the transaction. Begin
+// and end where no store is entered: garbage may be collected.
 #pragma once
 
 #include <Python.h>
 
-#include "python/kit/ref.h"
+#include "python/kit/owned_ref.h"
 
 namespace pyr {
 
@@ -27,7 +27,8 @@ class TransactionContext {
   void join() const;
 
  private:
-  Ref token_;  // an empty list, so a new one: the context has a tuple of those of all transactions that are on
+  OwnedRef
+      token_;  // an empty list, so a new one: the context has a tuple of those of all transactions that are on
 };
 
 }  // namespace pyr

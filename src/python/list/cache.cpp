@@ -10,13 +10,13 @@ namespace {
 // Of more elements that go the cache of decoded objects is emptied.
 constexpr u64 kForgottenSingly = 1024;
 
-Ref word_name(Word word) { return Ref(PyLong_FromUnsignedLongLong(word.bits)); }
+OwnedRef word_name(Word word) { return OwnedRef(PyLong_FromUnsignedLongLong(word.bits)); }
 
 // Precondition: entered. False with an error set.
-bool keep(WordsContainer& container, Word word, u64 index, PyObject* value, Trash& trash) {
-  const Ref name = word_name(word);
-  const Ref entry(name ? Py_BuildValue("(KO)", static_cast<unsigned long long>(index), value) : nullptr);
-  return entry && container.cache().keep(name.get(), entry.get(), trash);
+bool keep(WordsContainer& container, Word word, u64 index, PyObject* value, DeferredDecrefs& deferred) {
+  const OwnedRef name = word_name(word);
+  const OwnedRef entry(name ? Py_BuildValue("(KO)", static_cast<unsigned long long>(index), value) : nullptr);
+  return entry && container.cache().keep(name.get(), entry.get(), deferred);
 }
 
 // Where the element with this word is; -1 if it is nowhere.
@@ -30,11 +30,11 @@ Py_ssize_t find_word(emd::List& list, Word word, u64 hint) {
 }
 
 // The index of the element of this name; None if it is nowhere.
-Ref index_object(WordsContainer& container, PyObject* name, u64 hint) {
+OwnedRef index_object(WordsContainer& container, PyObject* name, u64 hint) {
   const Word word{PyLong_AsUnsignedLongLong(name)};
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   const Py_ssize_t found = find_word(container.list(), word, hint);
-  return found < 0 ? Ref::borrowed(Py_None) : Ref(PyLong_FromSsize_t(found));
+  return found < 0 ? OwnedRef::borrowed(Py_None) : OwnedRef(PyLong_FromSsize_t(found));
 }
 
 // Writes one element back if its encoding has changed.
@@ -43,13 +43,13 @@ bool flush_element(WordsContainer& container, PyObject* name, PyObject* entry, P
   const u64 hint = PyLong_AsUnsignedLongLong(PyTuple_GET_ITEM(entry, 0));
   Buffer block;
   if (!container.codec().encode_value(value, block)) {
-    Ref error = take_exception();
+    OwnedRef error = take_exception();
     if (!error) return false;
-    const Ref index = index_object(container, name, hint);
+    const OwnedRef index = index_object(container, name, hint);
     return index.get() == Py_None || note_failure(failures, std::move(error), index);
   }
-  Trash trash;
-  const Container::Entered entered(container);
+  DeferredDecrefs deferred;
+  const Container::EntryGuard entered(container);
   if (container.cache().find(name).get() != entry) return true;  // replaced or deleted meanwhile
   emd::List& list = container.list();
   const Word word{PyLong_AsUnsignedLongLong(name)};
@@ -60,13 +60,13 @@ bool flush_element(WordsContainer& container, PyObject* name, PyObject* entry, P
     const emd::Operation operation(container.store());
     with_block(list, block.bytes(), [&](Word stored) { list.set(index, stored); });
   }
-  container.cache().forget(name, trash);
-  return keep(container, list.get(index), index, value, trash);
+  container.cache().forget(name, deferred);
+  return keep(container, list.get(index), index, value, deferred);
 }
 
 }  // namespace
 
-void TakenElement::take_block(u64 index) {
+void ExtractedElement::take_block(u64 index) {
   shared_ = container_.decoded().on() && !copy_always_;
   changes_ = container_.store().changes();
   if (shared_) {
@@ -91,21 +91,21 @@ void TakenElement::take_block(u64 index) {
   copies_->add(bytes, live);
 }
 
-bool TakenElement::is_at(u64 index) const {
+bool ExtractedElement::is_at(u64 index) const {
   emd::List& list = container_.list();
   if (index >= list.size() || list.get(index) != word_) return false;
   return !word_.is_reference() || same_bytes(list.block(word_), copies_->bytes());
 }
 
-PyObject* TakenElement::block_object() {
+PyObject* ExtractedElement::block_object() {
   if (decoded_) return std::exchange(object_, nullptr);
   if (shared_) return container_.shared_object({decoded_name(word_), copies_->bytes(), changes_, place_});
   if (__builtin_expect(!cached_, 1)) return container_.codec().decode_value(copies_->bytes());
-  const Ref name = word_name(word_);
+  const OwnedRef name = word_name(word_);
   if (!name) return nullptr;
   {
-    const Container::Entered entered(container_);
-    const Ref entry = container_.cache().find(name.get());
+    const Container::EntryGuard entered(container_);
+    const OwnedRef entry = container_.cache().find(name.get());
     if (entry && container_.cache().changes() == cache_changes_)
       return Py_NewRef(PyTuple_GET_ITEM(entry.get(), 1));
   }
@@ -113,18 +113,18 @@ PyObject* TakenElement::block_object() {
 }
 
 // Remembers a value just decoded, unless the list has been changed meanwhile; gives it back.
-PyObject* TakenElement::remembered(PyObject* value) {
+PyObject* ExtractedElement::remembered(PyObject* value) {
   if (!value || is_immutable(value) || !container_.attached()) return value;
-  Ref held(value);
-  Trash trash;
-  const Container::Entered entered(container_);
+  OwnedRef held(value);
+  DeferredDecrefs deferred;
+  const Container::EntryGuard entered(container_);
   WriteBack& cache = container_.cache();
   if (!cache.on() || cache.changes() != cache_changes_) return held.release();
-  return keep(container_, word_, index_, value, trash) ? held.release() : nullptr;
+  return keep(container_, word_, index_, value, deferred) ? held.release() : nullptr;
 }
 
 PyObject* element_anew(WordsContainer& container, Py_ssize_t index) {
-  TakenElement element(container);
+  ExtractedElement element(container);
   element.copy_always();
   const bool found = element.read([&](u64 size) {
     const u64 at = resolved_index(index, size);
@@ -135,34 +135,34 @@ PyObject* element_anew(WordsContainer& container, Py_ssize_t index) {
   return nullptr;
 }
 
-bool remember_element(WordsContainer& container, u64 index, PyObject* value, Trash& trash) {
+bool remember_element(WordsContainer& container, u64 index, PyObject* value, DeferredDecrefs& deferred) {
   if (!container.cache().on()) return true;
   const Word word = container.list().get(index);
-  return !word.is_reference() || is_immutable(value) || keep(container, word, index, value, trash);
+  return !word.is_reference() || is_immutable(value) || keep(container, word, index, value, deferred);
 }
 
 namespace {
 
-void forget_decoded(WordsContainer& container, u64 from, u64 step, u64 count, Trash& trash) {
+void forget_decoded(WordsContainer& container, u64 from, u64 step, u64 count, DeferredDecrefs& deferred) {
   DecodedCache& cache = container.decoded();
-  if (count > kForgottenSingly) return cache.forget_all(trash);
+  if (count > kForgottenSingly) return cache.forget_all(deferred);
   for (u64 i = 0; i < count; ++i) {
     const Word word = container.list().get(from + i * step);
-    if (word.is_reference()) cache.forget(decoded_name(word), trash);
+    if (word.is_reference()) cache.forget(decoded_name(word), deferred);
   }
 }
 
 }  // namespace
 
-void forget_elements(WordsContainer& container, u64 from, u64 step, u64 count, Trash& trash) {
-  if (container.decoded().on()) forget_decoded(container, from, step, count, trash);
+void forget_elements(WordsContainer& container, u64 from, u64 step, u64 count, DeferredDecrefs& deferred) {
+  if (container.decoded().on()) forget_decoded(container, from, step, count, deferred);
   if (!container.cache().on()) return;
   container.cache().changed();
   for (u64 i = 0; i < count && !container.cache().empty(); ++i) {
     const Word word = container.list().get(from + i * step);
     if (!word.is_reference()) continue;
-    if (const Ref name = word_name(word)) {
-      container.cache().forget(name.get(), trash);
+    if (const OwnedRef name = word_name(word)) {
+      container.cache().forget(name.get(), deferred);
     } else {
       PyErr_Clear();
     }

@@ -33,9 +33,9 @@ class ListGrowing final : public Growing {
 
 void add_batch(Growing& growing, WordBatch& batch) {
   if (batch.count() == 0) return;
-  Trash trash;
-  const Container::Entered entered(growing.container);
-  growing.make_way(batch.count(), trash);
+  DeferredDecrefs deferred;
+  const Container::EntryGuard entered(growing.container);
+  growing.make_way(batch.count(), deferred);
   growing.container.change(batch.count() >= kChunkWords, [&] {
     batch.apply(growing.container.list(), [&](std::span<const Word> words) { growing.add(words); });
   });
@@ -52,7 +52,7 @@ bool full(const WordBatch& batch) {
 
 // False with an error set; what came before it is in the list or in the batch.
 bool fill_from(Growing& growing, ObjectSource& source, WordBatch& batch) {
-  while (const Ref value = source.next()) {
+  while (const OwnedRef value = source.next()) {
     if (!batch.add(growing.container.codec(), value.get())) return false;
     if (!full(batch)) continue;
     append_batch(growing, batch);
@@ -67,13 +67,13 @@ bool extend_in_chunks(Growing& growing, ObjectSource& source) {
     append_batch(growing, batch);
     return true;
   }
-  const PendingError error;
+  const PendingErrorGuard error;
   append_batch(growing, batch);
   return false;
 }
 
 bool extend_one_by_one(Growing& growing, ObjectSource& source) {
-  while (const Ref value = source.next()) {
+  while (const OwnedRef value = source.next()) {
     if (!growing.append(value.get())) return false;
     if (source.given() % Py_ssize_t{emd::List::kMaxGroup} == 0 && !let_others_in()) return false;
   }
@@ -104,7 +104,7 @@ bool extend_from_self(Growing& growing, u64 count) {
   WordBatch batch;
   for (u64 added = 0; added < count; added += batch.count(), batch.clear()) {
     {
-      const Container::Entered entered(growing.container);
+      const Container::EntryGuard entered(growing.container);
       emd::List& list = growing.container.list();
       u64 from = growing.moved(added, added);
       const u64 end = std::min(growing.moved(count, added), list.size());
@@ -126,7 +126,7 @@ bool check_room(WordsContainer& container, u64 words) {
   if (words < kAsksForRoom) return true;
   std::string path;
   {
-    const Container::Entered entered(container);
+    const Container::EntryGuard entered(container);
     path = container.handle().path();
   }
   const u64 available = emd::platform::available_space(path);
@@ -140,7 +140,7 @@ bool check_room(WordsContainer& container, u64 words) {
 // ---- Ranges ------------------------------------------------------------------------------------------
 
 bool range_part(PyObject* range, const char* name, long long& part) {
-  const Ref value(PyObject_GetAttrString(range, name));
+  const OwnedRef value(PyObject_GetAttrString(range, name));
   int overflow = 0;
   if (value) part = PyLong_AsLongLongAndOverflow(value.get(), &overflow);
   return value && overflow == 0;
@@ -154,9 +154,9 @@ bool extend_by(Growing& growing, u64 count, WordAt&& word_at) {
   for (u64 done = count - std::min(count, growing.most()); done < count;) {
     const std::size_t size = count - done < kChunkWords ? count - done : kChunkWords;
     {
-      Trash trash;
-      const Container::Entered entered(growing.container);
-      growing.make_way(size, trash);
+      DeferredDecrefs deferred;
+      const Container::EntryGuard entered(growing.container);
+      growing.make_way(size, deferred);
       growing.container.change(size == kChunkWords, [&] {
         for (std::size_t i = 0; i < size; ++i) (*chunk)[i] = word_at(done + i);
         growing.add({chunk->data(), size});
@@ -270,9 +270,9 @@ bool repeat(Growing& growing, u64 count, u64 times) {
 }
 
 void cut_back(WordsContainer& container, u64 count) {
-  const PendingError held;
+  const PendingErrorGuard held;
   if (!container.attached()) return;
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   const u64 size = container.list().size();
   if (size > count) container.change(false, [&] { container.list().splice(count, size, {}); });
 }
@@ -282,9 +282,9 @@ void cut_back(WordsContainer& container, u64 count) {
 bool repeat_with(Growing& growing, Py_ssize_t times) {
   WordsContainer& container = growing.container;
   if (times <= 0) {
-    Trash trash;
-    const Container::Entered entered(container);
-    forget_elements(container, 0, 1, container.list().size(), trash);
+    DeferredDecrefs deferred;
+    const Container::EntryGuard entered(container);
+    forget_elements(container, 0, 1, container.list().size(), deferred);
     container.change(false, [&] { container.list().clear(); });
     return true;
   }

@@ -71,7 +71,7 @@ constexpr u64 kWordsAtOnce = u64{1} << 14;
 enum class Outcome { equal, to_compare, further, end, changed };
 
 // Searches from `at` on, which becomes the index of what was found, or where to go on.
-Outcome search(WordsContainer& container, const Probe& probe, u64& at, u64 to, TakenElement& element) {
+Outcome search(WordsContainer& container, const Probe& probe, u64& at, u64 to, ExtractedElement& element) {
   const std::span<const Word> words = container.list().words();
   const u64 end = std::min<u64>(to, words.size());
   const u64 here = at < end ? std::min(end, at + kWordsAtOnce) : at;
@@ -92,7 +92,7 @@ Outcome search(WordsContainer& container, const Probe& probe, u64& at, u64 to, T
 
 }  // namespace
 
-Py_ssize_t list_find(WordsContainer& container, PyObject* value, u64 from, u64 to, TakenElement& element,
+Py_ssize_t list_find(WordsContainer& container, PyObject* value, u64 from, u64 to, ExtractedElement& element,
                      std::optional<u64> version) {
   const Probe probe(value);
   while (true) {
@@ -109,7 +109,7 @@ Py_ssize_t list_find(WordsContainer& container, PyObject* value, u64 from, u64 t
     if (outcome == Outcome::equal) return static_cast<Py_ssize_t>(at);
     from = at;
     if (outcome == Outcome::further) continue;
-    const Ref found(element.object());
+    const OwnedRef found(element.object());
     const int equal = found ? PyObject_RichCompareBool(found.get(), value, Py_EQ) : -1;
     if (equal < 0) return -2;
     if (equal) return static_cast<Py_ssize_t>(at);

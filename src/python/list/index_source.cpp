@@ -52,7 +52,7 @@ bool IndexSource::next_of_array(Py_ssize_t& index) {
 }
 
 bool IndexSource::next_of_objects(Py_ssize_t& index) {
-  const Ref object = objects_.next();
+  const OwnedRef object = objects_.next();
   if (!object) return false;
   index = PyNumber_AsSsize_t(object.get(), PyExc_IndexError);
   if (index != -1 || !PyErr_Occurred()) return true;

@@ -22,7 +22,7 @@ struct ListWalk {
     friend struct ListWalk;
     ListContainer& container_;
     Word word_;
-    std::optional<TakenElement> element_;
+    std::optional<ExtractedElement> element_;
   };
 
   u64 opening = 0;
@@ -55,8 +55,8 @@ struct ListWalk {
   }
   // Takes the element, whatever it is; or there is none.
   __attribute__((noinline)) Step take_whole(ListContainer& container, Item& item) {
-    if (!item.element_) item.element_.emplace(container, TakenElement::Place::free);
-    TakenElement& element = *item.element_;
+    if (!item.element_) item.element_.emplace(container, ExtractedElement::Place::free);
+    ExtractedElement& element = *item.element_;
     const auto at = static_cast<u64>(index);  // -1, when the front is reached, is beyond any size
     const bool found = container.read_consistent([&] {
       if (at >= container.list().size()) return false;

@@ -18,14 +18,14 @@ void set_many(ListContainer& container, PyObject* indices, PyObject* values) {
 void insert(ListContainer& container, Py_ssize_t index, PyObject* value) {
   WordBatch batch;
   require(batch.add(container.codec(), value));
-  Trash trash;
-  const Container::Entered entered(container);
+  DeferredDecrefs deferred;
+  const Container::EntryGuard entered(container);
   emd::List& list = container.list();
   const u64 at = Clamped{index}.within(list.size());
   container.change(list.size() - at > kLongWords, [&] {
     batch.apply(list, [&](std::span<const Word> words) { list.insert(at, words[0]); });
   });
-  require(remember_element(container, at, value, trash));
+  require(remember_element(container, at, value, deferred));
 }
 
 // The element is decoded before it is removed, so that what cannot be decoded stays; if another thread has changed the
@@ -34,7 +34,7 @@ PyObject* pop_element(ListContainer& container, Py_ssize_t index) {
   while (true) {
     u64 size = 0;
     u64 at = 0;
-    TakenElement element(container);
+    ExtractedElement element(container);
     element.copy_always();
     const bool found = element.read([&](u64 length) {
       size = length;
@@ -45,12 +45,12 @@ PyObject* pop_element(ListContainer& container, Py_ssize_t index) {
       PyErr_SetString(PyExc_IndexError, size == 0 ? "pop from empty list" : "pop index out of range");
       return nullptr;
     }
-    Ref value(element.object());
+    OwnedRef value(element.object());
     if (!value) return nullptr;
-    Trash trash;
-    const Container::Entered entered(container);
+    DeferredDecrefs deferred;
+    const Container::EntryGuard entered(container);
     if (resolved_index(index, container.list().size()) != at || !element.is_at(at)) continue;
-    list_remove(container, at, trash);
+    list_remove(container, at, deferred);
     return value.release();
   }
 }
@@ -61,25 +61,25 @@ PyObject* pop(ListContainer& container, std::optional<Py_ssize_t> index) {
 
 void remove(ListContainer& container, PyObject* value) {
   while (true) {
-    TakenElement element(container);
+    ExtractedElement element(container);
     element.copy_always();
     const Py_ssize_t found = list_find(container, value, 0, PY_SSIZE_T_MAX, element);
     if (found == -1) PyErr_SetString(PyExc_ValueError, "list.remove(x): x not in list");
     require(found >= 0);
-    Trash trash;
-    const Container::Entered entered(container);
+    DeferredDecrefs deferred;
+    const Container::EntryGuard entered(container);
     if (!element.is_at(static_cast<u64>(found))) continue;  // the comparison has run code, or another thread
-    return list_remove(container, static_cast<u64>(found), trash);
+    return list_remove(container, static_cast<u64>(found), deferred);
   }
 }
 
 Py_ssize_t index(ListContainer& container, PyObject* value, std::optional<Clamped> start,
                  std::optional<Clamped> stop) {
-  const Container::Snapshot held(container);
+  const Container::SnapshotGuard held(container);
   const u64 size = container.read([&] { return container.list().size(); });
   const u64 from = start ? start->within(size) : 0;
   const u64 to = stop ? stop->within(size) : PY_SSIZE_T_MAX;
-  TakenElement element(container, TakenElement::Place::free);
+  ExtractedElement element(container, ExtractedElement::Place::free);
   const Py_ssize_t found = list_find(container, value, from, to, element);
   if (found == -1) PyErr_Format(PyExc_ValueError, "%R is not in list", value);
   require(found >= 0);
@@ -87,8 +87,8 @@ Py_ssize_t index(ListContainer& container, PyObject* value, std::optional<Clampe
 }
 
 Py_ssize_t count(ListContainer& container, PyObject* value) {
-  const Container::Snapshot held(container);
-  TakenElement element(container, TakenElement::Place::free);
+  const Container::SnapshotGuard held(container);
+  ExtractedElement element(container, ExtractedElement::Place::free);
   u64 from = 0;
   for (Py_ssize_t count = 0;; ++count) {
     const Py_ssize_t found = list_find(container, value, from, PY_SSIZE_T_MAX, element);
@@ -99,17 +99,17 @@ Py_ssize_t count(ListContainer& container, PyObject* value) {
 }
 
 void reverse(ListContainer& container) {
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   container.cache().changed();
   container.change(container.list().size() > kLongWords, [&] { container.list().reverse(); });
 }
 
 void clear(ListContainer& container) {
-  Trash trash;
-  const Container::Entered entered(container);
+  DeferredDecrefs deferred;
+  const Container::EntryGuard entered(container);
   container.change([&] { container.list().clear(); });
-  container.cache().forget_all(trash);
-  container.decoded().forget_all(trash);
+  container.cache().forget_all(deferred);
+  container.decoded().forget_all(deferred);
 }
 
 PyObject* decoded_anew(ListContainer& container, Py_ssize_t index) { return element_anew(container, index); }

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "python/core/container.h"
-#include "python/core/taken.h"
+#include "python/core/extracted.h"
 #include "python/list/words.h"
 #include "structures/list/list.h"
 
@@ -55,16 +55,16 @@ inline Bytes decoded_name(const Word& word) {
 }
 
 // An element, taken out of a list.
-class TakenElement {
+class ExtractedElement {
  public:
   using Place = DecodedCache::Place;
 
   // `place`: what the object may push out of the cache of decoded ones.
-  explicit TakenElement(WordsContainer& container, Place place = Place::any)
+  explicit ExtractedElement(WordsContainer& container, Place place = Place::any)
       : container_(container), place_(place) {}
-  ~TakenElement() { Py_CLEAR(object_); }
-  TakenElement(const TakenElement&) = delete;
-  TakenElement& operator=(const TakenElement&) = delete;
+  ~ExtractedElement() { Py_CLEAR(object_); }
+  ExtractedElement(const ExtractedElement&) = delete;
+  ExtractedElement& operator=(const ExtractedElement&) = delete;
 
   // Takes the element at choose(size), an index as an optional; true if it gave one. Errors: as Container::read.
   template <class Choose>
@@ -119,7 +119,7 @@ class TakenElement {
 };
 
 // The word at choose(size); a reference to nothing if that is out of range. One that is no reference is the element:
-// inline_value(); all else is for TakenElement, which reads it anew. Precondition: entered. Errors: as
+// inline_value(); all else is for ExtractedElement, which reads it anew. Precondition: entered. Errors: as
 // Container::read_consistent.
 template <class Choose>
 inline Word word_at(WordsContainer& container, Choose&& choose) {
@@ -132,10 +132,10 @@ inline Word word_at(WordsContainer& container, Choose&& choose) {
 }
 
 // Elements at rising or falling distance, all of one state.
-class TakenRange {
+class ExtractedRange {
  public:
   // `place`: what the objects may push out of the cache of decoded ones.
-  TakenRange(WordsContainer& container, DecodedCache::Place place) : container_(container), place_(place) {}
+  ExtractedRange(WordsContainer& container, DecodedCache::Place place) : container_(container), place_(place) {}
   // Within a read.
   // Room for so many elements. Errors: PythonError.
   void begin(u64 count);
@@ -167,7 +167,7 @@ inline u64 resolved_index(Py_ssize_t index, u64 size) {
 // The element at resolve(size), whatever it is; IndexError if there is none. A new reference, or null with an error set.
 template <class Resolve>
 __attribute__((noinline)) PyObject* any_element_at(WordsContainer& container, Resolve&& resolve) {
-  TakenElement element(container);
+  ExtractedElement element(container);
   const bool found = element.read([&](u64 size) {
     const u64 at = resolve(size);
     return __builtin_expect(at < size, 1) ? std::optional<u64>(at) : std::nullopt;
@@ -180,7 +180,7 @@ template <class Resolve>
 PyObject* element_at(WordsContainer& container, Resolve&& resolve) {
   Word word;
   {
-    const Container::Entered entered(container);
+    const Container::EntryGuard entered(container);
     word = word_at(container, resolve);
   }
   return word.is_reference() ? any_element_at(container, resolve) : inline_value(word);
@@ -217,7 +217,7 @@ class Growing {
   // False with an error set.
   virtual bool append(PyObject* value) = 0;
   // So many are about to come: precondition: entered.
-  virtual void make_way(u64 /*count*/, Trash& /*trash*/) {}
+  virtual void make_way(u64 /*count*/, DeferredDecrefs& /*deferred*/) {}
   // Within an operation.
   virtual void add(std::span<const Word> words) = 0;
   // The most of them that will be there at the end.
@@ -240,10 +240,10 @@ bool repeat_with(Growing& growing, Py_ssize_t times);
 bool list_repeat(ListContainer& container, Py_ssize_t times);
 // Precondition of these: entered.
 
-void list_remove(ListContainer& container, u64 index, Trash& trash);
+void list_remove(ListContainer& container, u64 index, DeferredDecrefs& deferred);
 // The caches: drops the elements about to leave; keeps one that came.
-void forget_elements(WordsContainer& container, u64 from, u64 step, u64 count, Trash& trash);
-bool remember_element(WordsContainer& container, u64 index, PyObject* value, Trash& trash);
+void forget_elements(WordsContainer& container, u64 from, u64 step, u64 count, DeferredDecrefs& deferred);
+bool remember_element(WordsContainer& container, u64 index, PyObject* value, DeferredDecrefs& deferred);
 
 PyObject* list_slice(WordsContainer& container, PyObject* slice);
 bool list_assign_slice(ListContainer& container, PyObject* slice, PyObject* values);
@@ -259,7 +259,7 @@ PyObject* list_sort(ListContainer& container, PyObject* args, PyObject* kwargs);
 // The first index in [from, to) whose element equals `value`, and that element; or -1; -2 with an error set; kChanged where
 // the words are of another version than this one, if it is given.
 inline constexpr Py_ssize_t kChanged = -3;
-Py_ssize_t list_find(WordsContainer& container, PyObject* value, u64 from, u64 to, TakenElement& element,
+Py_ssize_t list_find(WordsContainer& container, PyObject* value, u64 from, u64 to, ExtractedElement& element,
                      std::optional<u64> version = {});
 
 extern PyMethodDef list_methods[];

@@ -9,7 +9,7 @@ namespace {
 // The assignments of a group.
 struct Assignments {
   Indices indices;
-  std::vector<Ref> values;
+  std::vector<OwnedRef> values;
   WordBatch batch;  // of the values
   std::vector<u64> places;
 };
@@ -25,7 +25,7 @@ Drawn draw(ListContainer& container, IndexSource& indices, ObjectSource& values,
     Py_ssize_t index = 0;
     const bool found = indices.next(index);
     if (!found && PyErr_Occurred()) return Drawn::failed;
-    Ref value = values.next();
+    OwnedRef value = values.next();
     if (!value && PyErr_Occurred()) return Drawn::failed;
     if (!found && !value) return Drawn::end;
     if (!found || !value) {
@@ -75,7 +75,7 @@ bool assign_one_by_one(ListContainer& container, const Assignments& group, Py_ss
 // `place` is that of the group's first index among all. False with an error set.
 bool assign(ListContainer& container, Assignments& group, Py_ssize_t place) {
   if (container.keeps_nothing()) {
-    const Container::Entered entered(container);
+    const Container::EntryGuard entered(container);
     if (assign_all(container, group)) return true;
   }
   return assign_one_by_one(container, group, place);
@@ -85,22 +85,22 @@ bool assign(ListContainer& container, Assignments& group, Py_ssize_t place) {
 bool assign_before_error(ListContainer& container, Assignments& group, Py_ssize_t place) {
   PyObject *type, *value, *traceback;
   PyErr_Fetch(&type, &value, &traceback);
-  Ref held[] = {Ref(type), Ref(value), Ref(traceback)};
+  OwnedRef held[] = {OwnedRef(type), OwnedRef(value), OwnedRef(traceback)};
   if (assign(container, group, place)) PyErr_Restore(held[0].release(), held[1].release(), held[2].release());
   return false;
 }
 
 // What the list itself gives is taken before any of it changes.
-Ref apart(ListContainer& container, PyObject* source) {
+OwnedRef apart(ListContainer& container, PyObject* source) {
   const bool own = source == container.self() || iterates_over(source, container.self());
-  return own ? Ref(PySequence_List(source)) : Ref::borrowed(source);
+  return own ? OwnedRef(PySequence_List(source)) : OwnedRef::borrowed(source);
 }
 
 }  // namespace
 
 bool list_set_many(ListContainer& container, PyObject* given_indices, PyObject* given_values) {
-  { const Container::Entered entered(container); }  // a closed one is refused, whatever the arguments are
-  const Ref indices = apart(container, given_indices), values = apart(container, given_values);
+  { const Container::EntryGuard entered(container); }  // a closed one is refused, whatever the arguments are
+  const OwnedRef indices = apart(container, given_indices), values = apart(container, given_values);
   if (!indices || !values) return false;
   IndexSource index_source(indices.get());
   ObjectSource value_source;

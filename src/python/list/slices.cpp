@@ -29,7 +29,7 @@ void adjust(Range& range, u64 size) {
 bool encode_all(WordsContainer& container, PyObject* values, WordBatch& batch) {
   batch.reserve(static_cast<std::size_t>(PyList_GET_SIZE(values)));
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(values); ++i) {
-    const Ref value = Ref::borrowed(PyList_GET_ITEM(values, i));
+    const OwnedRef value = OwnedRef::borrowed(PyList_GET_ITEM(values, i));
     if (!batch.add(container.codec(), value.get())) return false;
   }
   return true;
@@ -42,10 +42,11 @@ bool check_size(const WordBatch& batch, const Range& range) {
   return false;
 }
 
-bool assign_strided(ListContainer& container, const Range& range, WordBatch& batch, Trash& trash) {
+bool assign_strided(ListContainer& container, const Range& range, WordBatch& batch,
+                    DeferredDecrefs& deferred) {
   if (range.count == 0) return true;
   emd::List& list = container.list();
-  forget_elements(container, range.lowest(), range.distance(), static_cast<u64>(range.count), trash);
+  forget_elements(container, range.lowest(), range.distance(), static_cast<u64>(range.count), deferred);
   container.change(static_cast<u64>(range.count) > kLongWords, [&] {
     // A damaged old block is found before anything changes.
     for (Py_ssize_t i = 0; i < range.count; ++i) {
@@ -64,9 +65,9 @@ bool assign_strided(ListContainer& container, const Range& range, WordBatch& bat
 PyObject* list_slice_of_objects(WordsContainer& container, Range range) {
   const u64 size = container.read([&] { return container.list().size(); });
   adjust(range, size);
-  Ref result(PyList_New(range.count));
+  OwnedRef result(PyList_New(range.count));
   for (Py_ssize_t i = 0; result && i < range.count; ++i) {
-    TakenElement element(container);
+    ExtractedElement element(container);
     const u64 at = range.index(i);
     if (!element.read([&](u64 now) { return at < now ? std::optional<u64>(at) : std::nullopt; })) {
       PyErr_SetString(PyExc_RuntimeError, "list changed size while a slice was read");
@@ -81,7 +82,7 @@ PyObject* list_slice_of_objects(WordsContainer& container, Range range) {
 
 }  // namespace
 
-void TakenRange::begin(u64 count) {
+void ExtractedRange::begin(u64 count) {
   words_.clear();
   if (!words_.room(count * sizeof(Word))) throw PythonError();
   ends_.clear();
@@ -89,7 +90,7 @@ void TakenRange::begin(u64 count) {
   changes_ = container_.store().changes();
 }
 
-Word TakenRange::take(u64 index) {
+Word ExtractedRange::take(u64 index) {
   const Word word = container_.list().get(index);
   emd::store(words_.data() + words_.size(), word);
   words_.advance(sizeof word);
@@ -99,7 +100,7 @@ Word TakenRange::take(u64 index) {
   return word;
 }
 
-PyObject* TakenRange::next() {
+PyObject* ExtractedRange::next() {
   const Word word = emd::load<Word>(words_.data() + sizeof(Word) * given_++);
   if (!word.is_reference()) return inline_value(word);
   const std::size_t from = block_ == 0 ? 0 : ends_[block_ - 1];
@@ -113,7 +114,7 @@ PyObject* list_slice(WordsContainer& container, PyObject* slice) {
   Range asked{};
   if (!unpack(slice, asked)) return nullptr;
   if (container.keeps_objects()) return list_slice_of_objects(container, asked);
-  TakenRange taken(container, DecodedCache::Place::free);
+  ExtractedRange taken(container, DecodedCache::Place::free);
   do {
     container.read([&] {
       Range range = asked;
@@ -128,7 +129,7 @@ PyObject* list_slice(WordsContainer& container, PyObject* slice) {
     });
   } while (taken.grow());
   const auto count = static_cast<Py_ssize_t>(taken.count());
-  Ref result(PyList_New(count));
+  OwnedRef result(PyList_New(count));
   for (Py_ssize_t i = 0; result && i < count; ++i) {
     PyObject* const value = taken.next();
     if (!value) return nullptr;
@@ -140,7 +141,7 @@ PyObject* list_slice(WordsContainer& container, PyObject* slice) {
 bool list_assign_slice(ListContainer& container, PyObject* slice, PyObject* values) {
   Range range{};
   if (!unpack(slice, range)) return false;
-  const Ref all(PySequence_List(values));
+  const OwnedRef all(PySequence_List(values));
   if (!all) {
     if (PyErr_ExceptionMatches(PyExc_TypeError) && !Py_TYPE(values)->tp_iter && !PySequence_Check(values)) {
       PyErr_SetString(PyExc_TypeError, range.step == 1 ? "can only assign an iterable"
@@ -150,14 +151,14 @@ bool list_assign_slice(ListContainer& container, PyObject* slice, PyObject* valu
   }
   WordBatch batch;
   if (!encode_all(container, all.get(), batch)) return false;
-  Trash trash;
-  const Container::Entered entered(container);
+  DeferredDecrefs deferred;
+  const Container::EntryGuard entered(container);
   emd::List& list = container.list();
   adjust(range, list.size());
-  if (range.step != 1) return check_size(batch, range) && assign_strided(container, range, batch, trash);
+  if (range.step != 1) return check_size(batch, range) && assign_strided(container, range, batch, deferred);
   const u64 from = static_cast<u64>(range.start);
   const u64 to = from + static_cast<u64>(range.count);
-  forget_elements(container, from, 1, to - from, trash);
+  forget_elements(container, from, 1, to - from, deferred);
   container.change(list.size() - from + batch.count() > kLongWords, [&] {
     batch.apply(list, [&](std::span<const Word> words) { list.splice(from, to, words); });
   });
@@ -167,14 +168,14 @@ bool list_assign_slice(ListContainer& container, PyObject* slice, PyObject* valu
 bool list_delete_slice(ListContainer& container, PyObject* slice) {
   Range range{};
   if (!unpack(slice, range)) return false;
-  Trash trash;
-  const Container::Entered entered(container);
+  DeferredDecrefs deferred;
+  const Container::EntryGuard entered(container);
   emd::List& list = container.list();
   adjust(range, list.size());
   if (range.count == 0) return true;
   const u64 from = range.lowest();
   const u64 count = static_cast<u64>(range.count);
-  forget_elements(container, from, range.distance(), count, trash);
+  forget_elements(container, from, range.distance(), count, deferred);
   container.change(list.size() - from > kLongWords, [&] {
     if (range.distance() == 1) {
       list.splice(from, from + count, {});

@@ -14,8 +14,8 @@ namespace {
 constexpr u64 kBytesPerElement = 512;
 constexpr u64 kLeastRun = u64{1} << 12;
 
-// Keeps a list usable while code that may close its store, and open it anew, runs. Precondition, for all its life: entered,
-// and its handle's object is held outside of that.
+// Keeps a list usable while code that may close its store, and open it anew, runs. Precondition, for all its life:
+// entered, and its handle's object is held outside of that.
 class Pin {
  public:
   explicit Pin(ListContainer& container)
@@ -53,8 +53,8 @@ class PythonSorter final : public emd::RunSorter {
     const std::vector<Word> words(run.begin(), run.end());
     std::vector<std::size_t> order(words.size());
     {
-      const StoreHandle::Outside outside(pin_.handle());
-      const Ref keys = owned(PyList_New(count));
+      const StoreHandle::LeaveGuard outside(pin_.handle());
+      const OwnedRef keys = owned(PyList_New(count));
       for (Py_ssize_t i = 0; i < count; ++i) {
         PyList_SET_ITEM(keys.get(), i, key_of(words[static_cast<std::size_t>(i)]).release());
       }
@@ -65,31 +65,31 @@ class PythonSorter final : public emd::RunSorter {
 
   void load(std::size_t run, Word head) override {
     if (run >= heads_.size()) heads_.resize(run + 1);
-    const StoreHandle::Outside outside(pin_.handle());
+    const StoreHandle::LeaveGuard outside(pin_.handle());
     heads_[run] = key_of(head);
   }
 
   bool less(std::size_t a, std::size_t b) override {
     if (reverse_) std::swap(a, b);
-    const StoreHandle::Outside outside(pin_.handle());
+    const StoreHandle::LeaveGuard outside(pin_.handle());
     const int less = PyObject_RichCompareBool(heads_[a].get(), heads_[b].get(), Py_LT);
     if (less < 0) throw PythonError();
     return less != 0;
   }
 
  private:
-  static Ref owned(PyObject* object) {
+  static OwnedRef owned(PyObject* object) {
     if (!object) throw PythonError();
-    return Ref(object);
+    return OwnedRef(object);
   }
 
   // Outside. Runs Python code if the element is no scalar, or there is a key function.
-  Ref key_of(Word word) {
-    Ref value;
+  OwnedRef key_of(Word word) {
+    OwnedRef value;
     if (word.is_reference()) {
       Copies block;
       {
-        const StoreHandle::Inside inside(pin_.handle());
+        const StoreHandle::LockGuard inside(pin_.handle());
         pin_.list().require_unchanged(version_);
         block.add(pin_.list().block(word), false);
       }
@@ -103,15 +103,15 @@ class PythonSorter final : public emd::RunSorter {
   // Outside. order = sorted(range(len(keys)), key=keys.__getitem__, reverse=reverse)
   void sort_indices(PyObject* keys, std::vector<std::size_t>& order) {
     const Py_ssize_t count = PyList_GET_SIZE(keys);
-    const Ref indices = owned(PyList_New(count));
+    const OwnedRef indices = owned(PyList_New(count));
     for (Py_ssize_t i = 0; i < count; ++i) {
       PyList_SET_ITEM(indices.get(), i, owned(PyLong_FromSsize_t(i)).release());
     }
-    const Ref get = owned(PyObject_GetAttrString(keys, "__getitem__"));
-    const Ref options =
+    const OwnedRef get = owned(PyObject_GetAttrString(keys, "__getitem__"));
+    const OwnedRef options =
         owned(Py_BuildValue("{sOsO}", "key", get.get(), "reverse", reverse_ ? Py_True : Py_False));
-    const Ref sort = owned(PyObject_GetAttrString(indices.get(), "sort"));
-    const Ref none = owned(PyTuple_New(0));
+    const OwnedRef sort = owned(PyObject_GetAttrString(indices.get(), "sort"));
+    const OwnedRef none = owned(PyTuple_New(0));
     owned(PyObject_Call(sort.get(), none.get(), options.get()));
     for (Py_ssize_t i = 0; i < count; ++i) {
       order[static_cast<std::size_t>(i)] = PyLong_AsSize_t(PyList_GET_ITEM(indices.get(), i));
@@ -123,7 +123,7 @@ class PythonSorter final : public emd::RunSorter {
   u64 version_;
   PyObject* key_;
   bool reverse_;
-  std::vector<Ref> heads_;
+  std::vector<OwnedRef> heads_;
 };
 
 // The next two: precondition: entered.
@@ -155,9 +155,9 @@ void sort_generally(ListContainer& container, Pin& pin, PythonSorter& sorter) {
 void sort_list(ListContainer& container, PyObject* key, bool reverse) {
   // What these hold is released outside.
   std::optional<PythonSorter> sorter;
-  Ref handle_object;
+  OwnedRef handle_object;
   {
-    const Container::Entered entered(container);
+    const Container::EntryGuard entered(container);
     container.cache().changed();
     // The key of a single element is asked for too, as list.sort does.
     if (container.list().size() < (key ? 1 : 2) || (!key && sort_natively(container, reverse))) return;
@@ -166,12 +166,12 @@ void sort_list(ListContainer& container, PyObject* key, bool reverse) {
     sorter.emplace(container, pin, key, reverse);
     sort_generally(container, pin, *sorter);
   }
-  const Container::Entered entered(container);  // a temporary store may have been removed meanwhile
+  const Container::EntryGuard entered(container);  // a temporary store may have been removed meanwhile
 }
 
 // Writes back; raises the error of the first element that cannot be stored.
 bool flush_before(ListContainer& container) {
-  const Ref failures(PyList_New(0));
+  const OwnedRef failures(PyList_New(0));
   if (!failures || !container.flush(failures.get())) return false;
   if (PyList_GET_SIZE(failures.get()) == 0) return true;
   PyObject* const error = PyTuple_GET_ITEM(PyList_GET_ITEM(failures.get(), 0), 1);

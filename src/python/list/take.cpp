@@ -26,7 +26,7 @@ class Taking {
 bool Taking::take(const Indices& group, Py_ssize_t place) {
   if (container_.keeps_objects()) return take_one_by_one(group, place);
   for (std::size_t from = 0; from < group.size();) {
-    TakenRange taken(container_, DecodedCache::Place::any);
+    ExtractedRange taken(container_, DecodedCache::Place::any);
     do {
       container_.read([&] {
         size_ = container_.list().size();
@@ -52,7 +52,7 @@ bool Taking::take(const Indices& group, Py_ssize_t place) {
 // With a write-back cache.
 bool Taking::take_one_by_one(const Indices& group, Py_ssize_t place) {
   for (const Py_ssize_t index : group) {
-    TakenElement element(container_);
+    ExtractedElement element(container_);
     const bool found = element.read([&](u64 size) {
       size_ = size;
       const u64 at = resolved_index(index, size);
@@ -75,15 +75,15 @@ namespace {
 // A range within the list is a slice. Null without an error if it is none.
 PyObject* take_range(ListContainer& container, PyObject* range) {
   const Py_ssize_t count = PyObject_Size(range);
-  const Ref first(count > 0 ? PySequence_GetItem(range, 0) : nullptr);
-  const Ref last(first ? PySequence_GetItem(range, count - 1) : nullptr);
+  const OwnedRef first(count > 0 ? PySequence_GetItem(range, 0) : nullptr);
+  const OwnedRef last(first ? PySequence_GetItem(range, count - 1) : nullptr);
   const Py_ssize_t begin = last ? PyLong_AsSsize_t(first.get()) : -1;
   const Py_ssize_t end = last ? PyLong_AsSsize_t(last.get()) : -1;
   if (PyErr_Occurred()) PyErr_Clear();  // longer than any list
   if (begin < 0 || end < begin || end == PY_SSIZE_T_MAX || end - begin != count - 1) return nullptr;
-  const Ref slice(
-      PySlice_New(Ref(PyLong_FromSsize_t(begin)).get(), Ref(PyLong_FromSsize_t(end + 1)).get(), nullptr));
-  Ref result(slice ? list_slice(container, slice.get()) : nullptr);
+  const OwnedRef slice(PySlice_New(OwnedRef(PyLong_FromSsize_t(begin)).get(),
+                                   OwnedRef(PyLong_FromSsize_t(end + 1)).get(), nullptr));
+  OwnedRef result(slice ? list_slice(container, slice.get()) : nullptr);
   // Shorter where the list ends before the range: then one of the indices is to be named.
   return result && PyList_GET_SIZE(result.get()) == count ? result.release() : nullptr;
 }
@@ -91,13 +91,13 @@ PyObject* take_range(ListContainer& container, PyObject* range) {
 }  // namespace
 
 PyObject* list_take(ListContainer& container, PyObject* indices) {
-  { const Container::Entered entered(container); }  // a closed one is refused, whatever the indices are
+  { const Container::EntryGuard entered(container); }  // a closed one is refused, whatever the indices are
   if (PyRange_Check(indices)) {
     PyObject* const slice = take_range(container, indices);
     if (slice || PyErr_Occurred()) return slice;
   }
   IndexSource source(indices);
-  const Ref result(PyList_New(0));
+  const OwnedRef result(PyList_New(0));
   if (!result || !source.open(indices)) return nullptr;
   Taking taking(container, result.get());
   Indices group;

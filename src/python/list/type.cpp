@@ -11,8 +11,8 @@ bool list_append(ListContainer& container, PyObject* value) {
   Buffer block;
   const Form form = encode_word(container.codec(), value, word, block);
   if (form == Form::failed) return false;
-  Trash trash;
-  const Container::Entered entered(container);
+  DeferredDecrefs deferred;
+  const Container::EntryGuard entered(container);
   emd::List& list = container.list();
   {
     const emd::Operation operation(container.store());
@@ -22,7 +22,7 @@ bool list_append(ListContainer& container, PyObject* value) {
     }
     with_block(list, block.bytes(), [&](Word stored) { list.append(stored); });
   }
-  return remember_element(container, list.size() - 1, value, trash);
+  return remember_element(container, list.size() - 1, value, deferred);
 }
 
 bool list_set(WordsContainer& container, Py_ssize_t index, PyObject* value, const char* out_of_range) {
@@ -30,15 +30,15 @@ bool list_set(WordsContainer& container, Py_ssize_t index, PyObject* value, cons
   Buffer block;
   const Form form = encode_word(container.codec(), value, word, block);
   if (form == Form::failed) return false;
-  Trash trash;
-  const Container::Entered entered(container);
+  DeferredDecrefs deferred;
+  const Container::EntryGuard entered(container);
   emd::List& list = container.list();
   const u64 at = resolved_index(index, list.size());
   if (at >= list.size()) {
     PyErr_SetString(PyExc_IndexError, out_of_range);
     return false;
   }
-  forget_elements(container, at, 1, 1, trash);
+  forget_elements(container, at, 1, 1, deferred);
   {
     const emd::Operation operation(container.store());
     if (form == Form::word) {
@@ -47,11 +47,11 @@ bool list_set(WordsContainer& container, Py_ssize_t index, PyObject* value, cons
     }
     with_block(list, block.bytes(), [&](Word stored) { list.set(at, stored); });
   }
-  return remember_element(container, at, value, trash);
+  return remember_element(container, at, value, deferred);
 }
 
-void list_remove(ListContainer& container, u64 index, Trash& trash) {
-  forget_elements(container, index, 1, 1, trash);
+void list_remove(ListContainer& container, u64 index, DeferredDecrefs& deferred) {
+  forget_elements(container, index, 1, 1, deferred);
   emd::List& list = container.list();
   container.change(list.size() - index > kLongWords, [&] { list.splice(index, index + 1, {}); });
 }
@@ -91,14 +91,14 @@ PyObject* subscript(ListContainer& container, PyObject* key) {
 
 bool assign_index(ListContainer& container, Py_ssize_t index, PyObject* value) {
   if (value) return list_set(container, index, value);
-  Trash trash;
-  const Container::Entered entered(container);
+  DeferredDecrefs deferred;
+  const Container::EntryGuard entered(container);
   const u64 at = resolved_index(index, container.list().size());
   if (at >= container.list().size()) {
     PyErr_SetString(PyExc_IndexError, "list assignment index out of range");
     return false;
   }
-  list_remove(container, at, trash);
+  list_remove(container, at, deferred);
   return true;
 }
 
@@ -122,8 +122,8 @@ int assign(ListContainer& container, PyObject* key, PyObject* value) {
 }
 
 int contains(ListContainer& container, PyObject* value) {
-  const Container::Snapshot held(container);
-  TakenElement element(container, TakenElement::Place::free);
+  const Container::SnapshotGuard held(container);
+  ExtractedElement element(container, ExtractedElement::Place::free);
   const Py_ssize_t found = list_find(container, value, 0, PY_SSIZE_T_MAX, element);
   return found == -2 ? -1 : found != -1;
 }

@@ -79,20 +79,20 @@ nb::object path_of(const StoreHandle& handle) { return path_object(handle.path()
 nb::object current_path_of(StoreHandle& handle) {
   std::string path;
   {
-    const StoreHandle::Entered entered(handle);
+    const StoreHandle::EntryGuard entered(handle);
     path = handle.use().directory()->current_path();
   }
   return path_object(path);
 }
 
 std::pair<emd::u64, emd::u64> identity_of(StoreHandle& handle) {
-  const StoreHandle::Entered entered(handle);
+  const StoreHandle::EntryGuard entered(handle);
   return handle.use().directory()->identity();
 }
 
 std::vector<std::pair<std::string, std::string>> members_of(StoreHandle& handle) {
   std::vector<std::pair<std::string, std::string>> result;
-  const StoreHandle::Entered entered(handle);
+  const StoreHandle::EntryGuard entered(handle);
   for (const auto& member : handle.use().members())
     result.emplace_back(member->name, emd::kind_name(member->kind));
   return result;
@@ -104,20 +104,20 @@ std::optional<std::string> kind_of(StoreHandle& handle, const nb::str& text) {
   const char* const begin = PyUnicode_AsUTF8AndSize(text.ptr(), &size);
   if (!begin) PyErr_Clear();  // no member is called so
   const std::string_view name = begin ? std::string_view(begin, static_cast<std::size_t>(size)) : "";
-  const StoreHandle::Entered entered(handle);
+  const StoreHandle::EntryGuard entered(handle);
   const auto member = !begin || name == emd::kCompactionName ? nullptr : handle.use().find(name);
   return member ? std::optional<std::string>(emd::kind_name(member->kind)) : std::nullopt;
 }
 
 std::size_t member_count(StoreHandle& handle) {
-  const StoreHandle::Entered entered(handle);
+  const StoreHandle::EntryGuard entered(handle);
   return handle.use().member_count();
 }
 
 nb::object container_named(StoreHandle& handle, const std::string& name) {
-  Ref object;
+  OwnedRef object;
   {
-    const StoreHandle::Entered entered(handle);
+    const StoreHandle::EntryGuard entered(handle);
     const auto member = handle.use().find(name);
     if (member) object = handle.object_of(*member);
   }
@@ -126,14 +126,14 @@ nb::object container_named(StoreHandle& handle, const std::string& name) {
 
 // What is wrong with the store. Beside a writer it is of one state, which the writer is kept from leaving.
 std::vector<std::string> findings_of(StoreHandle& handle) {
-  const HeldState held(handle);
+  const StoreHandle::SnapshotGuard held(handle);
   SignalWatch signals;
   emd::Findings findings;
   findings.on_step = [&] {
     if (signals.due()) signals.check();
   };
   {
-    const StoreHandle::Entered entered(handle);
+    const StoreHandle::EntryGuard entered(handle);
     emd::Store& store = handle.use();
     handle.run_long([&] { emd::verify(store, findings); });
   }
@@ -165,10 +165,10 @@ void attach(nb::handle object, nb::handle handle, const std::string& name, const
 void detach(nb::handle object) { container_of(object).detach(); }
 bool attached(nb::handle object) { return container_of(object).attached(); }
 
-// What differs whenever it has been opened anew. Errors: as Entered.
+// What differs whenever it has been opened anew. Errors: as EntryGuard.
 emd::u64 opening(nb::handle object) {
   Container& container = container_of(object);
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   return container.opening();
 }
 
@@ -213,12 +213,12 @@ void bind_handle(nb::module_& module) {
       .def_prop_ro("in_transaction", &StoreHandle::in_transaction)
       .def("require_usable",
            [](StoreHandle& handle) {
-             const StoreHandle::Entered entered(handle);
+             const StoreHandle::EntryGuard entered(handle);
              handle.use();
            })
       .def("require_writable",
            [](StoreHandle& handle) {
-             const StoreHandle::Entered entered(handle);
+             const StoreHandle::EntryGuard entered(handle);
              const emd::Operation operation(handle.use());
            })
       .def("rollback", [](StoreHandle& handle) { handle.rollback(handle.transaction()); })

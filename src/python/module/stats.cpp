@@ -13,7 +13,7 @@ namespace pyr {
 nb::dict store_stats(StoreHandle& handle) {
   emd::StoreStats stats;
   {
-    const StoreHandle::Entered entered(handle);
+    const StoreHandle::EntryGuard entered(handle);
     emd::Store& store = handle.use();
     handle.run_long([&] { stats = store.stats(); });
   }

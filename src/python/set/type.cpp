@@ -5,7 +5,7 @@
 
 #include "python/codec/object_source.h"
 #include "python/core/batch.h"
-#include "python/core/taken.h"
+#include "python/core/extracted.h"
 #include "python/kit/cursor.h"
 #include "python/set/object.h"
 #include "structures/set/key_walk.h"
@@ -27,9 +27,9 @@ namespace {
 // rolled back, or the set was opened anew.
 
 // An element on its way out.
-class TakenKey {
+class ExtractedKey {
  public:
-  explicit TakenKey(SetContainer& container) : container_(container) {}
+  explicit ExtractedKey(SetContainer& container) : container_(container) {}
 
   // Within a read.
   void take(const emd::Set::Record& record) {
@@ -62,10 +62,10 @@ SetState state_of(SetContainer& container) { return {container.set().version(), 
 struct SetWalk {
   using Owner = SetContainer;
   static constexpr const char* kTypeName = "pyrsistence._core.SetIterator";
-  struct Item : TakenKey {
-    Item(SetContainer& container, const SetWalk&) : TakenKey(container) {}
+  struct Item : ExtractedKey {
+    Item(SetContainer& container, const SetWalk&) : ExtractedKey(container) {}
     bool grow() {
-      if (__builtin_expect(!passes_on, 1)) return TakenKey::grow();
+      if (__builtin_expect(!passes_on, 1)) return ExtractedKey::grow();
       require(let_others_in());
       return true;
     }
@@ -136,7 +136,7 @@ PyObject* set_joined(SetContainer& container, PyObject* object, bool wanted) {
     return nullptr;
   }
   SetContainer& other = unboxed<SetContainer>(object);
-  const Container::Snapshot held(container), other_held(other);
+  const Container::SnapshotGuard held(container), other_held(other);
   SetWalk walk;
   u64 memory = 0;
   container.read([&] {
@@ -176,7 +176,7 @@ class ElementGroup {
     bytes_.clear();
   }
 
-  // Within an Entered, or a read: fetches all, and calls use(set, wanted, annex) for each.
+  // Within an EntryGuard, or a read: fetches all, and calls use(set, wanted, annex) for each.
   template <class Use>
   void for_each(Use&& use) {
     emd::Set& set = container_.set();
@@ -203,15 +203,16 @@ class ElementGroup {
 // each alone, since that code may look at the set. What comes before an error counts.
 template <class Use>
 void in_groups(SetContainer& container, PyObject* iterable, Use&& use) {
-  { const Container::Entered entered(container); }  // a closed one is refused, whatever the argument is
-  const Ref walked(TypeOf<SetContainer>::is(iterable) ? PyObject_GetIter(iterable) : Py_NewRef(iterable));
+  { const Container::EntryGuard entered(container); }  // a closed one is refused, whatever the argument is
+  const OwnedRef walked(TypeOf<SetContainer>::is(iterable) ? PyObject_GetIter(iterable)
+                                                           : Py_NewRef(iterable));
   ObjectSource source;
   require(walked && source.open(walked.get()));
   const bool together = source.runs_no_code() ||
                         (SetCursor::is(walked.get()) && !SetCursor::is_over(walked.get(), container.self()));
   ElementGroup group(container);
   std::size_t most = together ? kFirstGroup : 1;
-  while (const Ref element = source.next()) {
+  while (const OwnedRef element = source.next()) {
     if (!group.add(element.get())) {
       name_place("element", source.given() - 1);
       break;
@@ -223,13 +224,13 @@ void in_groups(SetContainer& container, PyObject* iterable, Use&& use) {
     if (together) most = emd::Set::kMaxGroup;
   }
   if (!PyErr_Occurred()) return use(group);
-  const PendingError error;
+  const PendingErrorGuard error;
   use(group);
   throw PythonError();
 }
 
 PyObject* contains_many(SetContainer& container, PyObject* elements) {
-  Ref result(PyList_New(0));
+  OwnedRef result(PyList_New(0));
   require(static_cast<bool>(result));
   std::vector<char> found;
   in_groups(container, elements, [&](ElementGroup& group) {
@@ -245,7 +246,7 @@ PyObject* contains_many(SetContainer& container, PyObject* elements) {
 
 void add_all(SetContainer& container, PyObject* elements) {
   in_groups(container, elements, [&](ElementGroup& group) {
-    const Container::Entered entered(container);
+    const Container::EntryGuard entered(container);
     group.for_each([&](emd::Set& set, const auto& wanted, Bytes annex) {
       container.change([&] { set.put(wanted, annex, {}); });
     });
@@ -254,7 +255,7 @@ void add_all(SetContainer& container, PyObject* elements) {
 
 void discard_all(SetContainer& container, PyObject* elements) {
   in_groups(container, elements, [&](ElementGroup& group) {
-    const Container::Entered entered(container);
+    const Container::EntryGuard entered(container);
     group.for_each([&](emd::Set& set, const auto& wanted, Bytes) {
       if (const auto record = set.find(wanted)) container.change([&] { set.erase(*record); });
     });
@@ -271,7 +272,7 @@ void encode_sought(SetContainer& container, PyObject* element, Buffer& canonical
           PyErr_ExceptionMatches(PyExc_TypeError));
   PyErr_Clear();
   canonical.clear();
-  const Ref frozen(PyFrozenSet_New(element));
+  const OwnedRef frozen(PyFrozenSet_New(element));
   require(frozen && container.codec().encode_key(frozen.get(), canonical, nullptr));
 }
 
@@ -284,14 +285,14 @@ int contains(SetContainer& container, PyObject* element) {
 void add(SetContainer& container, PyObject* element) {
   Buffer canonical, annex;
   require(container.codec().encode_key(element, canonical, &annex));
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   container.change([&] { container.set().put(canonical.bytes(), annex.bytes(), {}); });
 }
 
 bool erase(SetContainer& container, PyObject* element) {
   Buffer canonical;
   encode_sought(container, element, canonical);
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   return container.change([&] { return container.set().erase(canonical.bytes()); });
 }
 
@@ -307,7 +308,7 @@ void remove(SetContainer& container, PyObject* element) {
 // meanwhile, once more.
 PyObject* pop(SetContainer& container) {
   while (true) {
-    TakenKey element(container);
+    ExtractedKey element(container);
     bool found = false;
     do {
       container.read([&] {
@@ -317,9 +318,9 @@ PyObject* pop(SetContainer& container) {
       });
     } while (found && element.grow());
     if (!found) PyErr_SetString(PyExc_KeyError, "pop from an empty set");
-    Ref object(found ? element.object() : nullptr);
+    OwnedRef object(found ? element.object() : nullptr);
     if (!object) return nullptr;
-    const Container::Entered entered(container);
+    const Container::EntryGuard entered(container);
     const auto now = container.set().last();
     if (!now || !element.is(*now)) continue;
     container.change([&] { container.set().erase(*now); });
@@ -334,7 +335,7 @@ Py_ssize_t length(SetContainer& container) {
 }
 
 void clear(SetContainer& container) {
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   container.change([&] { container.set().clear(); });
 }
 

@@ -54,7 +54,7 @@ FlagCounter checked(const emd::Shadow& shadow, unsigned shift, unsigned bits, u6
 
 // _remove_range(first, last): their flags become 0, and then they are not backed.
 void shadow_remove_range(ShadowContainer& container, Address first, Address last) {
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   for (const emd::AddressRange& range :
        container.read_consistent([&] { return container.shadow().ranges(); })) {
     const u64 begin = std::max<u64>(first, range.first), end = std::min<u64>(last, range.last);
@@ -67,12 +67,12 @@ void shadow_remove_range(ShadowContainer& container, Address first, Address last
 PyObject* shadow_flag_runs(ShadowContainer& container, Address first, Address last, Length most) {
   std::vector<FlagRun> runs;
   {
-    const Container::Entered entered(container);
+    const Container::EntryGuard entered(container);
     runs = container.read_long_if(true, [&] { return container.shadow().flag_runs(first, last, most); });
   }
-  Ref list(PyList_New(static_cast<Py_ssize_t>(runs.size())));
+  OwnedRef list(PyList_New(static_cast<Py_ssize_t>(runs.size())));
   for (std::size_t i = 0; list && i < runs.size(); ++i) {
-    const Ref end = end_of(runs[i].last);
+    const OwnedRef end = end_of(runs[i].last);
     PyObject* const item = end ? Py_BuildValue("KOK", static_cast<unsigned long long>(runs[i].first),
                                                end.get(), static_cast<unsigned long long>(runs[i].flags))
                                : nullptr;
@@ -85,7 +85,7 @@ PyObject* shadow_flag_runs(ShadowContainer& container, Address first, Address la
 // _gather(addresses, buffer): the flags of each, in as many bytes as they lie in.
 void shadow_gather(ShadowContainer& container, const ReadBuffer& where, const WriteBuffer& to) {
   const std::span<const u64> addresses = where.as<u64>();
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   const u64 width = container.shadow().stored_width();
   if (to.size() != addresses.size() * width)
     throw std::invalid_argument("expected a buffer for as many flags as addresses");
@@ -102,7 +102,7 @@ void shadow_gather(ShadowContainer& container, const ReadBuffer& where, const Wr
 // _scatter(addresses, keep, set): flags become (flags & keep) | set[i]; `set`: 8 bytes for each, or for all.
 void shadow_scatter(ShadowContainer& container, const ReadBuffer& where, Flags keep, const ReadBuffer& sets) {
   const std::span<const u64> addresses = where.as<u64>(), set = sets.as<u64>();
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   if (set.size() != addresses.size() && set.size() != 1)
     throw std::invalid_argument("expected flags for each address, or for all");
   u64 all = 0;
@@ -120,7 +120,7 @@ void shadow_scatter(ShadowContainer& container, const ReadBuffer& where, Flags k
 // _count_up(address, length, shift, bits, by)
 void shadow_count_up(ShadowContainer& container, Address address, Length length, emd::u32 shift,
                      emd::u32 bits, Length by) {
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   const FlagCounter counter = checked(container.shadow(), shift, bits, by);
   if (length == 0) return;
   const u64 last = last_of(address, length);
@@ -136,7 +136,7 @@ void shadow_count_up(ShadowContainer& container, Address address, Length length,
 void shadow_count_up_at(ShadowContainer& container, const ReadBuffer& where, emd::u32 shift, emd::u32 bits,
                         Length by) {
   const std::span<const u64> addresses = where.as<u64>();
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   const FlagCounter counter = checked(container.shadow(), shift, bits, by);
   require_backed(container, addresses);
   in_pieces(addresses, [&](u64, std::span<const u64> some) {

@@ -37,7 +37,7 @@ WantedFlags any_of(u64 flags) { return {flags, 0, true}; }
 // ---- Marking
 
 void change(ShadowContainer& container, u64 address, u64 length, u64 flags, FlagChange change) {
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   require_fit(container.shadow(), flags);
   change_run(container, address, length, change);
 }
@@ -63,7 +63,7 @@ void unmark_as(ShadowContainer& container, Address address, std::optional<Length
 // ---- Asking
 
 u64 count_wanted(ShadowContainer& container, u64 address, u64 length, u64 flags, const WantedFlags& wanted) {
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   return container.read_long_if(length > kLongRun, [&]() -> u64 {
     require_some(container.shadow(), flags);
     if (length == 0) return 0;
@@ -83,7 +83,7 @@ u64 is_marked_as(ShadowContainer& container, Address address, std::optional<Leng
 }
 
 bool is_marked(ShadowContainer& container, Address address, Length length, Flags flags) {
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   return container.read_long_if(length > kLongRun, [&] {
     emd::Shadow& shadow = container.shadow();
     require_some(shadow, flags);
@@ -95,7 +95,7 @@ bool is_marked(ShadowContainer& container, Address address, Length length, Flags
 }
 
 u64 run_length(ShadowContainer& container, Address address, Flags flags) {
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   const auto measure = [&](u64 most) {
     require_some(container.shadow(), flags);
     return container.shadow().run_length(address, all_of(flags), most);
@@ -117,7 +117,7 @@ std::optional<u64> search(ShadowContainer& container, u64 first, u64 last, const
 
 std::optional<u64> next_wanted(ShadowContainer& container, u64 address, u64 flags,
                                const WantedFlags& wanted) {
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   require_some(container.shadow(), flags);
   return search(container, address, ~u64{0}, wanted, 1);
 }
@@ -156,7 +156,7 @@ struct Question {
 };
 
 std::optional<u64> find(ShadowContainer& container, const Question& question) {
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   question.require_sound(container.shadow());
   if (question.number == 0) throw std::invalid_argument("expected a length of 1 or more, found 0");
   return search(container, question.first, question.last, question.wanted, question.number);
@@ -164,12 +164,12 @@ std::optional<u64> find(ShadowContainer& container, const Question& question) {
 
 // (first address, the one behind the last). A new reference, or null with an error set.
 PyObject* interval(const AddressRange& range) {
-  const Ref first(PyLong_FromUnsignedLongLong(range.first)), end = end_of(range.last);
+  const OwnedRef first(PyLong_FromUnsignedLongLong(range.first)), end = end_of(range.last);
   return first && end ? PyTuple_Pack(2, first.get(), end.get()) : nullptr;
 }
 
 PyObject* intervals(const std::vector<AddressRange>& ranges) {
-  Ref list(PyList_New(static_cast<Py_ssize_t>(ranges.size())));
+  OwnedRef list(PyList_New(static_cast<Py_ssize_t>(ranges.size())));
   if (!list) return nullptr;
   for (std::size_t i = 0; i < ranges.size(); ++i) {
     PyObject* const pair = interval(ranges[i]);
@@ -182,7 +182,7 @@ PyObject* intervals(const std::vector<AddressRange>& ranges) {
 PyObject* runs(ShadowContainer& container, const Question& question) {
   std::vector<AddressRange> found;
   {
-    const Container::Entered entered(container);
+    const Container::EntryGuard entered(container);
     question.require_sound(container.shadow());
     found = container.read_long_if(question.last - question.first > kLongRun, [&] {
       return container.shadow().runs(question.first, question.last, question.wanted, question.number);
@@ -194,7 +194,7 @@ PyObject* runs(ShadowContainer& container, const Question& question) {
 // ---- Flags as they are
 
 void read(ShadowContainer& container, Address address, const WriteBuffer& to) {
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   const u64 length = to.size() / container.shadow().stored_width();
   if (length == 0) return;
   container.read_long_if(length > kLongRun,
@@ -202,7 +202,7 @@ void read(ShadowContainer& container, Address address, const WriteBuffer& to) {
 }
 
 void write(ShadowContainer& container, Address address, const ReadBuffer& from) {
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   emd::Shadow& shadow = container.shadow();
   const u64 width = shadow.stored_width();
   if (from.size() % width != 0)
@@ -222,7 +222,7 @@ PyObject* ranges(ShadowContainer& container) {
 }
 
 bool as_ranges(PyObject* list, std::vector<AddressRange>& ranges) {
-  const Ref items(PySequence_Fast(list, "expected a sequence of ranges"));
+  const OwnedRef items(PySequence_Fast(list, "expected a sequence of ranges"));
   if (!items) return false;
   for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(items.get()); ++i) {
     PyObject *from = nullptr, *to = nullptr;
@@ -237,7 +237,7 @@ bool as_ranges(PyObject* list, std::vector<AddressRange>& ranges) {
 void add_ranges(ShadowContainer& container, PyObject* list) {
   std::vector<AddressRange> ranges;
   require(as_ranges(list, ranges));
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   container.change([&] { container.shadow().add_ranges(ranges); });
 }
 

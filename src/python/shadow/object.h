@@ -1,5 +1,6 @@
 // ShadowObject: the C part of EMShadowMemory: what is called for each instruction of a program, and all that runs over
-// many addresses. What is convenient is the Python class's business. See python/dict/object.h for the order of work in a slot.
+// many addresses. What is convenient is the Python class's business. See python/dict/object.h for the order of work in
+// a slot.
 //
 // Threads: any; see container.h.
 #pragma once
@@ -54,7 +55,7 @@ struct Flags {
 };
 
 // The address behind this one, which may be 2^64: a new reference, or null with an error set.
-Ref end_of(u64 last);
+OwnedRef end_of(u64 last);
 // The last of `length` addresses. Precondition: length != 0. Errors by exception: UnbackedError if they go beyond 2^64.
 u64 last_of(u64 address, u64 length);
 // Errors by exception: std::invalid_argument if there are none, where some are asked for, or more than the width takes.

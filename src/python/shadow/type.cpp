@@ -24,8 +24,8 @@ void ShadowContainer::want(PyObject* wanted) {
 namespace {
 
 // A new reference to an integer, or null with an error set.
-Ref integer(PyObject* object) {
-  return Ref(PyLong_Check(object) ? Py_NewRef(object) : PyNumber_Index(object));
+OwnedRef integer(PyObject* object) {
+  return OwnedRef(PyLong_Check(object) ? Py_NewRef(object) : PyNumber_Index(object));
 }
 
 bool overflowed() {
@@ -36,7 +36,7 @@ bool overflowed() {
 
 // Of a number of any size.
 bool is_negative(PyObject* number) {
-  const Ref zero(PyLong_FromLong(0));
+  const OwnedRef zero(PyLong_FromLong(0));
   return zero && PyObject_RichCompareBool(number, zero.get(), Py_LT) == 1;
 }
 
@@ -49,7 +49,7 @@ bool as_number(PyObject* object, u64& number) {
 }  // namespace
 
 bool Address::take(PyObject* object) {
-  const Ref number = integer(object);
+  const OwnedRef number = integer(object);
   if (!number) return false;
   if (as_number(number.get(), at)) return true;
   if (overflowed())
@@ -59,7 +59,7 @@ bool Address::take(PyObject* object) {
 }
 
 bool Length::take(ShadowContainer&, PyObject* const* objects) {
-  const Ref number = integer(objects[0]);
+  const OwnedRef number = integer(objects[0]);
   if (!number) return false;
   if (as_number(number.get(), addresses)) return true;
   if (!overflowed()) return false;
@@ -70,7 +70,7 @@ bool Length::take(ShadowContainer&, PyObject* const* objects) {
 }
 
 bool Flags::take(PyObject* object) {
-  const Ref number = integer(object);
+  const OwnedRef number = integer(object);
   if (!number) return false;
   if (as_number(number.get(), bits)) return true;
   if (overflowed())
@@ -78,9 +78,9 @@ bool Flags::take(PyObject* object) {
   return false;
 }
 
-Ref end_of(u64 last) {
-  const Ref number(PyLong_FromUnsignedLongLong(last)), one(PyLong_FromLong(1));
-  return Ref(number && one ? PyNumber_Add(number.get(), one.get()) : nullptr);
+OwnedRef end_of(u64 last) {
+  const OwnedRef number(PyLong_FromUnsignedLongLong(last)), one(PyLong_FromLong(1));
+  return OwnedRef(number && one ? PyNumber_Add(number.get(), one.get()) : nullptr);
 }
 
 u64 last_of(u64 address, u64 length) {
@@ -128,11 +128,11 @@ int assign(ShadowContainer& container, PyObject* key, PyObject* value) {
     PyErr_SetString(PyExc_TypeError, "flags cannot be deleted: set them to 0");
     return -1;
   }
-  if (PySlice_Check(key)) return Ref(call_method(container.self(), "_set_slice", key, value)) ? 0 : -1;
+  if (PySlice_Check(key)) return OwnedRef(call_method(container.self(), "_set_slice", key, value)) ? 0 : -1;
   Address address;
   Flags flags;
   if (!address.take(key) || !flags.take(value)) return -1;
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   change_run(container, address, 1, {0, flags});
   return 0;
 }

@@ -58,7 +58,7 @@ class Keys {
 // Calls work(first, count) for chunk after chunk, entered. The columns are the dict's.
 template <class Work>
 void in_chunks(TypedContainer& container, const Columns& columns, u64 count, Work&& work) {
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   container.dict(columns);
   const auto all = [&] {
     for (u64 first = 0; first < count; first += kChunk) work(first, std::min(kChunk, count - first));
@@ -74,9 +74,9 @@ void in_chunks(TypedContainer& container, const Columns& columns, u64 count, Wor
 // own.
 template <class Work>
 void while_reading(TypedContainer& container, const Columns& columns, u64 count, Work&& work) {
-  std::optional<Container::Snapshot> snapshot;
+  std::optional<Container::SnapshotGuard> snapshot;
   if (count > kChunk) snapshot.emplace(container);
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   container.dict(columns);
   const auto read = [&](auto&& part) {
     container.handle().require_snapshot();
@@ -219,25 +219,27 @@ void typed_add_many(TypedContainer& container, const ReadBuffer& key_bytes, cons
 namespace {
 
 // A zeroed bytearray.
-Ref new_bytes(u64 size) {
-  Ref result(PyByteArray_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(size)));
+OwnedRef new_bytes(u64 size) {
+  OwnedRef result(PyByteArray_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(size)));
   if (!result) throw PythonError();
   std::memset(PyByteArray_AS_STRING(result.get()), 0, size);
   return result;
 }
 
-u8* bytes_of(const Ref& bytearray) { return reinterpret_cast<u8*>(PyByteArray_AS_STRING(bytearray.get())); }
+u8* bytes_of(const OwnedRef& bytearray) {
+  return reinterpret_cast<u8*>(PyByteArray_AS_STRING(bytearray.get()));
+}
 
 }  // namespace
 
 PyObject* typed_pack(TypedContainer& container, bool keys, PyObject* objects, bool wanted) {
   const Columns& columns = container.columns();
   const Column& column = keys ? columns.keys : columns.values;
-  const Ref sequence(PySequence_Tuple(objects));
+  const OwnedRef sequence(PySequence_Tuple(objects));
   if (!sequence) return nullptr;
   const u64 count = static_cast<u64>(PyTuple_GET_SIZE(sequence.get()));
-  Ref bytes(new_bytes(count * column.bytes()));
-  Ref fits(new_bytes(count));
+  OwnedRef bytes(new_bytes(count * column.bytes()));
+  OwnedRef fits(new_bytes(count));
   ScalarBytes one(column.bytes());  // encoding may run code, and that resize what it reaches
   for (u64 i = 0; i < count; ++i) {
     PyObject* const object = PyTuple_GET_ITEM(sequence.get(), static_cast<Py_ssize_t>(i));
@@ -258,7 +260,7 @@ PyObject* typed_unpack(TypedContainer& container, bool keys, const ReadBuffer& v
   const Columns& columns = container.columns();
   const Column& column = keys ? columns.keys : columns.values;
   const u64 count = column.bytes() == 0 ? 0 : view.size() / column.bytes();
-  Ref list(PyList_New(static_cast<Py_ssize_t>(count)));
+  OwnedRef list(PyList_New(static_cast<Py_ssize_t>(count)));
   if (!list) return nullptr;
   for (u64 i = 0; i < count; ++i) {
     PyObject* const object = column.decode(view.data() + i * column.bytes());
@@ -270,17 +272,17 @@ PyObject* typed_unpack(TypedContainer& container, bool keys, const ReadBuffer& v
 
 // Read twice: how much it is, and then, of the same state, the bytes.
 PyObject* typed_column_bytes(TypedContainer& container, bool of_keys) {
-  const Container::Snapshot snapshot(container);
+  const Container::SnapshotGuard snapshot(container);
   const auto item_bytes = [of_keys](const emd::TypedDict& dict) -> u64 {
     return of_keys ? dict.key_bytes() : dict.value_bytes();
   };
   while (true) {
     const u64 size =
         container.read([&] { return container.any_dict().size() * item_bytes(container.any_dict()); });
-    Ref bytes(new_bytes(size));
+    OwnedRef bytes(new_bytes(size));
     bool same = false;
     {
-      const Container::Entered entered(container);
+      const Container::EntryGuard entered(container);
       same = container.read_long_if(true, [&] {
         const emd::TypedDict& dict = container.any_dict();
         const u64 each = item_bytes(dict);

@@ -47,25 +47,25 @@ void put_canonical_half(const u8* from, u8* to) {
 }
 
 // Null without an error if it has no such attribute.
-Ref attribute(PyObject* object, const char* name) {
-  Ref found(PyObject_GetAttrString(object, name));
+OwnedRef attribute(PyObject* object, const char* name) {
+  OwnedRef found(PyObject_GetAttrString(object, name));
   if (!found && PyErr_ExceptionMatches(PyExc_AttributeError)) PyErr_Clear();
   return found;
 }
 
 // Of a complex number, Python's or NumPy's, its real part; of any other object itself. Null where there is an imaginary
 // part, or with an error set.
-Ref without_imaginary_zero(PyObject* object) {
+OwnedRef without_imaginary_zero(PyObject* object) {
   if (PyFloat_Check(object) || PyLong_Check(object) || !attribute(object, "__complex__"))
-    return PyErr_Occurred() ? Ref() : Ref::borrowed(object);
-  const Ref imaginary = attribute(object, "imag");
+    return PyErr_Occurred() ? OwnedRef() : OwnedRef::borrowed(object);
+  const OwnedRef imaginary = attribute(object, "imag");
   const int nonzero = imaginary ? PyObject_IsTrue(imaginary.get()) : PyErr_Occurred() ? -1 : 0;
-  return nonzero == 0 ? attribute(object, "real") : Ref();
+  return nonzero == 0 ? attribute(object, "real") : OwnedRef();
 }
 
 bool is_complex(PyObject* object) {
   if (PyComplex_Check(object)) return true;
-  const Ref real = attribute(object, "__complex__") ? attribute(object, "real") : Ref();
+  const OwnedRef real = attribute(object, "__complex__") ? attribute(object, "real") : OwnedRef();
   PyErr_Clear();
   return real && Py_TYPE(real.get()) != Py_TYPE(object);  // NumPy's
 }
@@ -73,21 +73,21 @@ bool is_complex(PyObject* object) {
 // Larger ones are in no column, and may be too large for memory, as Decimal("1e999999999") is.
 constexpr double kMostOfAnInteger = 0x1p65;
 
-// The int that a number of another type equals: a float, a Decimal, a Fraction, NumPy's numbers. Null without an error if
-// it equals none.
-Ref equal_integer(PyObject* object) {
-  const Ref number = without_imaginary_zero(object);
+// The int that a number of another type equals: a float, a Decimal, a Fraction, NumPy's numbers. Null without an error
+// if it equals none.
+OwnedRef equal_integer(PyObject* object) {
+  const OwnedRef number = without_imaginary_zero(object);
   const PyNumberMethods* const methods = number ? Py_TYPE(number.get())->tp_as_number : nullptr;
-  if (!methods || !methods->nb_float) return Ref();  // a str can be parsed, but is no number
+  if (!methods || !methods->nb_float) return OwnedRef();  // a str can be parsed, but is no number
   const double near = PyFloat_AsDouble(number.get());
   if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_ValueError) &&
       !PyErr_ExceptionMatches(PyExc_OverflowError) && !PyErr_ExceptionMatches(PyExc_TypeError))
-    return Ref();
+    return OwnedRef();
   const bool none = PyErr_Occurred() || !(std::abs(near) <= kMostOfAnInteger);
   PyErr_Clear();
-  Ref integer(none ? nullptr : PyNumber_Long(number.get()));
+  OwnedRef integer(none ? nullptr : PyNumber_Long(number.get()));
   const int equal = integer ? PyObject_RichCompareBool(object, integer.get(), Py_EQ) : 0;
-  return equal == 1 ? std::move(integer) : Ref();
+  return equal == 1 ? std::move(integer) : OwnedRef();
 }
 
 // What NumPy raises for an object that it cannot make one of the type's.
@@ -118,7 +118,7 @@ bool Column::configure(PyObject* description, bool of_keys) {
 }
 
 bool Column::add_spans(PyObject* spans) {
-  const Ref all(PySequence_Fast(spans, "spans"));
+  const OwnedRef all(PySequence_Fast(spans, "spans"));
   if (!all) return false;
   for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(all.get()); ++i) {
     unsigned long offset = 0, bytes = 0;
@@ -195,14 +195,14 @@ Column::Fit Column::encode(PyObject* object, u8* to) const {
 }
 
 // As a key, 2.0 is 2; as a value it would lose its type.
-Column::Fit Column::integer_of(PyObject* object, Ref& integer) const {
+Column::Fit Column::integer_of(PyObject* object, OwnedRef& integer) const {
   if (PyIndex_Check(object)) {
-    integer = Ref(PyNumber_Index(object));
+    integer = OwnedRef(PyNumber_Index(object));
     return integer ? Fit::yes : Fit::failed;
   }
   if (of_keys_ && is_numpy_bool(object)) {
     const int truth = PyObject_IsTrue(object);
-    integer = truth < 0 ? Ref() : Ref(PyLong_FromLong(truth));
+    integer = truth < 0 ? OwnedRef() : OwnedRef(PyLong_FromLong(truth));
     return integer ? Fit::yes : Fit::failed;
   }
   if (of_keys_) {
@@ -214,7 +214,7 @@ Column::Fit Column::integer_of(PyObject* object, Ref& integer) const {
 }
 
 Column::Fit Column::encode_integer(PyObject* object, u8* to) const {
-  Ref converted;
+  OwnedRef converted;
   if (!PyLong_Check(object)) {
     if (const Fit fit = integer_of(object, converted); fit != Fit::yes) return fit;
     object = converted.get();
@@ -248,7 +248,7 @@ Column::Fit Column::encode_boolean(PyObject* object, u8* to) const {
     *to = truth == 1;
     return truth < 0 ? Fit::failed : Fit::yes;
   }
-  Ref integer;
+  OwnedRef integer;
   if (const Fit fit = integer_of(object, integer); fit != Fit::yes) return fit;
   int overflow = 0;
   const long value = PyLong_AsLongAndOverflow(integer.get(), &overflow);
@@ -257,10 +257,10 @@ Column::Fit Column::encode_boolean(PyObject* object, u8* to) const {
 }
 
 Column::Fit Column::encode_real(PyObject* object, u8* to) const {
-  Ref real;
+  OwnedRef real;
   if (!PyFloat_Check(object) && !PyLong_Check(object)) {
     const bool text = PyUnicode_Check(object) || PyBytes_Check(object);
-    real = text || (!of_keys_ && is_complex(object)) ? Ref() : without_imaginary_zero(object);
+    real = text || (!of_keys_ && is_complex(object)) ? OwnedRef() : without_imaginary_zero(object);
     if (!real && PyErr_Occurred()) return Fit::failed;
     if (!real) return refuse_type(object, "a float");
     object = real.get();
@@ -319,7 +319,7 @@ Column::Fit Column::encode_text(PyObject* object, u8* to) const {
 }
 
 Column::Fit Column::encode_other(PyObject* object, u8* to) const {
-  const Ref packed(PyObject_CallOneArg(pack_, object));
+  const OwnedRef packed(PyObject_CallOneArg(pack_, object));
   if (!packed) return is_conversion_error() ? Fit::refused : Fit::failed;
   if (!PyBytes_Check(packed.get()) || PyBytes_GET_SIZE(packed.get()) != static_cast<Py_ssize_t>(bytes_)) {
     return refuse_type(object, "one value");
@@ -352,7 +352,7 @@ PyObject* Column::decode(const u8* from) const {
     case Kind::text:
       return decode_text(from);
     case Kind::other: {
-      const Ref bytes(PyBytes_FromStringAndSize(reinterpret_cast<const char*>(from), bytes_));
+      const OwnedRef bytes(PyBytes_FromStringAndSize(reinterpret_cast<const char*>(from), bytes_));
       return bytes ? PyObject_CallOneArg(unpack_, bytes.get()) : nullptr;
     }
     case Kind::none:

@@ -1,7 +1,8 @@
 // Column: the type of a typed dict's keys or values: how objects become its bytes, and back.
 //
 // Numbers, bytes and texts are done here; every other type (complex, times, structures) by two callables, which
-// pyrsistence/_containers/typed_columns.py makes with NumPy. Bytes of keys are canonical: what is equal has equal bytes.
+// pyrsistence/_containers/typed_columns.py makes with NumPy. Bytes of keys are canonical: what is equal has equal
+// bytes.
 //
 // A column does not change once it is configured: whoever has one may run Python code meanwhile.
 //
@@ -16,7 +17,7 @@
 
 #include "base/bytes.h"
 #include "python/codec/codec.h"
-#include "python/kit/ref.h"
+#include "python/kit/owned_ref.h"
 
 namespace pyr {
 
@@ -33,8 +34,8 @@ class Column {
   Column(const Column&) = delete;
   Column& operator=(const Column&) = delete;
 
-  // Once, from a tuple: (kind's letter, bytes, name, spans, pack, unpack); spans, for keys, of (offset, bytes, kind: 'r' as they
-  // are, '?' or 'f'), pack and unpack for other kinds. False with an error set.
+  // Once, from a tuple: (kind's letter, bytes, name, spans, pack, unpack); spans, for keys, of (offset, bytes, kind:
+  // 'r' as they are, '?' or 'f'), pack and unpack for other kinds. False with an error set.
   bool configure(PyObject* description, bool of_keys);
 
   Kind kind() const { return kind_; }
@@ -45,8 +46,8 @@ class Column {
     return kind_ == other.kind_ && bytes_ == other.bytes_ && name_ == other.name_;
   }
 
-  // Whether an object was encoded. An error is set unless it was: refused, which is the column's word, if the object cannot be
-  // one of its own (OverflowError, TypeError, ValueError); failed is what the object's code has raised.
+  // Whether an object was encoded. An error is set unless it was: refused, which is the column's word, if the object
+  // cannot be one of its own (OverflowError, TypeError, ValueError); failed is what the object's code has raised.
   enum class Fit { yes, refused, failed };
   // Writes bytes() bytes; may run Python code.
   Fit encode(PyObject* object, u8* to) const;
@@ -70,7 +71,7 @@ class Column {
     char kind;
   };
   bool add_spans(PyObject* spans);
-  Fit integer_of(PyObject* object, Ref& integer) const;
+  Fit integer_of(PyObject* object, OwnedRef& integer) const;
   Fit encode_integer(PyObject* object, u8* to) const;
   Fit encode_boolean(PyObject* object, u8* to) const;
   Fit encode_real(PyObject* object, u8* to) const;

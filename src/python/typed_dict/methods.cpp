@@ -35,9 +35,9 @@ PyObject* pop_row(TypedContainer& container, const Columns& columns, TypedPart p
       return true;
     });
     if (!found) return nullptr;
-    Ref object(typed_object(columns, part, key, value));
+    OwnedRef object(typed_object(columns, part, key, value));
     if (!object) return nullptr;
-    const Container::Entered entered(container);
+    const Container::EntryGuard entered(container);
     emd::TypedDict& dict = container.dict(columns);
     const u64 row = find(dict);
     if (row == emd::TypedDict::kNone || std::memcmp(key.data(), dict.key_at(row), key.size()) != 0 ||
@@ -80,7 +80,7 @@ PyObject* setdefault(TypedContainer& container, PyObject* key_object, PyObject* 
       columns.values.encode(fallback, value.data()) != Column::Fit::yes)
     return nullptr;
   {
-    const Container::Entered entered(container);
+    const Container::EntryGuard entered(container);
     const bool found = container.read_consistent([&] {
       const u64 row = container.dict(columns).find(key.data());
       if (row == emd::TypedDict::kNone) return false;
@@ -115,7 +115,7 @@ PyObject* typed_pop_last(TypedContainer& container, TypedPart part) {
 }
 
 void typed_clear(TypedContainer& container) {
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   container.change([&] { container.any_dict().clear(); });
 }
 

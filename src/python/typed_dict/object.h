@@ -28,7 +28,7 @@ class TypedContainer : public StructureContainer<emd::TypedDict> {
   // The types, once they are known; of a set without one of values: those given, or those of the file. They are valid as long as the container, whatever it
   // is opened with later: a call may go on with them.
   const Columns& columns() const { return *columns_.load(std::memory_order_acquire); }
-  // Sets them, for the dict that is open. Errors by exception: PythonError; as Entered.
+  // Sets them, for the dict that is open. Errors by exception: PythonError; as EntryGuard.
   void describe(PyObject* keys, PyObject* values);
 
   // Precondition of both: entered. The second is for what these columns have encoded. Errors: StateError.

@@ -29,7 +29,7 @@ void TypedContainer::want(PyObject* wanted) {
 
 // Columns are few, so none is ever given up: those of the same types are one.
 const Columns* TypedContainer::known(std::unique_ptr<Columns> columns) {
-  const Hold hold(describing_);
+  const MutexGuard hold(describing_);
   for (const auto& old : all_columns_) {
     if (old->keys.is_same(columns->keys) && old->values.is_same(columns->values)) return old.get();
   }
@@ -41,7 +41,7 @@ void TypedContainer::describe(PyObject* keys, PyObject* values) {
   require(made->keys.configure(keys, true));
   if (values != Py_None) require(made->values.configure(values, false));
   const Columns* const columns = known(std::move(made));
-  const Entered entered(*this);
+  const EntryGuard entered(*this);
   const emd::TypedDict& dict = any_dict();
   if (dict.key_bytes() != columns->keys.bytes() || dict.value_bytes() != columns->values.bytes())
     refuse_types();
@@ -69,7 +69,7 @@ EncodedKey encode_wanted(TypedContainer& container, const Column& keys, PyObject
   if (__builtin_expect(fit == Column::Fit::yes, 1)) return EncodedKey::yes;
   if (fit == Column::Fit::failed) return EncodedKey::failed;
   PyErr_Clear();
-  if (!container.attached()) const Container::Entered refused(container);  // what it says is another error
+  if (!container.attached()) const Container::EntryGuard refused(container);  // what it says is another error
   return PyObject_Hash(key) == -1 ? EncodedKey::failed : EncodedKey::never;
 }
 
@@ -87,9 +87,9 @@ PyObject* typed_value(TypedContainer& container, const Columns& columns, ScalarB
 
 PyObject* typed_object(const Columns& columns, TypedPart part, ScalarBytes& key, ScalarBytes& value) {
   if (part == TypedPart::value) return columns.values.decode(value.data());
-  Ref key_object(columns.keys.decode(key.data()));
+  OwnedRef key_object(columns.keys.decode(key.data()));
   if (part == TypedPart::key || part == TypedPart::element || !key_object) return key_object.release();
-  Ref value_object(columns.values.decode(value.data()));
+  OwnedRef value_object(columns.values.decode(value.data()));
   return value_object ? PyTuple_Pack(2, key_object.get(), value_object.get()) : nullptr;
 }
 
@@ -114,7 +114,7 @@ int remove(TypedContainer& container, PyObject* key) {
   if (encoded == EncodedKey::failed) return -1;
   bool erased = false;
   if (encoded == EncodedKey::yes) {
-    const Container::Entered entered(container);
+    const Container::EntryGuard entered(container);
     erased = container.change([&] { return container.dict(columns).erase(bytes.data()); });
   }
   if (!erased) set_key_error(key);
@@ -129,7 +129,7 @@ int assign(TypedContainer& container, PyObject* key, PyObject* value) {
   if (columns.keys.encode(key, key_bytes.data()) != Column::Fit::yes ||
       columns.values.encode(value, value_bytes.data()) != Column::Fit::yes)
     return -1;
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   container.change([&] { container.dict(columns).put(key_bytes.data(), value_bytes.data()); });
   return 0;
 }

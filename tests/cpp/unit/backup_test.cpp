@@ -267,7 +267,7 @@ TEST(Backup, TheJournalIsNotReadWhileAWriterAddsToIt) {
   enum { before, committing, after } state = before;
   disk->before_call = [&](testing::Call call, const std::string& name) {
     if (state == before && call == testing::Call::open && name == region_file_name(kRegionTableFile)) {
-      const ReaderTable::Intent intent(*table, Patience(0, {}));
+      const ReaderTable::IntentGuard intent(*table, Patience(0, {}));
       table->begin_change();
       flip_first_frame();
       state = committing;

@@ -23,7 +23,7 @@ void read_member(const std::string& path, const char* name, const Work& work) {
   const auto member = store->find(name);
   ASSERT_NE(member, nullptr);
   {
-    const emd::Acquired acquired(*store, *member);
+    const emd::AcquireGuard acquired(*store, *member);
     Structure structure(*store, *member);
     const emd::Operation operation(*store);
     work(structure);
@@ -152,7 +152,7 @@ TEST(PublicFormat, AnArrayOfItemsOfAnotherSizeIsRefused) {
     const auto store = core::Store::open(scratch.path());
     const auto member = store->create("a", core::Array::kKind, core::Array::kRegionCount);
     {
-      const emd::Acquired acquired(*store, *member);
+      const emd::AcquireGuard acquired(*store, *member);
       core::Array array(*store, *member);
       const emd::Operation operation(*store);
       array.lay_out({"<f8", 4, {}});  // as a hostile file may say
@@ -169,7 +169,7 @@ TEST(PublicFormat, AGraphWithParallelEdgesIsRefused) {
     const auto store = core::Store::open(scratch.path());
     const auto member = store->create("g", core::Graph::kKind, core::Graph::kRegionCount);
     {
-      const emd::Acquired acquired(*store, *member);
+      const emd::AcquireGuard acquired(*store, *member);
       core::Graph graph(*store, *member);
       const emd::Operation operation(*store);
       graph.lay_out({.directed = true, .multi = true});

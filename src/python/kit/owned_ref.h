@@ -1,4 +1,4 @@
-// Ref: an owned reference to a Python object.
+// OwnedRef: an owned reference to a Python object.
 //
 // Threads: call with the GIL held, or attached where there is none.
 #pragma once
@@ -12,24 +12,24 @@
 namespace pyr {
 
 // An owned reference. Converts to bool: whether there is one.
-class Ref {
+class OwnedRef {
  public:
-  Ref() = default;
-  explicit Ref(PyObject* owned) : object_(owned) {}
-  Ref(Ref&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
-  Ref& operator=(Ref&& other) noexcept {
+  OwnedRef() = default;
+  explicit OwnedRef(PyObject* owned) : object_(owned) {}
+  OwnedRef(OwnedRef&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
+  OwnedRef& operator=(OwnedRef&& other) noexcept {
     std::swap(object_, other.object_);
     return *this;
   }
-  ~Ref() {
+  ~OwnedRef() {
     if (!object_) return;
     // A thread that the ending interpreter unwinds comes by here, without the GIL.
     if (__builtin_expect(interpreter_ends.load(std::memory_order_relaxed), 0)) park_without_gil();
     Py_DECREF(object_);
   }
-  static Ref borrowed(PyObject* object) {
+  static OwnedRef borrowed(PyObject* object) {
     Py_XINCREF(object);
-    return Ref(object);
+    return OwnedRef(object);
   }
   PyObject* get() const { return object_; }
   PyObject* release() { return std::exchange(object_, nullptr); }
