@@ -1,7 +1,8 @@
 // Encoding of the atoms that values and keys share: ints, floats, strings, bytes. Inline, since a dict's
 // look-up is little else. None of this runs Python code.
 //
-// A str or bytes that is a whole value or key (kWhole) needs no length, the record knows it; a nested one has a varint.
+// A str or bytes that is a whole value or key needs no length, the record knows it; a nested one has a varint: its
+// Framing.
 #pragma once
 
 #include <Python.h>
@@ -18,7 +19,7 @@
 
 namespace pyr {
 
-enum class Place { kWhole, kNested };
+enum class Framing { whole, nested };
 
 inline bool put_tag(Buffer& out, Tag tag) {
   u8* to = out.room(1);
@@ -37,13 +38,13 @@ inline bool put_tag_and_count(Buffer& out, Tag tag, u64 count) {
 }
 
 // The tag, the length if nested, and room for `size` bytes, which the caller fills; null with an error set.
-template <Place kPlace>
+template <Framing kFraming>
 inline u8* put_head(Buffer& out, Tag tag, std::size_t size) {
   u8* const start = out.room(1 + emd::kVarintMax + size);
   if (!start) return nullptr;
   u8* to = start;
   *to++ = tag;
-  if constexpr (kPlace == Place::kNested) to = emd::put_varint(to, size);
+  if constexpr (kFraming == Framing::nested) to = emd::put_varint(to, size);
   out.advance(static_cast<std::size_t>(to - start) + size);
   return to;
 }
@@ -99,29 +100,29 @@ inline bool put_complex(Buffer& out, Py_complex value) {
   return true;
 }
 
-template <Place kPlace>
+template <Framing kFraming>
 inline bool put_bytes(Buffer& out, Tag tag, const void* from, std::size_t size) {
-  u8* to = put_head<kPlace>(out, tag, size);
+  u8* to = put_head<kFraming>(out, tag, size);
   if (!to) return false;
   if (size) std::memcpy(to, from, size);
   return true;
 }
 
-bool put_utf8(Buffer& out, PyObject* text, Place place);
+bool put_utf8(Buffer& out, PyObject* text, Framing framing);
 
 // `text` is a str or of a subclass of it.
-template <Place kPlace>
+template <Framing kFraming>
 inline bool put_str(Buffer& out, PyObject* text) {
   if (__builtin_expect(PyUnicode_IS_COMPACT_ASCII(text), 1))
-    return put_bytes<kPlace>(out, kAscii, PyUnicode_1BYTE_DATA(text),
-                             static_cast<std::size_t>(PyUnicode_GET_LENGTH(text)));
-  return put_utf8(out, text, kPlace);
+    return put_bytes<kFraming>(out, kAscii, PyUnicode_1BYTE_DATA(text),
+                               static_cast<std::size_t>(PyUnicode_GET_LENGTH(text)));
+  return put_utf8(out, text, kFraming);
 }
 
-template <Place kPlace>
+template <Framing kFraming>
 inline bool put_bytes_object(Buffer& out, PyObject* bytes) {
-  return put_bytes<kPlace>(out, kBytes, PyBytes_AS_STRING(bytes),
-                           static_cast<std::size_t>(PyBytes_GET_SIZE(bytes)));
+  return put_bytes<kFraming>(out, kBytes, PyBytes_AS_STRING(bytes),
+                             static_cast<std::size_t>(PyBytes_GET_SIZE(bytes)));
 }
 
 }  // namespace pyr

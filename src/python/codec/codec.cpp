@@ -136,15 +136,15 @@ void Codec::clear() {
 bool Codec::encode_value(PyObject* value, Buffer& out) {
   PyTypeObject* type = Py_TYPE(value);
   if (type == &PyLong_Type) return put_int(out, value);
-  if (type == &PyUnicode_Type) return put_str<Place::kWhole>(out, value);
+  if (type == &PyUnicode_Type) return put_str<Framing::whole>(out, value);
   if (type == &PyFloat_Type) return put_double(out, PyFloat_AS_DOUBLE(value));
-  if (type == &PyBytes_Type) return put_bytes_object<Place::kWhole>(out, value);
+  if (type == &PyBytes_Type) return put_bytes_object<Framing::whole>(out, value);
   if (value == Py_None) return put_tag(out, kNone);
   const std::size_t start = out.size();
   try {
-    const Nesting nesting = allow_pickle_ || !pickle_.empty() ? Nesting::kFlat : Nesting::kTrees;
+    const Nesting nesting = allow_pickle_ || !pickle_.empty() ? Nesting::flat : Nesting::trees;
     const Encoded result = encode_native(value, nesting, out);
-    if (result != Encoded::kForeign) return result == Encoded::kYes;
+    if (result != Encoded::foreign) return result == Encoded::yes;
   } catch (const std::bad_alloc&) {
     PyErr_NoMemory();
     return false;
@@ -166,13 +166,13 @@ bool Codec::encode_pickled(PyObject* value, Buffer& out) {
     PyErr_Format(PyExc_TypeError, "pickler.pickle() must return bytes, not %R", Py_TYPE(pickled.get()));
     return false;
   }
-  return put_bytes<Place::kWhole>(out, pickle ? kUserPickle : kPickle, PyBytes_AS_STRING(pickled.get()),
-                                  static_cast<std::size_t>(PyBytes_GET_SIZE(pickled.get())));
+  return put_bytes<Framing::whole>(out, pickle ? kUserPickle : kPickle, PyBytes_AS_STRING(pickled.get()),
+                                   static_cast<std::size_t>(PyBytes_GET_SIZE(pickled.get())));
 }
 
 PyObject* Codec::decode_value(Bytes bytes) {
   if (!bytes.empty() && (bytes[0] == kPickle || bytes[0] == kUserPickle)) return decode_pickled(bytes);
-  return decode_native(bytes, Side::kValue);
+  return decode_native(bytes, Grammar::value);
 }
 
 // Copies the bytes: unpickling runs Python code, which may write to the store that they lie in.
@@ -198,8 +198,8 @@ bool Codec::encode_key(PyObject* key, Buffer& canonical, Buffer* annex) {
   if (__builtin_expect(key_.empty(), 1)) {
     PyTypeObject* type = Py_TYPE(key);
     if (type == &PyLong_Type) return put_int(canonical, key);
-    if (type == &PyUnicode_Type) return put_str<Place::kWhole>(canonical, key);
-    if (type == &PyBytes_Type) return put_bytes_object<Place::kWhole>(canonical, key);
+    if (type == &PyUnicode_Type) return put_str<Framing::whole>(canonical, key);
+    if (type == &PyBytes_Type) return put_bytes_object<Framing::whole>(canonical, key);
   }
   try {
     return encode_any_key(key, canonical, annex);
@@ -229,7 +229,7 @@ PyObject* Codec::rebuilt_key(PyObject* form) {
 }
 
 PyObject* Codec::decode_key(Bytes canonical, Bytes annex) {
-  PyObject* const key = annex.empty() ? decode_native(canonical, Side::kKey) : decode_value(annex);
+  PyObject* const key = annex.empty() ? decode_native(canonical, Grammar::key) : decode_value(annex);
   return __builtin_expect(rebuilds_keys(), 0) ? rebuilt_key(key) : key;
 }
 

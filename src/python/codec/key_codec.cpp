@@ -6,41 +6,42 @@ namespace pyr {
 namespace {
 
 template <class Put>
-bool at(Place place, Put put) {
-  return place == Place::kWhole ? put.template operator()<Place::kWhole>()
-                                : put.template operator()<Place::kNested>();
+bool at(Framing framing, Put put) {
+  return framing == Framing::whole ? put.template operator()<Framing::whole>()
+                                   : put.template operator()<Framing::nested>();
 }
 
 }  // namespace
 
 bool encode_canonical(PyObject* key, Buffer& out, bool& natural) {
   KeyEncoder encoder(out);
-  if (!encoder.put(key, Place::kWhole)) return false;
+  if (!encoder.put(key, Framing::whole)) return false;
   natural = encoder.natural();
   return true;
 }
 
-bool KeyEncoder::put(PyObject* object, Place place) {
+bool KeyEncoder::put(PyObject* object, Framing framing) {
   PyTypeObject* type = Py_TYPE(object);
   if (type == &PyLong_Type) return put_int(out_, object);
-  if (type == &PyUnicode_Type) return at(place, [&]<Place P>() { return put_str<P>(out_, object); });
+  if (type == &PyUnicode_Type) return at(framing, [&]<Framing F>() { return put_str<F>(out_, object); });
   if (type == &PyTuple_Type) return put_tuple(object);
   if (type == &PyFloat_Type) return put_real(PyFloat_AS_DOUBLE(object));
-  if (type == &PyBytes_Type) return at(place, [&]<Place P>() { return put_bytes_object<P>(out_, object); });
+  if (type == &PyBytes_Type)
+    return at(framing, [&]<Framing F>() { return put_bytes_object<F>(out_, object); });
   if (object == Py_None) return put_tag(out_, kNone);
   if (type == &PyBool_Type) {
     natural_ = false;
     return put_int64(out_, object == Py_True);
   }
   if (object == Py_Ellipsis) return put_tag(out_, kEllipsis);
-  return put_other(object, place);
+  return put_other(object, framing);
 }
 
 bool KeyEncoder::check_hashable(PyObject* object) {
   return in_state_ || PyObject_Hash(object) != -1 || !PyErr_Occurred();
 }
 
-bool KeyEncoder::put_other(PyObject* object, Place place) {
+bool KeyEncoder::put_other(PyObject* object, Framing framing) {
   if (in_state_) {
     bool done = false;
     if (!put_state_container(object, done)) return false;
@@ -51,62 +52,62 @@ bool KeyEncoder::put_other(PyObject* object, Place place) {
       OwnedRef::borrowed(reinterpret_cast<PyObject*>(type));  // the object may be given another class
   TypeInfo* info = type_info(type);
   if (!info) return false;
-  const KeyKind kind = info->kind;
+  const KeyRule rule = info->rule;
   const bool given_back = type == &PyComplex_Type || type == &PyFrozenSet_Type || type == &PyRange_Type ||
-                          kind == KeyKind::kDate || kind == KeyKind::kDateTime || kind == KeyKind::kTime ||
-                          kind == KeyKind::kTimeDelta || kind == KeyKind::kUuid;  // these look for themselves
+                          rule == KeyRule::date || rule == KeyRule::datetime || rule == KeyRule::time ||
+                          rule == KeyRule::timedelta || rule == KeyRule::uuid;  // these look for themselves
   if (!given_back) natural_ = false;
-  return put_of_kind(object, *info, place);
+  return put_of_kind(object, *info, framing);
 }
 
-bool KeyEncoder::put_of_kind(PyObject* object, TypeInfo& info, Place place) {
-  switch (info.kind) {
-    case KeyKind::kStr:
-      return at(place, [&]<Place P>() { return put_str<P>(out_, object); });
-    case KeyKind::kBytes:
-      return at(place, [&]<Place P>() { return put_bytes_object<P>(out_, object); });
-    case KeyKind::kInt:
+bool KeyEncoder::put_of_kind(PyObject* object, TypeInfo& info, Framing framing) {
+  switch (info.rule) {
+    case KeyRule::str:
+      return at(framing, [&]<Framing F>() { return put_str<F>(out_, object); });
+    case KeyRule::bytes:
+      return at(framing, [&]<Framing F>() { return put_bytes_object<F>(out_, object); });
+    case KeyRule::integer:
       return put_int(out_, object);
-    case KeyKind::kFloat:
+    case KeyRule::real:
       return put_real(PyFloat_AS_DOUBLE(object));
-    case KeyKind::kComplex:
+    case KeyRule::complex:
       return put_complex_number(reinterpret_cast<PyComplexObject*>(object)->cval);
-    case KeyKind::kTuple:
+    case KeyRule::tuple:
       return put_tuple(object);
-    case KeyKind::kFrozenSet: {
+    case KeyRule::frozen_set: {
       const OwnedRef items(PySequence_List(object));
       return items && put_unordered(kFrozenSet, items.get());
     }
-    case KeyKind::kRange:
+    case KeyRule::range:
       return put_range(object);
-    case KeyKind::kDecimal:
+    case KeyRule::decimal:
       return put_decimal(object);
-    case KeyKind::kFraction:
+    case KeyRule::fraction:
       return put_fraction(object);
-    case KeyKind::kNumpy:
-      return put_numpy(object, place);
-    case KeyKind::kDateTime:
+    case KeyRule::numpy:
+      return put_numpy(object, framing);
+    case KeyRule::datetime:
       return put_datetime(object);
-    case KeyKind::kDate:
+    case KeyRule::date:
       return put_date(object);
-    case KeyKind::kTime:
+    case KeyRule::time:
       return put_time(object);
-    case KeyKind::kTimeDelta:
+    case KeyRule::timedelta:
       return put_timedelta(object);
-    case KeyKind::kLikeTime:
-      return put_like_plain_time(object, place);
-    case KeyKind::kUuid:
+    case KeyRule::like_time:
+      return put_like_plain_time(object, framing);
+    case KeyRule::uuid:
       return put_uuid(object);
-    case KeyKind::kPath:
+    case KeyRule::path:
       return put_path(object);
-    case KeyKind::kGlobal:
+    case KeyRule::global:
       return check_hashable(object) && put_tag(out_, kGlobal) && put_qualified_name(object, out_);
-    case KeyKind::kEnum:
-    case KeyKind::kFlag:
+    case KeyRule::enumeration:
+    case KeyRule::flag:
       return check_hashable(object) && put_enum(object, info);
-    case KeyKind::kDataclass:
+    case KeyRule::dataclass:
       return check_hashable(object) && put_dataclass(object, info);
-    case KeyKind::kReduced:
+    case KeyRule::reduced:
       break;
   }
   return check_hashable(object) && put_reduced(object);

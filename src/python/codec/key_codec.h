@@ -14,23 +14,23 @@
 
 namespace pyr {
 
-// Appends the canonical bytes of `key`. `natural` is set to false if decoding them gives an equal object of another type (1
-// for 1.0), or cannot be done at all. Errors: as Codec::encode_key; std::bad_alloc.
+// Appends the canonical bytes of `key`. `natural` is set to false if decoding them gives an equal object of another
+// type (1 for 1.0), or cannot be done at all. Errors: as Codec::encode_key; std::bad_alloc.
 bool encode_canonical(PyObject* key, Buffer& out, bool& natural);
 
 // One key being encoded. All members return false with an error set.
 class KeyEncoder {
  public:
   explicit KeyEncoder(Buffer& out) : out_(out) {}
-  bool put(PyObject* object, Place place);
+  bool put(PyObject* object, Framing framing);
   bool natural() const { return natural_; }
 
  private:
   class Composite;  // an object whose parts are being encoded
 
-  bool put_other(PyObject* object, Place place);
-  bool put_of_kind(PyObject* object, TypeInfo& info, Place place);
-  bool nested(PyObject* object) { return put(object, Place::kNested); }
+  bool put_other(PyObject* object, Framing framing);
+  bool put_of_kind(PyObject* object, TypeInfo& info, Framing framing);
+  bool nested(PyObject* object) { return put(object, Framing::nested); }
   bool check_hashable(PyObject* object);
 
   // Numbers (key_numbers.cpp).
@@ -39,7 +39,7 @@ class KeyEncoder {
   bool put_ratio(PyObject* ratio);  // a tuple (numerator, denominator), in lowest terms
   bool put_fraction(PyObject* fraction);
   bool put_decimal(PyObject* decimal);
-  bool put_numpy(PyObject* scalar, Place place);
+  bool put_numpy(PyObject* scalar, Framing framing);
 
   // Containers (key_objects.cpp).
   bool put_tuple(PyObject* tuple);
@@ -67,7 +67,7 @@ class KeyEncoder {
   bool put_timedelta(PyObject* delta);
   bool put_fields(Tag tag, const void* fields, std::size_t size);
   // Of a class with a hash of its own (pandas.Timestamp): as the plain time, if it is equal and has the same hash.
-  bool put_like_plain_time(PyObject* object, Place place);
+  bool put_like_plain_time(PyObject* object, Framing framing);
 
   Buffer& out_;
   bool natural_ = true;

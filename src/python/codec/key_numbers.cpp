@@ -108,11 +108,11 @@ bool KeyEncoder::put_decimal(PyObject* decimal) {
   return ratio && put_ratio(ratio.get());
 }
 
-bool KeyEncoder::put_numpy(PyObject* scalar, Place place) {
+bool KeyEncoder::put_numpy(PyObject* scalar, Framing framing) {
   const OwnedRef item = call(scalar, "item");
   if (!item) return false;
   if (Py_TYPE(item.get()) != Py_TYPE(scalar)) {
-    const bool ok = put(item.get(), place);
+    const bool ok = put(item.get(), framing);
     natural_ = false;
     return ok;
   }

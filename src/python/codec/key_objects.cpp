@@ -147,8 +147,8 @@ bool KeyEncoder::put_state_container(PyObject* object, bool& done) {
   PyTypeObject* type = Py_TYPE(object);
   done = true;
   if (type == &PyByteArray_Type)
-    return put_bytes<Place::kNested>(out_, kByteArray, PyByteArray_AS_STRING(object),
-                                     static_cast<std::size_t>(PyByteArray_GET_SIZE(object)));
+    return put_bytes<Framing::nested>(out_, kByteArray, PyByteArray_AS_STRING(object),
+                                      static_cast<std::size_t>(PyByteArray_GET_SIZE(object)));
   done = type == &PyList_Type || type == &PyDict_Type || type == &PySet_Type;
   if (!done) return true;
   const Composite composite(*this, object);
@@ -179,7 +179,7 @@ bool KeyEncoder::put_range(PyObject* range) {
 bool KeyEncoder::put_enum(PyObject* member, TypeInfo& info) {
   const std::string* name = class_name(Py_TYPE(member), info);
   if (!name || !put_tag(out_, kEnum) || !append(name->data(), name->size())) return false;
-  const OwnedRef which(PyObject_GetAttrString(member, info.kind == KeyKind::kFlag ? "_value_" : "_name_"));
+  const OwnedRef which(PyObject_GetAttrString(member, info.rule == KeyRule::flag ? "_value_" : "_name_"));
   const Composite composite(*this, member);
   return which && composite && nested(which.get());
 }
@@ -215,7 +215,7 @@ bool KeyEncoder::put_path(PyObject* path) {
                  Py_TYPE(text.get()));
     return false;
   }
-  return text && put_tag(out_, kPath) && append(&flavour, 1) && put_str<Place::kNested>(out_, text.get());
+  return text && put_tag(out_, kPath) && append(&flavour, 1) && put_str<Framing::nested>(out_, text.get());
 }
 
 // Not its `is_safe`: UUIDs are equal without it.
@@ -253,7 +253,7 @@ bool KeyEncoder::put_reduced_parts(PyObject* object, PyObject* reduced) {
     if (module && !PyUnicode_Check(module.get()))
       PyErr_Format(PyExc_TypeError, "%R: its __module__ must be a str", Py_TYPE(object));
     return module && PyUnicode_Check(module.get()) && put_tag(out_, kGlobal) &&
-           put_str<Place::kNested>(out_, module.get()) && put_str<Place::kNested>(out_, reduced);
+           put_str<Framing::nested>(out_, module.get()) && put_str<Framing::nested>(out_, reduced);
   }
   const Py_ssize_t size = PyTuple_Check(reduced) ? PyTuple_GET_SIZE(reduced) : 0;
   if (size < 2 || size > 6 || !PyTuple_Check(PyTuple_GET_ITEM(reduced, 1))) {

@@ -60,22 +60,22 @@ i64 microseconds(const DateTimeFields& fields) {
          microseconds(fields.time);
 }
 
-enum class Offset { kNone, kKnown, kError };
+enum class Offset { none, known, error };
 
 Offset offset_of(PyObject* time, i64& offset) {
   const OwnedRef delta(PyObject_CallMethod(time, "utcoffset", nullptr));
-  if (!delta) return Offset::kError;
-  if (delta.get() == Py_None) return Offset::kNone;
+  if (!delta) return Offset::error;
+  if (delta.get() == Py_None) return Offset::none;
   if (!PyDelta_Check(delta.get())) {  // of a class that overrides it
     PyErr_Format(PyExc_TypeError, "%R: utcoffset() must return None or a timedelta, not %R", Py_TYPE(time),
                  Py_TYPE(delta.get()));
-    return Offset::kError;
+    return Offset::error;
   }
   offset =
       (PyDateTime_DELTA_GET_DAYS(delta.get()) * kSecondsPerDay + PyDateTime_DELTA_GET_SECONDS(delta.get())) *
           kMicrosecondsPerSecond +
       PyDateTime_DELTA_GET_MICROSECONDS(delta.get());
-  return Offset::kKnown;
+  return Offset::known;
 }
 
 // The same time in the other or the given fold.
@@ -119,31 +119,31 @@ OwnedRef plain_of(PyObject* object) {
 
 Encoded encode_time(PyObject* value, Buffer& out) {
   if (!PyDateTimeAPI) {
-    return std::strncmp(Py_TYPE(value)->tp_name, "datetime.", 9) == 0 ? Encoded::kUnprepared
-                                                                      : Encoded::kForeign;
+    return std::strncmp(Py_TYPE(value)->tp_name, "datetime.", 9) == 0 ? Encoded::unprepared
+                                                                      : Encoded::foreign;
   }
   const auto put = [&](Tag tag, const auto& fields) {
     u8* const to = out.room(1 + sizeof fields);
-    if (!to) return Encoded::kError;
+    if (!to) return Encoded::error;
     *to = tag;
     emd::store(to + 1, fields);
     out.advance(1 + sizeof fields);
-    return Encoded::kYes;
+    return Encoded::yes;
   };
   if (PyDateTime_CheckExact(value)) {
     const bool plain = PyDateTime_DATE_GET_TZINFO(value) == Py_None && !PyDateTime_DATE_GET_FOLD(value);
-    return plain ? put(kDateTime, fields_of(value)) : Encoded::kForeign;
+    return plain ? put(kDateTime, fields_of(value)) : Encoded::foreign;
   }
   if (PyDate_CheckExact(value)) return put(kDate, date_fields_of(value));
   if (PyDelta_CheckExact(value)) return put(kTimeDelta, delta_fields_of(value));
-  if (!PyTime_CheckExact(value)) return Encoded::kForeign;
+  if (!PyTime_CheckExact(value)) return Encoded::foreign;
   const bool plain = PyDateTime_TIME_GET_TZINFO(value) == Py_None && !PyDateTime_TIME_GET_FOLD(value);
-  return plain ? put(kTime, time_fields_of(value)) : Encoded::kForeign;
+  return plain ? put(kTime, time_fields_of(value)) : Encoded::foreign;
 }
 
 bool prepare_times() { return ready(); }
 
-bool KeyEncoder::put_like_plain_time(PyObject* object, Place place) {
+bool KeyEncoder::put_like_plain_time(PyObject* object, Framing framing) {
   if (Py_TYPE(object)->tp_hash == PyObject_HashNotImplemented)
     return check_hashable(object) && put_reduced(object);
   if (!ready()) return false;
@@ -153,7 +153,7 @@ bool KeyEncoder::put_like_plain_time(PyObject* object, Place place) {
   if (own == -1 && PyErr_Occurred()) return false;
   const int equal = own == hash ? PyObject_RichCompareBool(plain.get(), object, Py_EQ) : 0;
   if (equal < 0) return false;
-  return equal ? put(plain.get(), place) : put_reduced(object);
+  return equal ? put(plain.get(), framing) : put_reduced(object);
 }
 
 bool KeyEncoder::put_fields(Tag tag, const void* fields, std::size_t size) {
@@ -180,14 +180,14 @@ bool KeyEncoder::put_datetime(PyObject* datetime) {
   if (PyDateTime_DATE_GET_TZINFO(datetime) == Py_None) return put_naive(datetime);
   i64 offset = 0, other = 0;
   const OwnedRef first = with_fold(datetime, 0);
-  const Offset kind = first ? offset_of(first.get(), offset) : Offset::kError;
-  if (kind != Offset::kKnown) return kind == Offset::kNone && put_naive(datetime);
+  const Offset kind = first ? offset_of(first.get(), offset) : Offset::error;
+  if (kind != Offset::known) return kind == Offset::none && put_naive(datetime);
   natural_ = false;
   const OwnedRef second = with_fold(datetime, 1);
-  const Offset second_kind = second ? offset_of(second.get(), other) : Offset::kError;
-  if (second_kind == Offset::kError) return false;
+  const Offset second_kind = second ? offset_of(second.get(), other) : Offset::error;
+  if (second_kind == Offset::error) return false;
   const DateTimeFields fields = fields_of(datetime);
-  if (second_kind == Offset::kKnown && offset == other) {
+  if (second_kind == Offset::known && offset == other) {
     const i64 instant = microseconds(fields) - offset;
     return put_fields(kInstant, &instant, sizeof instant);
   }
@@ -207,9 +207,9 @@ bool KeyEncoder::put_time(PyObject* time) {
   if (zoned) {
     i64 offset = 0;
     const OwnedRef first = with_fold(time, 0);
-    const Offset kind = first ? offset_of(first.get(), offset) : Offset::kError;
-    if (kind == Offset::kError) return false;
-    if (kind == Offset::kKnown) {
+    const Offset kind = first ? offset_of(first.get(), offset) : Offset::error;
+    if (kind == Offset::error) return false;
+    if (kind == Offset::known) {
       const i64 instant = microseconds(fields) - offset;
       return put_fields(kAwareTime, &instant, sizeof instant);
     }

@@ -20,13 +20,13 @@ int inherits_attribute(PyTypeObject* type, PyTypeObject* base, const char* name)
   return own.get() == inherited.get();
 }
 
-bool is_time(KeyKind kind) {
-  return kind == KeyKind::kDateTime || kind == KeyKind::kDate || kind == KeyKind::kTime ||
-         kind == KeyKind::kTimeDelta;
+bool is_time(KeyRule rule) {
+  return rule == KeyRule::datetime || rule == KeyRule::date || rule == KeyRule::time ||
+         rule == KeyRule::timedelta;
 }
 
 struct Base {
-  KeyKind kind;
+  KeyRule rule;
   PyTypeObject* builtin;
   const char* module;
   const char* name;
@@ -35,22 +35,22 @@ struct Base {
 
 // datetime stands before date, which it is a subclass of.
 Base bases[] = {
-    {KeyKind::kStr, &PyUnicode_Type, nullptr, nullptr, nullptr},
-    {KeyKind::kBytes, &PyBytes_Type, nullptr, nullptr, nullptr},
-    {KeyKind::kInt, &PyLong_Type, nullptr, nullptr, nullptr},
-    {KeyKind::kFloat, &PyFloat_Type, nullptr, nullptr, nullptr},
-    {KeyKind::kComplex, &PyComplex_Type, nullptr, nullptr, nullptr},
-    {KeyKind::kTuple, &PyTuple_Type, nullptr, nullptr, nullptr},
-    {KeyKind::kFrozenSet, &PyFrozenSet_Type, nullptr, nullptr, nullptr},
-    {KeyKind::kRange, &PyRange_Type, nullptr, nullptr, nullptr},
-    {KeyKind::kDecimal, nullptr, "decimal", "Decimal", nullptr},
-    {KeyKind::kFraction, nullptr, "fractions", "Fraction", nullptr},
-    {KeyKind::kDateTime, nullptr, "datetime", "datetime", nullptr},
-    {KeyKind::kDate, nullptr, "datetime", "date", nullptr},
-    {KeyKind::kTime, nullptr, "datetime", "time", nullptr},
-    {KeyKind::kTimeDelta, nullptr, "datetime", "timedelta", nullptr},
-    {KeyKind::kUuid, nullptr, "uuid", "UUID", nullptr},
-    {KeyKind::kPath, nullptr, "pathlib", "PurePath", nullptr},
+    {KeyRule::str, &PyUnicode_Type, nullptr, nullptr, nullptr},
+    {KeyRule::bytes, &PyBytes_Type, nullptr, nullptr, nullptr},
+    {KeyRule::integer, &PyLong_Type, nullptr, nullptr, nullptr},
+    {KeyRule::real, &PyFloat_Type, nullptr, nullptr, nullptr},
+    {KeyRule::complex, &PyComplex_Type, nullptr, nullptr, nullptr},
+    {KeyRule::tuple, &PyTuple_Type, nullptr, nullptr, nullptr},
+    {KeyRule::frozen_set, &PyFrozenSet_Type, nullptr, nullptr, nullptr},
+    {KeyRule::range, &PyRange_Type, nullptr, nullptr, nullptr},
+    {KeyRule::decimal, nullptr, "decimal", "Decimal", nullptr},
+    {KeyRule::fraction, nullptr, "fractions", "Fraction", nullptr},
+    {KeyRule::datetime, nullptr, "datetime", "datetime", nullptr},
+    {KeyRule::date, nullptr, "datetime", "date", nullptr},
+    {KeyRule::time, nullptr, "datetime", "time", nullptr},
+    {KeyRule::timedelta, nullptr, "datetime", "timedelta", nullptr},
+    {KeyRule::uuid, nullptr, "uuid", "UUID", nullptr},
+    {KeyRule::path, nullptr, "pathlib", "PurePath", nullptr},
 };
 
 // The type `module.name` if it has been imported and `type` is derived from it.
@@ -66,13 +66,13 @@ bool classify_numpy(PyTypeObject* type, TypeInfo& info) {
   static PyObject *generic = nullptr, *number = nullptr, *boolean = nullptr, *timedelta = nullptr;
   if (!ancestor(type, generic, "numpy", "generic")) return false;
   if (PyType_IsSubtype(type, &PyUnicode_Type))
-    info.kind = KeyKind::kStr;
+    info.rule = KeyRule::str;
   else if (PyType_IsSubtype(type, &PyBytes_Type))
-    info.kind = KeyKind::kBytes;
+    info.rule = KeyRule::bytes;
   else if (ancestor(type, timedelta, "numpy", "timedelta64"))  // a number for NumPy, but it has a unit
-    info.kind = KeyKind::kReduced;
+    info.rule = KeyRule::reduced;
   else if (ancestor(type, number, "numpy", "number") || ancestor(type, boolean, "numpy", "bool_"))
-    info.kind = KeyKind::kNumpy;
+    info.rule = KeyRule::numpy;
   return true;
 }
 
@@ -86,8 +86,8 @@ int classify_by_base(PyTypeObject* type, TypeInfo& info) {
     if (!base || !PyType_IsSubtype(type, base)) continue;
     const int same = inherits_attribute(type, base, "__hash__");
     if (same < 0) return same;
-    if (same == 1 || is_time(candidate.kind)) {
-      info.kind = same == 1 ? candidate.kind : KeyKind::kLikeTime;
+    if (same == 1 || is_time(candidate.rule)) {
+      info.rule = same == 1 ? candidate.rule : KeyRule::like_time;
       return 1;
     }
   }
@@ -98,11 +98,11 @@ int classify_enum(PyTypeObject* type, TypeInfo& info) {
   static PyObject *enum_type = nullptr, *flag_type = nullptr;
   if (!ancestor(type, enum_type, "enum", "Enum")) return 0;
   if (ancestor(type, flag_type, "enum", "Flag")) {
-    info.kind = KeyKind::kFlag;
+    info.rule = KeyRule::flag;
     return 1;
   }
   const int same = inherits_attribute(type, &PyBaseObject_Type, "__eq__");
-  if (same == 1) info.kind = KeyKind::kEnum;
+  if (same == 1) info.rule = KeyRule::enumeration;
   return same;
 }
 
@@ -169,7 +169,7 @@ int classify_dataclass(PyTypeObject* type, TypeInfo& info) {
   if (!PyFunction_Check(eq.get())) return 0;
   const int same = same_code(eq.get(), model_eq.get());
   if (same != 1) return same;
-  info.kind = KeyKind::kDataclass;
+  info.rule = KeyRule::dataclass;
   info.fields = OwnedRef(PyList_AsTuple(names.get()));
   return info.fields ? 1 : -1;
 }
@@ -177,7 +177,7 @@ int classify_dataclass(PyTypeObject* type, TypeInfo& info) {
 // Returns false with an error set.
 bool classify(PyTypeObject* type, TypeInfo& info) {
   if (PyType_IsSubtype(type, &PyType_Type) || type == &PyFunction_Type) {
-    info.kind = KeyKind::kGlobal;
+    info.rule = KeyRule::global;
     return true;
   }
   if (classify_numpy(type, info)) return true;
@@ -262,7 +262,7 @@ bool put_qualified_name(PyObject* object, Buffer& out) {
                  object);
     return false;
   }
-  return put_str<Place::kNested>(out, module.get()) && put_str<Place::kNested>(out, name.get());
+  return put_str<Framing::nested>(out, module.get()) && put_str<Framing::nested>(out, name.get());
 }
 
 const std::string* class_name(PyTypeObject* type, TypeInfo& info) {

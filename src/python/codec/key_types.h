@@ -11,36 +11,36 @@
 
 namespace pyr {
 
-enum class KeyKind {
-  kReduced,  // the general rule: by __reduce_ex__
+enum class KeyRule {
+  reduced,  // the general rule: by __reduce_ex__
   // Subclasses that hash as these do are the same key as the plain object.
-  kStr,
-  kBytes,
-  kInt,
-  kFloat,
-  kComplex,
-  kTuple,
-  kFrozenSet,
-  kDecimal,
-  kFraction,
-  kDateTime,
-  kDate,
-  kTime,
-  kTimeDelta,
-  kLikeTime,  // derived from one of the four, with a hash of its own
-  kUuid,
-  kPath,
-  kNumpy,  // a number of NumPy's
-  kRange,
-  kEnum,       // by class and name
-  kFlag,       // by class and value: names of combined flags differ between Python versions
-  kDataclass,  // with the generated __eq__: by class and fields
-  kGlobal,     // a class or function: by module and name
+  str,
+  bytes,
+  integer,
+  real,
+  complex,
+  tuple,
+  frozen_set,
+  decimal,
+  fraction,
+  datetime,
+  date,
+  time,
+  timedelta,
+  like_time,  // derived from one of the four, with a hash of its own
+  uuid,
+  path,
+  numpy,  // a number of NumPy's
+  range,
+  enumeration,  // by class and name
+  flag,         // by class and value: names of combined flags differ between Python versions
+  dataclass,    // with the generated __eq__: by class and fields
+  global,       // a class or function: by module and name
 };
 
 struct TypeInfo {
   OwnedRef type;  // a weak reference: a type may die, and another take its address
-  KeyKind kind = KeyKind::kReduced;
+  KeyRule rule = KeyRule::reduced;
   OwnedRef fields;   // of a dataclass: the tuple of the names that __eq__ compares
   std::string name;  // module and qualified name, encoded; filled by class_name()
 };

@@ -11,16 +11,16 @@
 namespace pyr {
 
 enum class Encoded {
-  kYes,
-  kForeign,     // no native encoding; the buffer's tail is unspecified
-  kUnprepared,  // encode_native() never says so: see prepare_times()
-  kError,       // an error is set
+  yes,
+  foreign,     // no native encoding; the buffer's tail is unspecified
+  unprepared,  // encode_native() never says so: see prepare_times()
+  error,       // an error is set
 };
 
 // Whether containers that can change may be nested in natural values. Pickle keeps the identity of what is inside
 // and writes what occurs twice once; so they are left to it where it may be used. Where it may not, they are nested as
 // long as none occurs twice, which also rules out cycles.
-enum class Nesting { kFlat, kTrees };
+enum class Nesting { flat, trees };
 
 // Appends the native encoding of `value`, where it has one. Runs no Python code, except for NumPy's objects, and none
 // while it walks a container.
@@ -30,7 +30,7 @@ Encoded encode_native(PyObject* value, Nesting nesting, Buffer& out);
 // Appends a NumPy array or scalar, if `value` is one and its items are plain bytes (value_numpy.cpp).
 Encoded encode_numpy(PyObject* value, Buffer& out);
 // Atoms of modules, whole or nested. What these modules say of their types is asked for once, by the prepare functions,
-// which may run Python code (false: an error is set); until then a value that may be such an atom is kUnprepared.
+// which may run Python code (false: an error is set); until then a value that may be such an atom is unprepared.
 // A NumPy scalar, if `value` is one of the plain number types, from bool_ to complex128.
 Encoded encode_numpy_number(PyObject* value, Buffer& out);
 bool prepare_numpy_numbers();
@@ -39,11 +39,11 @@ Encoded encode_time(PyObject* value, Buffer& out);
 bool prepare_times();
 
 // What kind of bytes are read: keys have tags of their own and lack others.
-enum class Side { kValue, kKey };
+enum class Grammar { value, key };
 
 // Reads what encode_native or encode_key has written (not a pickle). A new reference, or null with DamagedError set.
 // Cost: time and memory proportional to the bytes.
-PyObject* decode_native(Bytes bytes, Side side);
+PyObject* decode_native(Bytes bytes, Grammar grammar);
 PyObject* decode_ndarray(Bytes bytes);       // without the tag
 PyObject* decode_numpy_scalar(Bytes bytes);  // without the tag
 
@@ -51,7 +51,7 @@ PyObject* decode_numpy_scalar(Bytes bytes);  // without the tag
 struct Reader {
   const u8* at;
   const u8* end;
-  Side side = Side::kValue;
+  Grammar grammar = Grammar::value;
   unsigned depth = 0;
 
   std::size_t left() const { return static_cast<std::size_t>(end - at); }

@@ -215,15 +215,15 @@ PyObject* read_value_object(Reader& reader, u8 tag) {
 }
 
 // An atom that is the whole, its length not written; anything else as if nested, and nothing may follow.
-PyObject* decode_rest(Bytes bytes, Side side) {
+PyObject* decode_rest(Bytes bytes, Grammar grammar) {
   const u8 tag = bytes[0];
   const u8* from = bytes.data() + 1;
   const std::size_t size = bytes.size() - 1;
-  if (tag == kUtf8 || tag == kBytes || (tag == kByteArray && side == Side::kValue))
+  if (tag == kUtf8 || tag == kBytes || (tag == kByteArray && grammar == Grammar::value))
     return make_sized(tag, from, size);
-  if (side == Side::kValue && tag == kNdArray) return decode_ndarray({from, size});
-  if (side == Side::kValue && tag == kNumpyScalar) return decode_numpy_scalar({from, size});
-  Reader reader{bytes.data(), bytes.data() + bytes.size(), side};
+  if (grammar == Grammar::value && tag == kNdArray) return decode_ndarray({from, size});
+  if (grammar == Grammar::value && tag == kNumpyScalar) return decode_numpy_scalar({from, size});
+  Reader reader{bytes.data(), bytes.data() + bytes.size(), grammar};
   OwnedRef object(read_object(reader));
   if (object && reader.at != reader.end) return damaged("damaged object: bytes are left over");
   return object.release();
@@ -256,11 +256,11 @@ PyObject* read_object(Reader& reader) {
     case kFrozenSet:
       return read_composite(reader, tag);
     default:
-      return reader.side == Side::kKey ? read_key_object(reader, tag) : read_value_object(reader, tag);
+      return reader.grammar == Grammar::key ? read_key_object(reader, tag) : read_value_object(reader, tag);
   }
 }
 
-PyObject* decode_native(Bytes bytes, Side side) {
+PyObject* decode_native(Bytes bytes, Grammar grammar) {
   if (bytes.empty()) return cut();
   const u8 tag = bytes[0];
   const std::size_t size = bytes.size() - 1;
@@ -268,7 +268,7 @@ PyObject* decode_native(Bytes bytes, Side side) {
     return make_int(bytes.data() + 1, size);
   if (tag == kAscii) return make_ascii(bytes.data() + 1, size);
   if (tag == kFloat && size == 8) return PyFloat_FromDouble(emd::load<double>(bytes.data() + 1));
-  return decode_rest(bytes, side);
+  return decode_rest(bytes, grammar);
 }
 
 }  // namespace pyr

@@ -28,10 +28,10 @@ class NativeEncoder {
   Encoded set(PyObject* value, Tag tag);
   Encoded range(PyObject* value);
   bool may_nest(PyObject* value);
-  static Encoded done(bool ok) { return ok ? Encoded::kYes : Encoded::kError; }
+  static Encoded done(bool ok) { return ok ? Encoded::yes : Encoded::error; }
 
   static Encoded rare_atom(PyObject* value, Buffer& out);
-  template <Place kPlace>
+  template <Framing kFraming>
   bool atom(PyObject* value, PyTypeObject* type, Encoded& result);
 
   Buffer& out_;
@@ -41,16 +41,16 @@ class NativeEncoder {
 };
 
 // Returns false if `value` is no atom.
-template <Place kPlace>
+template <Framing kFraming>
 bool NativeEncoder::atom(PyObject* value, PyTypeObject* type, Encoded& result) {
   if (type == &PyLong_Type)
     result = done(put_int(out_, value));
   else if (type == &PyUnicode_Type)
-    result = done(put_str<kPlace>(out_, value));
+    result = done(put_str<kFraming>(out_, value));
   else if (type == &PyFloat_Type)
     result = done(put_double(out_, PyFloat_AS_DOUBLE(value)));
   else if (type == &PyBytes_Type)
-    result = done(put_bytes_object<kPlace>(out_, value));
+    result = done(put_bytes_object<kFraming>(out_, value));
   else if (value == Py_None)
     result = done(put_tag(out_, kNone));
   else if (type == &PyBool_Type)
@@ -67,50 +67,50 @@ bool NativeEncoder::atom(PyObject* value, PyTypeObject* type, Encoded& result) {
 // Atoms of modules, which need not be imported.
 Encoded NativeEncoder::rare_atom(PyObject* value, Buffer& out) {
   const Encoded time = encode_time(value, out);
-  return time == Encoded::kForeign ? encode_numpy_number(value, out) : time;
+  return time == Encoded::foreign ? encode_numpy_number(value, out) : time;
 }
 
 Encoded NativeEncoder::whole(PyObject* value) {
   Encoded result;
   PyTypeObject* type = Py_TYPE(value);
-  if (atom<Place::kWhole>(value, type, result)) return result;
+  if (atom<Framing::whole>(value, type, result)) return result;
   if (type == &PyByteArray_Type)
-    return done(put_bytes<Place::kWhole>(out_, kByteArray, PyByteArray_AS_STRING(value),
-                                         static_cast<std::size_t>(PyByteArray_GET_SIZE(value))));
-  if (nesting_ == Nesting::kTrees) seen_.insert(value);
+    return done(put_bytes<Framing::whole>(out_, kByteArray, PyByteArray_AS_STRING(value),
+                                          static_cast<std::size_t>(PyByteArray_GET_SIZE(value))));
+  if (nesting_ == Nesting::trees) seen_.insert(value);
   result = composite(value);
-  if (result != Encoded::kForeign) return result;
+  if (result != Encoded::foreign) return result;
   result = rare_atom(value, out_);
-  return result == Encoded::kForeign ? encode_numpy(value, out_) : result;
+  return result == Encoded::foreign ? encode_numpy(value, out_) : result;
 }
 
 Encoded NativeEncoder::nested(PyObject* value) {
   Encoded result;
-  if (atom<Place::kNested>(value, Py_TYPE(value), result)) return result;
+  if (atom<Framing::nested>(value, Py_TYPE(value), result)) return result;
   if (!may_nest(value)) return rare_atom(value, out_);
   if (PyByteArray_CheckExact(value))
-    return done(put_bytes<Place::kNested>(out_, kByteArray, PyByteArray_AS_STRING(value),
-                                          static_cast<std::size_t>(PyByteArray_GET_SIZE(value))));
+    return done(put_bytes<Framing::nested>(out_, kByteArray, PyByteArray_AS_STRING(value),
+                                           static_cast<std::size_t>(PyByteArray_GET_SIZE(value))));
   result = composite(value);
-  return result == Encoded::kForeign ? rare_atom(value, out_) : result;
+  return result == Encoded::foreign ? rare_atom(value, out_) : result;
 }
 
 // An object with one reference is referred to by its parent alone, so it cannot occur twice.
 bool NativeEncoder::may_nest(PyObject* value) {
   PyTypeObject* type = Py_TYPE(value);
   const bool frozen = type == &PyTuple_Type || type == &PyFrozenSet_Type || type == &PyRange_Type;
-  if (!frozen && nesting_ == Nesting::kFlat) return false;
+  if (!frozen && nesting_ == Nesting::flat) return false;
   if (Py_REFCNT(value) == 1 || (type == &PyTuple_Type && PyTuple_GET_SIZE(value) == 0)) return true;
   const bool first = seen_.insert(value).second;
   // A tuple met twice is left to pickle, which writes it once: a few nested ones could otherwise fill the disk.
-  return first || (frozen && nesting_ == Nesting::kTrees);
+  return first || (frozen && nesting_ == Nesting::trees);
 }
 
 Encoded NativeEncoder::composite(PyObject* value) {
   PyTypeObject* type = Py_TYPE(value);
-  if (depth_ == kMaxDepth) return Encoded::kForeign;
+  if (depth_ == kMaxDepth) return Encoded::foreign;
   ++depth_;
-  Encoded result = Encoded::kForeign;
+  Encoded result = Encoded::foreign;
   if (type == &PyTuple_Type)
     result = tuple(value);
   else if (type == &PyList_Type || type == &PyDict_Type || type == &PySet_Type)
@@ -125,61 +125,61 @@ Encoded NativeEncoder::composite(PyObject* value) {
 
 Encoded NativeEncoder::mutable_container(PyObject* value, PyTypeObject* type) {
   const OwnedRef walked = to_walk(value);
-  if (!walked) return Encoded::kError;
+  if (!walked) return Encoded::error;
   if (type == &PyList_Type) return list(walked.get());
   return type == &PyDict_Type ? dict(walked.get()) : set(walked.get(), kSet);
 }
 
 Encoded NativeEncoder::tuple(PyObject* value) {
   const Py_ssize_t count = PyTuple_GET_SIZE(value);
-  if (!put_tag_and_count(out_, kTuple, static_cast<u64>(count))) return Encoded::kError;
+  if (!put_tag_and_count(out_, kTuple, static_cast<u64>(count))) return Encoded::error;
   for (Py_ssize_t i = 0; i < count; ++i)
-    if (const Encoded r = nested(PyTuple_GET_ITEM(value, i)); r != Encoded::kYes) return r;
-  return Encoded::kYes;
+    if (const Encoded r = nested(PyTuple_GET_ITEM(value, i)); r != Encoded::yes) return r;
+  return Encoded::yes;
 }
 
 Encoded NativeEncoder::list(PyObject* value) {
   const Py_ssize_t count = PyList_GET_SIZE(value);
-  if (!put_tag_and_count(out_, kList, static_cast<u64>(count))) return Encoded::kError;
+  if (!put_tag_and_count(out_, kList, static_cast<u64>(count))) return Encoded::error;
   for (Py_ssize_t i = 0; i < count; ++i)
-    if (const Encoded r = nested(PyList_GET_ITEM(value, i)); r != Encoded::kYes) return r;
-  return Encoded::kYes;
+    if (const Encoded r = nested(PyList_GET_ITEM(value, i)); r != Encoded::yes) return r;
+  return Encoded::yes;
 }
 
 Encoded NativeEncoder::dict(PyObject* value) {
-  if (!put_tag_and_count(out_, kDict, static_cast<u64>(PyDict_GET_SIZE(value)))) return Encoded::kError;
+  if (!put_tag_and_count(out_, kDict, static_cast<u64>(PyDict_GET_SIZE(value)))) return Encoded::error;
   Py_ssize_t position = 0;
   PyObject *key, *item;
   while (PyDict_Next(value, &position, &key, &item)) {
-    if (const Encoded r = nested(key); r != Encoded::kYes) return r;
-    if (const Encoded r = nested(item); r != Encoded::kYes) return r;
+    if (const Encoded r = nested(key); r != Encoded::yes) return r;
+    if (const Encoded r = nested(item); r != Encoded::yes) return r;
   }
-  return Encoded::kYes;
+  return Encoded::yes;
 }
 
 // Walks the table itself: an iterator object could start a collection, and so Python code.
 Encoded NativeEncoder::set(PyObject* value, Tag tag) {
-  if (!put_tag_and_count(out_, tag, static_cast<u64>(PySet_GET_SIZE(value)))) return Encoded::kError;
+  if (!put_tag_and_count(out_, tag, static_cast<u64>(PySet_GET_SIZE(value)))) return Encoded::error;
   const auto* table = reinterpret_cast<const PySetObject*>(value);
   for (Py_ssize_t i = 0; i <= table->mask; ++i) {
     const setentry& entry = table->table[i];
     if (!entry.key || entry.hash == -1) continue;  // empty, or a dummy
-    if (const Encoded r = nested(entry.key); r != Encoded::kYes) return r;
+    if (const Encoded r = nested(entry.key); r != Encoded::yes) return r;
   }
-  return Encoded::kYes;
+  return Encoded::yes;
 }
 
 // The three members of a range are exact ints, read by member descriptors.
 Encoded NativeEncoder::range(PyObject* value) {
-  if (!put_tag(out_, kRange)) return Encoded::kError;
+  if (!put_tag(out_, kRange)) return Encoded::error;
   for (const char* name : {"start", "stop", "step"}) {
     PyObject* number = PyObject_GetAttrString(value, name);
-    if (!number) return Encoded::kError;
+    if (!number) return Encoded::error;
     const bool ok = put_int(out_, number);
     Py_DECREF(number);
-    if (!ok) return Encoded::kError;
+    if (!ok) return Encoded::error;
   }
-  return Encoded::kYes;
+  return Encoded::yes;
 }
 
 }  // namespace
@@ -188,12 +188,12 @@ Encoded NativeEncoder::range(PyObject* value) {
 Encoded encode_native(PyObject* value, Nesting nesting, Buffer& out) {
   const std::size_t start = out.size();
   Encoded result = NativeEncoder(nesting, out).whole(value);
-  if (result == Encoded::kUnprepared) {
-    if (!prepare_times() || !prepare_numpy_numbers()) return Encoded::kError;
+  if (result == Encoded::unprepared) {
+    if (!prepare_times() || !prepare_numpy_numbers()) return Encoded::error;
     out.truncate(start);
     result = NativeEncoder(nesting, out).whole(value);
   }
-  return result == Encoded::kUnprepared ? Encoded::kForeign : result;
+  return result == Encoded::unprepared ? Encoded::foreign : result;
 }
 
 }  // namespace pyr

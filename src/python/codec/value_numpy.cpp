@@ -43,7 +43,7 @@ int is_plain(PyObject* dtype) {
 
 bool put_dtype(PyObject* dtype, Buffer& out) {
   const OwnedRef text = attribute(dtype, "str");
-  return text && PyUnicode_Check(text.get()) && put_str<Place::kNested>(out, text.get());
+  return text && PyUnicode_Check(text.get()) && put_str<Framing::nested>(out, text.get());
 }
 
 bool append(Buffer& out, const void* from, std::size_t size) {
@@ -134,13 +134,13 @@ bool put_number(PyObject* scalar, const NumberType& type, Buffer& out) {
   Py_buffer bytes;
   if (PyObject_GetBuffer(scalar, &bytes, PyBUF_SIMPLE) < 0) return false;
   const bool ok = put_tag(out, kNumpyScalar) &&
-                  put_bytes<Place::kNested>(out, kAscii, type.text.data(), type.text.size()) &&
+                  put_bytes<Framing::nested>(out, kAscii, type.text.data(), type.text.size()) &&
                   append(out, bytes.buf, static_cast<std::size_t>(bytes.len));
   PyBuffer_Release(&bytes);
   return ok;
 }
 
-Encoded encoded(bool ok) { return ok ? Encoded::kYes : Encoded::kError; }
+Encoded encoded(bool ok) { return ok ? Encoded::yes : Encoded::error; }
 
 // Byte order, kind, size, and a unit in brackets: the texts that NumPy writes for its plain dtypes, and nothing that it
 // would interpret further (records, subarrays, old names).
@@ -241,19 +241,19 @@ Encoded encode_numpy(PyObject* value, Buffer& out) {
   static PyObject *array_type = nullptr, *scalar_type = nullptr;
   PyObject* array = if_imported(array_type, "numpy", "ndarray");
   PyObject* generic = if_imported(scalar_type, "numpy", "generic");
-  if (!array || !generic) return Encoded::kForeign;
+  if (!array || !generic) return Encoded::foreign;
   PyObject* type = reinterpret_cast<PyObject*>(Py_TYPE(value));
   const bool is_array = type == array;
   if (!is_array && !PyType_IsSubtype(Py_TYPE(value), reinterpret_cast<PyTypeObject*>(generic)))
-    return Encoded::kForeign;
-  if (PyUnicode_Check(value) || PyBytes_Check(value)) return Encoded::kForeign;
+    return Encoded::foreign;
+  if (PyUnicode_Check(value) || PyBytes_Check(value)) return Encoded::foreign;
   const OwnedRef dtype = attribute(value, "dtype");
   const int plain = dtype ? is_plain(dtype.get()) : -1;
-  if (plain != 1) return plain == 0 ? Encoded::kForeign : Encoded::kError;
+  if (plain != 1) return plain == 0 ? Encoded::foreign : Encoded::error;
   if (is_array) return encoded(put_array(value, dtype.get(), out));
   const OwnedRef scalar = attribute(dtype.get(), "type");
-  if (!scalar) return Encoded::kError;
-  return scalar.get() == type ? encoded(put_scalar(value, dtype.get(), out)) : Encoded::kForeign;
+  if (!scalar) return Encoded::error;
+  return scalar.get() == type ? encoded(put_scalar(value, dtype.get(), out)) : Encoded::foreign;
 }
 
 PyObject* decode_ndarray(Bytes bytes) {
@@ -296,12 +296,12 @@ PyObject* read_numpy_number(Reader& reader) {
 Encoded encode_numpy_number(PyObject* value, Buffer& out) {
   const NumberTypes* const numbers = known_numbers.load(std::memory_order_acquire);
   if (!numbers)
-    return std::strncmp(Py_TYPE(value)->tp_name, "numpy.", 6) == 0 ? Encoded::kUnprepared : Encoded::kForeign;
+    return std::strncmp(Py_TYPE(value)->tp_name, "numpy.", 6) == 0 ? Encoded::unprepared : Encoded::foreign;
   for (const NumberType& number : *numbers) {
     if (number.type.get() == reinterpret_cast<PyObject*>(Py_TYPE(value)))
       return encoded(put_number(value, number, out));
   }
-  return Encoded::kForeign;
+  return Encoded::foreign;
 }
 
 // Without NumPy there are no such objects.
