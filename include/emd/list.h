@@ -1,7 +1,7 @@
 // List: a sequence of numbers and byte strings.
 //
-// Threads, errors, what is durable: store.h. In Python: EMList of None, bool, int, float, bytes and str. An element that Python
-// stored as another type throws FormatError when it is read.
+// Threads, errors, what is durable: store.h. In Python: EMList of None, bool, int, float, bytes and str. An element
+// that Python stored as another type throws FormatError when it is read.
 #pragma once
 
 #include <emd/store.h>
@@ -21,35 +21,35 @@ using Value = std::variant<std::monostate, bool, std::int64_t, double, std::stri
 // What is put into a list: whatever a Value may be, and what BytesView takes. It is for arguments.
 class Item {
  public:
-  enum class Kind { none, boolean, integer, real, bytes };
+  enum class Type { none, boolean, integer, real, bytes };
 
   Item(std::monostate) {}
-  Item(bool value) : kind_(Kind::boolean), integer_(value) {}
+  Item(bool value) : type_(Type::boolean), integer_(value) {}
   // Errors: RangeError for an unsigned number of 2^63 or more.
   template <std::integral T>
   requires(!std::same_as<T, bool>) Item(T value)
-      : kind_(Kind::integer), integer_(static_cast<std::int64_t>(value)) {
+      : type_(Type::integer), integer_(static_cast<std::int64_t>(value)) {
     if constexpr (std::unsigned_integral<T>) {
       if (integer_ < 0)
         throw RangeError("expected an integer that fits 64 bits with a sign, found a larger one");
     }
   }
   template <std::floating_point T>
-  Item(T value) : kind_(Kind::real), real_(static_cast<double>(value)) {}
+  Item(T value) : type_(Type::real), real_(static_cast<double>(value)) {}
   template <class T>
   requires(std::convertible_to<const T&, BytesView> && !std::integral<T>) Item(const T& bytes)
-      : kind_(Kind::bytes), bytes_(bytes) {}
+      : type_(Type::bytes), bytes_(bytes) {}
   Item(const Value& value) {
     std::visit([this](const auto& held) { *this = Item(held); }, value);
   }
 
-  Kind kind() const { return kind_; }
+  Type type() const { return type_; }
   std::int64_t integer() const { return integer_; }  // of a boolean too
   double real() const { return real_; }
   BytesView bytes() const { return bytes_; }
 
  private:
-  Kind kind_ = Kind::none;
+  Type type_ = Type::none;
   std::int64_t integer_ = 0;
   double real_ = 0;
   BytesView bytes_;
@@ -79,8 +79,9 @@ class EMD_API List : public Container {
   void erase(std::uint64_t from, std::uint64_t to);
   void clear();
   void reverse();
-  // Stable. The elements must be comparable: all of them numbers and truths, or all of them bytes, which are compared byte by
-  // byte. NaN comes behind all numbers. Cost: two passes where memory has not room for all; no more memory than the budget.
+  // Stable. The elements must be comparable: all of them numbers and truths, or all of them bytes, which are compared
+  // byte by byte. NaN comes behind all numbers. Cost: two passes where memory has not room for all; no more memory than
+  // the budget.
   // Errors: FormatError if they cannot be compared.
   void sort(bool descending = false);
 

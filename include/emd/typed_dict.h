@@ -1,7 +1,8 @@
-// TypedDict: keys and values of one size each, in rows, in the order of insertion: some 20 bytes less an entry than a Dict,
-// and batches whose look-ups wait for memory side by side.
+// TypedDict: keys and values of one size each, in rows, in the order of insertion: some 20 bytes less an entry than a
+// Dict, and batches whose look-ups wait for memory side by side.
 //
-// Threads, errors, what is durable: store.h. In Python: EMDict(path, key="u8", value="f8"), with the types that types.h tells.
+// Threads, errors, what is durable: store.h. In Python: EMDict(path, key="u8", value="f8"), with the types that types.h
+// tells.
 #pragma once
 
 #include <emd/store.h>
@@ -69,8 +70,8 @@ class EMD_API TypedDictBase : public Container {
   friend struct Access;
   explicit TypedDictBase(std::shared_ptr<Member> member) : Container(std::move(member)) {}
   static constexpr std::uint64_t kNoRow = ~std::uint64_t{0};
-  // Where an iterator is.
-  struct Place {
+  // Where an iterator stands.
+  struct Position {
     std::uint64_t row = kNoRow, version = 0;
   };
 
@@ -80,8 +81,8 @@ class EMD_API TypedDictBase : public Container {
   std::uint64_t find_many(const void* keys, std::uint64_t count, void* values, const void* missing) const;
   std::uint64_t insert_many(const void* keys, const void* values, std::uint64_t count);
   void add(const void* keys, const void* deltas, std::uint64_t count, Number number);
-  // The first row at or behind this place; kNoRow: there is none. Errors: StateError if a key has come or gone.
-  Place next(Place place, bool first, void* key, void* value) const;
+  // The first row at or behind this position; kNoRow: there is none. Errors: StateError if a key has come or gone.
+  Position next(Position position, bool first, void* key, void* value) const;
 };
 
 }  // namespace detail
@@ -106,7 +107,7 @@ class TypedDict : public detail::TypedDictBase {
     const Entry& operator*() const { return entry_; }
     const Entry* operator->() const { return &entry_; }
     Iterator& operator++() {
-      ++place_.row;
+      ++position_.row;
       return move_on(false);
     }
     void operator++(int) { ++*this; }
@@ -115,17 +116,17 @@ class TypedDict : public detail::TypedDictBase {
    private:
     friend class TypedDict;
     explicit Iterator(const TypedDict& dict) : dict_(dict) {
-      place_.row = 0;
+      position_.row = 0;
       move_on(true);
     }
-    bool ended() const { return place_.row == kNoRow; }
+    bool ended() const { return position_.row == kNoRow; }
     Iterator& move_on(bool first) {
-      place_ = dict_.next(place_, first, &entry_.first, &entry_.second);
+      position_ = dict_.next(position_, first, &entry_.first, &entry_.second);
       return *this;
     }
 
     TypedDict dict_;
-    Place place_;
+    Position position_;
     Entry entry_;
   };
 
@@ -136,7 +137,7 @@ class TypedDict : public detail::TypedDictBase {
     Value value;
     return find(key, &value) ? std::optional<Value>(value) : std::nullopt;
   }
-  // Inserts, or replaces the value of the key that is there, which keeps its place. True if it was inserted.
+  // Inserts, or replaces the value of the key that is there, which keeps its position. True if it was inserted.
   bool put(const Key& key, const Value& value) {
     const Key bytes = detail::canonical(key);
     return insert(&bytes, &value);
@@ -177,8 +178,8 @@ class TypedDict : public detail::TypedDictBase {
     add_many({&key, 1}, {&delta, 1});
   }
 
-  // In the order of insertion: `for (const auto& [key, value] : dict)`. Errors: StateError if a key has come or gone since
-  // begin().
+  // In the order of insertion: `for (const auto& [key, value] : dict)`. Errors: StateError if a key has come or gone
+  // since begin().
   Iterator begin() const { return Iterator(*this); }
   std::default_sentinel_t end() const { return {}; }
 

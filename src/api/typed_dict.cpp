@@ -135,16 +135,16 @@ void TypedDictBase::add(const void* keys, const void* deltas, std::uint64_t coun
   });
 }
 
-TypedDictBase::Place TypedDictBase::next(Place place, bool first, void* key, void* value) const {
+TypedDictBase::Position TypedDictBase::next(Position position, bool first, void* key, void* value) const {
   static_assert(kNoRow == core::TypedDict::kNone);
   const TypedMember& member = use(*this);
   return member.read_consistent([&] {
     const core::TypedDict& dict = member.structure();
-    Place found{kNoRow, dict.version()};
-    if (!first && found.version != place.version) {
+    Position found{kNoRow, dict.version()};
+    if (!first && found.version != position.version) {
       throw StateError("'" + name() + "': a key has come or gone while it was iterated; begin again");
     }
-    found.row = first ? dict.first_live() : dict.next_live(place.row);
+    found.row = first ? dict.first_live() : dict.next_live(position.row);
     if (found.row != kNoRow) {
       std::memcpy(key, dict.key_at(found.row), dict.key_bytes());
       std::memcpy(value, dict.value_at(found.row), dict.value_bytes());

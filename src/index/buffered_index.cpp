@@ -47,15 +47,15 @@ void BufferedIndex::lay_delta() {
   HashIndex::format(delta_region_.writable(0, kEmptyBytes), h.max_segment_buckets, h.hash_bits, h.seed);
 }
 
-void BufferedIndex::make_room(u64 hash, Place& place) {
+void BufferedIndex::make_room(u64 hash, InsertionPoint& point) {
   const bool to_delta = buffering();
   if (to_delta && !delta_laid()) lay_delta();
   const bool merged = delta_laid() && merge_if_due();
-  place.in_delta = to_delta;
+  point.in_delta = to_delta;
   if (to_delta) {
-    place.at = delta_.make_room(hash);
-  } else if (!place.found() || merged) {
-    place.at = main_.make_room(hash);
+    point.at = delta_.make_room(hash);
+  } else if (!point.found() || merged) {
+    point.at = main_.make_room(hash);
   }
 }
 

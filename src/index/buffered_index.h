@@ -49,16 +49,16 @@ class BufferedIndex {
   u64 delta_free_bytes() const { return delta_laid() ? delta_.free_bytes() : 0; }
 
   // Where an entry will go. Good until the next change of the index.
-  struct Place {
-    HashIndex::Place at;
+  struct InsertionPoint {
+    HashIndex::InsertionPoint at;
     bool in_delta = false;
     bool found() const { return at.offset != 0; }
   };
 
   // As HashIndex::find(). Cost: as there; with entries in the delta also a line of that.
   template <class Match>
-  u64 find(u64 hash, Match&& match, Place* place = nullptr) const {
-    HashIndex::Place* const in_main = place != nullptr ? &place->at : nullptr;
+  u64 find(u64 hash, Match&& match, InsertionPoint* point = nullptr) const {
+    HashIndex::InsertionPoint* const in_main = point != nullptr ? &point->at : nullptr;
     if (__builtin_expect(delta_count() != 0, 0)) {
       const u64 found = delta_.find(hash, match);
       if (found != kNone) return found;
@@ -91,12 +91,12 @@ class BufferedIndex {
     if (__builtin_expect(main_region_.size() != checked_size_, 0)) choose();
     return limit_ != kNever;
   }
-  // Gives `place`, as find() has left it, room for one more entry of this hash. May merge a segment of the delta first.
+  // Gives `point`, as find() has left it, room for one more entry of this hash. May merge a segment of the delta first.
   // Errors: SystemError, DamagedError; the index holds what it held.
-  void make_room(u64 hash, Place& place);
+  void make_room(u64 hash, InsertionPoint& point);
   // Adds an entry in the room just made. Does not fail.
-  void insert(const Place& place, u64 hash, u64 position) {
-    (place.in_delta ? delta_ : main_).insert(place.at, hash, position);
+  void insert(const InsertionPoint& point, u64 hash, u64 position) {
+    (point.in_delta ? delta_ : main_).insert(point.at, hash, position);
   }
   // Takes an entry out; false if it was not there. Errors: DamagedError; nothing has changed.
   bool erase(u64 hash, u64 position) {

@@ -66,34 +66,34 @@ void HashIndex::set_layout(u32 max_segment_buckets) {
   size_classes_ = max_segment_buckets / unit_;
 }
 
-std::optional<HashIndex::Place> HashIndex::free_slot(u64 hash) const {
+std::optional<HashIndex::InsertionPoint> HashIndex::free_slot(u64 hash) const {
   const Segment segment = segment_of(hash);
   unsigned b = home_of_bits(wanted(hash, segment.depth) >> (kTagBits - kHomeBits), segment.buckets);
   for (unsigned left = probes(segment.buckets); left != 0; --left) {
     const u64* bucket = segment.slots + b * kSlotsPerBucket;
-    if (bucket[kSlotsPerBucket - 1] == 0) return place_in(bucket, hash, segment.depth);
+    if (bucket[kSlotsPerBucket - 1] == 0) return point_in(bucket, hash, segment.depth);
     if (++b == segment.buckets) b = 0;
   }
   return std::nullopt;
 }
 
-HashIndex::Place HashIndex::make_room(u64 hash) {
+HashIndex::InsertionPoint HashIndex::make_room(u64 hash) {
   for (;;) {
-    if (const auto place = free_slot(hash)) return *place;
+    if (const auto point = free_slot(hash)) return *point;
     if (grow(hash)) continue;
     if (!split(hash)) return overflow_room();
   }
 }
 
-void HashIndex::insert(const Place& place, u64 hash, u64 position) {
+void HashIndex::insert(const InsertionPoint& point, u64 hash, u64 position) {
   IndexHeader& h = change_header();
   ++h.count;
-  if (place.overflow) {
-    OverflowPage& page = *region_.writable_as<OverflowPage>(place.offset);
+  if (point.overflow) {
+    OverflowPage& page = *region_.writable_as<OverflowPage>(point.offset);
     page.pairs[page.used++] = {hash, position};
     ++h.overflow_count;
   } else {
-    *region_.writable_as<u64>(place.offset) = place.tag << kPositionBits | position;
+    *region_.writable_as<u64>(point.offset) = point.tag << kPositionBits | position;
   }
 }
 
@@ -154,7 +154,7 @@ void HashIndex::fill_hole(u64 segment_offset, unsigned buckets, unsigned b) {
 
 // ---- overflow
 
-HashIndex::Place HashIndex::overflow_room() {
+HashIndex::InsertionPoint HashIndex::overflow_room() {
   ++layouts_;
   const u64 head = header().overflow_head;
   if (head != 0 && overflow_page(head).used < OverflowPage::kPairs) return {head << kPageShift, 0, true};

@@ -97,17 +97,17 @@ class HashIndex {
   }
 
   // Where an entry will go. Good until the next change of the index.
-  struct Place {
+  struct InsertionPoint {
     u64 offset = 0;  // of the slot, or of the overflow page; zero: none yet
     u64 tag = 0;
     bool overflow = false;
   };
 
   // The position for which match(position) holds, among those whose known bits are the hash's; kNone if none. Then, if
-  // `place` is given, it gets the free slot where the search ended, if there was one.
+  // `point` is given, it gets the free slot where the search ended, if there was one.
   // Cost: one directory line, one bucket line (1.2 at worst on average), and what match() costs.
   template <class Match>
-  u64 find(u64 hash, Match&& match, Place* place = nullptr) const;
+  u64 find(u64 hash, Match&& match, InsertionPoint* point = nullptr) const;
 
   // A batch looks up in steps, so that the lines of many keys are on their way at once: all hashes; prefetch() of each;
   // candidate() of each, and a prefetch of its record; the records. Only where a candidate's key is another one is
@@ -124,19 +124,19 @@ class HashIndex {
   }
   // Fetches that bucket. Cost: one directory line.
   void prefetch(u64 hash) const { __builtin_prefetch(bucket_address(hash)); }
-  // The first position that find() would offer to match(), in all but one of some hundreds of cases the only one; kNone:
-  // there is none. Reads no record.
+  // The first position that find() would offer to match(), in all but one of some hundreds of cases the only one;
+  // kNone: there is none. Reads no record.
   u64 candidate(u64 hash) const {
     return find(hash, [](u64) { return true; });
   }
 
   // Makes room for one more entry of this hash, growing or splitting what is full. Errors: SystemError,
   // DamagedError; the index holds what it held.
-  Place make_room(u64 hash);
+  InsertionPoint make_room(u64 hash);
   // Another number when segments may lie elsewhere, or an entry outside of them: insert() and erase() leave it.
   u64 layouts() const { return layouts_; }
   // Adds an entry in the room just made. Does not fail.
-  void insert(const Place& place, u64 hash, u64 position);
+  void insert(const InsertionPoint& point, u64 hash, u64 position);
   // The same at a slot that Batch has found free, a block of them at a time: each is put, and then all are counted. Do
   // not fail. put_at() gives false, and does nothing, if the slot has been taken since.
   bool put_at(u64 slot, u32 wanted_tag, u64 position);
@@ -239,9 +239,9 @@ class HashIndex {
   IndexHeader& change_header() { return *region_.writable_as<IndexHeader>(0); }
   Segment segment_of(u64 hash) const;
   Segment decode(u64 entry) const;
-  std::optional<Place> free_slot(u64 hash) const;
+  std::optional<InsertionPoint> free_slot(u64 hash) const;
   // The first free slot of a bucket that is not full.
-  Place place_in(const u64* bucket, u64 hash, unsigned depth) const {
+  InsertionPoint point_in(const u64* bucket, u64 hash, unsigned depth) const {
     const u8* slot = reinterpret_cast<const u8*>(bucket + bucket_fill(bucket));
     return {static_cast<u64>(slot - region_.data()), fresh_tag(hash, depth), false};
   }
@@ -258,7 +258,7 @@ class HashIndex {
   void double_directory();
   bool remove_slot(u64 segment_offset, unsigned b, unsigned slot);
   void fill_hole(u64 segment_offset, unsigned buckets, unsigned b);
-  Place overflow_room();
+  InsertionPoint overflow_room();
   const OverflowPage& overflow_page(u64 page) const;
   void drop_overflow_head();
   u64 overflow_scan(u64 hash, const std::function<bool(u64)>& match) const;
@@ -322,7 +322,7 @@ void HashIndex::for_each_segment(const Range& range, F&& f) const {
 }
 
 template <class Match>
-u64 HashIndex::find(u64 hash, Match&& match, Place* place) const {
+u64 HashIndex::find(u64 hash, Match&& match, InsertionPoint* point) const {
   const Segment segment = segment_of(hash);
   const u64 bits = wanted(hash, segment.depth);
   unsigned b = home_of_bits(bits >> (kTagBits - kHomeBits), segment.buckets);
@@ -333,7 +333,7 @@ u64 HashIndex::find(u64 hash, Match&& match, Place* place) const {
       if (match(position)) return position;
     }
     if (bucket[kSlotsPerBucket - 1] == 0) {
-      if (place != nullptr) *place = place_in(bucket, hash, segment.depth);
+      if (point != nullptr) *point = point_in(bucket, hash, segment.depth);
       break;
     }
     if (++b == segment.buckets) b = 0;

@@ -89,10 +89,10 @@ inline HashIndex::Batch::Probe HashIndex::Batch::probe(u64 hash) const {
 }
 
 inline u64 HashIndex::Batch::candidate_elsewhere(u64 hash, u64& slot) const {
-  Place place;
+  InsertionPoint point;
   const u64 position = index_.find(
-      hash, [](u64) { return true; }, &place);
-  slot = place.offset;
+      hash, [](u64) { return true; }, &point);
+  slot = point.offset;
   return position;
 }
 

@@ -46,10 +46,10 @@ void HashIndex::add_known(KnownEntry entry) {
       entry.known = 64;
       continue;
     }
-    if (auto place = free_slot(entry.bits)) {
-      place->tag =
+    if (auto point = free_slot(entry.bits)) {
+      point->tag =
           known_tag(entry.bits, segment.depth, std::min(entry.known - segment.depth, unsigned{kFreshBits}));
-      return insert(*place, entry.bits, entry.position);
+      return insert(*point, entry.bits, entry.position);
     }
     if (grow(entry.bits) || split(entry.bits)) continue;
     if (entry.known != 64) entry.bits = hash_of_(entry.position);

@@ -1,9 +1,9 @@
 // SweepOrder: the keys of a large batch of look-ups, in an order in which pages are read once and side by side.
 //
-// Where pages are missing, and a batch has so many keys that several share a page, it goes in two passes: in the order of
-// the hashes, which is that of the index and names the records; then in the order of these. So a page is read once for all
-// keys of the batch that it serves, and pages that lie near each other are read together. (Graefe: Query evaluation
-// techniques for large databases, 1993, on fetching records by sorted references.)
+// Where pages are missing, and a batch has so many keys that several share a page, it goes in two passes: in the order
+// of the hashes, which is that of the index and names the records; then in the order of these. So a page is read once
+// for all keys of the batch that it serves, and pages that lie near each other are read together. (Graefe: Query
+// evaluation techniques for large databases, 1993, on fetching records by sorted references.)
 //
 // A key of the batch costs 16 bytes of memory, and its part of two sorts.
 //
@@ -19,7 +19,8 @@
 
 namespace emd {
 
-// Ranges of memory whose pages are read soon, put together where what lies between them is less than another read costs.
+// Ranges of memory whose pages are read soon, put together where what lies between them is less than another read
+// costs.
 class PageRanges {
  public:
   PageRanges() = default;
@@ -52,12 +53,12 @@ class PageRanges {
 class SweepOrder {
  public:
   struct Entry {
-    u64 place;  // in the first pass the hash, then the record's position or row
-    u64 key;    // its number in the batch
+    u64 sort_key;  // in the first pass the hash, then the record's position or row
+    u64 key;       // its number in the batch
   };
 
-  // For a batch of so many keys, with so much memory for it: how many of them are worth a sweep through an index of so many
-  // bytes; zero: they are not.
+  // For a batch of so many keys, with so much memory for it: how many of them are worth a sweep through an index of so
+  // many bytes; zero: they are not.
   static u64 keys_of(u64 count, u64 memory, u64 index_bytes) {
     const u64 keys = std::min(count, memory / sizeof(Entry));
     return keys >= std::max(kLeastKeys, (index_bytes >> kPageShift) / kPagesPerKey) ? keys : 0;
@@ -69,10 +70,10 @@ class SweepOrder {
     for (u64 i = 0; i < count; ++i) entries_[i] = {hash(i), i};
     turn();
   }
-  // Sorts by what the pass has put in the place of each.
+  // Sorts by what the pass has given each as its sort_key.
   void turn() {
     std::sort(entries_.begin(), entries_.end(),
-              [](const Entry& a, const Entry& b) { return a.place < b.place; });
+              [](const Entry& a, const Entry& b) { return a.sort_key < b.sort_key; });
     asked_ = 0;
   }
 
@@ -80,8 +81,8 @@ class SweepOrder {
   std::span<Entry> step(u64 first) {
     return std::span<Entry>(entries_).subspan(first, std::min<u64>(kStep, entries_.size() - first));
   }
-  // Asks for what entries of this step will read, and of the next, so that the disk is never idle: `page_of` gives where it
-  // lies, or null.
+  // Asks for what entries of this step will read, and of the next, so that the disk is never idle: `page_of` gives
+  // where it lies, or null.
   template <class PageOf>
   void ask_ahead(u64 first, u64 length, PageOf&& page_of) {
     PageRanges ranges;

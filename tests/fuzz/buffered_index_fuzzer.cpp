@@ -27,11 +27,11 @@ class Subject : public IndexSubject<BufferedIndex> {
   void insert(u64 position) {
     const bool buffering = index().buffering();
     if (buffering) cover_log();
-    BufferedIndex::Place place;
+    BufferedIndex::InsertionPoint point;
     if (!buffering || !filter_.excludes(hash(position), log_.size())) {
-      if (find(position, &place)) return;
+      if (find(position, &point)) return;
     }
-    insert_new(position, place);
+    insert_new(position, point);
     log_.push_back(position);
     if (buffering) filter_.note_appended(hash(position), log_.size() - 1, log_.size());
   }
@@ -102,8 +102,8 @@ std::vector<Image> damaged_images(Input& input, std::vector<Image> images, u8 mo
 
 void run(Input input) {
   static Regions regions(List::kKind, 2);
-  // In order: merges at each insertion; hashes that collide in both indexes; a delta that no merge has reached; one that
-  // is deeper than the main index; none yet, though its time has come.
+  // In order: merges at each insertion; hashes that collide in both indexes; a delta that no merge has reached; one
+  // that is deeper than the main index; none yet, though its time has come.
   static const std::vector<Image> sounds[] = {
       sound_images(regions, 2, 64, 12, 150), sound_images(regions, 2, 3, 30, 250),
       sound_images(regions, 64, 20, 200, 150), sound_images(regions, 2, 64, 120, 140),

@@ -1,5 +1,5 @@
-// An index of positions whose hashes are a function of the position, so that it needs no records; and what such an index
-// holds, as a model. For the targets of HashIndex and BufferedIndex.
+// An index of positions whose hashes are a function of the position, so that it needs no records; and what such an
+// index holds, as a model. For the targets of HashIndex and BufferedIndex.
 #pragma once
 
 #include <map>
@@ -31,23 +31,23 @@ class IndexSubject {
   u64 hash(u64 position) const {
     return hash64({reinterpret_cast<const u8*>(&position), sizeof position}, kIndexSeed) & hash_mask_;
   }
-  bool find(u64 position, typename Index::Place* place = nullptr) const {
+  bool find(u64 position, typename Index::InsertionPoint* point = nullptr) const {
     return index_.find(
-               hash(position), [&](u64 candidate) { return candidate == position; }, place) != Index::kNone;
+               hash(position), [&](u64 candidate) { return candidate == position; }, point) != Index::kNone;
   }
   // As Dict does it: the place where the search ended, or room made.
   void insert(u64 position) {
-    typename Index::Place place;
-    if (!find(position, &place)) insert_new(position, place);
+    typename Index::InsertionPoint point;
+    if (!find(position, &point)) insert_new(position, point);
   }
-  // Precondition: it is not there; `place` is as find() has left it.
-  void insert_new(u64 position, typename Index::Place place) {
+  // Precondition: it is not there; `point` is as find() has left it.
+  void insert_new(u64 position, typename Index::InsertionPoint point) {
     if constexpr (!std::is_same_v<Index, HashIndex>) {
-      index_.make_room(hash(position), place);
-    } else if (place.offset == 0) {
-      place = index_.make_room(hash(position));
+      index_.make_room(hash(position), point);
+    } else if (point.offset == 0) {
+      point = index_.make_room(hash(position));
     }
-    index_.insert(place, hash(position), position);
+    index_.insert(point, hash(position), position);
   }
   bool erase(u64 position) { return index_.erase(hash(position), position); }
 

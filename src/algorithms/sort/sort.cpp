@@ -28,7 +28,8 @@ struct IntegerKey {
   }
 };
 
-// Integers, reals and booleans. 48 bits fit a double's 53, so the conversion is exact; adding 0.0 makes -0.0 and 0.0 equal.
+// Integers, reals and booleans. 48 bits fit a double's 53, so the conversion is exact; adding 0.0 makes -0.0 and 0.0
+// equal.
 struct NumberKey {
   u64 operator()(Word word) const {
     const double value =
@@ -79,16 +80,16 @@ Domain domain_of(std::span<const Word> words) {
 // ---- Runs
 
 // Of one digit of the keys: where each value's words begin, and as they are put there, end.
-using Places = std::array<u64, 256>;
+using DigitEnds = std::array<u64, 256>;
 
 template <class Key>
-void distribute(std::span<const Word> from, std::span<Word> to, unsigned shift, Places& places) {
+void distribute(std::span<const Word> from, std::span<Word> to, unsigned shift, DigitEnds& ends) {
   const Key key;
-  places.fill(0);
-  for (const Word word : from) ++places[key(word) >> shift & 0xff];
+  ends.fill(0);
+  for (const Word word : from) ++ends[key(word) >> shift & 0xff];
   u64 sum = 0;
-  for (u64& place : places) sum += std::exchange(place, sum);
-  for (const Word word : from) to[places[key(word) >> shift & 0xff]++] = word;
+  for (u64& end : ends) sum += std::exchange(end, sum);
+  for (const Word word : from) to[ends[key(word) >> shift & 0xff]++] = word;
 }
 
 // Stable; `spare` is of the same size. The two spans together are best in the cache: that is what the last digit first
@@ -99,12 +100,12 @@ void radix_sort(std::span<Word> words, std::span<Word> spare) {
   u64 differing = 0;  // bits
   for (const Word word : words) differing |= key(word) ^ key(words[0]);
   if (differing == 0) return;
-  Places places;
+  DigitEnds ends;
   if (words.size() > kCachedWords) {
     const unsigned width = static_cast<unsigned>(std::bit_width(differing));
-    distribute<Key>(words, spare, width > 8 ? width - 8 : 0, places);
+    distribute<Key>(words, spare, width > 8 ? width - 8 : 0, ends);
     u64 begin = 0;
-    for (const u64 end : places) {
+    for (const u64 end : ends) {
       std::ranges::copy(spare.subspan(begin, end - begin),
                         words.begin() + static_cast<std::ptrdiff_t>(begin));
       radix_sort<Key>(words.subspan(begin, end - begin), spare.subspan(begin, end - begin));
@@ -116,7 +117,7 @@ void radix_sort(std::span<Word> words, std::span<Word> spare) {
   std::span<Word> to = spare;
   for (unsigned shift = 0; shift < 64; shift += 8) {
     if ((differing >> shift & 0xff) == 0) continue;
-    distribute<Key>(from, to, shift, places);
+    distribute<Key>(from, to, shift, ends);
     std::swap(from, to);
   }
   if (from.data() != words.data()) std::ranges::copy(from, words.begin());

@@ -90,7 +90,7 @@ void resize(ArrayContainer& container, Py_ssize_t wanted) {
 }
 
 // A place that may be no item's.
-struct Place {
+struct Position {
   bool take(ArrayContainer&, PyObject* const* objects) {
     at = PyLong_AsLongLong(objects[0]);
     return at != -1 || !PyErr_Occurred();
@@ -99,7 +99,7 @@ struct Place {
 };
 
 // _copy_out(buffer, start, step): fills the buffer with items.
-void copy_out(ArrayContainer& container, const WriteBuffer& to, Place start, Place step) {
+void copy_out(ArrayContainer& container, const WriteBuffer& to, Position start, Position step) {
   const Container::EntryGuard entered(container);
   const emd::Array& array = container.array();
   const u64 item = array.item_bytes();
@@ -173,7 +173,7 @@ bool reaches(ArrayContainer& container, u64 first, u64 last) {
 }
 
 // _write(start, items): replaces the items from `start` on.
-void write(ArrayContainer& container, Place start, const ReadBuffer& items) {
+void write(ArrayContainer& container, Position start, const ReadBuffer& items) {
   const Container::EntryGuard entered(container);
   emd::Array& array = container.array();
   const u64 item = array.item_bytes();

@@ -55,7 +55,7 @@ PyObject* Container::shared_object(const NamedValue& read) {
   OwnedRef object(codec_.decode_value(read.value));
   if (!object || !attached()) return object.release();  // decoding has closed it
   const EntryGuard entered(*this);
-  decoded_.keep(read.name, print, read.changes, object.get(), read.place, deferred);
+  decoded_.keep(read.name, print, read.changes, object.get(), read.admission, deferred);
   return object.release();
 }
 

@@ -156,7 +156,7 @@ class Container {
   struct NamedValue {
     Bytes name, value;
     emd::u64 changes;
-    DecodedCache::Place place;
+    DecodedCache::Admission admission;
   };
   // The object decoded before from the same bytes, or a new one, remembered: a new reference, or null with an error
   // set. Outside of a read.

@@ -56,7 +56,7 @@ PyObject* DecodedCache::find(Bytes name, const Print& print, u64 now) {
 }
 
 // Out of memory, nothing is kept: it is only a cache.
-void DecodedCache::keep(Bytes name, const Print& print, u64 now, PyObject* object, Place place,
+void DecodedCache::keep(Bytes name, const Print& print, u64 now, PyObject* object, Admission admission,
                         DeferredDecrefs& deferred) {
   if (!on()) return;
   try {
@@ -68,7 +68,7 @@ void DecodedCache::keep(Bytes name, const Print& print, u64 now, PyObject* objec
       return;
     }
     std::string text(reinterpret_cast<const char*>(name.data()), name.size());
-    const u32 number = make_place(place, deferred);
+    const u32 number = make_room(admission, deferred);
     if (number == kNone) return;
     Entry& fresh = entries_[number];
     fresh = {hash, std::move(text), print, now, Py_NewRef(object), bucket(hash), false};
@@ -121,7 +121,7 @@ DecodedCache::Entry* DecodedCache::entry(Bytes name, u64 hash) {
   return nullptr;
 }
 
-DecodedCache::u32 DecodedCache::make_place(Place place, DeferredDecrefs& deferred) {
+DecodedCache::u32 DecodedCache::make_room(Admission admission, DeferredDecrefs& deferred) {
   if (!free_.empty()) {
     const u32 number = free_.back();
     free_.pop_back();
@@ -132,7 +132,7 @@ DecodedCache::u32 DecodedCache::make_place(Place place, DeferredDecrefs& deferre
     entries_.emplace_back();
     return static_cast<u32>(entries_.size() - 1);
   }
-  return place == Place::any ? pass_hand(deferred) : kNone;
+  return admission == Admission::evicting ? pass_hand(deferred) : kNone;
 }
 
 // The entry that the hand takes, emptied. It ends: what it passes is not asked for any more.

@@ -33,7 +33,7 @@ class DecodedCache {
   // A value's bytes, in short.
   using Print = emd::Hash128;
   // Whether an entry may push out another: a walk over everything only fills what is free.
-  enum class Place { any, free };
+  enum class Admission { evicting, if_free };
 
   DecodedCache() = default;
   DecodedCache(const DecodedCache&) = delete;
@@ -52,7 +52,7 @@ class DecodedCache {
   PyObject* find(Bytes name, const Print& print, u64 now);
   Print print(Bytes value) const { return emd::hash128(value, seed_); }
   // Remembers an object, in the place of what the name had.
-  void keep(Bytes name, const Print& print, u64 now, PyObject* object, Place place,
+  void keep(Bytes name, const Print& print, u64 now, PyObject* object, Admission admission,
             DeferredDecrefs& deferred);
   void forget(Bytes name, DeferredDecrefs& deferred);
   void forget_all(DeferredDecrefs& deferred);
@@ -82,8 +82,8 @@ class DecodedCache {
   u64 hash(Bytes name) const { return emd::hash64(name, seed_); }
   Entry* entry(Bytes name, u64 hash);
   u32& bucket(u64 hash) { return buckets_[hash & (buckets_.size() - 1)]; }
-  // A place for a new entry; kNone if there is none.
-  u32 make_place(Place place, DeferredDecrefs& deferred);
+  // Room for a new entry; kNone if there is none.
+  u32 make_room(Admission admission, DeferredDecrefs& deferred);
   u32 pass_hand(DeferredDecrefs& deferred);
   void widen();
   void unlink(u32 number);

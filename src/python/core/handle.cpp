@@ -185,7 +185,7 @@ StoreHandle::StoreHandle(const std::string& path, emd::StoreOptions options, boo
     if (!in_transaction()) return;  // a compaction
     attention_ |= kRolledBack;
     ++rollbacks_;
-    if (outcome_) *outcome_ = Outcome::undone;
+    if (outcome_) *outcome_ = TransactionOutcome::undone;
   });
 }
 
@@ -282,7 +282,7 @@ emd::u64 StoreHandle::begin() {
   const EntryGuard entered(*this);
   emd::Store& store = use();
   if (in_transaction()) throw emd::StateError("a transaction is on in '" + path_ + "': they do not nest");
-  auto outcome = std::make_shared<Outcome>(Outcome::open);
+  auto outcome = std::make_shared<TransactionOutcome>(TransactionOutcome::open);
   run_long([&] { store.begin(); });
   outcome_ = std::move(outcome);
   transaction_context_ = std::move(context);
@@ -307,7 +307,7 @@ void StoreHandle::commit_transaction() {
   const EntryGuard entered(*this);
   emd::Store& store = use();
   run_long([&] { store.commit_transaction(); });
-  if (outcome_) *outcome_ = Outcome::committed;
+  if (outcome_) *outcome_ = TransactionOutcome::committed;
   end_transaction(ended);
 }
 

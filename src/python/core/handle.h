@@ -103,9 +103,9 @@ class StoreHandle {
   emd::u64 opening() const { return epoch_ >> 32; }
   // How many transactions were rolled back. Precondition: entered.
   emd::u64 rollbacks() const { return rollbacks_; }
-  enum class Outcome { open, committed, undone };
+  enum class TransactionOutcome { open, committed, undone };
   // What becomes of the transaction that is on; null if there is none. Precondition: entered.
-  const std::shared_ptr<Outcome>& outcome() const { return outcome_; }
+  const std::shared_ptr<TransactionOutcome>& outcome() const { return outcome_; }
   bool read_only() const { return read_only_; }
   bool temporary() const { return temporary_; }
 
@@ -264,7 +264,7 @@ class StoreHandle {
   std::atomic<unsigned long> busy_thread_ = 0;  // of run_long()
   emd::u64 epoch_ = first_epoch();
   emd::u64 rollbacks_ = 0;
-  std::shared_ptr<Outcome> outcome_;
+  std::shared_ptr<TransactionOutcome> outcome_;
   unsigned snapshots_ = 0;  // begin_snapshot() calls not yet ended
   // Removed behind the store.
   std::optional<emd::platform::TemporaryDirectory> directory_;

@@ -161,7 +161,8 @@ PyObject* ExtractedValues::object(std::size_t i) {
   Value& value = values_[i];
   if (value.state == State::object) return std::exchange(value.object, nullptr);
   if (!container_.decoded().on() || copy_always_) return container_.codec().decode_value(bytes(value));
-  return container_.shared_object({keys_.key(number(i)), bytes(value), changes_, DecodedCache::Place::any});
+  return container_.shared_object(
+      {keys_.key(number(i)), bytes(value), changes_, DecodedCache::Admission::evicting});
 }
 
 // With a write-back cache.

@@ -41,11 +41,11 @@ enum class Part { key, value, item };
 // A record, or the part of it that is wanted, taken out of a dict.
 class ExtractedRecord {
  public:
-  using Place = DecodedCache::Place;
+  using Admission = DecodedCache::Admission;
 
-  // `place`: what the object may push out of the cache of decoded ones.
-  ExtractedRecord(DictContainer& container, Part part, Place place = Place::any)
-      : container_(container), part_(part), place_(place) {}
+  // `admission`: what the object may push out of the cache of decoded ones.
+  ExtractedRecord(DictContainer& container, Part part, Admission admission = Admission::evicting)
+      : container_(container), part_(part), admission_(admission) {}
   ~ExtractedRecord() { drop_objects(); }
   ExtractedRecord(const ExtractedRecord&) = delete;
   ExtractedRecord& operator=(const ExtractedRecord&) = delete;
@@ -96,7 +96,7 @@ class ExtractedRecord {
 
   DictContainer& container_;
   const Part part_;
-  const Place place_;
+  const Admission admission_;
   bool copy_always_ = false;
   bool decoded_ = false;  // key_ and value_ are what was asked for; null with an error set
   bool cached_ = false;   // there is a write-back cache

@@ -75,26 +75,26 @@ void PairGroup::store_rest() {
 
 namespace {
 
-enum class Drawn { pair, end, failed };
+enum class NextPair { pair, end, failed };
 
 // A pair of one object of each. Failed with an error set, also if only one of them is at its end.
-Drawn draw(ObjectSource& keys, ObjectSource& values, OwnedRef& key, OwnedRef& value) {
+NextPair next_pair(ObjectSource& keys, ObjectSource& values, OwnedRef& key, OwnedRef& value) {
   key = keys.next();
-  if (!key && PyErr_Occurred()) return Drawn::failed;
+  if (!key && PyErr_Occurred()) return NextPair::failed;
   value = values.next();
-  if (!value && PyErr_Occurred()) return Drawn::failed;
-  if (key && value) return Drawn::pair;
-  if (!key && !value) return Drawn::end;
+  if (!value && PyErr_Occurred()) return NextPair::failed;
+  if (key && value) return NextPair::pair;
+  if (!key && !value) return NextPair::end;
   refuse_end("keys", static_cast<bool>(key), key ? values.given() : keys.given());
-  return Drawn::failed;
+  return NextPair::failed;
 }
 
-bool draw_all(PairGroup& group, ObjectSource& keys, ObjectSource& values) {
+bool add_all(PairGroup& group, ObjectSource& keys, ObjectSource& values) {
   OwnedRef key;
   OwnedRef value;
   while (true) {
-    const Drawn drawn = draw(keys, values, key, value);
-    if (drawn != Drawn::pair) return drawn == Drawn::end;
+    const NextPair next = next_pair(keys, values, key, value);
+    if (next != NextPair::pair) return next == NextPair::end;
     if (!group.add(key.get(), value.get())) {
       name_place("pair", keys.given() - 1);
       return false;
@@ -120,7 +120,7 @@ bool dict_set_many(DictContainer& container, PyObject* given_keys, PyObject* giv
       !value_source.open(values.get()))
     return false;
   PairGroup group(container);
-  if (draw_all(group, key_source, value_source)) {
+  if (add_all(group, key_source, value_source)) {
     group.store();
     return true;
   }

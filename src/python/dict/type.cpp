@@ -54,7 +54,7 @@ PyObject* ExtractedRecord::decode_key() {
 PyObject* ExtractedRecord::decode_value() {
   if (__builtin_expect(cached_, 0)) return cached_value();
   if (__builtin_expect(shared_, 0)) {
-    return container_.shared_object({key_bytes(), value_bytes(), changes_, place_});
+    return container_.shared_object({key_bytes(), value_bytes(), changes_, admission_});
   }
   return container_.codec().decode_value(value_bytes());
 }

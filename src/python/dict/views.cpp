@@ -26,7 +26,7 @@ struct DictWalk {
   static constexpr const char* kTypeName = "pyrsistence._core.DictIterator";
   struct Item : ExtractedRecord {
     Item(DictContainer& container, const DictWalk& walk)
-        : ExtractedRecord(container, walk.part, Place::free) {}
+        : ExtractedRecord(container, walk.part, Admission::if_free) {}
   };
 
   Part part = Part::key;

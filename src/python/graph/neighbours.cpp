@@ -149,10 +149,10 @@ struct ExtractedEdges {
 };
 
 // False if they are too many for that.
-bool take_edges(const Graph& graph, Neighbours& view, ExtractedEdges& taken) {
-  taken.keys.clear();
-  taken.edges.clear();
-  taken.bytes.clear();
+bool take_edges(const Graph& graph, Neighbours& view, ExtractedEdges& extracted) {
+  extracted.keys.clear();
+  extracted.edges.clear();
+  extracted.bytes.clear();
   const auto id = vertex_of(graph, view);
   if (!id) return true;
   if (graph.degree(*id, view.side) > kKeysAtOnce) return false;
@@ -160,10 +160,10 @@ bool take_edges(const Graph& graph, Neighbours& view, ExtractedEdges& taken) {
   graph.neighbours(*id, view.side, [&](VertexId other) { graph.fetch_key(other); });
   graph.edges(*id, view.side, [&](VertexId other, const Graph::EdgeRecord& found) {
     const Bytes record = found.bytes;
-    taken.keys.add(graph.key_of(other));
-    taken.edges.push_back({turned ? place_number(graph, other, *id) : place_number(graph, *id, other),
-                           taken.bytes.size(), record.size(), found.parallel});
-    taken.bytes.insert(taken.bytes.end(), record.begin(), record.end());
+    extracted.keys.add(graph.key_of(other));
+    extracted.edges.push_back({turned ? place_number(graph, other, *id) : place_number(graph, *id, other),
+                               extracted.bytes.size(), record.size(), found.parallel});
+    extracted.bytes.insert(extracted.bytes.end(), record.begin(), record.end());
   });
   return true;
 }
@@ -183,20 +183,20 @@ PyObject* attributes_object(GraphContainer& container, bool typed, const std::op
 // _edges(): a list of (other end, number of the edge, its attributes); None if they are many.
 PyObject* edges(Neighbours& view) {
   GraphContainer& container = view.container();
-  ExtractedEdges taken;
+  ExtractedEdges extracted;
   bool typed = false, few = false;
   read_as_shown(container, [&] {
     typed = container.graph().type().edge_bytes != 0;
-    few = take_edges(container.graph(), view, taken);
+    few = take_edges(container.graph(), view, extracted);
   });
   if (!few) Py_RETURN_NONE;
-  OwnedRef list(PyList_New(static_cast<Py_ssize_t>(taken.edges.size())));
-  for (std::size_t i = 0; list && i < taken.edges.size(); ++i) {
-    const ExtractedEdges::Edge& edge = taken.edges[i];
-    const OwnedRef key(taken.keys.object(i, container.codec()));
+  OwnedRef list(PyList_New(static_cast<Py_ssize_t>(extracted.edges.size())));
+  for (std::size_t i = 0; list && i < extracted.edges.size(); ++i) {
+    const ExtractedEdges::Edge& edge = extracted.edges[i];
+    const OwnedRef key(extracted.keys.object(i, container.codec()));
     if (!key) return nullptr;
-    const OwnedRef attributes(
-        attributes_object(container, typed, edge.parallel, Bytes(taken.bytes).subspan(edge.at, edge.size)));
+    const OwnedRef attributes(attributes_object(container, typed, edge.parallel,
+                                                Bytes(extracted.bytes).subspan(edge.at, edge.size)));
     if (!attributes) return nullptr;
     PyObject* const entry =
         Py_BuildValue("OKO", key.get(), static_cast<unsigned long long>(edge.number), attributes.get());

@@ -55,8 +55,8 @@ class GraphContainer final : public StructureContainer<emd::Graph> {
   Noted note_removal();
   // Of the transaction of the last note: 0 it is over, or there was none, 1 it is on, 2 it was rolled back.
   int removal_state() const {
-    if (!removed_in_ || *removed_in_ == StoreHandle::Outcome::committed) return 0;
-    return *removed_in_ == StoreHandle::Outcome::open ? 1 : 2;
+    if (!removed_in_ || *removed_in_ == StoreHandle::TransactionOutcome::committed) return 0;
+    return *removed_in_ == StoreHandle::TransactionOutcome::open ? 1 : 2;
   }
 
  protected:
@@ -64,7 +64,7 @@ class GraphContainer final : public StructureContainer<emd::Graph> {
 
  private:
   std::optional<Seen> shown_;
-  std::shared_ptr<StoreHandle::Outcome> removed_in_;
+  std::shared_ptr<StoreHandle::TransactionOutcome> removed_in_;
 };
 
 // Runs `work` as a read once the live attributes are of the state that is read: until then the Python class places them

@@ -41,8 +41,8 @@ struct ExtractedParallel {
 };
 
 // A new tuple of key and value; null with an error set.
-PyObject* item_object(Codec& codec, const ExtractedParallel& taken, const ExtractedParallel::Item& item) {
-  const Bytes all = Bytes(taken.bytes).subspan(item.at, item.key + item.annex + item.record);
+PyObject* item_object(Codec& codec, const ExtractedParallel& extracted, const ExtractedParallel::Item& item) {
+  const Bytes all = Bytes(extracted.bytes).subspan(item.at, item.key + item.annex + item.record);
   const OwnedRef key(codec.decode_key(all.first(item.key), all.subspan(item.key, item.annex)));
   if (!key) return nullptr;
   const Bytes record = all.subspan(item.key + item.annex);
@@ -117,20 +117,20 @@ std::optional<emd::u32> graph_parallel_count(GraphContainer& container, SoughtEd
 // on, or with -1 the last; and the place behind them. Nothing more where the list is empty.
 PyObject* graph_parallel_items(GraphContainer& container, SoughtEdge& ends, Py_ssize_t place,
                                bool with_values) {
-  ExtractedParallel taken;
+  ExtractedParallel extracted;
   const emd::u32 behind = container.read([&]() -> emd::u32 {
-    taken.clear();
+    extracted.clear();
     const Graph& graph = container.graph();
     if (!find_table(graph, ends)) return 0;
     const emd::u32 from = place < 0 ? graph.last_parallel(*ends.u, *ends.v) : static_cast<emd::u32>(place);
     return graph.parallel_from(*ends.u, *ends.v, from, [&](const ParallelEdges::Edge& edge) {
-      taken.add(edge, with_values);
-      return !taken.full();
+      extracted.add(edge, with_values);
+      return !extracted.full();
     });
   });
-  OwnedRef list(PyList_New(static_cast<Py_ssize_t>(taken.items.size())));
-  for (std::size_t i = 0; list && i < taken.items.size(); ++i) {
-    PyObject* const item = item_object(container.codec(), taken, taken.items[i]);
+  OwnedRef list(PyList_New(static_cast<Py_ssize_t>(extracted.items.size())));
+  for (std::size_t i = 0; list && i < extracted.items.size(); ++i) {
+    PyObject* const item = item_object(container.codec(), extracted, extracted.items[i]);
     if (!item) return nullptr;
     PyList_SET_ITEM(list.get(), static_cast<Py_ssize_t>(i), item);
   }

@@ -99,7 +99,7 @@ bool ExtractedElement::is_at(u64 index) const {
 
 PyObject* ExtractedElement::block_object() {
   if (decoded_) return std::exchange(object_, nullptr);
-  if (shared_) return container_.shared_object({decoded_name(word_), copies_->bytes(), changes_, place_});
+  if (shared_) return container_.shared_object({decoded_name(word_), copies_->bytes(), changes_, admission_});
   if (__builtin_expect(!cached_, 1)) return container_.codec().decode_value(copies_->bytes());
   const OwnedRef name = word_name(word_);
   if (!name) return nullptr;

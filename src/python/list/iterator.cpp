@@ -55,7 +55,7 @@ struct ListWalk {
   }
   // Takes the element, whatever it is; or there is none.
   __attribute__((noinline)) Step take_whole(ListContainer& container, Item& item) {
-    if (!item.element_) item.element_.emplace(container, ExtractedElement::Place::free);
+    if (!item.element_) item.element_.emplace(container, ExtractedElement::Admission::if_free);
     ExtractedElement& element = *item.element_;
     const auto at = static_cast<u64>(index);  // -1, when the front is reached, is beyond any size
     const bool found = container.read_consistent([&] {

@@ -14,32 +14,32 @@ struct Assignments {
   std::vector<u64> places;
 };
 
-enum class Drawn { full, end, failed };
+enum class Filled { full, end, failed };
 
 // Draws the next assignments and encodes their values. Failed with an error set; those before it are in the group.
-Drawn draw(ListContainer& container, IndexSource& indices, ObjectSource& values, Assignments& group) {
+Filled fill(ListContainer& container, IndexSource& indices, ObjectSource& values, Assignments& group) {
   group.indices.clear();
   group.values.clear();
   group.batch.clear();
   while (group.values.size() < emd::List::kMaxGroup && group.batch.block_bytes() < kGroupBytes) {
     Py_ssize_t index = 0;
     const bool found = indices.next(index);
-    if (!found && PyErr_Occurred()) return Drawn::failed;
+    if (!found && PyErr_Occurred()) return Filled::failed;
     OwnedRef value = values.next();
-    if (!value && PyErr_Occurred()) return Drawn::failed;
-    if (!found && !value) return Drawn::end;
+    if (!value && PyErr_Occurred()) return Filled::failed;
+    if (!found && !value) return Filled::end;
     if (!found || !value) {
       refuse_end("indices", found, found ? values.given() : indices.given());
-      return Drawn::failed;
+      return Filled::failed;
     }
     if (!group.batch.add(container.codec(), value.get())) {
       name_place("value", values.given() - 1);
-      return Drawn::failed;
+      return Filled::failed;
     }
     group.indices.push_back(index);
     group.values.push_back(std::move(value));
   }
-  return let_others_in() ? Drawn::full : Drawn::failed;
+  return let_others_in() ? Filled::full : Filled::failed;
 }
 
 // Precondition: entered. Assigns all; false if an index is out of range: then nothing has changed. Errors: those of the
@@ -110,10 +110,10 @@ bool list_set_many(ListContainer& container, PyObject* given_indices, PyObject* 
   Assignments group;
   while (true) {
     const Py_ssize_t place = index_source.given();
-    const Drawn drawn = draw(container, index_source, value_source, group);
-    if (drawn == Drawn::failed) return assign_before_error(container, group, place);
+    const Filled filled = fill(container, index_source, value_source, group);
+    if (filled == Filled::failed) return assign_before_error(container, group, place);
     if (!assign(container, group, place)) return false;
-    if (drawn == Drawn::end) return true;
+    if (filled == Filled::end) return true;
   }
 }
 

@@ -106,32 +106,33 @@ PyObject* ExtractedRange::next() {
   const std::size_t from = block_ == 0 ? 0 : ends_[block_ - 1];
   const Bytes block = copies_.bytes().subspan(from, ends_[block_] - from);
   ++block_;
-  return container_.decoded().on() ? container_.shared_object({decoded_name(word), block, changes_, place_})
-                                   : container_.codec().decode_value(block);
+  return container_.decoded().on()
+             ? container_.shared_object({decoded_name(word), block, changes_, admission_})
+             : container_.codec().decode_value(block);
 }
 
 PyObject* list_slice(WordsContainer& container, PyObject* slice) {
   Range asked{};
   if (!unpack(slice, asked)) return nullptr;
   if (container.keeps_objects()) return list_slice_of_objects(container, asked);
-  ExtractedRange taken(container, DecodedCache::Place::free);
+  ExtractedRange extracted(container, DecodedCache::Admission::if_free);
   do {
     container.read([&] {
       Range range = asked;
       adjust(range, container.list().size());
-      taken.begin(static_cast<u64>(range.count));
+      extracted.begin(static_cast<u64>(range.count));
       emd::Scan words, blocks;
-      for (Py_ssize_t i = 0; i < range.count && !taken.must_grow(); ++i) {
+      for (Py_ssize_t i = 0; i < range.count && !extracted.must_grow(); ++i) {
         container.list().reached(range.index(i), words);
-        const Word word = taken.take(range.index(i));
+        const Word word = extracted.take(range.index(i));
         if (word.is_reference()) container.list().reached_block(word, blocks);
       }
     });
-  } while (taken.grow());
-  const auto count = static_cast<Py_ssize_t>(taken.count());
+  } while (extracted.grow());
+  const auto count = static_cast<Py_ssize_t>(extracted.count());
   OwnedRef result(PyList_New(count));
   for (Py_ssize_t i = 0; result && i < count; ++i) {
-    PyObject* const value = taken.next();
+    PyObject* const value = extracted.next();
     if (!value) return nullptr;
     PyList_SET_ITEM(result.get(), i, value);
   }

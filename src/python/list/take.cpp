@@ -26,23 +26,23 @@ class Taking {
 bool Taking::take(const Indices& group, Py_ssize_t place) {
   if (container_.keeps_objects()) return take_one_by_one(group, place);
   for (std::size_t from = 0; from < group.size();) {
-    ExtractedRange taken(container_, DecodedCache::Place::any);
+    ExtractedRange range(container_, DecodedCache::Admission::evicting);
     do {
       container_.read([&] {
         size_ = container_.list().size();
         resolve(group, from, size_, places_);
         fetch_group(container_, container_.list(), places_);
-        taken.begin(places_.size());
+        range.begin(places_.size());
         for (std::size_t i = 0;
-             i < places_.size() && taken.copied_bytes() < kGroupBytes && !taken.must_grow(); ++i)
-          taken.take(places_[i]);
+             i < places_.size() && range.copied_bytes() < kGroupBytes && !range.must_grow(); ++i)
+          range.take(places_[i]);
       });
-    } while (taken.grow());
-    for (std::size_t i = 0; i < taken.count(); ++i) {
-      if (!append_object(result_, taken.next())) return false;
+    } while (range.grow());
+    for (std::size_t i = 0; i < range.count(); ++i) {
+      if (!append_object(result_, range.next())) return false;
     }
-    from += taken.count();
-    if (taken.count() != 0) continue;
+    from += range.count();
+    if (range.count() != 0) continue;
     refuse_index(place + static_cast<Py_ssize_t>(from), group[from], size_);
     return false;
   }

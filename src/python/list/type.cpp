@@ -123,7 +123,7 @@ int assign(ListContainer& container, PyObject* key, PyObject* value) {
 
 int contains(ListContainer& container, PyObject* value) {
   const Container::SnapshotGuard held(container);
-  ExtractedElement element(container, ExtractedElement::Place::free);
+  ExtractedElement element(container, ExtractedElement::Admission::if_free);
   const Py_ssize_t found = list_find(container, value, 0, PY_SSIZE_T_MAX, element);
   return found == -2 ? -1 : found != -1;
 }

@@ -99,14 +99,14 @@ void change_chunks(TypedContainer& container, const Columns& columns, u64 count,
 
 emd::TypedDict::Number number_of(const Column& values) {
   using Number = emd::TypedDict::Number;
-  const bool integer =
-      values.kind() == Column::Kind::signed_integer || values.kind() == Column::Kind::unsigned_integer;
+  const bool integer = values.type_class() == Column::TypeClass::signed_integer ||
+                       values.type_class() == Column::TypeClass::unsigned_integer;
   if (integer && values.bytes() == 1) return Number::integer8;
   if (integer && values.bytes() == 2) return Number::integer16;
   if (integer && values.bytes() == 4) return Number::integer32;
   if (integer && values.bytes() == 8) return Number::integer64;
-  if (values.kind() == Column::Kind::real && values.bytes() == 4) return Number::float32;
-  if (values.kind() == Column::Kind::real && values.bytes() == 8) return Number::float64;
+  if (values.type_class() == Column::TypeClass::real && values.bytes() == 4) return Number::float32;
+  if (values.type_class() == Column::TypeClass::real && values.bytes() == 8) return Number::float64;
   PyErr_Format(PyExc_TypeError, "values of type %s cannot be added: expected integers, f4 or f8",
                values.name().c_str());
   throw PythonError();

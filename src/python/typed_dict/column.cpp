@@ -10,22 +10,22 @@
 namespace pyr {
 namespace {
 
-Column::Kind kind_of(int letter) {
+Column::TypeClass class_of(int letter) {
   switch (letter) {
     case '?':
-      return Column::Kind::boolean;
+      return Column::TypeClass::boolean;
     case 'i':
-      return Column::Kind::signed_integer;
+      return Column::TypeClass::signed_integer;
     case 'u':
-      return Column::Kind::unsigned_integer;
+      return Column::TypeClass::unsigned_integer;
     case 'f':
-      return Column::Kind::real;
+      return Column::TypeClass::real;
     case 'S':
-      return Column::Kind::bytes;
+      return Column::TypeClass::bytes;
     case 'U':
-      return Column::Kind::text;
+      return Column::TypeClass::text;
     default:
-      return Column::Kind::other;
+      return Column::TypeClass::other;
   }
 }
 
@@ -108,7 +108,7 @@ bool Column::configure(PyObject* description, bool of_keys) {
   const char* name = nullptr;
   PyObject *spans = nullptr, *pack = nullptr, *unpack = nullptr;
   if (!PyArg_ParseTuple(description, "CksOOO", &letter, &bytes, &name, &spans, &pack, &unpack)) return false;
-  kind_ = kind_of(letter);
+  class_ = class_of(letter);
   bytes_ = static_cast<u32>(bytes);
   of_keys_ = of_keys;
   name_ = name;
@@ -173,21 +173,21 @@ Column::Fit Column::refuse_range(PyObject* object) const {
 }
 
 Column::Fit Column::encode(PyObject* object, u8* to) const {
-  switch (kind_) {
-    case Kind::boolean:
+  switch (class_) {
+    case TypeClass::boolean:
       return encode_boolean(object, to);
-    case Kind::signed_integer:
-    case Kind::unsigned_integer:
+    case TypeClass::signed_integer:
+    case TypeClass::unsigned_integer:
       return encode_integer(object, to);
-    case Kind::real:
+    case TypeClass::real:
       return encode_real(object, to);
-    case Kind::bytes:
+    case TypeClass::bytes:
       return encode_bytes(object, to);
-    case Kind::text:
+    case TypeClass::text:
       return encode_text(object, to);
-    case Kind::other:
+    case TypeClass::other:
       return encode_other(object, to);
-    case Kind::none:
+    case TypeClass::none:
       break;
   }
   PyErr_SetString(PyExc_ValueError, "the typed dict is not open");
@@ -224,7 +224,7 @@ Column::Fit Column::encode_integer(PyObject* object, u8* to) const {
   u64 bits = static_cast<u64>(value);
   const unsigned unused = 64 - 8 * bytes_;
   bool fits = false;
-  if (kind_ == Kind::signed_integer) {
+  if (class_ == TypeClass::signed_integer) {
     fits = overflow == 0 && static_cast<i64>(bits << unused) >> unused == value;
   } else if (overflow > 0) {
     bits = PyLong_AsUnsignedLongLong(object);
@@ -336,26 +336,26 @@ Column::Fit Column::encode_other(PyObject* object, u8* to) const {
 // ---- decoding
 
 PyObject* Column::decode(const u8* from) const {
-  switch (kind_) {
-    case Kind::boolean:
+  switch (class_) {
+    case TypeClass::boolean:
       return PyBool_FromLong(*from);
-    case Kind::signed_integer:
-    case Kind::unsigned_integer:
+    case TypeClass::signed_integer:
+    case TypeClass::unsigned_integer:
       return decode_integer(from);
-    case Kind::real:
+    case TypeClass::real:
       return PyFloat_FromDouble(bytes_ == 8 ? emd::load<double>(from) : double{emd::load<float>(from)});
-    case Kind::bytes: {
+    case TypeClass::bytes: {
       std::size_t size = bytes_;
       while (size != 0 && from[size - 1] == 0) --size;
       return PyBytes_FromStringAndSize(reinterpret_cast<const char*>(from), static_cast<Py_ssize_t>(size));
     }
-    case Kind::text:
+    case TypeClass::text:
       return decode_text(from);
-    case Kind::other: {
+    case TypeClass::other: {
       const OwnedRef bytes(PyBytes_FromStringAndSize(reinterpret_cast<const char*>(from), bytes_));
       return bytes ? PyObject_CallOneArg(unpack_, bytes.get()) : nullptr;
     }
-    case Kind::none:
+    case TypeClass::none:
       break;
   }
   PyErr_SetString(PyExc_ValueError, "the typed dict is not open");
@@ -365,7 +365,7 @@ PyObject* Column::decode(const u8* from) const {
 PyObject* Column::decode_integer(const u8* from) const {
   u64 bits = 0;
   std::memcpy(&bits, from, bytes_);
-  if (kind_ == Kind::unsigned_integer) return PyLong_FromUnsignedLongLong(bits);
+  if (class_ == TypeClass::unsigned_integer) return PyLong_FromUnsignedLongLong(bits);
   const unsigned unused = 64 - 8 * bytes_;
   return PyLong_FromLongLong(static_cast<i64>(bits << unused) >> unused);
 }

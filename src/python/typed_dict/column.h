@@ -25,7 +25,7 @@ using emd::u32;
 
 class Column {
  public:
-  enum class Kind : u8 { none, boolean, signed_integer, unsigned_integer, real, bytes, text, other };
+  enum class TypeClass : u8 { none, boolean, signed_integer, unsigned_integer, real, bytes, text, other };
   Column() = default;
   ~Column() {
     Py_CLEAR(pack_);
@@ -34,16 +34,16 @@ class Column {
   Column(const Column&) = delete;
   Column& operator=(const Column&) = delete;
 
-  // Once, from a tuple: (kind's letter, bytes, name, spans, pack, unpack); spans, for keys, of (offset, bytes, kind:
-  // 'r' as they are, '?' or 'f'), pack and unpack for other kinds. False with an error set.
+  // Once, from a tuple: (class's letter, bytes, name, spans, pack, unpack); spans, for keys, of (offset, bytes, kind:
+  // 'r' as they are, '?' or 'f'), pack and unpack for other classes. False with an error set.
   bool configure(PyObject* description, bool of_keys);
 
-  Kind kind() const { return kind_; }
+  TypeClass type_class() const { return class_; }
   u32 bytes() const { return bytes_; }
   const std::string& name() const { return name_; }
   // Whether it is of the same type.
   bool is_same(const Column& other) const {
-    return kind_ == other.kind_ && bytes_ == other.bytes_ && name_ == other.name_;
+    return class_ == other.class_ && bytes_ == other.bytes_ && name_ == other.name_;
   }
 
   // Whether an object was encoded. An error is set unless it was: refused, which is the column's word, if the object
@@ -83,7 +83,7 @@ class Column {
   PyObject* decode_integer(const u8* from) const;
   PyObject* decode_text(const u8* from) const;
 
-  Kind kind_ = Kind::none;
+  TypeClass class_ = TypeClass::none;
   bool of_keys_ = false;
   u32 bytes_ = 0;
   std::string name_;

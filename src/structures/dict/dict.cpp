@@ -34,7 +34,7 @@ Dict::Dict(Store& store, Member& member, const Options& options)
     filter_.reset();
   });
   if (store_.read_only()) {
-    outline_ = outline();
+    fingerprint_ = fingerprint();
     store_.on_follow(this, [this] { follow(); });
   }
 }
@@ -62,15 +62,15 @@ u64 Dict::size() const { return index_.count(); }
 
 // ---- beside a writer
 
-Dict::Outline Dict::outline() const {
+Dict::Fingerprint Dict::fingerprint() const {
   if (index_region_.size() < sizeof(IndexHeader)) return {};
   return {size(), log_.end(), log_.dead_bytes(), hash64(as_bytes(log_region_.path()), 0)};
 }
 
 void Dict::follow() {
-  const Outline now = outline();
-  if (now == outline_) return;
-  outline_ = now;
+  const Fingerprint now = fingerprint();
+  if (now == fingerprint_) return;
+  fingerprint_ = now;
   ++version_;
 }
 
@@ -136,27 +136,27 @@ bool Dict::put(const Wanted& wanted, Bytes annex, Bytes value) {
   const bool buffering = index_.buffering();
   if (__builtin_expect(buffering, 0)) cover_log();
   RecordView view;
-  BufferedIndex::Place place;
+  BufferedIndex::InsertionPoint point;
   if (!buffering || !known_new(hash)) {
     const auto match = [&](u64 candidate) { return log_.match(candidate * kRecordUnit, wanted.key, view); };
-    if (index_.find(hash, match, &place) != BufferedIndex::kNone) {
+    if (index_.find(hash, match, &point) != BufferedIndex::kNone) {
       set_value(view, value);
       return false;
     }
   }
   const RecordLog::Shape shape = log_.shape(key, annex, value.size());
   log_.reserve(shape);
-  index_.make_room(hash, place);
+  index_.make_room(hash, point);
   // Nothing fails from here on.
   const u64 offset = log_.append(shape, key, annex, value);
-  index_.insert(place, hash, offset / kRecordUnit);
+  index_.insert(point, hash, offset / kRecordUnit);
   if (buffering) filter_.note_appended(hash, offset, log_.end());
   ++version_;
   return true;
 }
 
-// Gives the filter room for one more key, and fills it with some of the records that it does not know yet. What cannot be
-// read is never covered: then every key is looked for in the index, as without a filter.
+// Gives the filter room for one more key, and fills it with some of the records that it does not know yet. What cannot
+// be read is never covered: then every key is looked for in the index, as without a filter.
 void Dict::cover_log() {
   if (!filter_.make_room(store_.memory_budget()) || filter_.covered() == log_.end()) return;
   try {

@@ -140,14 +140,14 @@ class Dict {
   void check(Findings& findings) const;
 
  private:
-  // What the log holds, in short.
-  struct Outline {
+  // What the log holds, in short: whether it has changed.
+  struct Fingerprint {
     u64 count, end, dead, file;
-    bool operator==(const Outline&) const = default;
+    bool operator==(const Fingerprint&) const = default;
   };
 
   void open(const Options& options);
-  Outline outline() const;
+  Fingerprint fingerprint() const;
   void follow();
   u64 hash(Bytes key) const { return hash64(key, seed_) & hash_mask_; }
   u64 hash_at(u64 position) const;
@@ -184,7 +184,7 @@ class Dict {
   u64 seed_ = 0;
   u64 hash_mask_ = ~u64{0};
   u64 version_ = 0;
-  Outline outline_{};  // when it was followed last
+  Fingerprint fingerprint_{};  // when it was followed last
 };
 
 }  // namespace emd

@@ -55,9 +55,9 @@ void for_each_vertex(const std::vector<Entry>& entries, F&& f) {
 }  // namespace
 
 // Where neighbours are in a list, of which so many will be asked for.
-class Graph::Places {
+class Graph::NeighbourFinder {
  public:
-  Places(const List& list, u64 wanted) : list_(list) {
+  NeighbourFinder(const List& list, u64 wanted) : list_(list) {
     if (list.table || wanted * list.used <= kFewComparisons) return;
     sorted_.reserve(list.used);
     for (u32 place = 0; place < list.used; ++place) sorted_.emplace_back(list.ids()[place], place);
@@ -78,8 +78,8 @@ class Graph::Places {
 // Marks those edges, all of the list of `id`, whose neighbour is not in it and in none before them.
 void Graph::mark_new(VertexId id, std::span<const NewNeighbour> entries, std::vector<bool>& is_new) const {
   const List own = list(id, Side::successors);
-  const Places places(own, entries.size());
-  const auto known = [&](VertexId neighbour) { return own.used != 0 && places[neighbour] != kNone; };
+  const NeighbourFinder finder(own, entries.size());
+  const auto known = [&](VertexId neighbour) { return own.used != 0 && finder[neighbour] != kNone; };
   if (entries.size() * entries.size() <= kFewComparisons) {
     for (std::size_t i = 0; i < entries.size(); ++i) {
       bool before = false;
@@ -115,10 +115,10 @@ void Graph::push_all(VertexId id, Side side, std::span<const NewNeighbour> entri
 // Changes the records of edges that are all in the list of `id`, which is attributed.
 void Graph::mix_all(VertexId id, std::span<const NewNeighbour> entries, const EdgeRecords& records) {
   const List own = list(id, Side::successors);
-  const Places places(own, entries.size());
+  const NeighbourFinder finder(own, entries.size());
   for (const NewNeighbour& entry : entries) {
     const Bytes record = records.records.subspan(u64{own.width} * entry.edge, own.width);
-    mix_record(own, places[entry.neighbour], record, records.mask);
+    mix_record(own, finder[entry.neighbour], record, records.mask);
   }
 }
 

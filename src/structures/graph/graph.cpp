@@ -65,10 +65,10 @@ void Graph::damaged(const std::string& what) const {
 
 void Graph::follow() {
   if (rows_region_.size() < kRowsAt) return;
-  const Outline now{id_bound(), vertex_count(), hash64(as_bytes(rows_region_.path()), 0)};
-  if (now == outline_) return;
-  if (now.file != outline_.file) ++generation_;
-  outline_ = now;
+  const Fingerprint now{id_bound(), vertex_count(), hash64(as_bytes(rows_region_.path()), 0)};
+  if (now == fingerprint_) return;
+  if (now.file != fingerprint_.file) ++generation_;
+  fingerprint_ = now;
   ++version_;
 }
 
@@ -211,11 +211,11 @@ std::optional<VertexId> Graph::previous(u64 before) const {
 std::pair<VertexId, bool> Graph::add_vertex(Bytes key, Bytes annex) {
   const u64 hash = this->hash(key);
   index_.buffering();
-  BufferedIndex::Place place;
+  BufferedIndex::InsertionPoint point;
   const u64 found = index_.find(
       hash,
       [&](u64 id) { return id < kMaxVertices && equal(key_of(VertexId{static_cast<u32>(id)}).key, key); },
-      &place);
+      &point);
   if (found != BufferedIndex::kNone) return {VertexId{static_cast<u32>(found)}, false};
   const u64 id = id_bound();
   if (id >= kMaxVertices || key.size() > kMaxKeyBytes) {
@@ -228,7 +228,7 @@ std::pair<VertexId, bool> Graph::add_vertex(Bytes key, Bytes annex) {
     damaged("expected " + std::to_string(id) + " rows in the file");
   const u64 missing = end > rows_region_.size() ? end - rows_region_.size() : 0;
   rows_region_.reserve(missing);
-  index_.make_room(hash, place);
+  index_.make_room(hash, point);
   VertexRow row;
   row.key_size = static_cast<u8>(key.size());
   if (key.size() > kInlineKey || !annex.empty()) {
@@ -244,7 +244,7 @@ std::pair<VertexId, bool> Graph::add_vertex(Bytes key, Bytes annex) {
   // Nothing fails from here on.
   if (missing != 0) rows_region_.extend(missing);
   store(rows_region_.writable(end - sizeof row, sizeof row), row);
-  index_.insert(place, hash, id);
+  index_.insert(point, hash, id);
   GraphHeader& changed = change_header();
   ++changed.rows;
   ++changed.vertices;

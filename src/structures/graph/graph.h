@@ -1,21 +1,21 @@
 // Graph: vertices with keys, and edges between them, directed or not, in the order of their insertion.
 //
-// Four regions: vertices (a header page, then a row of 56 bytes a vertex; its number is the vertex's id), index (keys to
-// ids: that of a dict), heap (lists of neighbours, attribute records, long keys), delta (of the index).
+// Four regions: vertices (a header page, then a row of 56 bytes a vertex; its number is the vertex's id), index (keys
+// to ids: that of a dict), heap (lists of neighbours, attribute records, long keys), delta (of the index).
 // docs/format.md draws them, docs/decisions/0012-graph.md says why they are so.
 //
 // An edge is a pair of vertices, and lies in two lists: that of its source's successors and that of its target's
 // predecessors; of an undirected graph in the lists of both ends, a loop once. Its attributes, bytes that mean nothing
 // here, are one record, to which only the owning list refers: the source's, or that of the end with the smaller id.
 // Where edges have a type, each record is of its size, and lies in the owning list itself.
-// Parallel edges of a pair are one record, and the business of the caller, or, where they are many, a table of records by
-// their keys (parallel_edges.h), to which the owning list refers.
+// Parallel edges of a pair are one record, and the business of the caller, or, where they are many, a table of records
+// by their keys (parallel_edges.h), to which the owning list refers.
 //
 // Ids grow with each vertex and are not used again before a compaction, so that walking them is walking in the order of
 // insertion.
 //
-// Errors, of all mutating calls: SystemError, DamagedError; the graph is as before. Of all calls: DamagedError for bytes
-// that contradict the format.
+// Errors, of all mutating calls: SystemError, DamagedError; the graph is as before. Of all calls: DamagedError for
+// bytes that contradict the format.
 //
 // Threads: as the store's. Mutating calls run inside an Operation of the caller.
 #pragma once
@@ -60,8 +60,8 @@ class Graph {
     std::string edge_type = {};  // for the caller: its name
     friend bool operator==(const Type&, const Type&) = default;
   };
-  // The type of a new graph; of one that is there whether it is directed and has parallel edges, if that was given, and the
-  // type of its edges, if there is one.
+  // The type of a new graph; of one that is there whether it is directed and has parallel edges, if that was given, and
+  // the type of its edges, if there is one.
   struct OpenAs {
     Type type;
     bool kind_given = false;
@@ -82,8 +82,8 @@ class Graph {
     Bytes annex;
   };
 
-  // Opens the graph in the member's regions, which are mapped (Store::acquire). Writes nothing. `hub_degree` is for tests:
-  // the file does not know it.
+  // Opens the graph in the member's regions, which are mapped (Store::acquire). Writes nothing. `hub_degree` is for
+  // tests: the file does not know it.
   // Errors: DamagedError, FormatError.
   Graph(Store& store, Member& member, u32 hub_degree = kHubDegree);
   ~Graph();
@@ -104,8 +104,8 @@ class Graph {
   u64 edge_count() const;
   // Ids are less than this.
   u64 id_bound() const { return load_once<u64>(&header().rows); }
-  // Changes with every vertex that is added or removed, and with a rollback. Of this object, not of the file: another one has
-  // other versions and generations.
+  // Changes with every vertex that is added or removed, and with a rollback. Of this object, not of the file: another
+  // one has other versions and generations.
   u64 version() const { return version_; }
   // Changes where a vertex may have got another id: with a compaction, and with a rollback.
   u64 generation() const { return generation_; }
@@ -182,7 +182,8 @@ class Graph {
   // Of a typed edge. False if it is not there.
   bool change_edge_record(VertexId from, VertexId to, const EdgeRecords& record);
 
-  // ---- Parallel edges in a table. The edge is there in the graph, else DamagedError; it has a table, but for the first
+  // ---- Parallel edges in a table. The edge is there in the graph, else DamagedError; it has a table, but for the
+  // first
 
   // Makes a table of these, in the place of the record. False if there is no such edge. Cost: O(edges).
   // Precondition: keys differ, the graph's edges are not typed; the bytes do not lie in it.
@@ -204,8 +205,8 @@ class Graph {
 
   // ---- For compaction: lists that are written whole
 
-  // Of a vertex without neighbours on this side: these, none twice; records[i], if there are any, is that of neighbours[i].
-  // The edges count when note_edges() says so, and both lists of each have to be there by then.
+  // Of a vertex without neighbours on this side: these, none twice; records[i], if there are any, is that of
+  // neighbours[i]. The edges count when note_edges() says so, and both lists of each have to be there by then.
   void set_list(VertexId id, Side side, std::span<const VertexId> neighbours, std::span<const Bytes> records);
   void note_edges(u64 count);
   // Whether the record of an edge is in this vertex's list of this side.
@@ -226,10 +227,10 @@ class Graph {
   // Up to so many neighbours behind a removed one are moved up; beyond, its place is marked.
   static constexpr u32 kMostMoved = 512;
 
-  // What the rows are, in short.
-  struct Outline {
+  // What the rows are, in short: whether they have changed.
+  struct Fingerprint {
     u64 rows, vertices, file;
-    bool operator==(const Outline&) const = default;
+    bool operator==(const Fingerprint&) const = default;
   };
   // A list, validated.
   struct List {
@@ -247,13 +248,14 @@ class Graph {
     u64 record(u32 place) const { return refers ? load_once<u64>(bytes + record_at(place)) : 0; }
   };
   struct CheckState;
-  // Of edges that are added at once: `neighbour` is for the list of `vertex`; `edge` is the number of the edge among them.
+  // Of edges that are added at once: `neighbour` is for the list of `vertex`; `edge` is the number of the edge among
+  // them.
   struct NewNeighbour {
     VertexId vertex, neighbour;
     u32 edge;
   };
   struct NewEdges;
-  class Places;
+  class NeighbourFinder;
 
   static u64 row_offset(VertexId id) { return kRowsAt + sizeof(VertexRow) * static_cast<u64>(id); }
   static u64 capacity_of(u64 bytes, u32 width) {
@@ -344,7 +346,7 @@ class Graph {
   u64 version_ = first_version();
   u64 generation_ = version_;
   const u32 hub_degree_;
-  Outline outline_{};  // when it was followed last
+  Fingerprint fingerprint_{};  // when it was followed last
 };
 
 template <class Visit>

@@ -1,5 +1,5 @@
-// Loops over runs of flags of 1, 2, 4 or 8 bytes each. They are written so that compilers make them vector code: no branch
-// inside a block.
+// Loops over runs of flags of 1, 2, 4 or 8 bytes each. They are written so that compilers make them vector code: no
+// branch inside a block.
 //
 // Threads: any. Flags that another process may change meanwhile give any result, and harm nothing.
 #pragma once
@@ -94,13 +94,13 @@ u64 count(const T* flags, u64 length, const WantedFlags& wanted) {
 }
 
 // What a change would do: whether any flags become others, and whether all become the same.
-struct Outcome {
+struct ChangeEffect {
   bool changes, uniform;
 };
 
 // Precondition: count != 0.
 template <class T>
-Outcome outcome(const T* flags, u64 count, const FlagChange& change) {
+ChangeEffect effect_of(const T* flags, u64 count, const FlagChange& change) {
   const T keep = static_cast<T>(change.keep), set = static_cast<T>(change.set);
   const T first = static_cast<T>((flags[0] & keep) | set);
   T difference = 0, spread = 0;

@@ -148,16 +148,16 @@ bool ShadowNodes::take_out_of_list(u64 number, unsigned size) {
 
 // ---- Records
 
-ShadowNodes::Place ShadowNodes::place_of(u64 name) const {
+ShadowNodes::RecordSpan ShadowNodes::span_of(u64 name) const {
   const u64 number = (name & ~kShadowRecordBit) / 32, index = name % 32;
   const u32 size = kShadowBlockLevel - field<u32>(number, offsetof(ShadowBlock, level));
   return {number * sizeof(ShadowBlock) + offsetof(ShadowBlock, records) + index * shadow_record_bytes(size),
           size};
 }
 
-unsigned ShadowNodes::size_of(u64 name) const { return place_of(name).size; }
+unsigned ShadowNodes::size_of(u64 name) const { return span_of(name).size; }
 
-ShadowNodes::Place ShadowNodes::record_at(u64 name, unsigned level, u64 base) const {
+ShadowNodes::RecordSpan ShadowNodes::record_at(u64 name, unsigned level, u64 base) const {
   const u64 number = (name & ~kShadowRecordBit) / 32, index = name % 32;
   if (number < count()) {
     const u32 size = kShadowBlockLevel - field<u32>(number, offsetof(ShadowBlock, level));
@@ -179,11 +179,11 @@ ShadowNodes::Place ShadowNodes::record_at(u64 name, unsigned level, u64 base) co
 }
 
 ShadowRuns ShadowNodes::record(u64 name, unsigned level, u64 base, u64 last) const {
-  const Place place = record_at(name, level, base);
-  const u8* const record = nodes_.data() + place.at;
+  const RecordSpan span = record_at(name, level, base);
+  const u8* const record = nodes_.data() + span.at;
   const u32 count = load_once<u32>(record + offsetof(ShadowRecord, count));
   ShadowRuns runs(load_once<u64>(record + offsetof(ShadowRecord, value)));
-  bool sound = count <= shadow_record_runs(place.size);
+  bool sound = count <= shadow_record_runs(span.size);
   u64 from = base;
   for (u32 i = 0; sound && i < count; ++i) {
     const u8* const run = record + sizeof(ShadowRecord) + i * sizeof(FlagRun);
@@ -193,7 +193,7 @@ ShadowRuns ShadowNodes::record(u64 name, unsigned level, u64 base, u64 last) con
     from = run_last + 1;  // 0 behind the highest address: then no other run is sound
   }
   if (!sound) {
-    shadow_damaged("expected at most " + std::to_string(shadow_record_runs(place.size)) +
+    shadow_damaged("expected at most " + std::to_string(shadow_record_runs(span.size)) +
                        " runs, in order, of the addresses from " + std::to_string(base) + " to " +
                        std::to_string(last) + " in a record of " + std::to_string(count),
                    nodes_);
@@ -202,10 +202,10 @@ ShadowRuns ShadowNodes::record(u64 name, unsigned level, u64 base, u64 last) con
 }
 
 u64 ShadowNodes::record_flags(u64 name, unsigned level, u64 base, u64 address) const {
-  const Place place = record_at(name, level, base);
-  const u8* const record = nodes_.data() + place.at;
+  const RecordSpan span = record_at(name, level, base);
+  const u8* const record = nodes_.data() + span.at;
   const u32 count =
-      std::min(load_once<u32>(record + offsetof(ShadowRecord, count)), u32{shadow_record_runs(place.size)});
+      std::min(load_once<u32>(record + offsetof(ShadowRecord, count)), u32{shadow_record_runs(span.size)});
   for (u32 i = 0; i < count; ++i) {
     const u8* const run = record + sizeof(ShadowRecord) + i * sizeof(FlagRun);
     if (load_once<u64>(run + 8) < address) continue;
@@ -216,9 +216,9 @@ u64 ShadowNodes::record_flags(u64 name, unsigned level, u64 base, u64 address) c
 }
 
 bool ShadowNodes::is_tight(u64 name, const ShadowRuns& runs) const {
-  const Place place = place_of(name);
-  return runs.count() != 0 && place.size == shadow_record_size(runs.count()) &&
-         load_once<u32>(nodes_.data() + place.at + offsetof(ShadowRecord, count)) == runs.count();
+  const RecordSpan span = span_of(name);
+  return runs.count() != 0 && span.size == shadow_record_size(runs.count()) &&
+         load_once<u32>(nodes_.data() + span.at + offsetof(ShadowRecord, count)) == runs.count();
 }
 
 u64 ShadowNodes::make_record(const ShadowRuns& runs, unsigned level, u64 base) {
@@ -238,7 +238,7 @@ u64 ShadowNodes::make_record(const ShadowRuns& runs, unsigned level, u64 base) {
 
 void ShadowNodes::set_record(u64 name, const ShadowRuns& runs, unsigned level, u64 base) {
   const u64 bytes = sizeof(ShadowRecord) + runs.count() * sizeof(FlagRun);
-  u8* const record = nodes_.writable(place_of(name).at, bytes);
+  u8* const record = nodes_.writable(span_of(name).at, bytes);
   store(record, ShadowRecord{base, level, runs.count(), runs.value()});
   for (unsigned i = 0; i < runs.count(); ++i)
     store(record + sizeof(ShadowRecord) + i * sizeof(FlagRun), runs[i]);

@@ -1,11 +1,13 @@
 // ShadowNodes: the nodes of a shadow memory's tree (tree.h) and the records that stand in place of small subtrees:
 // what lies in its region of nodes, which are in use and which are free.
 //
-// Records lie in blocks, 32 of 128 bytes, 16 of 256 or 8 of 512 in a node's place. A block has a map of those that are in use.
-// Blocks with room are a list for each size, and a full block is in none; one without records is a free node again.
+// Records lie in blocks, 32 of 128 bytes, 16 of 256 or 8 of 512 in a node's place. A block has a map of those that are
+// in use. Blocks with room are a list for each size, and a full block is in none; one without records is a free node
+// again.
 //
 // Errors: DamagedError if what is read contradicts itself; of prepare() also SystemError (no space). What takes
-// and frees does not fail where prepare() was told of it and what is freed was looked at before. Threads: as the store's.
+// and frees does not fail where prepare() was told of it and what is freed was looked at before. Threads: as the
+// store's.
 #pragma once
 
 #include <string>
@@ -86,12 +88,13 @@ class ShadowNodes {
   u64 records() const { return has_records() ? header<u64>(offsetof(ShadowHeader, records)) : 0; }
   u64 blocks() const { return has_records() ? header<u64>(offsetof(ShadowHeader, blocks)) : 0; }
 
-  // Every invariant of what is free, and of blocks, where so many nodes and these records are referred to, each of them once.
+  // Every invariant of what is free, and of blocks, where so many nodes and these records are referred to, each of them
+  // once.
   void check(u64 nodes, std::vector<u64>&& names, Findings& findings) const;
 
  private:
   // Where a record lies.
-  struct Place {
+  struct RecordSpan {
     u64 at = 0;
     unsigned size = 0;
   };
@@ -133,8 +136,8 @@ class ShadowNodes {
   void put_in_list(u64 number, unsigned size);
   // False, and nothing is done: the list is damaged there.
   bool take_out_of_list(u64 number, unsigned size);
-  Place place_of(u64 name) const;
-  Place record_at(u64 name, unsigned level, u64 base) const;
+  RecordSpan span_of(u64 name) const;
+  RecordSpan record_at(u64 name, unsigned level, u64 base) const;
   void convert();
   void check_lists(u64 blocks, Findings& findings) const;
   void note(Findings& findings, const std::string& what) const;

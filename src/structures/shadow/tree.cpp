@@ -340,13 +340,13 @@ ShadowTree::Entry ShadowTree::apply_to_chunk(u64 number, u64 base, u64 first, u6
   return with_width(stored_width_, [&](auto zero) -> Entry {
     using T = decltype(zero);
     const T* const before = reinterpret_cast<const T*>(chunks_.data() + at);
-    const flags::Outcome outcome = flags::outcome(before, count, change);
-    if (outcome.uniform && others_equal<T>(number, first - base, count, static_cast<T>(change(*before)))) {
+    const flags::ChangeEffect effect = flags::effect_of(before, count, change);
+    if (effect.uniform && others_equal<T>(number, first - base, count, static_cast<T>(change(*before)))) {
       const T value = static_cast<T>(change(*before));
       free_chunk(number);
       return {value, false};
     }
-    if (outcome.changes)
+    if (effect.changes)
       flags::apply(reinterpret_cast<T*>(chunks_.writable(at, count * sizeof(T))), count, change);
     return {number, true};
   });

@@ -32,27 +32,28 @@ decltype(auto) TypedDict::with_keys(Call&& call) const {
 }
 
 template <class Keys>
-u64 TypedDict::find_row(const Keys& keys, u64 hash, const u8* key, BufferedIndex::Place* place) const {
+u64 TypedDict::find_row(const Keys& keys, u64 hash, const u8* key,
+                        BufferedIndex::InsertionPoint* point) const {
   return index_.find(
-      hash, [&](u64 row) { return keys.same(row_at(row), key); }, place);
+      hash, [&](u64 row) { return keys.same(row_at(row), key); }, point);
 }
 
 template <class Keys>
 bool TypedDict::put_with(const Keys& keys, u64 hash, const u8* key, const u8* value) {
   const bool buffering = index_.buffering();
   if (__builtin_expect(buffering, 0)) cover_rows();
-  BufferedIndex::Place place;
+  BufferedIndex::InsertionPoint point;
   if (!buffering || !known_new(hash)) {
-    const u64 row = find_row(keys, hash, key, &place);
+    const u64 row = find_row(keys, hash, key, &point);
     if (row != kNone) {
       set_value(row, value);
       return false;
     }
   }
   reserve_rows(1);
-  index_.make_room(hash, place);
+  index_.make_room(hash, point);
   // Nothing fails from here on.
-  insert_row(place, hash, key, value);
+  insert_row(point, hash, key, value);
   return true;
 }
 

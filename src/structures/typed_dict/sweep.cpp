@@ -18,7 +18,7 @@ u64 TypedDict::Sweep::name_rows(const TypedDict& dict, u64 first) {
   const std::span<Entry> step = order_.step(first);
   for (Entry& entry : step) {
     const u64 hash = hash_of(entry);
-    entry.place = dict.known_new(hash) ? kNone : dict.index_.candidate(hash);
+    entry.sort_key = dict.known_new(hash) ? kNone : dict.index_.candidate(hash);
   }
   return first + step.size();
 }
@@ -26,7 +26,7 @@ u64 TypedDict::Sweep::name_rows(const TypedDict& dict, u64 first) {
 u64 TypedDict::Sweep::take_values(const TypedDict& dict, u64 first, u8* out, u8* found, const u8* missing,
                                   u64& hits) {
   order_.ask_ahead(first, dict.row_bytes_, [&](const Entry& entry) {
-    return entry.place == kNone ? nullptr : dict.row_at(entry.place);
+    return entry.sort_key == kNone ? nullptr : dict.row_at(entry.sort_key);
   });
   const std::span<Entry> step = order_.step(first);
   hits = 0;
@@ -41,7 +41,7 @@ template <class Keys>
 u64 TypedDict::Sweep::take_one(const TypedDict& dict, const Keys& keys, const Entry& entry, u8* out,
                                u8* found, const u8* missing) const {
   const u8* const wanted = key(dict, entry);
-  u64 row = entry.place;
+  u64 row = entry.sort_key;
   if (row != kNone && !keys.same(dict.key_at(row), wanted)) {
     row = dict.find_row(keys, dict.hash(wanted), wanted, nullptr);
   }

@@ -172,7 +172,8 @@ void TypedDict::reserve_rows(u64 count) {
 }
 
 // Precondition: reserve_rows(1), and the room made. Does not fail.
-void TypedDict::insert_row(const BufferedIndex::Place& place, u64 hash, const u8* key, const u8* value) {
+void TypedDict::insert_row(const BufferedIndex::InsertionPoint& point, u64 hash, const u8* key,
+                           const u8* value) {
   TypedHeader& h = change_header();
   const u64 row = h.rows++;
   ++h.changes;
@@ -183,7 +184,7 @@ void TypedDict::insert_row(const BufferedIndex::Place& place, u64 hash, const u8
   if (row_bytes_ != key_bytes_ + value_bytes_) std::memset(at, 0, row_bytes_);
   std::memcpy(at, key, key_bytes_);
   copy_value(at + value_offset_, value, value_bytes_);
-  index_.insert(place, hash, row);
+  index_.insert(point, hash, row);
   filter_.note_appended(hash, row, row + 1);
 }
 

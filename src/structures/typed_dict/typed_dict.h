@@ -1,7 +1,7 @@
 // TypedDict: keys and values of fixed sizes, in rows one behind the other, in insertion order.
 //
-// Four regions: index and delta (a BufferedIndex whose positions are row numbers), rows, and dead (a bit a row, set where
-// it died; it has no bytes until something is erased). docs/format.md draws them.
+// Four regions: index and delta (a BufferedIndex whose positions are row numbers), rows, and dead (a bit a row, set
+// where it died; it has no bytes until something is erased). docs/format.md draws them.
 //
 //   rows   header | texts of the key's and the value's type | to a whole page | row 0 | row 1 | ...
 //   row    key | to value_offset, zeros | value | to row_bytes, zeros
@@ -85,7 +85,8 @@ class TypedDict {
 
   // Opens the dict in the member's regions. Errors: DamagedError, FormatError, SystemError.
   TypedDict(Store& store, Member& member);
-  // The same; lays an empty one there if they have no bytes, inside an Operation of its own, unless a row has none either.
+  // The same; lays an empty one there if they have no bytes, inside an Operation of its own, unless a row has none
+  // either.
   TypedDict(Store& store, Member& member, const Layout& layout);
   ~TypedDict();
   TypedDict(const TypedDict&) = delete;
@@ -103,8 +104,8 @@ class TypedDict {
 
   // ---- One key: `key` points to key_bytes, `value` to value_bytes; not into the dict itself
 
-  // The row of a key; kNone: there is none. Cost: one directory line, one or two bucket lines, one row; beyond memory also
-  // a line or two of the delta. Errors, as of all
+  // The row of a key; kNone: there is none. Cost: one directory line, one or two bucket lines, one row; beyond memory
+  // also a line or two of the delta. Errors, as of all
   // that read: DamagedError.
   u64 find(const u8* key) const;
   // Of a row in use, or of one that was.
@@ -119,7 +120,8 @@ class TypedDict {
   // Returns whether the key was there. Errors: as put().
   bool erase(const u8* key);
   void erase_row(u64 row);
-  // Cost: a small dict is emptied row by row, a large one by new regions. Errors: as put(); ViewError, if there are views.
+  // Cost: a small dict is emptied row by row, a large one by new regions. Errors: as put(); ViewError, if there are
+  // views.
   void clear();
 
   // ---- Rows in insertion order
@@ -149,8 +151,8 @@ class TypedDict {
   // Cost: that of as many single calls in instructions, but the lines of many keys are fetched at once. What changes
   // the dict may fail in the middle: then a first part of the keys is done, each wholly.
 
-  // The value of each key goes to out; for those that are not there, `missing`, or nothing if that is null. `found`, if it
-  // is not null, gets 1 or 0 for each. Returns how many were there.
+  // The value of each key goes to out; for those that are not there, `missing`, or nothing if that is null. `found`, if
+  // it is not null, gets 1 or 0 for each. Returns how many were there.
   u64 find_many(const u8* keys, u64 count, u8* out, u8* found, const u8* missing) const;
   u64 contains_many(const u8* keys, u64 count, u8* found) const;
   // The same for many thousand keys of which pages are on the disk: structures/typed_dict/sweep.h.
@@ -201,7 +203,7 @@ class TypedDict {
     return rows_.at(offset_of(row), row_bytes_);
   }
   template <class Keys>
-  u64 find_row(const Keys& keys, u64 hash, const u8* key, BufferedIndex::Place* place) const;
+  u64 find_row(const Keys& keys, u64 hash, const u8* key, BufferedIndex::InsertionPoint* point) const;
   template <class Keys>
   bool put_with(const Keys& keys, u64 hash, const u8* key, const u8* value);
   // Whether the filter excludes that a live row has a key of this hash.
@@ -209,7 +211,7 @@ class TypedDict {
   void cover_rows();
   void set_value(u64 row, const u8* value);
   void reserve_rows(u64 count);
-  void insert_row(const BufferedIndex::Place& place, u64 hash, const u8* key, const u8* value);
+  void insert_row(const BufferedIndex::InsertionPoint& point, u64 hash, const u8* key, const u8* value);
   void erase_row(u64 row, u64 hash);
   bool is_dead(u64 row) const { return dead_word(row / 64) >> (row % 64) & 1; }
   u64 dead_word(u64 word) const {
