@@ -41,7 +41,7 @@ def _create(folder: str, number: int) -> dict[str, Any]:
     shadow = pyrsistence.EMShadowMemory(path, [(_BASE, _BASE + _RANGE)], commit_interval=None)
     seconds = {"create": time.perf_counter() - begin}
     seconds["mark"] = _seconds(lambda: shadow.mark_as_code(_BASE + 5, _RUN))
-    if shadow.is_marked_as_code(_BASE, _RANGE) != _RUN:
+    if shadow.count_marked_as_code(_BASE, _RANGE) != _RUN:
         raise ValueError("another number of addresses is marked")
     seconds["commit"] = _seconds(shadow.commit)
     before = disk_bytes(Path(path))
@@ -97,7 +97,7 @@ def _passes(folder: str, rounds: int) -> dict[str, Any]:
         s[_BASE : _BASE + _WARM] = flags
         works: dict[str, list[Callable[[], object]]] = {
             "mark": [lambda: s.mark_as_code(_BASE, _WARM), lambda: numpy.bitwise_or(flags, 2, out=flags)],
-            "count": [lambda: s.is_marked_as_analyzed(_BASE, _WARM), lambda: numpy.count_nonzero(flags & 1)],
+            "count": [lambda: s.count_marked_as_analyzed(_BASE, _WARM), lambda: numpy.count_nonzero(flags & 1)],
             "find": [lambda: s.next_marked(_BASE, 128), lambda: (flags & 128).any()],
             "unmark": [
                 lambda: s.unmark_as_code(_BASE, _WARM),

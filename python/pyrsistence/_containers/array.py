@@ -74,9 +74,9 @@ class EMArray(ArrayItems):
                 shape = tuple(getattr(data, "shape", ())[1:])
         else:
             shape = dtypes.shape_of(shape_tail) + shape
-        said = shape_tail is not None or (dtype is not None and shape != ())
+        shape_given = shape_tail is not None or (dtype is not None and shape != ())
         dtypes.require_storable(text, element_bytes, shape)
-        self._configure(NO_OBJECTS, (text, element_bytes, shape, dtype is not None, said))
+        self._configure(NO_OBJECTS, (text, element_bytes, shape, dtype is not None, shape_given))
         self._dtype = None
 
     def _attach(self, handle: _core.StoreHandle, name: str) -> None:

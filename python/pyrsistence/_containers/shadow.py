@@ -46,7 +46,7 @@ class EMShadowMemory(ShadowSets, ShadowSearch):
     >>> with EMShadowMemory(None, [(0x401000, 0x500000)]) as s:
     ...     s.mark_as_code(0x401000, 5)
     ...     s.mark_as_head(0x401000)
-    ...     s.is_marked_as_code(0x401000, 10), s[0x401000], s.next_unmarked(0x401000, s.CODE) - 0x401000
+    ...     s.count_marked_as_code(0x401000, 10), s[0x401000], s.next_unmarked(0x401000, s.CODE) - 0x401000
     (5, 10, 5)
     """
 

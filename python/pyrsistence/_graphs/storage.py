@@ -36,8 +36,8 @@ class GraphStorage(LiveAttributes, container.Container):
 
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, directed: bool = False, multi: bool = False, said: bool = False, **codec: Any) -> None:
-        self._set_options(directed=directed, multi=multi, said=said, **codec)
+    def __init__(self, directed: bool = False, multi: bool = False, explicit: bool = False, **codec: Any) -> None:
+        self._set_options(directed=directed, multi=multi, explicit=explicit, **codec)
 
     def _set_options(  # type: ignore[override]
         self,
@@ -47,7 +47,7 @@ class GraphStorage(LiveAttributes, container.Container):
         key: Any = None,
         directed: bool = False,
         multi: bool = False,
-        said: bool = False,
+        explicit: bool = False,
         edge_dtype: Any = None,
         cache: int = 0,
     ) -> None:
@@ -55,7 +55,7 @@ class GraphStorage(LiveAttributes, container.Container):
             raise TypeError(
                 "edges that may be parallel have no type: edge_dtype= is of EMGraph and EMDiGraph"
             )
-        self._configure(codec(pickler, unpickler, pickle, key), (directed, multi, said))
+        self._configure(codec(pickler, unpickler, pickle, key), (directed, multi, explicit))
         # What was asked for, and then what the files say.
         self._edge_type: EdgeType | None = None if edge_dtype is None else edge_type(edge_dtype)
         self._late: Opening | None = None

@@ -240,7 +240,7 @@ class Store(Owner):
 
     def _graph_member(self, name: str, directed: bool, multi: bool, options: dict_of[str, Any]) -> Any:
         kind = KINDS["graph"]
-        wanted = {"directed": directed, "multi": multi, "said": True}
+        wanted = {"directed": directed, "multi": multi, "explicit": True}
         storage = self._member(kind.name, name, {**options, **wanted})
         storage._require_edge_type(options.get("edge_dtype"))
         graph = kind.shown_as(storage)

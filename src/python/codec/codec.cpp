@@ -82,9 +82,9 @@ bool is_unpicklable() {
   if (!error.matches(PyExc_AttributeError)) return false;
   const OwnedRef text(
       PyObject_Str(error.exception()));  // "Can't pickle local object ...", before Python 3.13
-  const char* const said = text ? PyUnicode_AsUTF8(text.get()) : nullptr;
-  if (!said) PyErr_Clear();
-  return said && std::strncmp(said, "Can't ", 6) == 0;
+  const char* const message = text ? PyUnicode_AsUTF8(text.get()) : nullptr;
+  if (!message) PyErr_Clear();
+  return message && std::strncmp(message, "Can't ", 6) == 0;
 }
 
 }  // namespace

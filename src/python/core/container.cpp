@@ -99,8 +99,8 @@ void Container::refuse() {
   StoreHandle* const handle = share_handle(handle_object);
   if (!handle) {
     // What was unpickled, but could not be opened, says why.
-    const OwnedRef said(PyObject_CallMethod(self_, "_open_handle", nullptr));
-    if (!said) throw PythonError();
+    const OwnedRef opened(PyObject_CallMethod(self_, "_open_handle", nullptr));
+    if (!opened) throw PythonError();
     throw emd::ClosedError(std::string(type) + " is not open");
   }
   if (handle->lost()) handle->enter();  // which says so

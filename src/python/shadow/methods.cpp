@@ -78,7 +78,7 @@ u64 count_any(ShadowContainer& container, Address address, Length length, Flags 
   return count_wanted(container, address, length, flags, any_of(flags));
 }
 template <u64 flag>
-u64 is_marked_as(ShadowContainer& container, Address address, std::optional<Length> length) {
+u64 count_marked_as(ShadowContainer& container, Address address, std::optional<Length> length) {
   return count_wanted(container, address, length.value_or(Length{1}), flag, all_of(flag));
 }
 
@@ -247,18 +247,21 @@ u32 width(ShadowContainer& container) {
 
 }  // namespace
 
-// mark_as_<name>, unmark_as_<name> and is_marked_as_<name>.
-#define PYR_USUAL(flag, name, phrase)                                                                       \
-  method<"mark_as_" name, &mark_as<flag>>(                                                                  \
-      "mark_as_" name "($self, address, length=1, /)\n--\n\nMark so many addresses as " phrase              \
-      ".\n\n**Cost**: as mark()."),                                                                         \
-      method<"unmark_as_" name, &unmark_as<flag>>("unmark_as_" name                                         \
-                                                  "($self, address, length=1, /)\n--\n\nUndo mark_as_" name \
-                                                  "().\n\n**Cost**: as mark()."),                           \
-      method<"is_marked_as_" name, &is_marked_as<flag>>(                                                    \
-          "is_marked_as_" name                                                                              \
-          "($self, address, length=1, /)\n--\n\nReturn how many of so many addresses are marked as " phrase \
-          ".\n\n**Cost**: as count().")
+// mark_as_<name>, unmark_as_<name>, count_marked_as_<name>, and is_marked_as_<name>, an alias of that.
+#define PYR_USUAL(flag, name, phrase)                                                                        \
+  method<"mark_as_" name, &mark_as<flag>>(                                                                   \
+      "mark_as_" name "($self, address, length=1, /)\n--\n\nMark so many addresses as " phrase               \
+      ".\n\n**Cost**: as mark()."),                                                                          \
+      method<"unmark_as_" name, &unmark_as<flag>>("unmark_as_" name                                          \
+                                                  "($self, address, length=1, /)\n--\n\nUndo mark_as_" name  \
+                                                  "().\n\n**Cost**: as mark()."),                            \
+      method<"count_marked_as_" name, &count_marked_as<flag>>(                                               \
+          "count_marked_as_" name                                                                            \
+          "($self, address, length=1, /)\n--\n\nReturn how many of so many addresses are marked as " phrase  \
+          ".\n\n**Cost**: as count()."),                                                                     \
+      method<"is_marked_as_" name, &count_marked_as<flag>>(                                                  \
+          "is_marked_as_" name "($self, address, length=1, /)\n--\n\nAn older name of count_marked_as_" name \
+          "().\n\n**Cost**: as count().")
 
 PyMethodDef shadow_methods[] = {
     method<"mark", &mark>(

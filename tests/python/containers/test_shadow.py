@@ -53,13 +53,17 @@ def shadow():
 def test_the_usual_flags_have_names(shadow, name):
     flag = USUAL[name]
     assert getattr(em.EMShadowMemory, name.upper()) == flag
-    mark, unmark, is_marked = (
-        getattr(shadow, f"{form}_as_{name}") for form in ("mark", "unmark", "is_marked")
+    mark, unmark, count = (
+        getattr(shadow, f"{form}_as_{name}") for form in ("mark", "unmark", "count_marked")
     )
-    assert is_marked(BEGIN, 100) == 0
+    assert count(BEGIN, 100) == 0
     mark(BEGIN + 10, 5)
     mark(BEGIN + 20)
-    assert is_marked(BEGIN, 100) == 6 and is_marked(BEGIN + 20) == 1
+    assert count(BEGIN, 100) == 6 and count(BEGIN + 20) == 1
+    alias = getattr(shadow, f"is_marked_as_{name}")  # the older name
+    assert alias(BEGIN, 100) == 6 and alias(BEGIN + 20) == 1
+    with pytest.raises(IndexError):
+        alias(END)
     assert shadow[BEGIN + 10] == flag and shadow[BEGIN + 15] == 0
     unmark(BEGIN + 11, 2)
     unmark(BEGIN + 20)
@@ -278,7 +282,7 @@ def test_many_runs_come_in_order(shadow):
     for place in places:
         shadow.mark_as_head(place)
     assert [begin for begin, end in shadow.ranges(shadow.HEAD)] == list(places)
-    assert shadow.is_marked_as_head(BEGIN, END - BEGIN) == len(places)
+    assert shadow.count_marked_as_head(BEGIN, END - BEGIN) == len(places)
 
 
 # ---- Ranges
@@ -458,7 +462,7 @@ def test_many_addresses_and_counters(path):
 def test_half_of_all_addresses():
     with em.EMShadowMemory(None, [(2**63, 2**64), (0, 1)]) as s:
         s.mark_as_data(2**63, 2**63)
-        assert s.is_marked_as_data(2**63, 2**63) == 2**63 == s.run_length(2**63, s.DATA)
+        assert s.count_marked_as_data(2**63, 2**63) == 2**63 == s.run_length(2**63, s.DATA)
         assert list(s.ranges(s.DATA)) == [(2**63, 2**64)]
         s.unmark_as_data(2**63 + 12345)
         assert s.next_unmarked(2**63, s.DATA) == 2**63 + 12345
@@ -492,7 +496,7 @@ def test_what_is_uniform_takes_no_pages(path):
         (lambda s: s.unmark(0, 1, 1), "0x0"),
         (lambda s: s.assign(END, 1, 1), "0x500000"),
         (lambda s: s.mark_as_code(END), "0x500000"),
-        (lambda s: s.is_marked_as_code(END - 1, 2), "0x500000"),
+        (lambda s: s.count_marked_as_code(END - 1, 2), "0x500000"),
         (lambda s: s.is_marked(END - 1, 2, 1), "0x500000"),
         (lambda s: s.count(BEGIN, 2**64, 1), "0x500000|0x10000000000000000"),
         (lambda s: s.count(BEGIN, 2**70, 1), "0x10000000000000000"),
@@ -600,7 +604,7 @@ def test_alone(path, tmp_path):
             s.open(path)
         s.backup(tmp_path / "copy")
         with em.open(tmp_path / "copy") as copy:
-            assert isinstance(copy, em.EMShadowMemory) and copy.is_marked_as_code(BEGIN, 2000) == 1000
+            assert isinstance(copy, em.EMShadowMemory) and copy.count_marked_as_code(BEGIN, 2000) == 1000
         again = pickle.loads(pickle.dumps(s))
         assert again is s
     with pytest.raises(em.FormatError):
@@ -617,7 +621,7 @@ with em.EMShadowMemory(sys.argv[1], mode="r") as s:
         begin, end = map(int, line.split())
         with s.snapshot():
             found = s[begin + 4 : begin + 7].tolist()
-        print([s.is_marked_as_code(begin, 80000), s.next_unmarked(begin, s.CODE), list(s.ranges(s.CODE)),
+        print([s.count_marked_as_code(begin, 80000), s.next_unmarked(begin, s.CODE), list(s.ranges(s.CODE)),
                s.backed, found], flush=True)
     try:
         s.mark_as_code(begin)
@@ -680,7 +684,7 @@ def test_damage_is_found(path):
         file.write_bytes(original)
     assert noticed > 20
     with em.EMShadowMemory(path) as s:
-        assert s.verify() == [] and s.is_marked_as_head(BEGIN, 50000) == 500
+        assert s.verify() == [] and s.count_marked_as_head(BEGIN, 50000) == 500
 
 
 # ---- Beside NumPy arrays
@@ -915,4 +919,4 @@ def test_on_the_command_line(path):
     command("compact", path)
     assert pathlib.Path(path).is_dir()
     with em.EMShadowMemory(path) as s:
-        assert s.is_marked_as_code(BEGIN, 10) == 5
+        assert s.count_marked_as_code(BEGIN, 10) == 5

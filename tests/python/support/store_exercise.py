@@ -392,7 +392,7 @@ def use_shadow(flags, rng, attempt):
         attempt(lambda place=place: flags.count(place, 5000, 4))
     attempt(lambda: some(flags.ranges(4, 0)))
     attempt(lambda: some(flags.ranges(2, 2)))
-    attempt(lambda: flags.is_marked_as_code(2**40, 2**49))
+    attempt(lambda: flags.count_marked_as_code(2**40, 2**49))
     if flags.mode == "r":
         return
     for _ in range(4):
