@@ -132,7 +132,6 @@ class RecordLog {
   u64 check_boundary(u64 offset, bool after_dead, bool& dead, Findings& findings) const;
   void check_totals(u64 dead, Findings& findings) const;
   void note_dead(const Erasure& erasure);
-  u64 value_size_offset(const RecordView& record, unsigned& width) const;
   [[noreturn]] void damaged(u64 offset, const char* expected, u64 found) const;
   const RecordLogState& state() const {
     return *reinterpret_cast<const RecordLogState*>(owner_.data() + state_offset_);

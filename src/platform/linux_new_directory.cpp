@@ -1,4 +1,5 @@
-// A directory that is made beside its place and moved there by one rename, which replaces nothing but an empty directory.
+// A directory that is made beside its place and moved there by one rename, which replaces nothing but an empty
+// directory.
 #include <fcntl.h>
 #include <linux/stat.h>
 #include <sys/stat.h>
@@ -20,22 +21,22 @@ namespace {
 // Of a name of at most 255 bytes this much is repeated in that of the work.
 constexpr std::size_t kNameBytes = 180;
 
-struct Place {
+struct Entry {
   std::string parent, name;
   bool there = false;
   Permissions permissions;  // if it is there
 };
 
-// Where a path leads to: a directory, through links, or a name that is free.
-Place place_of(std::string path) {
-  Place place;
+// The entry of a directory that a path leads to: a directory, through links, or a name that is free.
+Entry entry_of(std::string path) {
+  Entry entry;
   struct stat status;
   if (path.empty()) throw SystemError(ENOENT, "expected a path, found none", path);
   if (::stat(path.c_str(), &status) == 0) {
     if (!S_ISDIR(status.st_mode))
       throw SystemError(EEXIST, "expected a directory that is empty or does not exist", path);
-    place.there = true;
-    place.permissions = permissions_of(status);
+    entry.there = true;
+    entry.permissions = permissions_of(status);
     char* const resolved = ::realpath(path.c_str(), nullptr);
     if (resolved == nullptr) throw_errno("realpath", path);
     path = resolved;
@@ -48,9 +49,9 @@ Place place_of(std::string path) {
   }
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
   const std::size_t slash = path.rfind('/');
-  place.name = slash == std::string::npos ? path : path.substr(slash + 1);
-  place.parent = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
-  return place;
+  entry.name = slash == std::string::npos ? path : path.substr(slash + 1);
+  entry.parent = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+  return entry;
 }
 
 #ifdef STATX_ATTR_MOUNT_ROOT
@@ -67,15 +68,15 @@ class LinuxNewDirectory : public NewDirectory {
  public:
   LinuxNewDirectory(const std::string& path, const std::string& doing, const Permissions& files, u32 mode,
                     bool durable)
-      : target_(path), durable_(durable), place_(place_of(path)) {
-    if (place_.there && is_mount_point(path)) {
+      : target_(path), durable_(durable), entry_(entry_of(path)) {
+    if (entry_.there && is_mount_point(path)) {
       throw SystemError(
           EBUSY, "a file system is mounted here, so it cannot be replaced; give a directory in it", path);
     }
-    final_ = place_.there ? place_.permissions : files;
-    if (!place_.there) final_.mode = files.mode_of_directory() & mode;
-    parent_ = ::open(place_.parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (parent_ < 0) throw_errno("open directory", place_.parent);
+    final_ = entry_.there ? entry_.permissions : files;
+    if (!entry_.there) final_.mode = files.mode_of_directory() & mode;
+    parent_ = ::open(entry_.parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (parent_ < 0) throw_errno("open directory", entry_.parent);
     try {
       require_empty();
       make(doing);
@@ -92,14 +93,14 @@ class LinuxNewDirectory : public NewDirectory {
   void move_to_its_place() override {
     settle_permissions(handle_->descriptor, final_, target_);
     directory_->sync();
-    if (::renameat(parent_, work_name_.c_str(), parent_, place_.name.c_str()) != 0) {
+    if (::renameat(parent_, work_name_.c_str(), parent_, entry_.name.c_str()) != 0) {
       if (errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR) {
         throw SystemError(EEXIST, "something has been put here meanwhile; choose another place", target_);
       }
       throw_errno("rename", target_);
     }
     moved_ = true;
-    if (durable_) sync_names(parent_, ".", place_.parent);
+    if (durable_) sync_names(parent_, ".", entry_.parent);
   }
 
   void discard() override {
@@ -110,21 +111,21 @@ class LinuxNewDirectory : public NewDirectory {
 
  private:
   void require_empty() const {
-    if (!place_.there) return;
-    const int fd = ::openat(parent_, place_.name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (!entry_.there) return;
+    const int fd = ::openat(parent_, entry_.name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) throw_errno("open directory", target_);
     if (open_directory(std::make_shared<DirectoryHandle>(fd, target_, false))->list().empty()) return;
     throw SystemError(EEXIST, "expected a directory that is empty or does not exist", target_);
   }
 
   void make(const std::string& doing) {
-    const std::string stem = "." + place_.name.substr(0, kNameBytes) + "." + doing + "-";
+    const std::string stem = "." + entry_.name.substr(0, kNameBytes) + "." + doing + "-";
     do {
       std::array<char, 9> number;
       std::snprintf(number.data(), number.size(), "%08x", static_cast<unsigned>(random_bits()));
       work_name_ = stem + number.data();
     } while (!made());
-    const std::string path = place_.parent + "/" + work_name_;
+    const std::string path = entry_.parent + "/" + work_name_;
     const int fd = ::openat(parent_, work_name_.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) throw_errno("open directory", path);
     handle_ = std::make_shared<DirectoryHandle>(fd, path, durable_);
@@ -150,7 +151,7 @@ class LinuxNewDirectory : public NewDirectory {
 
   const std::string target_;
   const bool durable_;
-  const Place place_;
+  const Entry entry_;
   Permissions final_;
   int parent_ = -1;
   std::string work_name_;

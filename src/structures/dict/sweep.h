@@ -36,7 +36,7 @@ class Dict::Sweep {
     order_.ask_ahead(first, kSlotsPerBucket * sizeof(u64),
                      [&](const Entry& entry) { return bucket_of(dict, hash_of(entry.key)); });
     const std::span<Entry> step = order_.step(first);
-    for (Entry& entry : step) entry.place = candidate(dict, hash_of(entry.key));
+    for (Entry& entry : step) entry.sort_key = candidate(dict, hash_of(entry.key));
     return first + step.size();
   }
   // Between the passes.

@@ -72,7 +72,8 @@ class List {
   // Precondition: word.is_reference().
   Bytes block(Word word) const { return heap_.read(word.as_reference()); }
   // Batches: fetches the words at these indices, and then the blocks they refer to, side by side, for get(), set() and
-  // block(). A hint: any indices may be given, and damage is left for those calls to raise. At most kMaxGroup at a time.
+  // block(). A hint: any indices may be given, and damage is left for those calls to raise. At most kMaxGroup at a
+  // time.
   // Cost: warm, some 5 ns an index.
   static constexpr std::size_t kMaxGroup = 512;
   void fetch(std::span<const u64> indices) const;
@@ -89,7 +90,6 @@ class List {
   // A word for these bytes, in the heap. The caller puts it into the list, once, or discards it: also when
   // the call that was to put it there has thrown. Errors: SystemError; nothing has changed.
   Word store_block(Bytes bytes) { return Word::reference(heap_.allocate(bytes)); }
-  void reserve_block(u64 bytes) { heap_.reserve(bytes); }
   // Frees the block of a word that is not in the list; inline words are let pass.
   void discard(Word word) {
     if (word.is_reference()) heap_.free(word.as_reference());

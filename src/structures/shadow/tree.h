@@ -1,13 +1,14 @@
-// ShadowTree: flags of every address, in a radix tree whose entries stand for whole runs of addresses that have the same.
+// ShadowTree: flags of every address, in a radix tree whose entries stand for whole runs of addresses that have the
+// same.
 //
 //   header: root ---> node of level 2 ---> node of level 1 ---> chunk: a page of flags
 //                     512 entries          512 entries     ---> record: a few runs, in place of a page or a node
 //
 // An entry of level n stands for the addresses of a chunk, times 512^(n-1). So many addresses of the same flags are one
-// word wherever they fill entries, and have no pages; and to change them is to change the word. What is of few runs is a
-// record (nodes.h), on every level; of more, a page or a node. The tree is as high as the highest address needs. A node
-// and a record hold their level and their first address: no file makes one stand in two places, so a walk ends after as many
-// steps as there are of them.
+// word wherever they fill entries, and have no pages; and to change them is to change the word. What is of few runs is
+// a record (nodes.h), on every level; of more, a page or a node. The tree is as high as the highest address needs. A
+// node and a record hold their level and their first address: no file makes one stand in two places, so a walk ends
+// after as many steps as there are of them.
 //
 // The tree knows nothing of what is backed (Shadow does).
 //
@@ -93,7 +94,6 @@ class ShadowTree {
     return shift_of(level) > 63 ? ~u64{0} : base | ((u64{1} << shift_of(level)) - 1);
   }
   unsigned height_for(u64 last) const;
-  u64 chunks_in(u64 first, u64 last) const { return (last >> chunk_shift_) - (first >> chunk_shift_) + 1; }
 
   template <class T>
   T header(std::size_t offset) const {
@@ -129,7 +129,8 @@ class ShadowTree {
   template <class Child>
   bool for_children(unsigned level, u64 first, u64 last, Child&& child) const;
 
-  // The flags of an address above which the tree ends at a reference to no node or page there is: to a record, or damaged.
+  // The flags of an address above which the tree ends at a reference to no node or page there is: to a record, or
+  // damaged.
   [[gnu::noinline]] u64 flags_of_record(u64 name, unsigned level, u64 address) const;
   // What an entry without a node or a page says.
   ShadowRuns runs_of(Entry entry, unsigned level, u64 base) const {

@@ -54,7 +54,7 @@ class FaultRun {
   FaultReport run(u64 position, Fault fault) {
     position_ = position;
     fault_ = fault;
-    FaultReport report{Call::size, Outcome::absorbed, std::nullopt};
+    FaultReport report{Call::size, FaultOutcome::absorbed, std::nullopt};
     try {
       report.outcome = run_and_inspect();
     } catch (const std::exception& error) {
@@ -82,8 +82,8 @@ class FaultRun {
   }
   int error() const { return fault_ == Fault::eio ? EIO : ENOSPC; }
 
-  // Runs the workload to its end or to the first error, which it returns. An error in a destructor is not heard: then the
-  // next change says that the store must be reopened.
+  // Runs the workload to its end or to the first error, which it returns. An error in a destructor is not heard: then
+  // the next change says that the store must be reopened.
   std::optional<SystemError> run_steps() {
     try {
       where_ = "opening";
@@ -104,19 +104,19 @@ class FaultRun {
     return std::nullopt;
   }
 
-  Outcome run_and_inspect() {
+  FaultOutcome run_and_inspect() {
     const auto raised = run_steps();
     if (!met_) throw Violation("the call was not made");
-    Outcome outcome = Outcome::absorbed;
+    FaultOutcome outcome = FaultOutcome::absorbed;
     if (raised) {
       if (raised->error() != error()) {
         throw Violation("expected errno " + std::to_string(error()) + ", found " + raised->what());
       }
       if (raised->path().empty()) throw Violation("no path in: " + std::string(raised->what()));
       const bool open = actor_.is_open() && !actor_.store().closed();
-      outcome = !open ? Outcome::closed : goes_on() ? Outcome::usable : Outcome::must_reopen;
+      outcome = !open ? FaultOutcome::closed : goes_on() ? FaultOutcome::usable : FaultOutcome::must_reopen;
     } else {
-      if (refused_) outcome = Outcome::must_reopen;
+      if (refused_) outcome = FaultOutcome::must_reopen;
       actor_.require_current();
     }
     reopen();
@@ -199,7 +199,7 @@ const char* to_string(Fault fault) {
   return kNames[static_cast<int>(fault)];
 }
 
-const char* to_string(Outcome outcome) {
+const char* to_string(FaultOutcome outcome) {
   static constexpr const char* kNames[] = {"absorbed", "raised, goes on", "raised, must be reopened",
                                            "raised by opening or closing"};
   static_assert(std::size(kNames) == kOutcomeCount);

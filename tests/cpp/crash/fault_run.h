@@ -27,18 +27,18 @@ const char* to_string(Fault fault);
 // Whether a real call can fail so.
 bool is_possible(Fault fault, Call call);
 
-enum class Outcome {
+enum class FaultOutcome {
   absorbed,     // the step succeeded: the call only keeps space, or was tried another way
   usable,       // raised, and the store goes on
   must_reopen,  // raised, and the store refuses changes until it is opened again
   closed,       // raised by opening or closing; the next opening succeeds
 };
 inline constexpr int kOutcomeCount = 4;
-const char* to_string(Outcome outcome);
+const char* to_string(FaultOutcome outcome);
 
 struct FaultReport {
   Call call;
-  Outcome outcome;
+  FaultOutcome outcome;
   std::optional<std::string> failure;
 };
 
