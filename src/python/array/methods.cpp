@@ -232,9 +232,8 @@ PyMethodDef array_methods[] = {
     method<"append", &append>(
         "append($self, value, /)\n--\n\nAdd value at the end.\n\n**Cost**: O(1), two pages."),
     method<"resize", &resize>(
-        "resize($self, length, /)\n--\n\nCut the array to length, or lengthen it by zeros.\n\n"
-        "**Cost**: O(1) where it grows; where it shrinks to less than half, what is left is written anew. "
-        "Errors: "
+        "resize($self, length, /)\n--\n\nCut the array to length, or lengthen it by zeros.\n\n**Cost**: O(1) "
+        "where it grows; where it shrinks to less than half, what is left is written anew. Errors: "
         "BufferError if it shrinks to less than views have reached."),
     method<"_extend", &extend>("Add the items whose bytes the buffer holds."),
     method<"_copy_out", &copy_out>("Fill the buffer with items from start on, by step."),
@@ -245,11 +244,8 @@ PyMethodDef array_methods[] = {
     method<"_type", &type>("Return the dtype's text, its bytes, and the shape of an item."),
     method<"_view", &view>("Return an object whose buffer is the items."),
     method_with_keywords<"__arrow_c_array__", &array_arrow_array>(
-        "__arrow_c_array__($self, /, requested_schema=None)\n--\n\n"
-        "Export the items to Arrow without a copy, as two PyCapsules.\n\n**Cost**: O(1). Errors: TypeError "
-        "for "
-        "a "
-        "dtype that is no number of Arrow's."),
+        "__arrow_c_array__($self, /, requested_schema=None)\n--\n\nExport the items to Arrow without a copy, "
+        "as two PyCapsules.\n\n**Cost**: O(1). Errors: TypeError for a dtype that is no number of Arrow's."),
     method<"__arrow_c_schema__", &array_arrow_schema>(
         "__arrow_c_schema__($self, /)\n--\n\nTell Arrow the type of the items, as a PyCapsule.\n\n**Cost**: "
         "O(1)."),

@@ -60,8 +60,8 @@ void require_steady(Container& container, bool writable) {
   container.handle().require_snapshot();
   if (store.in_snapshot()) return;
   throw emd::StateError(store.path() +
-                        ": a view of it would change under your hands whenever its writer commits; take "
-                        "it, and use it, inside `with x.snapshot():`, or take a copy");
+                        ": a view of it would change under your hands whenever its writer commits; take it, "
+                        "and use it, inside `with x.snapshot():`, or take a copy");
 }
 
 int refuse_buffer(Py_buffer* buffer, const char* why) {

@@ -24,8 +24,7 @@ void ArrayContainer::want(PyObject* wanted) {
   if (result.type.item_bytes() == 0) {
     throw std::invalid_argument(
         "an item takes from 1 byte to 1 TiB, has at most 16 dimensions, and its dtype is described in at "
-        "most "
-        "3584 bytes");
+        "most 3584 bytes");
   }
   result.dtype_given = dtype_given != 0;
   result.shape_given = shape_given != 0;

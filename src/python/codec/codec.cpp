@@ -24,9 +24,8 @@ class Storing {
 
 constexpr const char* kPickleRefused =
     "only pickle can store an object of this type, and this container was opened with pickle=False; store "
-    "its parts (None, "
-    "bool, int, float, complex, str, bytes and tuples, lists, dicts and sets of them), or give pickler= and "
-    "unpickler=";
+    "its parts (None, bool, int, float, complex, str, bytes and tuples, lists, dicts and sets of them), or "
+    "give pickler= and unpickler=";
 
 constexpr const char* kUnpicklableKey =
     "cannot be a key, since pickle cannot store it so that it is found again; give key= (a function to an "

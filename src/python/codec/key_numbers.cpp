@@ -98,10 +98,10 @@ bool KeyEncoder::put_decimal(PyObject* decimal) {
   const long exponent = adjusted ? PyLong_AsLong(adjusted.get()) : -1;
   if (exponent == -1 && PyErr_Occurred()) return false;
   if (std::labs(exponent) > kMaxDecimalExponent) {
-    PyErr_Format(PyExc_OverflowError,
-                 "a Decimal with an exponent beyond %ld cannot be a key; give key= (a function to an "
-                 "equivalent key)",
-                 kMaxDecimalExponent);
+    PyErr_Format(
+        PyExc_OverflowError,
+        "a Decimal with an exponent beyond %ld cannot be a key; give key= (a function to an equivalent key)",
+        kMaxDecimalExponent);
     return false;
   }
   const OwnedRef ratio = call(decimal, "as_integer_ratio");

@@ -63,10 +63,10 @@ class KeyEncoder::Composite {
       : encoder_(encoder), remembered_(!PyTuple_CheckExact(object)) {
     auto& open = encoder.open_;
     if (remembered_ && std::find(open.begin(), open.end(), object) != open.end())
-      PyErr_Format(PyExc_TypeError,
-                   "%R contains itself and so cannot be part of a key; give key= (a function to an "
-                   "equivalent key)",
-                   Py_TYPE(object));
+      PyErr_Format(
+          PyExc_TypeError,
+          "%R contains itself and so cannot be part of a key; give key= (a function to an equivalent key)",
+          Py_TYPE(object));
     else if (encoder.depth_ >= kMaxDepth)
       PyErr_Format(PyExc_TypeError,
                    "a key is nested more than %u deep; give key= (a function to an equivalent key)",

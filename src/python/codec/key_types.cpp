@@ -257,8 +257,7 @@ bool put_qualified_name(PyObject* object, Buffer& out) {
     PyErr_Clear();
     PyErr_Format(PyExc_TypeError,
                  "%R cannot be part of a key, since another process could not find it by module and name; "
-                 "define it at the "
-                 "top of a module, or give key= (a function to an equivalent key)",
+                 "define it at the top of a module, or give key= (a function to an equivalent key)",
                  object);
     return false;
   }

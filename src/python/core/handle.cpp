@@ -126,10 +126,9 @@ void StoreHandle::require_parent() const {
                           "' was in use by a daemon thread when the interpreter ended; nothing more can be "
                           "done with it in this process");
   }
-  throw emd::StateError(
-      "the store '" + path_ +
-      "' was opened before fork(), in another process: open it again here, with mode=\"r\" if its "
-      "writer goes on (a container that is sent by pickle does so by itself)");
+  throw emd::StateError("the store '" + path_ +
+                        "' was opened before fork(), in another process: open it again here, with mode=\"r\" "
+                        "if its writer goes on (a container that is sent by pickle does so by itself)");
 }
 
 void StoreHandle::require_own_transaction() const {
@@ -138,9 +137,9 @@ void StoreHandle::require_own_transaction() const {
     throw emd::StateError("a transaction of another thread is on in '" + path_ + "'");
   }
   if (!transaction_context_.inside()) {
-    throw emd::StateError("a transaction of another task is on in '" + path_ +
-                          "': do not await inside of a transaction, or let other tasks wait for its end "
-                          "(asyncio.Lock)");
+    throw emd::StateError(
+        "a transaction of another task is on in '" + path_ +
+        "': do not await inside of a transaction, or let other tasks wait for its end (asyncio.Lock)");
   }
   if (attention_.load(std::memory_order_relaxed) & kRolledBack) {
     throw emd::StateError("the transaction in '" + path_ + "' was rolled back: leave its block");

@@ -110,53 +110,40 @@ PyObject* decoded_anew(DictContainer& container, PyObject* key) {
 }  // namespace
 
 PyMethodDef dict_methods[] = {
-    method<"get", &get>("get($self, key, default=None, /)\n--\n\n"
-                        "Return the value of key, or default if there is none.\n\n**Cost**: one look-up."),
+    method<"get", &get>("get($self, key, default=None, /)\n--\n\nReturn the value of key, or default if "
+                        "there is none.\n\n**Cost**: one look-up."),
     method_with_keywords<"get_many", &of_many<&dict_get_many>>(
-        "get_many($self, keys, /, default=None)\n--\n\n"
-        "Return the values of keys, in their order, as a list, with default where there is none.\n\n"
-        "Keys are taken from any iterable, some hundred at a time, before they are looked up; an array's "
-        "numbers count "
-        "as Python's.\n\n"
-        "**Cost**: a look-up each, but side by side: warm a half to a third of the loop, beyond RAM at the "
-        "disk's "
-        "full rate. Errors: TypeError of a key that is none, with its place.\n\n"
-        ">>> EMDict(None, {1: 'a', 2: 'b'}).get_many([2, 3, 1])\n['b', None, 'a']"),
+        "get_many($self, keys, /, default=None)\n--\n\nReturn the values of keys, in their order, as a list, "
+        "with default where there is none.\n\nKeys are taken from any iterable, some hundred at a time, "
+        "before they are looked up; an array's numbers count as Python's.\n\n**Cost**: a look-up each, but "
+        "side by side: warm a half to a third of the loop, beyond RAM at the disk's full rate. Errors: "
+        "TypeError of a key that is none, with its place.\n\n>>> EMDict(None, {1: 'a', 2: 'b'}).get_many([2, "
+        "3, 1])\n['b', None, 'a']"),
     method<"contains_many", &dict_contains_many>(
-        "contains_many($self, keys, /)\n--\n\n"
-        "Return, as a list of booleans, which of keys are there.\n\n"
-        "**Cost**, errors: as get_many().\n\n"
-        ">>> EMDict(None, {1: 'a'}).contains_many(range(3))\n[False, True, False]"),
+        "contains_many($self, keys, /)\n--\n\nReturn, as a list of booleans, which of keys are "
+        "there.\n\n**Cost**, errors: as get_many().\n\n>>> EMDict(None, {1: "
+        "'a'}).contains_many(range(3))\n[False, True, False]"),
     method<"set_many", &set_many>(
-        "set_many($self, keys, values, /)\n--\n\n"
-        "Store each value under its key, as assigning them in this order does: of equal keys the last one "
-        "counts.\n\n"
-        "**Cost**: an insertion each, their reads side by side as in get_many(). Errors: ValueError if there "
-        "are not as "
-        "many values as keys (before anything is stored, where both state their length), TypeError with the "
-        "place of "
-        "what cannot be stored; what came before it stays, but for a transaction that is rolled back.\n\n"
-        ">>> d = EMDict()\n>>> d.set_many(range(3), 'abc')\n>>> d.copy()\n{0: 'a', 1: 'b', 2: 'c'}"),
+        "set_many($self, keys, values, /)\n--\n\nStore each value under its key, as assigning them in this "
+        "order does: of equal keys the last one counts.\n\n**Cost**: an insertion each, their reads side by "
+        "side as in get_many(). Errors: ValueError if there are not as many values as keys (before anything "
+        "is stored, where both state their length), TypeError with the place of what cannot be stored; what "
+        "came before it stays, but for a transaction that is rolled back.\n\n>>> d = EMDict()\n>>> "
+        "d.set_many(range(3), 'abc')\n>>> d.copy()\n{0: 'a', 1: 'b', 2: 'c'}"),
     method_with_keywords<"pop_many", &of_many<&dict_pop_many>>(
-        "pop_many($self, keys, /, default=None)\n--\n\n"
-        "Remove keys and return their values, in their order, as a list, with default where there is "
-        "none.\n\n"
-        "**Cost**: as get_many(), and a removal each. Errors: as get_many(); what was removed before it "
-        "stays "
-        "removed.\n\n"
-        ">>> d = EMDict(None, {1: 'a', 2: 'b'})\n>>> d.pop_many([2, 2], 0), d.copy()\n(['b', 0], {1: 'a'})"),
-    method<"pop", &pop>(
-        "Remove key and return its value, or default if given and there is none; else KeyError.\n\n"
-        "**Cost**: two look-ups, the second in the cache."),
-    method<"popitem", &popitem>(
-        "popitem($self, /)\n--\n\n"
-        "Remove the pair inserted last and return it; KeyError if there is none.\n\n**Cost**: one look-up."),
+        "pop_many($self, keys, /, default=None)\n--\n\nRemove keys and return their values, in their order, "
+        "as a list, with default where there is none.\n\n**Cost**: as get_many(), and a removal each. "
+        "Errors: as get_many(); what was removed before it stays removed.\n\n>>> d = EMDict(None, {1: 'a', "
+        "2: 'b'})\n>>> d.pop_many([2, 2], 0), d.copy()\n(['b', 0], {1: 'a'})"),
+    method<"pop", &pop>("Remove key and return its value, or default if given and there is none; else "
+                        "KeyError.\n\n**Cost**: two look-ups, the second in the cache."),
+    method<"popitem", &popitem>("popitem($self, /)\n--\n\nRemove the pair inserted last and return it; "
+                                "KeyError if there is none.\n\n**Cost**: one look-up."),
     method<"setdefault", &setdefault>(
-        "setdefault($self, key, default=None, /)\n--\n\n"
-        "Return the value of key; store default first if there is none.\n\n**Cost**: one or two look-ups."),
-    method<"clear", &clear>(
-        "clear($self, /)\n--\n\nRemove all items.\n\n**Cost**: O(1); space returns to the disk at a "
-        "checkpoint."),
+        "setdefault($self, key, default=None, /)\n--\n\nReturn the value of key; store default first if "
+        "there is none.\n\n**Cost**: one or two look-ups."),
+    method<"clear", &clear>("clear($self, /)\n--\n\nRemove all items.\n\n**Cost**: O(1); space returns to "
+                            "the disk at a checkpoint."),
     method<"__reversed__", &dict_reversed>("Iterate over the keys, the last inserted first."),
     method<"_update", &update>("Do update(other)."),
     method<"_decoded_anew", &decoded_anew>("Return the value of key as an object that nobody else has."),

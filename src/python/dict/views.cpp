@@ -104,11 +104,10 @@ inline Step DictWalk::advance(DictContainer& container, Item& item) {
 }
 
 PyObject* DictWalk::refuse(Step step) {
-  PyErr_SetString(PyExc_RuntimeError,
-                  step == Step::changed
-                      ? "dictionary changed size during iteration"
-                      : "dictionary changed during iteration, by a commit of its writer: iterate "
-                        "under `with d.snapshot():`");
+  PyErr_SetString(PyExc_RuntimeError, step == Step::changed
+                                          ? "dictionary changed size during iteration"
+                                          : "dictionary changed during iteration, by a commit of its writer: "
+                                            "iterate under `with d.snapshot():`");
   return nullptr;
 }
 

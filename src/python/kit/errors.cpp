@@ -117,11 +117,10 @@ bool add_errors(PyObject* module) {
                 "Not a store, a newer or foreign format, or another kind than asked for.", PyExc_ValueError);
   const OwnedRef attributes(Py_BuildValue("{sO}", "holder", Py_None));
   if (!attributes) return false;
-  g_locked_error = add_error(
-      module, "LockedError",
-      "Another writer holds the store; the message names its process. In this process, `holder` is the "
-      "object that has it open, else None.",
-      PyExc_BlockingIOError, attributes.get());
+  g_locked_error = add_error(module, "LockedError",
+                             "Another writer holds the store; the message names its process. In this "
+                             "process, `holder` is the object that has it open, else None.",
+                             PyExc_BlockingIOError, attributes.get());
   g_snapshot_error = add_error(module, "SnapshotError",
                                "A snapshot was held for longer than the writer of the store would wait.",
                                PyExc_RuntimeError);

@@ -119,52 +119,38 @@ PyObject* decoded_anew(ListContainer& container, Py_ssize_t index) { return elem
 PyMethodDef list_methods[] = {
     method<"append", &append>(
         "append($self, value, /)\n--\n\nAdd value at the end.\n\n**Cost**: O(1), one page."),
-    method<"extend", &extend>("extend($self, iterable, /)\n--\n\n"
-                              "Add all elements of iterable; fast for lists, tuples, ranges and "
-                              "one-dimensional arrays of numbers.\n\n"
-                              "**Cost**: O(k), written once."),
-    method<"take", &list_take>("take($self, indices, /)\n--\n\n"
-                               "Return the elements at indices, in their order, as a list. Indices are any "
-                               "iterable of integers, or an "
-                               "array; "
-                               "negative ones count from the end.\n\n"
-                               "**Cost**: a read each, but side by side: warm a third of the loop, beyond "
-                               "RAM at the disk's full rate. "
-                               "Errors: "
-                               "IndexError, TypeError with the place of the index.\n\n"
-                               ">>> EMList(None, 'abc').take([2, 0, -1])\n['c', 'a', 'c']"),
+    method<"extend", &extend>(
+        "extend($self, iterable, /)\n--\n\nAdd all elements of iterable; fast for lists, tuples, ranges and "
+        "one-dimensional arrays of numbers.\n\n**Cost**: O(k), written once."),
+    method<"take", &list_take>(
+        "take($self, indices, /)\n--\n\nReturn the elements at indices, in their order, as a list. Indices "
+        "are any iterable of integers, or an array; negative ones count from the end.\n\n**Cost**: a read "
+        "each, but side by side: warm a third of the loop, beyond RAM at the disk's full rate. Errors: "
+        "IndexError, TypeError with the place of the index.\n\n>>> EMList(None, 'abc').take([2, 0, "
+        "-1])\n['c', 'a', 'c']"),
     method<"set_many", &set_many>(
-        "set_many($self, indices, values, /)\n--\n\n"
-        "Put each value at its index, as assigning them in this order does.\n\n"
-        "**Cost**: an assignment each, their reads side by side. Errors: ValueError if there are not as many "
-        "values as "
-        "indices (before anything is assigned, where both state their length), IndexError and TypeError with "
-        "the place "
-        "of what is refused; what came before it stays, but for a transaction that is rolled back.\n\n"
-        ">>> l = EMList(None, 'abc')\n>>> l.set_many([0, -1], 'xz')\n>>> l[:]\n['x', 'b', 'z']"),
+        "set_many($self, indices, values, /)\n--\n\nPut each value at its index, as assigning them in this "
+        "order does.\n\n**Cost**: an assignment each, their reads side by side. Errors: ValueError if there "
+        "are not as many values as indices (before anything is assigned, where both state their length), "
+        "IndexError and TypeError with the place of what is refused; what came before it stays, but for a "
+        "transaction that is rolled back.\n\n>>> l = EMList(None, 'abc')\n>>> l.set_many([0, -1], 'xz')\n>>> "
+        "l[:]\n['x', 'b', 'z']"),
     method<"insert", &insert>(
-        "insert($self, index, value, /)\n--\n\nInsert value before index.\n\n"
-        "**Cost**: the words behind it; if they are many, the list is written anew, sequentially."),
-    method<"pop", &pop>(
-        "pop($self, index=-1, /)\n--\n\nRemove the element at index and return it; IndexError if there is "
-        "none.\n\n"
-        "**Cost**: O(1) at the end; else as insert."),
-    method<"remove", &remove>(
-        "remove($self, value, /)\n--\n\nRemove the first element equal to value; ValueError if there is "
-        "none.\n\n"
-        "**Cost**: O(n)."),
-    method<"index", &index>(
-        "Return the first index of an element equal to value, within [start, stop) if given; else "
-        "ValueError.\n\n"
-        "**Cost**: O(n)."),
+        "insert($self, index, value, /)\n--\n\nInsert value before index.\n\n**Cost**: the words behind it; "
+        "if they are many, the list is written anew, sequentially."),
+    method<"pop", &pop>("pop($self, index=-1, /)\n--\n\nRemove the element at index and return it; "
+                        "IndexError if there is none.\n\n**Cost**: O(1) at the end; else as insert."),
+    method<"remove", &remove>("remove($self, value, /)\n--\n\nRemove the first element equal to value; "
+                              "ValueError if there is none.\n\n**Cost**: O(n)."),
+    method<"index", &index>("Return the first index of an element equal to value, within [start, stop) if "
+                            "given; else ValueError.\n\n**Cost**: O(n)."),
     method<"count", &count>(
         "count($self, value, /)\n--\n\nReturn how many elements equal value.\n\n**Cost**: O(n)."),
     method<"reverse", &reverse>(
         "reverse($self, /)\n--\n\nReverse the order in place.\n\n**Cost**: O(n), sequential."),
     method_with_keywords<"sort", &list_sort>(
-        "sort($self, /, *, key=None, reverse=False)\n--\n\n"
-        "Sort in place, stably, by < as list.sort does; an exception leaves the list as it was.\n\n"
-        "**Cost**: O(n log n) comparisons."),
+        "sort($self, /, *, key=None, reverse=False)\n--\n\nSort in place, stably, by < as list.sort does; an "
+        "exception leaves the list as it was.\n\n**Cost**: O(n log n) comparisons."),
     method<"clear", &clear>("clear($self, /)\n--\n\nRemove all elements.\n\n**Cost**: O(1)."),
     method<"__reversed__", &list_reversed>("Iterate from the last element to the first."),
     method<"_repeat", &repeat>("Do l *= times."),

@@ -265,35 +265,30 @@ u32 width(ShadowContainer& container) {
 
 PyMethodDef shadow_methods[] = {
     method<"mark", &mark>(
-        "mark($self, address, length, flags, /)\n--\n\nAdd flags to those of so many addresses.\n\n"
-        "**Cost**: O(1) for each run of equal flags in whole pages, however long; else a pass over the "
-        "pages. "
-        "Errors: IndexError naming the first address that is not backed: nothing has changed then."),
-    method<"unmark", &unmark>(
-        "unmark($self, address, length, flags, /)\n--\n\nTake flags from those of so many addresses.\n\n"
-        "**Cost**: as mark()."),
-    method<"assign", &assign>("assign($self, address, length, flags, /)\n--\n\nMake these the flags of so "
-                              "many addresses, which lose "
-                              "others.\n\n**Cost**: as mark(), without the pass: pages are given up."),
-    method<"is_marked", &is_marked>("is_marked($self, address, length, flags, /)\n--\n\nReturn whether all "
-                                    "of so many addresses have all of "
-                                    "the flags.\n\n**Cost**: as next_unmarked()."),
+        "mark($self, address, length, flags, /)\n--\n\nAdd flags to those of so many addresses.\n\n**Cost**: "
+        "O(1) for each run of equal flags in whole pages, however long; else a pass over the pages. Errors: "
+        "IndexError naming the first address that is not backed: nothing has changed then."),
+    method<"unmark", &unmark>("unmark($self, address, length, flags, /)\n--\n\nTake flags from those of so "
+                              "many addresses.\n\n**Cost**: as mark()."),
+    method<"assign", &assign>(
+        "assign($self, address, length, flags, /)\n--\n\nMake these the flags of so many addresses, which "
+        "lose others.\n\n**Cost**: as mark(), without the pass: pages are given up."),
+    method<"is_marked", &is_marked>(
+        "is_marked($self, address, length, flags, /)\n--\n\nReturn whether all of so many addresses have all "
+        "of the flags.\n\n**Cost**: as next_unmarked()."),
     method<"count", &count>(
         "count($self, address, length, flags, /)\n--\n\nReturn how many of so many addresses have all of the "
         "flags.\n\n**Cost**: O(1) for each run of equal flags in whole pages; else a pass over the pages."),
-    method<"run_length", &run_length>("run_length($self, address, flags, /)\n--\n\nReturn how many addresses "
-                                      "from this one on have all of the "
-                                      "flags, within its range.\n\n**Cost**: as next_unmarked()."),
+    method<"run_length", &run_length>(
+        "run_length($self, address, flags, /)\n--\n\nReturn how many addresses from this one on have all of "
+        "the flags, within its range.\n\n**Cost**: as next_unmarked()."),
     method<"next_marked", &next_marked>(
         "next_marked($self, address, flags, /)\n--\n\nReturn the first backed address from this one on that "
-        "has "
-        "all of the flags, or None.\n\n**Cost**: O(1) for each run of equal flags in whole pages that is "
-        "passed, "
-        "else a pass over the pages."),
+        "has all of the flags, or None.\n\n**Cost**: O(1) for each run of equal flags in whole pages that is "
+        "passed, else a pass over the pages."),
     method<"next_unmarked", &next_unmarked>(
         "next_unmarked($self, address, flags, /)\n--\n\nReturn the first backed address from this one on "
-        "that "
-        "lacks one of the flags, or None.\n\n**Cost**: as next_marked()."),
+        "that lacks one of the flags, or None.\n\n**Cost**: as next_marked()."),
     PYR_USUAL(kAnalyzed, "analyzed", "analyzed"),
     PYR_USUAL(kCode, "code", "code"),
     PYR_USUAL(kData, "data", "data"),
@@ -304,12 +299,9 @@ PyMethodDef shadow_methods[] = {
     PYR_USUAL(kRelocatedLeaf, "relocated_leaf", "relocated leaves"),
     method<"next_any", &next_any>(
         "next_any($self, address, flags, /)\n--\n\nReturn the first backed address from this one on that has "
-        "any "
-        "of the flags, or None.\n\n**Cost**: as next_marked()."),
-    method<"count_any", &count_any>(
-        "count_any($self, address, length, flags, /)\n--\n\nReturn how many of so many addresses have any of "
-        "the "
-        "flags.\n\n**Cost**: as count()."),
+        "any of the flags, or None.\n\n**Cost**: as next_marked()."),
+    method<"count_any", &count_any>("count_any($self, address, length, flags, /)\n--\n\nReturn how many of "
+                                    "so many addresses have any of the flags.\n\n**Cost**: as count()."),
     method<"_find", &find>("Return the first run of so many addresses, or None."),
     method<"_runs", &runs>("Return the first so many runs of addresses."),
     method<"_read", &read>("Fill the buffer with the flags from address on."),
