@@ -1,3 +1,5 @@
+// Heap: its size classes, taking and freeing of blocks, and check(). A call that allocates does all that may fail
+// before it changes a byte.
 #include "alloc/heap.h"
 
 #include <bit>

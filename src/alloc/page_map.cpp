@@ -1,3 +1,4 @@
+// PageMap: how runs of free pages are found among the bits, how the map grows at its end, and check().
 #include "alloc/page_map.h"
 
 #include <algorithm>

@@ -1,3 +1,5 @@
+// RecordLog: the forms of a record (inline, reference, tombstone), walks in both directions, appending, erasing with
+// merged tombstones, and check().
 #include "alloc/record_log.h"
 
 #include <cerrno>

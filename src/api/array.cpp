@@ -1,3 +1,4 @@
+// Array<T> of the C++ library: what does not depend on T. It moves bytes.
 #include <algorithm>
 
 #include "api/open_store.h"

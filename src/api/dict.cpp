@@ -1,3 +1,4 @@
+// Dict of the C++ library: texts and bytes as keys and values, encoded as Python encodes them (encoding.h).
 #include "api/encoding.h"
 #include "api/open_store.h"
 #include "api/record_walk.h"

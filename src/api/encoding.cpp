@@ -1,3 +1,4 @@
+// The tags that C++ reads and writes: texts, bytes, whole numbers, floats, None and booleans.
 #include "api/encoding.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Graph of the C++ library: vertices by number or key, edges, and attributes as Python's graphs have them.
 #include "api/encoding.h"
 #include "api/open_store.h"
 

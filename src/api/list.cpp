@@ -1,3 +1,4 @@
+// List of the C++ library: items as words (structures/list/word.h) or blocks, and its sort.
 #include <algorithm>
 
 #include "api/encoding.h"

@@ -1,3 +1,5 @@
+// OpenStore and Member: attaching of handles to members, transactions, snapshots, and what a rollback or a close
+// detaches.
 #include "api/open_store.h"
 
 #include <exception>

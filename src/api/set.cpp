@@ -1,3 +1,4 @@
+// Set of the C++ library: a dict of keys without values, in the encoding of keys.
 #include "api/encoding.h"
 #include "api/open_store.h"
 #include "api/record_walk.h"

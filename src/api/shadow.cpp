@@ -1,3 +1,4 @@
+// Shadow of the C++ library: ranges of addresses, and flags in them.
 #include <algorithm>
 
 #include "api/open_store.h"

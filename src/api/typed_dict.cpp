@@ -1,3 +1,4 @@
+// TypedDict<Key, Value> of the C++ library: what does not depend on the types. Large batches go in pieces.
 #include "api/open_store.h"
 
 namespace emd::v2 {

@@ -1,3 +1,4 @@
+// What a failed check throws: CheckError with the condition and where it stands.
 #include "base/check.h"
 
 #include <string>

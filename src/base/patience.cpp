@@ -1,3 +1,4 @@
+// The pause between two attempts: the one that was given, or a sleep.
 #include "base/patience.h"
 
 #include <thread>

@@ -1,3 +1,4 @@
+// Each code point is decoded, and refused if it is a surrogate, too large, or could have been shorter.
 #include "base/utf8.h"
 
 namespace emd {

@@ -1,3 +1,4 @@
+// BufferedIndex: when the delta is laid out, and its merging into the main index, a range of hashes at a time.
 #include "index/buffered_index.h"
 
 #include "platform/mapping.h"

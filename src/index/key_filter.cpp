@@ -1,3 +1,4 @@
+// KeyFilter: its table grows with the log, and covers the records that were added since it was last asked.
 #include "index/key_filter.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Fork guards on Linux: one registry for the process, which pthread_atfork() handlers hold over every fork.
 #include "platform/fork_guard.h"
 
 #include <pthread.h>

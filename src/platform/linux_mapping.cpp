@@ -1,3 +1,5 @@
+// Mappings on Linux: reserved address space, private pages and what is known of them (pagemap, mincore), advice, and
+// the memory that the machine or a control group allows.
 #include "platform/mapping.h"
 
 #include <fcntl.h>

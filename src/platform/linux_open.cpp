@@ -1,3 +1,4 @@
+// Opening of regular files on Linux: the type is looked at after the open, which does not wait.
 #include "platform/linux_open.h"
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// Permissions on Linux: what a new file is created with, and what is settled after that whatever the umask was.
 #include "platform/linux_permissions.h"
 
 #include <unistd.h>

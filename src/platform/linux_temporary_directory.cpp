@@ -1,3 +1,4 @@
+// A temporary directory is removed with all that is in it; what cannot be removed is left.
 #include <unistd.h>
 
 #include <cstdio>

@@ -1,3 +1,4 @@
+// BackgroundSync: the thread that syncs files between a commit and the checkpoint after it.
 #include "store/background_sync.h"
 
 #include <algorithm>

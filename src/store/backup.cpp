@@ -1,3 +1,5 @@
+// Backup: passes over the files while commits go on, and one at the end under a snapshot; the journal makes the copy
+// whole.
 #include "store/backup.h"
 
 #include <algorithm>

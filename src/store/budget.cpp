@@ -1,3 +1,4 @@
+// The budget of the process and that of a store: which pages count, and who is asked to commit when it is full.
 #include "store/budget.h"
 
 #include <algorithm>

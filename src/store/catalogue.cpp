@@ -1,3 +1,5 @@
+// Catalogue: rows of the two tables, read and validated as bytes that anybody may have written; regions and members
+// made, dropped and exchanged; which files are nobody's.
 #include "store/catalogue.h"
 
 #include <algorithm>

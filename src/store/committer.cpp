@@ -1,3 +1,5 @@
+// Committer: commit and rollback, in the order of ARCHITECTURE.md, "The life of a commit". The checkpoint is in
+// committer_checkpoint.cpp.
 #include "store/committer.h"
 
 #include <algorithm>

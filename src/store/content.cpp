@@ -1,3 +1,5 @@
+// Content: mapping of the window and the base, growth of both, and copied pages: made, forgotten, and rolled back.
+// Views are in content_views.cpp.
 #include "store/content.h"
 
 #include <algorithm>

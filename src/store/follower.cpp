@@ -1,3 +1,5 @@
+// Follower: one consistent read begins and ends here where the sequence has changed; slots of the reader table for
+// snapshots.
 #include "store/follower.h"
 
 #include <chrono>

@@ -1,3 +1,4 @@
+// Journal: writing of frames, growth of the file, and scan(), which decides what is a commit.
 #include "store/journal.h"
 
 #include <algorithm>

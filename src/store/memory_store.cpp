@@ -1,3 +1,4 @@
+// MemoryStore: transactions of a store without files by copies of its regions, and the move to files.
 #include "store/memory_store.h"
 
 #include <algorithm>

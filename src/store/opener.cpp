@@ -1,3 +1,4 @@
+// Opener: a new store's files, the lock, recovery for a writer, and what a reader does where recovery is due.
 #include "store/opener.h"
 
 #include <cerrno>

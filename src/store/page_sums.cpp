@@ -1,3 +1,4 @@
+// PageSums: the file of checksums, and which of them are staged until their commit is in the journal.
 #include "store/page_sums.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Readahead: counting of faults and sampling of pages, from which it learns whether to ask.
 #include "store/readahead.h"
 
 #include <algorithm>

@@ -1,3 +1,5 @@
+// ReaderTable: the writer's half (intent, sequence, waiting for snapshots) and a reader's half (slots, and their
+// locks).
 #include "store/reader_table.h"
 
 #include <cerrno>

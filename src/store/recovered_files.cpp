@@ -1,3 +1,4 @@
+// RecoveredFiles: first all ranges are held against the files, then they are written, then all files are synced.
 #include "store/recovered_files.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Region: growth, marking of pages, and rewriting. What is done for each access is in the header.
 #include "store/region.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Scan: the windows ahead of and behind a walk, and how large they are.
 #include "store/scan.h"
 
 #include <algorithm>

@@ -1,3 +1,5 @@
+// Store: what may be done in which state (closed, forked, failed, read only), operations and the commits that they
+// imply, transactions, and members.
 #include "store/store.h"
 
 #include <algorithm>

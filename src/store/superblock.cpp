@@ -1,3 +1,4 @@
+// Superblock: its two slots, which of them counts, and what is said of one that does not.
 #include "store/superblock.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// A table that its file does not have, or has as a hole, is found before it is read into memory.
 #include "store/tables.h"
 
 #include "base/errors.h"

@@ -1,3 +1,4 @@
+// TargetDirectory: the work beside the place, and its removal if the copy does not come to its end.
 #include "store/target_directory.h"
 
 #include "base/errors.h"

@@ -1,3 +1,5 @@
+// Verifier: pages against checksums in chunks; of a store that is being written, what has been committed meanwhile is
+// passed over.
 #include "store/verifier.h"
 
 #include <algorithm>

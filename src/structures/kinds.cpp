@@ -1,3 +1,4 @@
+// Names and counts of regions by kind; two kinds with one number do not compile.
 #include "structures/kinds.h"
 
 #include <algorithm>

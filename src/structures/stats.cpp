@@ -1,3 +1,4 @@
+// The figures of each structure, and what of its regions is live, dead and free.
 #include "structures/stats.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Verification opens each member as its kind, runs its check(), and gives damage that is raised as a finding.
 #include "structures/verify.h"
 
 #include <utility>

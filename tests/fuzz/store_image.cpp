@@ -1,3 +1,4 @@
+// The sound image, and each damage that an input can do to it.
 #include "store_image.h"
 
 #include <filesystem>

@@ -1,3 +1,4 @@
+// The calls on an open store that an input chooses, and their comparison with the models.
 #include "store_session.h"
 
 #include <algorithm>

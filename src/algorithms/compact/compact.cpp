@@ -1,3 +1,4 @@
+// Compaction of a member in place, and of a whole store into another directory: member by member, by copy_content().
 #include "algorithms/compact/compact.h"
 
 #include <optional>

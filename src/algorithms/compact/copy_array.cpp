@@ -1,3 +1,4 @@
+// Compaction of an array: its items, as bytes, in pieces of one consistent read each.
 #include "algorithms/compact/copy.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Compaction of a dict, and of a set: the live records in insertion order, put into the new one a batch at a time.
 #include "algorithms/compact/copy.h"
 
 #include <optional>

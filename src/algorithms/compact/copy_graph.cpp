@@ -1,3 +1,5 @@
+// Compaction of a graph: its vertices get new numbers in a first pass; a second one follows the lists of neighbours,
+// and translates the numbers in them.
 #include "algorithms/compact/copy.h"
 
 #include <optional>

@@ -1,3 +1,4 @@
+// Compaction of a list: its words in order; the bytes of a word that is a reference go to a new block.
 #include "algorithms/compact/copy.h"
 
 #include <optional>

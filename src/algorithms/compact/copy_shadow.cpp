@@ -1,3 +1,4 @@
+// Compaction of shadow memory: its ranges, then the runs of flags within them.
 #include "algorithms/compact/copy.h"
 
 #include <optional>

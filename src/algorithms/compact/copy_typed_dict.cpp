@@ -1,3 +1,4 @@
+// Compaction of a typed dict: rows that are alive, as columns of keys and of values.
 #include "algorithms/compact/copy.h"
 
 #include <optional>

@@ -1,3 +1,5 @@
+// Sorting of lists: words of one kind by radix sort, all else by comparisons; runs that do not fit the memory given
+// are merged from files (merge.h).
 #include "algorithms/sort/sort.h"
 
 #include <algorithm>

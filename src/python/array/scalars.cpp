@@ -1,3 +1,5 @@
+// The plain numbers: their names in NumPy, struct and Arrow, and the conversion of Python's numbers by one template a
+// kind.
 #include "python/array/scalars.h"
 
 #include <array>

@@ -1,3 +1,4 @@
+// ObjectSource: which iterables run no code of others, and arrays turned into objects a piece at a time.
 #include "python/codec/object_source.h"
 
 #include <cstring>

@@ -1,3 +1,4 @@
+// What the batches of all containers say when they are refused, and how they give other threads a turn.
 #include "python/core/batch.h"
 
 #include <utility>

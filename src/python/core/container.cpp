@@ -1,3 +1,4 @@
+// Container: entering, attaching to a member and detaching, and the object that a decoded value is shared as.
 #include "python/core/container.h"
 
 #include <optional>

@@ -1,3 +1,4 @@
+// DecodedCache: a hash table of entries with chained buckets, and the hand of the clock that evicts them.
 #include "python/core/decoded_cache.h"
 
 #include <algorithm>

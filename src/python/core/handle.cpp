@@ -1,3 +1,5 @@
+// StoreHandle: how threads are kept apart, with the GIL and without; transactions, snapshots, and which containers of
+// a store there are.
 #include "python/core/handle.h"
 
 #include <chrono>

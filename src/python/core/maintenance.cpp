@@ -1,3 +1,4 @@
+// Compaction and backup for Python: progress is told and signals are checked between steps.
 #include "python/core/maintenance.h"
 
 #include <new>

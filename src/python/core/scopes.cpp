@@ -1,3 +1,4 @@
+// TransactionScope and SnapshotScope, and their bindings. What ends a scope that nobody leaves is its destructor.
 #include "python/core/scopes.h"
 
 #include <utility>

@@ -1,3 +1,4 @@
+// WriteBack: objects by name, forgotten as a whole when the container is in another state.
 #include "python/core/writeback.h"
 
 #include "python/kit/errors.h"

@@ -1,3 +1,4 @@
+// How an iterator is pickled and copied: as the iterator of a list of what is left, as the builtin ones are.
 #include "python/kit/cursor.h"
 
 namespace pyr {

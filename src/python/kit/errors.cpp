@@ -1,3 +1,4 @@
+// Which exception of Python stands for which of C++, and the library's own exception types.
 #include "python/kit/errors.h"
 
 #include <cerrno>

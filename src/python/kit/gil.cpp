@@ -1,3 +1,4 @@
+// Threads that stop when the interpreter ends, and the checking for signals.
 #include "python/kit/gil.h"
 
 #include <unistd.h>

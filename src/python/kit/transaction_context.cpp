@@ -1,3 +1,4 @@
+// TransactionContext: a context variable with the numbers of the transactions that a task is inside of.
 #include "python/kit/transaction_context.h"
 
 #include "python/kit/errors.h"

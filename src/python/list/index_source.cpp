@@ -1,3 +1,4 @@
+// IndexSource: indices of arrays and of other iterables, and what is said of one out of range.
 #include "python/list/index_source.h"
 
 #include <type_traits>

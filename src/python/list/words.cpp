@@ -1,3 +1,4 @@
+// Words of natural values, blocks of all others, and batches of both.
 #include "python/list/words.h"
 
 #include "python/codec/support.h"

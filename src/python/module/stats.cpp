@@ -1,3 +1,4 @@
+// The figures of stores and containers as dicts.
 #include "python/module/stats.h"
 
 #include <nanobind/stl/string.h>

@@ -1,3 +1,5 @@
+// Column: objects to the bytes of one type and back. Keys accept what equals a number of the type; values only what
+// is one.
 #include "python/typed_dict/column.h"
 
 #include <algorithm>

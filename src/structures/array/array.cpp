@@ -1,3 +1,4 @@
+// Array: its header, changes in place and by writing anew, and check().
 #include "structures/array/array.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Dict: records, index, values and the filter of known keys put together. Batches are in batch.cpp and sweep.cpp.
 #include "structures/dict/dict.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Dict::Sweep: the last step, in which the values of records are fetched and the keys compared.
 #include "structures/dict/sweep.h"
 
 #include "index/fetch.h"

@@ -1,3 +1,4 @@
+// Graph: vertices, their keys and attributes, and the layout. Edges are in edges.cpp, many at once in bulk.cpp.
 #include "structures/graph/graph.h"
 
 #include <atomic>

@@ -1,3 +1,5 @@
+// ParallelEdges: the block of one pair of vertices: slots by hash, records in insertion order, and holes squeezed
+// out.
 #include "structures/graph/parallel_edges.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// List: each change is planned first, in place or by writing the list anew; then it is made, and cannot fail.
 #include "structures/list/list.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// ShadowNodes: lists of free nodes and of blocks with room, reading and writing of records, and their check().
 #include "structures/shadow/nodes.h"
 
 #include <bit>

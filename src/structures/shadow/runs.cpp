@@ -1,3 +1,4 @@
+// ShadowRuns: the runs of an entry after a change, and the comparison of their flags.
 #include "structures/shadow/runs.h"
 
 #include <cstdint>

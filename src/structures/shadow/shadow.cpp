@@ -1,3 +1,4 @@
+// Shadow: ranges of addresses that are backed, and the calls on them, which the tree carries out.
 #include "structures/shadow/shadow.h"
 
 #include <cstdio>

@@ -1,3 +1,4 @@
+// ShadowTree: reading and changing of runs by descent, from whole subtrees down to single pages of flags.
 #include "structures/shadow/tree.h"
 
 #include <cstring>

@@ -1,3 +1,4 @@
+// TypedDict::Sweep: the first step, which names candidates, and the last, which compares keys with rows.
 #include "structures/typed_dict/sweep.h"
 
 #include "structures/typed_dict/keys.h"

@@ -1,3 +1,4 @@
+// Images of a disk after a power cut, opened and compared with what may be found.
 #include "crash/crash_inspector.h"
 
 #include <filesystem>

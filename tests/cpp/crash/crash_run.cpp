@@ -1,3 +1,4 @@
+// The steps of one workload, with power cuts before effects and kills at them.
 #include "crash/crash_run.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Counting of calls, the run with one that fails, and what must hold after it.
 #include "crash/fault_run.h"
 
 #include <cerrno>

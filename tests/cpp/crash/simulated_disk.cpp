@@ -1,3 +1,5 @@
+// The simulated disk behind the platform seam: durable bytes, effects since the last sync, and what a cut makes of
+// them.
 #include "crash/simulated_disk.h"
 
 #include <fcntl.h>

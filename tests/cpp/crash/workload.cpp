@@ -1,3 +1,4 @@
+// Workloads from seeds: the mix of steps for each subject.
 #include "crash/workload.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// The steps carried out on the store, and on the models of what a crash may find.
 #include "crash/workload_actor.h"
 
 #include <unistd.h>

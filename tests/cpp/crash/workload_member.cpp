@@ -1,3 +1,4 @@
+// Random changes of each kind of member and of its model, and the comparison of both.
 #include "crash/workload_member.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Random changes of a graph and its model, and the comparison of all that can be asked.
 #include "model/graph_model.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// KeyFilter: no key that is there is called new, and few of the others are not.
 #include "index/key_filter.h"
 
 #include <gtest/gtest.h>
