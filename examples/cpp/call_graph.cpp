@@ -19,8 +19,8 @@ void add_calls(emd::Store& store, emd::Graph& calls, std::istream& input) {
   transaction.commit();
 }
 
-// A shortest path, by a search in breadth; empty if there is none. Vertices are numbers here: a key is looked up once, and
-// read once for what is printed.
+// A shortest path, by a search in breadth; empty if there is none. Vertices are numbers here: a key is looked up once,
+// and read once for what is printed.
 std::vector<emd::Vertex> shortest_path(const emd::Graph& graph, emd::Vertex from, emd::Vertex to) {
   std::unordered_map<emd::Vertex, emd::Vertex> reached_from{{from, from}};
   std::deque<emd::Vertex> next{from};

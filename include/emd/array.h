@@ -41,10 +41,10 @@ class EMD_API ArrayBase : public Container {
 
 // The items of an array where they lie, without a copy: a contiguous range of T (const T where they are only read).
 //
-// It covers the items that there were when it was taken, and stays at its addresses through growth, commit and rollback; it
-// holds the store as a handle does, and stays readable when that is closed. What is stored through one of T is part of the
-// next commit, and undone by a rollback. While there are views of an array it does not shrink below them, and is not
-// compacted.
+// It covers the items that there were when it was taken, and stays at its addresses through growth, commit and
+// rollback; it holds the store as a handle does, and stays readable when that is closed. What is stored through one of
+// T is part of the next commit, and undone by a rollback. While there are views of an array it does not shrink below
+// them, and is not compacted.
 template <class T>
 class ArrayView {
  public:

@@ -14,8 +14,8 @@
 namespace emd {
 inline namespace v2 {
 
-// A borrowed run of bytes: strings, literals and runs of bytes become one by themselves. It is for arguments: it does not
-// outlive what it was made of.
+// A borrowed run of bytes: strings, literals and runs of bytes become one by themselves. It is for arguments: it does
+// not outlive what it was made of.
 //
 // Bytes are Python's `bytes`, and those of text() are its `str`, which is another key: "a" and text("a") are two.
 class BytesView {

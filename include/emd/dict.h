@@ -1,7 +1,7 @@
 // Dict: byte strings to byte strings, in the order of insertion.
 //
-// Threads, errors, what is durable: store.h. In Python: EMDict, with keys and values that are `bytes`, or `str` where text()
-// says so. A value that Python stored as another type throws FormatError when it is read.
+// Threads, errors, what is durable: store.h. In Python: EMDict, with keys and values that are `bytes`, or `str` where
+// text() says so. A value that Python stored as another type throws FormatError when it is read.
 #pragma once
 
 #include <emd/store.h>
@@ -42,8 +42,8 @@ class EMD_API Dict : public Container {
   bool erase(BytesView key);
   void clear();
 
-  // In the order of insertion: `for (const auto& [key, value] : dict)`. Beside a writer each step is of one state; take a
-  // snapshot to see one state throughout. Errors: StateError if a key has come or gone since begin().
+  // In the order of insertion: `for (const auto& [key, value] : dict)`. Beside a writer each step is of one state; take
+  // a snapshot to see one state throughout. Errors: StateError if a key has come or gone since begin().
   Iterator begin() const;
   std::default_sentinel_t end() const { return {}; }
 

@@ -1,7 +1,7 @@
 // All of the library. store.h says how handles, transactions, threads and errors work; docs/cpp.md has examples.
 //
-// Names are of the namespace emd. They lie in an inline namespace that is named after the library's major version, so do not
-// declare them yourself: include their header.
+// Names are of the namespace emd. They lie in an inline namespace that is named after the library's major version, so
+// do not declare them yourself: include their header.
 #pragma once
 
 #include <emd/array.h>

@@ -108,8 +108,8 @@ class EMD_API BudgetError : public Error {
   using Error::Error;
 };
 
-// A check inside the library has failed, which is a bug: of the library, or of a program that uses a store from two threads
-// at once. Python: SystemError.
+// A check inside the library has failed, which is a bug: of the library, or of a program that uses a store from two
+// threads at once. Python: SystemError.
 class EMD_API CheckError : public std::logic_error {
  public:
   using std::logic_error::logic_error;

@@ -1,4 +1,5 @@
-// EMD_API marks what programs may use: all else is hidden, in a shared library and where a program links the static one.
+// EMD_API marks what programs may use: all else is hidden, in a shared library and where a program links the static
+// one.
 #pragma once
 
 #if defined(__GNUC__)

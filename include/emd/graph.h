@@ -1,11 +1,12 @@
 // Graph: vertices with keys, and edges between them, directed or not, in the order of their insertion.
 //
-// Keys are bytes. A vertex has a number, its id, by which most calls go: ids grow with each vertex, and change only with
-// compact() and with a rollback. At most one edge goes from a vertex to another; a loop is an edge.
+// Keys are bytes. A vertex has a number, its id, by which most calls go: ids grow with each vertex, and change only
+// with compact() and with a rollback. At most one edge goes from a vertex to another; a loop is an edge.
 //
-// Attributes are bytes, at first none. In Python the graph is an EMDiGraph or EMGraph whose nodes are `bytes`, or `str` where
-// text() says so, and the attributes are the one entry "data" of a node's or an edge's dict. Graphs of Python with parallel edges
-// are refused; attributes that are others, or that have a type, throw FormatError when they are read or set.
+// Attributes are bytes, at first none. In Python the graph is an EMDiGraph or EMGraph whose nodes are `bytes`, or `str`
+// where text() says so, and the attributes are the one entry "data" of a node's or an edge's dict. Graphs of Python
+// with parallel edges are refused; attributes that are others, or that have a type, throw FormatError when they are
+// read or set.
 //
 // Threads, what is durable: store.h. Errors: as there, and RangeError for an id of no vertex.
 #pragma once
@@ -52,8 +53,8 @@ class EMD_API Graph : public Container {
   bool add_edge(Vertex from, Vertex to);
   // The same of keys, whose vertices are added if they are not there.
   bool add_edge(BytesView from, BytesView to);
-  // Edges from from[i] to to[i], those that are there left out; how many were added. Errors: RangeError unless there are as
-  // many of both.
+  // Edges from from[i] to to[i], those that are there left out; how many were added. Errors: RangeError unless there
+  // are as many of both.
   std::uint64_t add_edges(std::span<const Vertex> from, std::span<const Vertex> to);
   bool has_edge(Vertex from, Vertex to) const;
   // False if it was not there.

@@ -1,7 +1,7 @@
 // Set: byte strings, each once, in the order of insertion.
 //
-// Threads, errors, what is durable: store.h. In Python: EMSet of `bytes`, or `str` where text() says so. An element that Python
-// stored as another type throws FormatError when it is read.
+// Threads, errors, what is durable: store.h. In Python: EMSet of `bytes`, or `str` where text() says so. An element
+// that Python stored as another type throws FormatError when it is read.
 #pragma once
 
 #include <emd/store.h>

@@ -1,9 +1,10 @@
 // Shadow: one to eight bytes of flags for each address of some ranges, of which only what differs takes space.
 //
-// Runs of addresses are given by their first and last one, both included, so that the highest address needs no 65th bit.
+// Runs of addresses are given by their first and last one, both included, so that the highest address needs no 65th
+// bit.
 //
-// Threads, what is durable: store.h. Errors: as there; UnbackedError for addresses that are in no range; RangeError if the first
-// lies behind the last, or for flags that the width has no room for. In Python: EMShadowMemory.
+// Threads, what is durable: store.h. Errors: as there; UnbackedError for addresses that are in no range; RangeError if
+// the first lies behind the last, or for flags that the width has no room for. In Python: EMShadowMemory.
 #pragma once
 
 #include <emd/store.h>
@@ -41,8 +42,8 @@ class EMD_API Shadow : public Container {
 
   std::uint64_t get(std::uint64_t address) const;
   // Of each address: its flags become these; get these as well; lose these.
-  // Cost: O(1) for each run of equal flags that it meets, else a pass over the pages. A very long one is many changes, between
-  // which a commit may come.
+  // Cost: O(1) for each run of equal flags that it meets, else a pass over the pages. A very long one is many changes,
+  // between which a commit may come.
   void assign(std::uint64_t first, std::uint64_t last, std::uint64_t flags);
   void mark(std::uint64_t first, std::uint64_t last, std::uint64_t flags);
   void unmark(std::uint64_t first, std::uint64_t last, std::uint64_t flags);

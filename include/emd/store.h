@@ -9,25 +9,25 @@
 //   }
 //   store.verify();
 //
-// Handles: Store, Dict, List and their like are handles, small and cheap to copy. All that are of one store share it: it is
-// open until close(), or until the last of them is gone, which closes it. A handle that was default constructed or moved
-// from refers to nothing, and every use throws ClosedError.
+// Handles: Store, Dict, List and their like are handles, small and cheap to copy. All that are of one store share it:
+// it is open until close(), or until the last of them is gone, which closes it. A handle that was default constructed
+// or moved from refers to nothing, and every use throws ClosedError.
 //
-// What is durable: all that was changed when commit(), close() or a transaction's commit() has returned. A change outside of
-// a transaction is part of the next commit, which comes by itself with the first change after `commit_interval_seconds`, or
-// when the memory budget is full. One call is never committed by half.
+// What is durable: all that was changed when commit(), close() or a transaction's commit() has returned. A change
+// outside of a transaction is part of the next commit, which comes by itself with the first change after
+// `commit_interval_seconds`, or when the memory budget is full. One call is never committed by half.
 //
 // What is handed out is a copy, and never points into the files; ArrayView alone does, and says for how long.
 //
-// Threads: nothing is synchronized. One thread at a time uses a store and all its handles, iterators and views, and destroys
-// them; threads may use different stores at once.
+// Threads: nothing is synchronized. One thread at a time uses a store and all its handles, iterators and views, and
+// destroys them; threads may use different stores at once.
 //
-// Processes: one writer, and any number of readers (Mode::read) in other processes beside it; within one process a store is
-// open for writing, or for reading. After fork() the child's handles throw StateError,
+// Processes: one writer, and any number of readers (Mode::read) in other processes beside it; within one process a
+// store is open for writing, or for reading. After fork() the child's handles throw StateError,
 // and let go of nothing that is the parent's.
 //
-// Errors: errors.h. Where a call says nothing else, SystemError, DamagedError, ClosedError, StateError and BudgetError, as they
-// are told there; a change that throws has changed nothing.
+// Errors: errors.h. Where a call says nothing else, SystemError, DamagedError, ClosedError, StateError and BudgetError,
+// as they are told there; a change that throws has changed nothing.
 #pragma once
 
 #include <emd/bytes.h>
@@ -128,9 +128,9 @@ using Progress = std::function<void(std::uint64_t done, std::uint64_t total)>;
 
 // A block of changes, of all containers of a store, that become durable together or not at all. They do not nest.
 //
-// It ends at commit(), at rollback(), at its own end, which rolls back, or when the store is closed, which rolls back too.
-// One that changes more pages in place than the memory budget has room for throws BudgetError and is rolled back at once;
-// until it ends all other calls throw StateError.
+// It ends at commit(), at rollback(), at its own end, which rolls back, or when the store is closed, which rolls back
+// too. One that changes more pages in place than the memory budget has room for throws BudgetError and is rolled back
+// at once; until it ends all other calls throw StateError.
 class EMD_API Transaction {
  public:
   Transaction(Transaction&& other) noexcept;
@@ -152,8 +152,8 @@ class EMD_API Transaction {
   std::uint64_t number_ = 0;  // of all transactions of the open store
 };
 
-// A state of the store that a reader keeps over many calls, while a writer goes on. The writer's commits wait for it, at most
-// their `snapshot_timeout_seconds`: then it expires, and reading throws SnapshotError until it ends. They nest.
+// A state of the store that a reader keeps over many calls, while a writer goes on. The writer's commits wait for it,
+// at most their `snapshot_timeout_seconds`: then it expires, and reading throws SnapshotError until it ends. They nest.
 class EMD_API Snapshot {
  public:
   Snapshot(Snapshot&& other) noexcept;
@@ -169,8 +169,8 @@ class EMD_API Snapshot {
 
 class EMD_API Store {
  public:
-  // Opens or creates the store in the directory `path`, whose parent must exist, and recovers it if its last writer was cut
-  // off. Cost: that of its members' number, not of its size.
+  // Opens or creates the store in the directory `path`, whose parent must exist, and recovers it if its last writer was
+  // cut off. Cost: that of its members' number, not of its size.
   // Errors: SystemError (no parent, no permission, a file in the way), FormatError, DamagedError, LockedError;
   // std::invalid_argument for times that are none, or a budget that is too small. Nothing is changed then.
   static Store open(const std::string& path, const StoreOptions& options = {});
@@ -182,13 +182,14 @@ class EMD_API Store {
   // As it was given to open().
   std::string path() const;
   bool read_only() const;
-  // Closes: rolls back a transaction that is on, commits, and lets go of the lock. All handles of it throw ClosedError from
-  // then on. Harmless when closed. Errors: SystemError: it is closed nevertheless, and holds its last committed state. Where
-  // the last handle's end closes the store, an error has nobody to go to: call close() to see it.
+  // Closes: rolls back a transaction that is on, commits, and lets go of the lock. All handles of it throw ClosedError
+  // from then on. Harmless when closed. Errors: SystemError: it is closed nevertheless, and holds its last committed
+  // state. Where the last handle's end closes the store, an error has nobody to go to: call close() to see it.
   void close();
 
-  // The container of this name, which a store that can be written creates if there is none. Handles of one name are the same
-  // container. A name is up to 200 bytes of UTF-8; the empty one is that of a directory that is a single container.
+  // The container of this name, which a store that can be written creates if there is none. Handles of one name are the
+  // same container. A name is up to 200 bytes of UTF-8; the empty one is that of a directory that is a single
+  // container.
   // Errors: FormatError if it is of another kind or type, or if there is none in a store that is only read.
   Dict dict(std::string_view name);
   List list(std::string_view name);
@@ -212,27 +213,27 @@ class EMD_API Store {
   // Removes a container; its space returns to the disk with a later commit. Errors: StateError if there is none.
   void drop(std::string_view name);
 
-  // Makes all changes durable. Errors: SystemError: nothing is committed and everything is still pending (the disk is full),
-  // or the store must be opened again (a sync failed); StateError inside of a transaction.
+  // Makes all changes durable. Errors: SystemError: nothing is committed and everything is still pending (the disk is
+  // full), or the store must be opened again (a sync failed); StateError inside of a transaction.
   void commit();
   // commit(), then lets the journal restart and gives dead space back to the disk.
   void checkpoint();
   // Begins a transaction; what is pending is committed first. Errors: those of commit().
   [[nodiscard]] Transaction transaction();
   bool in_transaction() const;
-  // Errors: StateError in a writer, which sees its own state; SystemError if 62 are held already, or the reader may not write
-  // the store's files.
+  // Errors: StateError in a writer, which sees its own state; SystemError if 62 are held already, or the reader may not
+  // write the store's files.
   [[nodiscard]] Snapshot snapshot();
 
-  // Reads everything and says what is wrong: superblock, tables, each page by its checksum, each container's invariants.
-  // Nothing is changed. Beside a writer it is of one state. Cost: a pass over all files.
+  // Reads everything and says what is wrong: superblock, tables, each page by its checksum, each container's
+  // invariants. Nothing is changed. Beside a writer it is of one state. Cost: a pass over all files.
   std::vector<Finding> verify();
   // The same, for who wants an exception. Errors: DamagedError, which tells the first finding and how many there are.
   void check();
   StoreStats stats() const;
 
-  // A copy of the last committed state in a new or empty directory, while this or another process writes. A writer commits
-  // first. It is there whole or not at all. Errors: SystemError, DamagedError, SnapshotError, LockedError.
+  // A copy of the last committed state in a new or empty directory, while this or another process writes. A writer
+  // commits first. It is there whole or not at all. Errors: SystemError, DamagedError, SnapshotError, LockedError.
   void backup(const std::string& target, const Progress& progress = {});
   // A copy likewise, of containers written anew without dead space. See Container::compact() for how to do it in place.
   void compact_to(const std::string& target, const Progress& progress = {});
@@ -269,8 +270,8 @@ class EMD_API Container {
   std::shared_ptr<detail::Member> member_;
 };
 
-// The budget of anonymous memory of all stores of the process together. At first a quarter of what the machine or its cgroup
-// allows. Errors: std::invalid_argument below 1 MiB. Threads: any.
+// The budget of anonymous memory of all stores of the process together. At first a quarter of what the machine or its
+// cgroup allows. Errors: std::invalid_argument below 1 MiB. Threads: any.
 EMD_API std::uint64_t memory_budget();
 EMD_API void set_memory_budget(std::uint64_t bytes);
 

@@ -1,8 +1,8 @@
 // What the sources of the handles see: the structures, and then the public headers.
 //
-// Handles and structures share names, since both are named after what they are: emd::Dict is the structure, emd::v2::Dict
-// the handle. v2 is inline, so that a program, which sees the public headers alone, says emd::Dict for the latter; here that
-// would be ambiguous. So a structure is called core::Dict in this folder, and Dict is the handle.
+// Handles and structures share names, since both are named after what they are: emd::Dict is the structure,
+// emd::v2::Dict the handle. v2 is inline, so that a program, which sees the public headers alone, says emd::Dict for
+// the latter; here that would be ambiguous. So a structure is called core::Dict in this folder, and Dict is the handle.
 #pragma once
 
 #include "algorithms/compact/compact.h"

@@ -1,5 +1,5 @@
-// Bytes, texts and numbers as the files have them, so that Python reads what C++ wrote, and the other way round. The tags are
-// those of docs/format.md, "Values and keys"; of what else is there, C++ only says that it does not read it.
+// Bytes, texts and numbers as the files have them, so that Python reads what C++ wrote, and the other way round. The
+// tags are those of docs/format.md, "Values and keys"; of what else is there, C++ only says that it does not read it.
 //
 // Threads: any.
 #pragma once

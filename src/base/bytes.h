@@ -44,8 +44,8 @@ inline T load(const void* from) {
   return value;
 }
 
-// As load(), for bytes that another process may change meanwhile: the value is read once, and what was checked is what is
-// used afterwards.
+// As load(), for bytes that another process may change meanwhile: the value is read once, and what was checked is what
+// is used afterwards.
 template <class T>
 inline T load_once(const void* from) {
   static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= sizeof(u64));

@@ -6,8 +6,8 @@
 namespace emd {
 
 namespace {
-// The first part's share of the budget. A second, of six times that, makes seven sixteenths: each part that a key has to
-// be looked for in says "perhaps" in one of 80 cases.
+// The first part's share of the budget. A second, of six times that, makes seven sixteenths: each part that a key has
+// to be looked for in says "perhaps" in one of 80 cases.
 constexpr u64 kBudgetOfFirst = 16;
 constexpr u64 kGrowth = 6;
 }  // namespace

@@ -1,9 +1,10 @@
 // KeyFilter: tells, without reading the index, that a key is not in a log of records.
 //
-// Beyond RAM, to find that a new key is absent would read a page of the index from the disk for each. This keeps some ten
-// bits a record in anonymous memory: a Bloom filter in blocks of a cache line, six bits a key, which says "absent" of 98
-// in 100 absent keys. (Putze, Sanders, Singler: Cache-, hash- and space-efficient Bloom filters, 2009.) It is not kept on
-// disk: its owner fills it by walking the log a few records at each insertion, and until then nothing is excluded.
+// Beyond RAM, to find that a new key is absent would read a page of the index from the disk for each. This keeps some
+// ten bits a record in anonymous memory: a Bloom filter in blocks of a cache line, six bits a key, which says "absent"
+// of 98 in 100 absent keys. (Putze, Sanders, Singler: Cache-, hash- and space-efficient Bloom filters, 2009.) It is not
+// kept on disk: its owner fills it by walking the log a few records at each insertion, and until then nothing is
+// excluded.
 //
 // It grows by parts, since the hashes are not kept. Keys are never taken out: of an erased
 // one it says "perhaps".

@@ -52,9 +52,9 @@ class File {
   virtual void copy_from(File& source, u64 offset, u64 length);
   // Makes this empty file share all blocks of another, as it is now; false where the filesystem cannot.
   virtual bool clone_from(File&) { return false; }
-  // Says that a range will be read soon, so that the system reads it ahead; or that it will not be read for long, so that
-  // clean pages of it, which nobody has mapped, leave the page cache, and changed ones are written. Hints: do not fail.
-  // Other systems: F_RDADVISE on macOS; what has no counterpart may do nothing.
+  // Says that a range will be read soon, so that the system reads it ahead; or that it will not be read for long, so
+  // that clean pages of it, which nobody has mapped, leave the page cache, and changed ones are written. Hints: do not
+  // fail. Other systems: F_RDADVISE on macOS; what has no counterpart may do nothing.
   virtual void will_need(u64, u64) {}
   virtual void let_go(u64, u64) {}
   // Blocks on disk, in bytes.
@@ -76,8 +76,8 @@ class File {
 };
 
 // One page of memory in a file, shared by the processes that have it: what one stores, the others see at once. With
-// numbered locks, which the kernel releases when a process ends, however it ends. These lie on the lock file: who may only
-// read the page cannot hold one. Nothing in it is durable.
+// numbered locks, which the kernel releases when a process ends, however it ends. These lie on the lock file: who may
+// only read the page cannot hold one. Nothing in it is durable.
 class SharedPage {
  public:
   virtual ~SharedPage() = default;
@@ -107,7 +107,8 @@ class Lock {
 enum class LockKind {
   writer,  // alone
   reader,  // with other readers
-  // No lock: beside a writer in another process. In one process it is refused beside a writer, as a writer is beside it.
+  // No lock: beside a writer in another process. In one process it is refused beside a writer, as a writer is beside
+  // it.
   follower,
 };
 
@@ -143,8 +144,8 @@ class Directory {
   // naming the holder when patience is over. Holds within one process as well, where it does not wait. A reader gets
   // null where there is no lock file: nobody has ever written there, or the directory is read-only.
   virtual std::unique_ptr<Lock> lock(const std::string& name, LockKind kind, const Patience& patience) = 0;
-  // The shared page in the file `name`, its locks on the file `locks`. For a writer, with the lock on that: made if it is
-  // missing, and shows that a writer is there as long as it is open. Else null if there is none.
+  // The shared page in the file `name`, its locks on the file `locks`. For a writer, with the lock on that: made if it
+  // is missing, and shows that a writer is there as long as it is open. Else null if there is none.
   virtual std::unique_ptr<SharedPage> share(const std::string& name, const std::string& locks,
                                             const Lock* writer) = 0;
   // Whether a writer has the shared page `name` open now.
@@ -168,10 +169,10 @@ class FileSystem {
   virtual ~FileSystem() = default;
   // Opens a directory; with permissions for a new one: makes it if it is missing (not its parents).
   virtual std::unique_ptr<Directory> open_directory(const std::string& path, const Permissions* create) = 0;
-  // Makes a directory whose place will be `path`, which does not exist or is an empty directory. Until it is moved there
-  // it is called ".NAME.DOING-NUMBER", in the same parent, and only the process's user may enter it. Then it has
-  // the permissions of the empty directory, or `mode` as far as those of its files go. Errors: SystemError; EEXIST if something
-  // is there.
+  // Makes a directory whose place will be `path`, which does not exist or is an empty directory. Until it is moved
+  // there it is called ".NAME.DOING-NUMBER", in the same parent, and only the process's user may enter it. Then it has
+  // the permissions of the empty directory, or `mode` as far as those of its files go. Errors: SystemError; EEXIST if
+  // something is there.
   virtual std::unique_ptr<NewDirectory> make_directory(const std::string& path, const std::string& doing,
                                                        const Permissions& files, u32 mode) = 0;
   // Whether one thread may sync a file while another uses it and others.
@@ -183,8 +184,8 @@ std::shared_ptr<FileSystem> real_file_system();
 // The same without a sync of anything: for what is removed when it is closed, and so need not survive the machine.
 std::shared_ptr<FileSystem> temporary_file_system();
 
-// How many bytes may still be written where this directory of the real disk lies; as many as there are numbers if that cannot
-// be told.
+// How many bytes may still be written where this directory of the real disk lies; as many as there are numbers if that
+// cannot be told.
 u64 available_space(const std::string& path) noexcept;
 
 }  // namespace emd::platform

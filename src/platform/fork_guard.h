@@ -22,8 +22,8 @@ class ForkGuard {
   std::atomic<u32>& flags_;
 };
 
-// A mutex of the whole process, which lives as long as it does: held over every fork, so that the child does not find it
-// locked by a thread that it has not. Precondition: whoever holds it takes no other of these, and makes no guard.
+// A mutex of the whole process, which lives as long as it does: held over every fork, so that the child does not find
+// it locked by a thread that it has not. Precondition: whoever holds it takes no other of these, and makes no guard.
 void hold_over_fork(std::mutex& mutex);
 
 // Owns a descriptor, which a forked child closes at once. A lock of an open file description is inherited with its

@@ -24,7 +24,8 @@ class LinuxDirectory : public Directory {
 
   std::pair<u64, u64> identity() override { return {status().st_dev, status().st_ino}; }
 
-  // The kernel knows it under any name that it has been given since. Without /proc, only under the one it was opened by.
+  // The kernel knows it under any name that it has been given since. Without /proc, only under the one it was opened
+  // by.
   std::string current_path() override {
     const std::string link = "/proc/self/fd/" + std::to_string(handle_->descriptor);
     std::string found(PATH_MAX, '\0');

@@ -29,8 +29,8 @@ std::unique_ptr<File> open_file(std::shared_ptr<DirectoryHandle> directory, cons
 std::unique_ptr<Directory> open_directory(std::shared_ptr<DirectoryHandle> handle);
 std::unique_ptr<NewDirectory> make_directory(const std::string& path, const std::string& doing,
                                              const Permissions& files, u32 mode, bool durable);
-// Makes the names in a directory durable. `what`: it, or a name by which it is found from there. One that may not be read
-// cannot be synced.
+// Makes the names in a directory durable. `what`: it, or a name by which it is found from there. One that may not be
+// read cannot be synced.
 void sync_names(int directory, const char* what, const std::string& path);
 
 }  // namespace emd::platform

@@ -1,8 +1,8 @@
 // The writer's lock: an open-file-description lock on a file that names its holder. And the page that processes share.
 //
-// Whoever may read a file may hold a shared lock on it, for ever. So what a writer has to lock for itself lies on the lock
-// file, which only those may read that may write: the writer's own lock, and those of the readers that make it wait. On the
-// page, which all readers can read, there is but the writer's shared lock that shows that it is there.
+// Whoever may read a file may hold a shared lock on it, for ever. So what a writer has to lock for itself lies on the
+// lock file, which only those may read that may write: the writer's own lock, and those of the readers that make it
+// wait. On the page, which all readers can read, there is but the writer's shared lock that shows that it is there.
 #pragma once
 
 #include <memory>

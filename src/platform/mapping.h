@@ -34,8 +34,8 @@ void drop_private(u8* address, u64 length);
 // Has clean pages of a file taken out of this process's page tables; they stay in the page cache. Precondition: none of
 // them is a private copy, which would be lost. A hint: does not fail.
 void unmap_clean(u8* address, u64 length);
-// Whether the pages of a mapping are in memory: the low bit of a byte each. Where that cannot be known (a file that this
-// process may not write, of another user), they are said to be. False, with nothing told, if the call failed.
+// Whether the pages of a mapping are in memory: the low bit of a byte each. Where that cannot be known (a file that
+// this process may not write, of another user), they are said to be. False, with nothing told, if the call failed.
 bool resident(const u8* address, u64 length, u8* pages);
 // Faults pages in for writing, many at a time (3 GB/s, against 0.4 one by one). Does nothing where the kernel cannot.
 void populate_write(u8* address, u64 length);

@@ -1,5 +1,5 @@
-// TemporaryDirectory: a new name for a directory, which is removed with all that is in it, if it was made, when the owner of
-// the name goes. A forked child
+// TemporaryDirectory: a new name for a directory, which is removed with all that is in it, if it was made, when the
+// owner of the name goes. A forked child
 // leaves its parent's alone.
 #pragma once
 

@@ -303,8 +303,8 @@ class Backup {
     journal.cut(found);
   }
 
-  // The journal also names files that were replaced or dropped since it began. Recovery needs them to be there, and then
-  // removes them.
+  // The journal also names files that were replaced or dropped since it began. Recovery needs them to be there, and
+  // then removes them.
   void make_replaced_files(Journal& journal, const Journal::Found& found) {
     std::map<std::string, u64> needed;
     journal.replay(found, [&](LogFile file, u64 offset, Bytes bytes) {
@@ -355,7 +355,8 @@ class Backup {
     }
   }
 
-  // What was copied makes room in the page cache. Of the copy, what was written a piece before: it takes a while to be clean.
+  // What was copied makes room in the page cache. Of the copy, what was written a piece before: it takes a while to be
+  // clean.
   static void let_go(platform::File& from, platform::File& to, u64 offset) {
     from.let_go(offset, kPiece);
     const u64 begin = offset - std::min(offset, kPiece);

@@ -17,10 +17,10 @@
 
 namespace emd {
 
-// Copies the store in a directory (Store::directory()) to `target`, a directory that does not exist or is empty, and that
-// has the copy when it is whole. `progress` is told bytes done and bytes in all, and cancels by throwing. Returns how many
-// bytes were copied (or shared, where the filesystem can share blocks). Of `options` the file system counts, for the
-// target. Cost: reads the store once; the journal grows meanwhile.
+// Copies the store in a directory (Store::directory()) to `target`, a directory that does not exist or is empty, and
+// that has the copy when it is whole. `progress` is told bytes done and bytes in all, and cancels by throwing. Returns
+// how many bytes were copied (or shared, where the filesystem can share blocks). Of `options` the file system counts,
+// for the target. Cost: reads the store once; the journal grows meanwhile.
 // Errors: SystemError, DamagedError, SnapshotError if the writer gave up waiting (it does so when its journal has
 // grown by gigabytes), LockedError; nothing is left of the copy.
 u64 backup(platform::Directory& source, const std::string& target, const StoreOptions& options,

@@ -15,8 +15,8 @@ class Catalogue {
  public:
   explicit Catalogue(Store& store) : store_(store), state_(*store.state_) {}
 
-  // Maps the tables, reads them, and checks them as a whole: nothing that they say is used before. Errors: DamagedError,
-  // FormatError.
+  // Maps the tables, reads them, and checks them as a whole: nothing that they say is used before. Errors:
+  // DamagedError, FormatError.
   void open_tables();
   // Reads the member table again, after a rollback.
   void reload();

@@ -15,7 +15,8 @@ namespace {
 constexpr u64 kMostJournaled = u64{64} << 20;
 // What the journal may hold for the sake of a backup before that is given up.
 constexpr u64 kMostHeldBack = u64{4} << 30;
-// And for the sake of syncs in the background, before a checkpoint waits for them: so many times as much as they begin with.
+// And for the sake of syncs in the background, before a checkpoint waits for them: so many times as much as they begin
+// with.
 constexpr u64 kPatience = 16;
 
 }  // namespace

@@ -34,8 +34,8 @@ struct Content {
   };
   // A reader's. It has no checksums. Errors: as above.
   Content(StoreBudget& budget, std::unique_ptr<platform::File> file, FileId id, u64 size, Reading reading);
-  // Of a temporary store that has no files yet: bytes in memory, at first none. It has neither file nor checksums, all of
-  // it is fresh, and it takes as much memory as it has bytes, and a little. See memory_store.h.
+  // Of a temporary store that has no files yet: bytes in memory, at first none. It has neither file nor checksums, all
+  // of it is fresh, and it takes as much memory as it has bytes, and a little. See memory_store.h.
   Content(StoreBudget& budget, FileId id);
   ~Content();
   Content(const Content&) = delete;
@@ -66,8 +66,8 @@ struct Content {
   // Bytes of the file that are in the page cache, as far as the window shows them: where it has a private copy, that is
   // not one. Cost: two system calls for each 4 MiB that is not a hole, and a byte for each page.
   u64 resident_bytes() const;
-  // Takes pages of the file, not private copies, out of the page tables and of the page cache; fresh and changed ones are
-  // written first, by and by. Nothing under a view to store through. Does not fail.
+  // Takes pages of the file, not private copies, out of the page tables and of the page cache; fresh and changed ones
+  // are written first, by and by. Nothing under a view to store through. Does not fail.
   void let_go(u64 offset, u64 length) noexcept;
   void forget_copied(u64 first, u64 count);
   // Bytes of a page that count, at this size.
@@ -81,9 +81,9 @@ struct Content {
   std::shared_ptr<Exports> add_view(u64 end, bool writable);
   // If it cannot look for what was stored, the content stays stored_through(), and the next commit looks.
   void end_view(bool writable) noexcept;
-  // Views of another content, which a rollback has undone, show this one from now on, at their addresses. Precondition: this
-  // one has no views, and is rolled back. Errors: SystemError, ViewError, bad_alloc; its file may be longer then, and nothing
-  // else has changed.
+  // Views of another content, which a rollback has undone, show this one from now on, at their addresses. Precondition:
+  // this one has no views, and is rolled back. Errors: SystemError, ViewError, bad_alloc; its file may be longer then,
+  // and nothing else has changed.
   void take_views(Content& undone);
   unsigned view_count() const;
   bool stored_through() const;

@@ -1,5 +1,5 @@
-// How long a list of findings grows: bytes that contradict all others can break an invariant each, and a finding takes many
-// times as much memory as they do. So a check() that goes through entries ends when the list is full, and says so.
+// How long a list of findings grows: bytes that contradict all others can break an invariant each, and a finding takes
+// many times as much memory as they do. So a check() that goes through entries ends when the list is full, and says so.
 #pragma once
 
 #include <utility>

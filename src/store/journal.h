@@ -89,8 +89,8 @@ class Journal {
   // Writes the first `bytes` again and syncs: what scan() read may be in the page cache only, and a power cut
   // after applying it would leave half a commit.
   void write_again(u64 bytes);
-  // Visits the ranges of the complete commits, in order: each lies within the largest file that there can be, and is not
-  // empty. Precondition: scan() found them. Errors: DamagedError, also for a range that no writer makes.
+  // Visits the ranges of the complete commits, in order: each lies within the largest file that there can be, and is
+  // not empty. Precondition: scan() found them. Errors: DamagedError, also for a range that no writer makes.
   void replay(const Found& found, const Visitor& visit);
 
  private:

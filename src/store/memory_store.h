@@ -6,8 +6,8 @@
 // by who wants a path. Then it is a store like any other, and this class has nothing to do with it any more. Nothing
 // but that and the budget sees what a commit is: all that is in memory is fresh (content.h).
 //
-// A region that grows beyond it within an operation moves to its file at once, alone: pointers into the others must stay
-// valid. So does one of which there is a view.
+// A region that grows beyond it within an operation moves to its file at once, alone: pointers into the others must
+// stay valid. So does one of which there is a view.
 //
 // A transaction begins with a copy of all regions, which its rollback brings back.
 //

@@ -13,8 +13,8 @@ class Opener {
   void open_for_reading();
   // What the options name; `create`: also if it is not there yet.
   void open_directory(bool create);
-  // Makes the files of a store that has been in memory, but for those of its regions; or, where that has failed, removes
-  // them.
+  // Makes the files of a store that has been in memory, but for those of its regions; or, where that has failed,
+  // removes them.
   void make_files();
   void remove_files() noexcept;
   // What the last writer committed and did not apply, by file, from the journal.

@@ -1,8 +1,8 @@
 // Readahead: whether a batch of look-ups asks for its pages before it touches them.
 //
-// A look-up whose page is not in memory waits for the disk, alone: some 12,000 a second. A batch that asks for all of its
-// pages first has them read at the device's queue depth, eight times as fast. But asking costs a system call a page, for
-// nothing where the page is there. So it is done only where pages are missing:
+// A look-up whose page is not in memory waits for the disk, alone: some 12,000 a second. A batch that asks for all of
+// its pages first has them read at the device's queue depth, eight times as fast. But asking costs a system call a
+// page, for nothing where the page is there. So it is done only where pages are missing:
 //  - resting, the thread's major faults are counted between batches: if there were any, it begins to ask;
 //  - asking, a sample of the pages is looked up first: when none was missing for some batches, it rests. Each time that
 //    turns out wrong, it takes more batches to believe it (the kernel does not tell everybody what is in memory).

@@ -1,5 +1,5 @@
-// RecoveredFiles: the files that a journal's commits are written to. All that it says is held against them before any of it
-// is written: a journal may claim any offset, but gets no more of the disk than a page for each range.
+// RecoveredFiles: the files that a journal's commits are written to. All that it says is held against them before any
+// of it is written: a journal may claim any offset, but gets no more of the disk than a page for each range.
 //
 // expect() for each range, make_room(), then write() for each.
 #pragma once

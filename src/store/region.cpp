@@ -59,7 +59,8 @@ void Region::allocate_to(u64 end) {
   content.allocate(end, end + std::clamp(held / 4, kLeastSlack, kMostSlack));
 }
 
-// A temporary store's content that has grown, or that somebody wants a view of; the others follow at the next operation.
+// A temporary store's content that has grown, or that somebody wants a view of; the others follow at the next
+// operation.
 void Region::move_to_file() {
   save();
   state_->content = state_->store.content_in_file(*state_->content);

@@ -128,23 +128,23 @@ class Region {
 
   // How what is committed is mostly read. New bytes are not meant: those are faulted in many at a time.
   void advise(Access access);
-  // Its bytes are read here and there: where it is large, or is at a later commit, a read that misses brings in its page
-  // alone, since what lies around it would push out what is needed.
+  // Its bytes are read here and there: where it is large, or is at a later commit, a read that misses brings in its
+  // page alone, since what lies around it would push out what is needed.
   void expect_points();
-  // It grows at its end, and what was appended long ago is read seldom: where it is large, commits let go of all but the
-  // newest of what they have made durable, so that bulk growth leaves the page cache to others.
+  // It grows at its end, and what was appended long ago is read seldom: where it is large, commits let go of all but
+  // the newest of what they have made durable, so that bulk growth leaves the page cache to others.
   void let_appended_go();
-  // Whether the disk gets new bytes in the background before a commit asks for them, as it does unless told otherwise. Not
-  // worth it where pages are changed again and again until then: all of them would be written each time, and the first
-  // change of each page after that costs a page fault.
+  // Whether the disk gets new bytes in the background before a commit asks for them, as it does unless told otherwise.
+  // Not worth it where pages are changed again and again until then: all of them would be written each time, and the
+  // first change of each page after that costs a page fault.
   void sync_ahead(bool wanted);
 
   // For Scan. Whether it is too large to stay in memory beside all else: more than twice the store's budget.
   bool large() const;
   // Whether pages are in memory, a byte each (its low bit); returns how many bytes it has set.
   u64 resident(u64 offset, u64 length, u8* pages) const;
-  // Hints: pages that will be read soon; pages that will not for long, which leave the page cache unless they are private
-  // copies.
+  // Hints: pages that will be read soon; pages that will not for long, which leave the page cache unless they are
+  // private copies.
   void will_need(u64 offset, u64 length);
   void let_go(u64 offset, u64 length);
   // Where the region lies, for messages.

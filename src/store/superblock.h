@@ -49,8 +49,8 @@ class Superblock {
   u64 seed() const { return slot_.seed; }
 
   // Makes a new generation with a new salt durable. Errors: SystemError; then nobody can say which
-  // generation counts, and the store must be reopened. DamagedError, with nothing changed, where counting on would make one
-  // that nobody reads.
+  // generation counts, and the store must be reopened. DamagedError, with nothing changed, where counting on would make
+  // one that nobody reads.
   void advance(platform::File& file, u64 sequence);
   // Makes the slot that was read durable: it may be in the page cache only, written by a process that was killed
   // before its sync, or after a sync that failed. Errors: SystemError.

@@ -66,8 +66,8 @@ struct MemberEntry {
 };
 static_assert(sizeof(MemberEntry) == 256);
 
-// A table of `size` bytes is in its file, and not in a hole: it is held in memory. (A copying program may have made holes of
-// its zeros: those that a page of dropped members leaves.) Errors: DamagedError.
+// A table of `size` bytes is in its file, and not in a hole: it is held in memory. (A copying program may have made
+// holes of its zeros: those that a page of dropped members leaves.) Errors: DamagedError.
 void require_table_backed(platform::File& file, u64 size);
 
 inline std::string region_file_name(FileId id) { return "region-" + std::to_string(static_cast<u64>(id)); }

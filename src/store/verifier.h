@@ -13,9 +13,9 @@ class Verifier {
  public:
   Verifier(Store& store, Findings& findings) : store_(store), state_(*store.state_), findings_(findings) {}
 
-  // Cost: reads all region files once, but for dead pages and those that have no checksums, and so no more than a thousand
-  // times what is in the files of checksums, however large a hole a region is. Beside a writer a page that does not agree
-  // is read again before it is believed.
+  // Cost: reads all region files once, but for dead pages and those that have no checksums, and so no more than a
+  // thousand times what is in the files of checksums, however large a hole a region is. Beside a writer a page that
+  // does not agree is read again before it is believed.
   void run();
 
  private:

@@ -1,7 +1,8 @@
 // The kinds of members that there are: whatever depends on a member's kind visits this list.
 //
-// A structure says of itself what a kind needs: kKind, the number on disk, kName, kRegionCount; a constructor on a store and
-// a member; check(). What has to differ by kind beyond that is a set of overloads for the structures, chosen by visit_kind().
+// A structure says of itself what a kind needs: kKind, the number on disk, kName, kRegionCount; a constructor on a
+// store and a member; check(). What has to differ by kind beyond that is a set of overloads for the structures, chosen
+// by visit_kind().
 #pragma once
 
 #include "store/store.h"

@@ -1,7 +1,7 @@
 // Opening a member's structure as what is wanted: what is new is laid out so, and what is there has to be so.
 //
-// A structure S says what can be wanted of it: S::OpenAs. It opens by itself (a constructor that takes it), or has lay_out_as()
-// and require(), which refuses what is another than wanted.
+// A structure S says what can be wanted of it: S::OpenAs. It opens by itself (a constructor that takes it), or has
+// lay_out_as() and require(), which refuses what is another than wanted.
 //
 // Threads: as the store's.
 #pragma once
@@ -15,7 +15,8 @@
 
 namespace emd {
 
-// Errors: FormatError if it is another than wanted, or a store that is read has one that was never laid out; those of S.
+// Errors: FormatError if it is another than wanted, or a store that is read has one that was never laid out; those of
+// S.
 template <class S>
 std::shared_ptr<S> open_as(Store& store, Member& member, const typename S::OpenAs& wanted) {
   if constexpr (std::is_constructible_v<S, Store&, Member&, const typename S::OpenAs&>) {

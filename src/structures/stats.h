@@ -32,7 +32,8 @@ struct MemberStats {
   std::vector<Figure> figures;
 };
 
-// Of the structure, whose regions are these. Cost: O(1), but for the shadow memory's, a step a node. Errors: DamagedError.
+// Of the structure, whose regions are these. Cost: O(1), but for the shadow memory's, a step a node. Errors:
+// DamagedError.
 MemberStats stats_of(const Array& array, std::vector<RegionStats> regions);
 MemberStats stats_of(const Deque& deque, std::vector<RegionStats> regions);
 MemberStats stats_of(const Dict& dict, std::vector<RegionStats> regions);

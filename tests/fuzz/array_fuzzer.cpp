@@ -1,5 +1,5 @@
-// Array over any bytes of its region. Where check() finds nothing, its items are a model, and changes do to the array what
-// they do to the model, also while views of it are written through.
+// Array over any bytes of its region. Where check() finds nothing, its items are a model, and changes do to the array
+// what they do to the model, also while views of it are written through.
 #include "structures/array/array.h"
 
 #include <optional>

@@ -1,5 +1,5 @@
-// The codec's decoders over any bytes, pickle refused: an object, or the error for damaged bytes. An object must survive
-// being encoded and decoded again.
+// The codec's decoders over any bytes, pickle refused: an object, or the error for damaged bytes. An object must
+// survive being encoded and decoded again.
 //
 // The interpreter is embedded, and its memory comes from malloc, so that the sanitizer sees every object.
 #include <Python.h>

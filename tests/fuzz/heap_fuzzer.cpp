@@ -1,5 +1,5 @@
-// Heap over any bytes: read, replace, allocate, free, check. Where check() finds nothing, the live blocks and their bytes
-// are a model.
+// Heap over any bytes: read, replace, allocate, free, check. Where check() finds nothing, the live blocks and their
+// bytes are a model.
 #include "alloc/heap.h"
 
 #include <map>

@@ -66,8 +66,8 @@ bool header_at(const std::vector<u8>& journal, u64 at, const Start& start, Frame
          header.payload_bytes <= kMaxPayload && header.header_checksum == header_checksum(header, start.salt);
 }
 
-// A region's file has an even number, its checksums' the odd one behind it; a range is at most a page, and lies within the
-// largest region.
+// A region's file has an even number, its checksums' the odd one behind it; a range is at most a page, and lies within
+// the largest region.
 bool possible(u64 file, u64 offset, u64 length) {
   constexpr u64 kMostRegion = u64{64} << 40;
   const u64 most = file % 2 == 0 ? kMostRegion : kMostRegion / kPageSize * 4;

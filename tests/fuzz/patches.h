@@ -1,5 +1,5 @@
-// Patches: how an input describes damage to a sound image of some bytes. Better than the bytes themselves: a few bytes of
-// input reach any field of an image of many pages, and what is not patched stays plausible.
+// Patches: how an input describes damage to a sound image of some bytes. Better than the bytes themselves: a few bytes
+// of input reach any field of an image of many pages, and what is not patched stays plausible.
 #pragma once
 
 #include <vector>

@@ -1,6 +1,6 @@
-// A fuzz target without libFuzzer, for `make test`: replays inputs, then runs some thousands of small mutations of them.
-// It knows no coverage, so it finds little that is new; it shows that what was found stays found, and that the targets
-// still build and run, with the compiler that builds everything else.
+// A fuzz target without libFuzzer, for `make test`: replays inputs, then runs some thousands of small mutations of
+// them. It knows no coverage, so it finds little that is new; it shows that what was found stays found, and that the
+// targets still build and run, with the compiler that builds everything else.
 //
 //   NAME_fuzzer [-runs=N] [-seed=N] FILE-OR-DIRECTORY...
 //

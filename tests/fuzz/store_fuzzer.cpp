@@ -1,6 +1,6 @@
-// A whole store whose files were damaged, then used: opened, read, changed, committed, verified, closed and opened again.
-// Every call answers or throws an error of the library. An undamaged store must do just what the model says; one whose
-// bytes were damaged, but in which verify() finds nothing, must hold a state that was committed.
+// A whole store whose files were damaged, then used: opened, read, changed, committed, verified, closed and opened
+// again. Every call answers or throws an error of the library. An undamaged store must do just what the model says; one
+// whose bytes were damaged, but in which verify() finds nothing, must hold a state that was committed.
 #include <algorithm>
 #include <random>
 

@@ -21,8 +21,8 @@ using Progress = std::function<void(u64 done, u64 total)>;
 // Errors: StateError in a transaction; SystemError, DamagedError, what `progress` throws: nothing has changed.
 void compact(Store& store, Member& member, const Progress& progress);
 
-// Writes a compacted copy of the whole store into a new one at `target`, a directory that does not exist or is empty, and
-// that has the copy when it is whole. `files`: the disk of the target; null: the real one.
+// Writes a compacted copy of the whole store into a new one at `target`, a directory that does not exist or is empty,
+// and that has the copy when it is whole. `files`: the disk of the target; null: the real one.
 // Errors: as above; SnapshotError beside a writer that did not wait so long. Nothing is left of the copy then.
 void compact_to(Store& store, const std::string& target, const Progress& progress,
                 std::shared_ptr<platform::FileSystem> files = nullptr);

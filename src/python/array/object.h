@@ -46,7 +46,8 @@ inline constexpr u64 kLongBytes = u64{256} << 10;
 // self.name(first[, second]): a method of the Python class. A new reference, or null with an error set.
 PyObject* call_method(PyObject* self, const char* name, PyObject* first, PyObject* second = nullptr);
 
-// A RegionView of the array's items: in their shape, elements of this format, or as bytes if that is "B". Errors as there.
+// A RegionView of the array's items: in their shape, elements of this format, or as bytes if that is "B". Errors as
+// there.
 PyObject* make_array_view(ArrayContainer& container, bool writable, const char* format);
 
 extern PyMethodDef array_methods[];

@@ -2,8 +2,8 @@
 //
 // Two encodings (docs/format.md, docs/keys.md):
 //  - values: tagged; natural types natively, all else by pickle protocol 5;
-//  - keys: canonical, so that equal keys have equal bytes, in any process and under any PYTHONHASHSEED, plus an annex that
-//    gives the very key back when the canonical bytes alone would not.
+//  - keys: canonical, so that equal keys have equal bytes, in any process and under any PYTHONHASHSEED, plus an annex
+//    that gives the very key back when the canonical bytes alone would not.
 //
 // Threads: call with the GIL held, or attached where there is none. A Codec may be used by several at once.
 #pragma once
@@ -69,8 +69,9 @@ class Codec {
 
   // `pickler` has .pickle(obj) -> bytes, `unpickler` .unpickle(bytes) -> obj; null or None: the pickle
   // module, protocol 5. `allow_pickle` speaks of that module alone: a user's own pickler is the user's word.
-  // `key` is a function to an equivalent form of keys, by which they are found; or a pair of that and of a function from
-  // the form to the key, or None if keys are to be given as their forms: then no originals are kept; or null or None.
+  // `key` is a function to an equivalent form of keys, by which they are found; or a pair of that and of a function
+  // from the form to the key, or None if keys are to be given as their forms: then no originals are kept; or null or
+  // None.
   // Errors: TypeError, with what was configured before left as it was.
   bool configure(PyObject* pickler, PyObject* unpickler, bool allow_pickle, PyObject* key);
   int traverse(visitproc visit, void* arg);

@@ -1,7 +1,7 @@
 // The scopes of transactions and snapshots as Python sees them: what `with` enters and leaves.
 //
-// Each is one object whose __enter__ and __exit__ are calls of C, between which CPython looks at no signal: so there is no
-// moment at which a scope has begun and an interrupt skips what ends it. A scope that is entered and never left ends
+// Each is one object whose __enter__ and __exit__ are calls of C, between which CPython looks at no signal: so there is
+// no moment at which a scope has begun and an interrupt skips what ends it. A scope that is entered and never left ends
 // when its object goes.
 //
 // Threads: call with the GIL held, or attached where there is none.
@@ -14,8 +14,8 @@
 namespace pyr {
 
 // All or nothing: commits at its end, or rolls back if the block has raised. `flush` is called with the handle, before
-// the begin and before the commit, to write back what containers keep; `forget` with the containers that are open after a
-// rollback.
+// the begin and before the commit, to write back what containers keep; `forget` with the containers that are open after
+// a rollback.
 class TransactionScope {
  public:
   TransactionScope(nanobind::object handle, nanobind::object flush, nanobind::object forget);

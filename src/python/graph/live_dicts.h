@@ -1,5 +1,5 @@
-// For the dicts of attributes that a graph has handed out: which of those that it keeps are referred to by somebody else, or
-// anything in them; and their content exchanged in one step.
+// For the dicts of attributes that a graph has handed out: which of those that it keeps are referred to by somebody
+// else, or anything in them; and their content exchanged in one step.
 //
 // Threads: call with the GIL held, or attached where there is none.
 #pragma once

@@ -23,7 +23,8 @@ inline void require(bool done) {
 // Sets the Python error that stands for the exception being handled. Call in a catch (...) only.
 void set_python_error() noexcept;
 
-// Creates DamagedError, FormatError, LockedError and SnapshotError and adds them to the module; false with an error set.
+// Creates DamagedError, FormatError, LockedError and SnapshotError and adds them to the module; false with an error
+// set.
 bool add_errors(PyObject* module);
 PyObject* damaged_error();
 

@@ -18,8 +18,8 @@ constexpr u64 kTypicalRecord = 48;
 
 void Dict::fetch(std::span<const Wanted> group) const { fetch_by(FetchLines(), group); }
 
-// Without the advice the kernel takes the first page that was missing nevertheless for the beginning of a scan, reads 31
-// around it, and so pushes out what was asked for. It is given anew each time, since growth and commits map anew.
+// Without the advice the kernel takes the first page that was missing nevertheless for the beginning of a scan, reads
+// 31 around it, and so pushes out what was asked for. It is given anew each time, since growth and commits map anew.
 void Dict::read_ahead(std::span<const Wanted> group) const {
   for (Region* region : {&index_region_, &log_region_, &heap_region_}) region->advise(Access::random);
   fetch_by(FetchPages(readahead_), group);

@@ -14,7 +14,8 @@ struct Graph::CheckState {
   std::vector<u32> neighbours;      // scratch
   u64 vertices = 0;
   u64 ends[2] = {};  // of edges, a loop of an undirected graph being two
-  // Sums of a hash of each edge, as the lists of sources and those of targets name it: they are equal if the lists agree.
+  // Sums of a hash of each edge, as the lists of sources and those of targets name it: they are equal if the lists
+  // agree.
   u64 named[2] = {};
 };
 
@@ -76,8 +77,8 @@ void Graph::check_row(VertexId id, CheckState& state) const {
   }
 }
 
-// A list names living vertices, each once; as many as it says; a record only where it owns the edge (bytes of a typed one
-// that are not zero).
+// A list names living vertices, each once; as many as it says; a record only where it owns the edge (bytes of a typed
+// one that are not zero).
 void Graph::check_list(VertexId id, Side side, CheckState& state) const {
   const std::string where = "vertex " + std::to_string(static_cast<u64>(id));
   const List own = list(id, side);

@@ -1,5 +1,5 @@
-// What lies in a graph's region of vertices: a page with the header and the name of the type of its edges' records, then a
-// row for each vertex ever added.
+// What lies in a graph's region of vertices: a page with the header and the name of the type of its edges' records,
+// then a row for each vertex ever added.
 // Layout: docs/format.md.
 #pragma once
 
@@ -11,7 +11,8 @@
 namespace emd {
 
 inline constexpr u32 kGraphMagic = 0x47444d45;  // "EMDG"
-// 2: there may be tables of parallel edges. A graph gets it with the first of them, so that older versions read the others.
+// 2: there may be tables of parallel edges. A graph gets it with the first of them, so that older versions read the
+// others.
 inline constexpr u32 kGraphFormat = 2;
 inline constexpr u32 kFirstGraphFormat = 1;
 inline constexpr u32 kGraphDirected = 1;
@@ -36,8 +37,8 @@ static_assert(offsetof(GraphHeader, edge_bytes) == 12 && offsetof(GraphHeader, n
 inline constexpr u32 kMaxEdgeBytes = 4096;
 inline constexpr u64 kMaxEdgeTypeName = 3584;
 
-// The neighbours of a vertex on one side: a block of the heap that holds `used` ids, of which `degree` are neighbours and
-// the rest kDeadNeighbour.
+// The neighbours of a vertex on one side: a block of the heap that holds `used` ids, of which `degree` are neighbours
+// and the rest kDeadNeighbour.
 struct NeighbourRow {
   u64 block = 0;  // a heap reference, kAttributedList and kIndexedList; zero: none
   u32 used = 0;

@@ -1,9 +1,9 @@
 // NeighbourTable: where the neighbours of a hub are in its list, so that one is found without reading the list.
 //
-// Open addressing with linear probing over slots of a u32: zero, or one more than the place in the list of neighbours, which
-// holds the number itself. A removal moves up what was displaced (Knuth, The Art of Computer Programming 3, 6.4, algorithm
-// R), so that no marks are left. Reading and changing take slots as they are: whatever the bytes, each call ends within as
-// many steps as there are slots, and reads within list and table.
+// Open addressing with linear probing over slots of a u32: zero, or one more than the place in the list of neighbours,
+// which holds the number itself. A removal moves up what was displaced (Knuth, The Art of Computer Programming 3, 6.4,
+// algorithm R), so that no marks are left. Reading and changing take slots as they are: whatever the bytes, each call
+// ends within as many steps as there are slots, and reads within list and table.
 //
 // Threads: any. It is a view: valid as long as the bytes are.
 #pragma once

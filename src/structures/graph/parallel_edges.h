@@ -1,15 +1,16 @@
 // ParallelEdges: the edges between two vertices where they are many: each has a key and a record, in the order of
-// insertion, and is found, added, changed and removed in constant time. docs/format.md, docs/decisions/0014-parallel-edges.md
+// insertion, and is found, added, changed and removed in constant time. docs/format.md,
+// docs/decisions/0014-parallel-edges.md
 //
 // All of it lies in blocks of a graph's heap, each of which one other refers to:
 //   head    used (u32) count (u32) places (u64) slots (u64)
 //   places  a u64 for each edge ever added since the block was made: a reference to the edge; zero: it was removed
-//   slots   of a hash table with linear probing, u64: zero, or one more than the edge's place (low half) and the upper half
-//           of its key's hash
+//   slots   of a hash table with linear probing, u64: zero, or one more than the edge's place (low half) and the upper
+//           half of its key's hash
 //   edge    key bytes (u32) annex bytes (u32), key, annex, record
 //
-// Errors, of all calls: DamagedError for bytes that contradict that; of changing ones SystemError. The edges are as before
-// then.
+// Errors, of all calls: DamagedError for bytes that contradict that; of changing ones SystemError. The edges are as
+// before then.
 //
 // Threads: as the store's. Mutating calls run inside an Operation of the caller.
 #pragma once
@@ -43,8 +44,8 @@ class ParallelEdges {
   bool put(HeapRef head, const Edge& edge);
   // False if there is none.
   bool remove(HeapRef head, Bytes key);
-  // Calls visit(Edge) for each from a place on, in the order of insertion, until it gives false; returns the place behind.
-  // Zero is the first. `used`: those behind all.
+  // Calls visit(Edge) for each from a place on, in the order of insertion, until it gives false; returns the place
+  // behind. Zero is the first. `used`: those behind all.
   template <class Visit>
   u32 visit_from(HeapRef head, u32 place, Visit&& visit) const {
     const Opened opened = open(head);

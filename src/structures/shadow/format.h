@@ -82,8 +82,8 @@ struct FlagRun {
 };
 static_assert(sizeof(FlagRun) == 24);
 
-// Stands in place of a node, or of a chunk (level 0), of few runs. They are sorted, and as few as say what they say: none
-// has the flags of all other addresses, and none those of the run that it touches.
+// Stands in place of a node, or of a chunk (level 0), of few runs. They are sorted, and as few as say what they say:
+// none has the flags of all other addresses, and none those of the run that it touches.
 struct ShadowRecord {
   u64 base = 0;   // the first address it stands for: so a record has one place only
   u32 level = 0;  // of the node in whose place it is

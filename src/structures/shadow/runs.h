@@ -1,7 +1,7 @@
 // ShadowRuns: the flags of an entry's addresses as one value and the few runs that are other, in memory.
 //
-// Runs are appended in order, and are then as few as say what they say (format.h). There is room for what a change makes
-// of those of a record: what lies between them, and on both sides, may become runs as well.
+// Runs are appended in order, and are then as few as say what they say (format.h). There is room for what a change
+// makes of those of a record: what lies between them, and on both sides, may become runs as well.
 //
 // Threads: any.
 #pragma once

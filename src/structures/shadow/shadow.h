@@ -114,8 +114,8 @@ class Shadow {
     backing(first, last);
     return tree_->change(first, last, {change.keep, change.set & all_flags()});
   }
-  // Counts up in the flags of each. Precondition: the counter's bits are of all_flags(). Returns the last address that was
-  // changed: of many pages only the first are. If space runs out, those before stay counted.
+  // Counts up in the flags of each. Precondition: the counter's bits are of all_flags(). Returns the last address that
+  // was changed: of many pages only the first are. If space runs out, those before stay counted.
   u64 count_up(u64 first, u64 last, const FlagCounter& counter);
   // Flags as they are, stored_width() bytes each, of the addresses from `first` on.
   // Precondition: at most 64 MiB; none is beyond all_flags().

@@ -1,5 +1,6 @@
 // Many keys at once. They are looked up in blocks: hashes, and their buckets on the way; candidates, and their rows on
-// the way; comparisons. A core alone would wait for two lines a key, one after the other; so it waits for many at a time.
+// the way; comparisons. A core alone would wait for two lines a key, one after the other; so it waits for many at a
+// time.
 #include <algorithm>
 #include <utility>
 
@@ -91,8 +92,9 @@ inline void TypedDict::guess_buffered_rows(unsigned count, Block& block) const {
   }
 }
 
-// Where pages are missing: has the disk read those of all buckets, and then those of all rows. Not of keys that are known
-// to be new. The kernel is told that the pages are single ones, or it would read 31 around one that is missed nevertheless.
+// Where pages are missing: has the disk read those of all buckets, and then those of all rows. Not of keys that are
+// known to be new. The kernel is told that the pages are single ones, or it would read 31 around one that is missed
+// nevertheless.
 template <class Keys>
 void TypedDict::ask_ahead(const Keys& keys, const u8* key, u64 count) const {
   if (!readahead_.begin_batch()) return;

@@ -49,8 +49,8 @@ class CrashRun {
     if (until_kill_ != 0 && (!kill_at_sync_ || is_sync(call)) && --until_kill_ == 0) throw ProcessKilled{};
   }
 
-  // What the page cache holds and the disk does not yet is what the next process may trust wrongly: so half of the kills
-  // come just before a sync.
+  // What the page cache holds and the disk does not yet is what the next process may trust wrongly: so half of the
+  // kills come just before a sync.
   void plan_kill(u64 one_in, u64 most_effects) {
     kill_at_sync_ = random_() % 2 == 0;
     const u64 within = kill_at_sync_ ? 6 : most_effects;

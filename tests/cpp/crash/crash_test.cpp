@@ -1,5 +1,5 @@
-// Power cuts and killed processes at every sync point of short random workloads over each kind of member, a store of several,
-// and bare regions. docs/durability.md numbers the cases; `make crash` runs many more of them.
+// Power cuts and killed processes at every sync point of short random workloads over each kind of member, a store of
+// several, and bare regions. docs/durability.md numbers the cases; `make crash` runs many more of them.
 #include <gtest/gtest.h>
 
 #include <cstdlib>

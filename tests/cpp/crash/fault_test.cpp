@@ -1,5 +1,5 @@
-// Errors of the disk in the middle of operations: from each call in turn on, the disk gives ENOSPC or EIO. The operation
-// raises, the structure is as before it, and the store goes on or says that it must be reopened.
+// Errors of the disk in the middle of operations: from each call in turn on, the disk gives ENOSPC or EIO. The
+// operation raises, the structure is as before it, and the store goes on or says that it must be reopened.
 #include <gtest/gtest.h>
 
 #include <cerrno>
@@ -421,8 +421,8 @@ TEST(Fault, OnAFullDiskDeletionsCommitHoweverMany) {
   store->close();
 }
 
-// The journal begins anew although the commit that it was to hold does not fit then either: what it had vouched for must
-// be in the files, also where the commit would have replaced them.
+// The journal begins anew although the commit that it was to hold does not fit then either: what it had vouched for
+// must be in the files, also where the commit would have replaced them.
 TEST(Fault, AJournalThatBeginsAnewInVainLosesNothing) {
   const Scratch scratch = Scratch::fast();
   const auto disk = std::make_shared<SimulatedDisk>(scratch.path("disk"));
@@ -514,8 +514,8 @@ INSTANTIATE_TEST_SUITE_P(Of, WorkloadFault,
                                            testing::Subject::deque),
                          [](const auto& tested) { return std::string(to_string(tested.param)); });
 
-// What verify() has mapped is given back at its end, and with it what others had to leave mapped: an error of that may not
-// end the process.
+// What verify() has mapped is given back at its end, and with it what others had to leave mapped: an error of that may
+// not end the process.
 TEST(Fault, VerifyRaisesOrReports) {
   for (u64 effects = 0;; ++effects) {
     FaultyStore faulty;

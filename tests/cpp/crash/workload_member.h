@@ -1,5 +1,5 @@
-// Member handles of a workload's store: a structure of any kind or a bare region, with the random changes that the workload
-// makes to it and to its model, and the comparison of both.
+// Member handles of a workload's store: a structure of any kind or a bare region, with the random changes that the
+// workload makes to it and to its model, and the comparison of both.
 #pragma once
 
 #include <memory>

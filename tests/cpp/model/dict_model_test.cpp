@@ -1,4 +1,5 @@
-// The dict against a model of it: thousands of random operations, in variants that split, collide and merge all the time.
+// The dict against a model of it: thousands of random operations, in variants that split, collide and merge all the
+// time.
 #include "model/dict_model.h"
 
 namespace emd {

@@ -14,7 +14,8 @@ constexpr u64 kKeys = 150;
 
 std::string text(Bytes bytes) { return std::string(as_text(bytes)); }
 
-// Parallel edges in a table, as the model has them: a record that begins with a mark, and keys and records with their sizes.
+// Parallel edges in a table, as the model has them: a record that begins with a mark, and keys and records with their
+// sizes.
 constexpr char kMark = '\1';
 using ParallelModel = std::vector<std::pair<std::string, std::string>>;
 

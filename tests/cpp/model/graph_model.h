@@ -1,5 +1,5 @@
-// GraphModel: what a graph is to hold, in main memory; and GraphDriver: random changes made to a graph and its model alike.
-// For the tests of graphs, for workloads (workload_member.h) and for the fuzz target.
+// GraphModel: what a graph is to hold, in main memory; and GraphDriver: random changes made to a graph and its model
+// alike. For the tests of graphs, for workloads (workload_member.h) and for the fuzz target.
 #pragma once
 
 #include <functional>
@@ -64,7 +64,8 @@ class GraphDriver {
   GraphDriver(Graph& graph, GraphModel& model, Choice below)
       : graph_(graph), model_(model), below_(std::move(below)) {}
   // One change of both, inside an Operation of the caller, or a question to both.
-  // Errors: those of the graph, then both are as before it, or as after a part of what adds several things; Disagreement.
+  // Errors: those of the graph, then both are as before it, or as after a part of what adds several things;
+  // Disagreement.
   void change();
 
  private:

@@ -371,7 +371,8 @@ TEST_P(RecordTest, DamagedRecordsAndBlocksAreFound) {
   expect_sound();
 }
 
-// A list of blocks that is damaged where it is not followed: nothing is torn by what goes on, and the damage stays known.
+// A list of blocks that is damaged where it is not followed: nothing is torn by what goes on, and the damage stays
+// known.
 TEST_P(RecordTest, ADamagedListOfBlocksHarmsNoMarks) {
   add({{0, u64{1} << 40}});
   const auto place = [](u64 i) { return i * 0x3fff1001; };

@@ -82,8 +82,8 @@ void in_threads(u64 count, const std::function<void(u64)>& work) {
   for (u64 i = 0; i < count; ++i) threads.emplace_back([&work, i] { work(i); });
 }
 
-// Each thread has its own store; together they pass the budget again and again, so that each is asked by the others to let
-// pages go.
+// Each thread has its own store; together they pass the budget again and again, so that each is asked by the others to
+// let pages go.
 TEST(Threads, StoresOfTheirOwnShareTheBudgetAndTheDescriptors) {
   const Scratch scratch = Scratch::fast();
   const u64 budget = memory_budget();
