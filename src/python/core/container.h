@@ -102,7 +102,23 @@ class Container {
     return read_consistent(std::forward<Work>(work));
   }
 
-  // The rest but the codec: precondition: entered.
+  // A value that a read has copied: its name in the cache of decoded objects, and Store::changes() at that read.
+  struct NamedValue {
+    Bytes name, value;
+    emd::u64 changes;
+    DecodedCache::Admission admission;
+  };
+  // The object decoded before from the same bytes, or a new one, remembered: a new reference, or null with an error
+  // set. Outside of a read.
+  PyObject* shared_object(const NamedValue& read);
+
+  Codec& codec() { return codec_; }
+  PyObject* self() const { return self_; }
+
+  virtual int traverse(visitproc visit, void* arg);
+  void clear();
+
+  // ---- Precondition: the caller has entered
 
   template <class Work>
   auto read_consistent(Work&& work) {
@@ -152,27 +168,11 @@ class Container {
   }
   DecodedCache& decoded() { return decoded_; }
 
-  // A value that a read has copied: its name in the cache of decoded objects, and Store::changes() at that read.
-  struct NamedValue {
-    Bytes name, value;
-    emd::u64 changes;
-    DecodedCache::Admission admission;
-  };
-  // The object decoded before from the same bytes, or a new one, remembered: a new reference, or null with an error
-  // set. Outside of a read.
-  PyObject* shared_object(const NamedValue& read);
-
-  Codec& codec() { return codec_; }
-  PyObject* self() const { return self_; }
-
-  virtual int traverse(visitproc visit, void* arg);
-  void clear();
-
   // ---- What differs by the kind
 
   virtual emd::Kind kind() const = 0;
-  // What it is to hold: a tuple that the kind's Python class knows. Before attach(). Errors by exception:
-  // std::invalid_argument.
+  // Parses what it is to hold: a tuple that the kind's Python class makes. It is called before attach(). Errors by
+  // exception: std::invalid_argument.
   virtual void want(PyObject* /*wanted*/) {}
   // Writes back what was changed in objects that were handed out. A list of failures gets (key, error) of those that
   // cannot be encoded; false with another error set.
@@ -261,7 +261,7 @@ class StructureContainer : public Base {
     return emd::stats_of(*structure_, this->store().region_stats(this->member()));
   }
 
-  // The rest: precondition: entered.
+  // Precondition of all that follows: the caller has entered.
 
   S& structure() { return *structure_; }
   // For who lets Python code run, or others in, in between.

@@ -43,7 +43,7 @@ class DecodedCache {
   bool on() const { return capacity_ != 0; }
   void start(u64 capacity, DeferredDecrefs& deferred);
   void stop(DeferredDecrefs& deferred);
-  // Stops, and keeps what it holds until clear() or start(): for who may not release anything.
+  // Stops, but keeps what it holds until clear() or start(): the caller may not release anything here.
   void set_aside() { capacity_ = 0; }
 
   // The object of this name if it was seen at `now`: a borrowed reference, or null. Cost: a hash of the name.

@@ -117,7 +117,7 @@ class StoreHandle {
   // Begins a transaction; returns its number. Nothing has begun if it throws.
   emd::u64 begin();
   void commit_transaction();
-  // Has the current context be inside of the transaction with this number, if it is on: for who ends it.
+  // Has the current context be inside of the transaction with this number, if it is on; called to end it.
   void join_transaction(emd::u64 transaction);
   // The number of the transaction that has begun last.
   emd::u64 transaction() const { return transactions_; }
@@ -138,7 +138,7 @@ class StoreHandle {
   bool begin_snapshot_if_possible();
   void end_snapshot();
 
-  // The rest: precondition: entered.
+  // Precondition of all that follows: the caller has entered.
 
   // The member of this name, created if there is none and the store can be written.
   // Errors: FormatError if it is of another kind, or missing in a store open for reading.

@@ -27,7 +27,7 @@ class WriteBack {
     if (!objects_) objects_ = PyDict_New();
     return objects_ != nullptr;
   }
-  // The container is in the state of this stamp: what is of another one is forgotten.
+  // Tells the stamp of the state that the container is in. What is kept of another state is forgotten.
   void follow(u64 stamp) {
     if (__builtin_expect(stamp != stamp_, 0)) outdate(stamp);
   }

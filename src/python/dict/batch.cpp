@@ -52,8 +52,8 @@ class ExtractedValues {
   std::size_t number(std::size_t i) const {
     return step_.empty() ? from_ + i : static_cast<std::size_t>(step_[i].key);
   }
-  // After it, for the i-th of these keys: whether there is a value, and the object: once, a new reference, or null with
-  // an error set.
+  // After read(), of the i-th of the keys that it has read: whether there is a value; and the value as a new reference,
+  // once, or null with an error set.
   bool found(std::size_t i) const { return values_[i].state != State::missing; }
   PyObject* object(std::size_t i);
   // Whether that record has the value that was taken. Precondition: copy_always(), found(i).

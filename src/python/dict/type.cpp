@@ -109,7 +109,7 @@ OwnedRef cache_name(Bytes key) {
 
 namespace {
 
-// After a value was stored: precondition: entered. False with an error set.
+// Called after a value was stored. Precondition: entered. False with an error set.
 bool update_cache(DictContainer& container, Bytes key, PyObject* value, DeferredDecrefs& deferred) {
   const OwnedRef name = cache_name(key);
   if (!name) return false;

@@ -79,8 +79,8 @@ emd::u32 graph_note_removal(GraphContainer& container) {
   return static_cast<emd::u32>(container.note_removal());
 }
 
-// _seen(): another number when what was derived from the graph before may be wrong, though no call has changed it: a
-// transaction was rolled back, or a writer in another process has committed.
+// _seen(): a number that changes when the graph has changed without a call: a transaction was rolled back, or a writer
+// in another process has committed. What was derived from the graph before may then be wrong.
 u64 graph_seen(GraphContainer& container) {
   return container.read([&] {
     return container.store().read_only() ? container.store().changes() : container.handle().rollbacks();

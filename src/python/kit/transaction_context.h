@@ -1,5 +1,5 @@
-// TransactionContext: to which tasks of an event loop a transaction belongs: to that which began it, and those that it
-// has started since. It is the context of PEP 567, which a task copies when it is made, that knows.
+// TransactionContext: which tasks of an event loop a transaction belongs to: the one that began it, and those that this
+// one has started since. A task copies the context of PEP 567 when it is made, so a variable in the context tells.
 //
 // Threads: call with the GIL held, or attached where there is none; inside() by the thread of the transaction. Begin
 // and end where no store is entered: garbage may be collected.

@@ -126,7 +126,7 @@ class PythonSorter final : public emd::RunSorter {
   std::vector<OwnedRef> heads_;
 };
 
-// The next two: precondition: entered.
+// Precondition of the next two: the caller has entered.
 
 bool sort_natively(ListContainer& container, bool reverse) {
   bool done = false;

@@ -34,8 +34,9 @@ class Column {
   Column(const Column&) = delete;
   Column& operator=(const Column&) = delete;
 
-  // Once, from a tuple: (class's letter, bytes, name, spans, pack, unpack); spans, for keys, of (offset, bytes, kind:
-  // 'r' as they are, '?' or 'f'), pack and unpack for other classes. False with an error set.
+  // Takes over the description, a tuple (letter of the class, bytes, name, spans, pack, unpack). It is called once.
+  // A key has spans (offset, bytes, letter), where the letter is 'r' for bytes as they are, '?' or 'f';
+  // TypeClass::other has pack and unpack. False with an error set.
   bool configure(PyObject* description, bool of_keys);
 
   TypeClass type_class() const { return class_; }

@@ -40,7 +40,7 @@ class Array {
     // Of an item; 0 if that is not within 1..kMaxItemBytes, or a text or shape is too long for the header.
     u64 item_bytes() const;
   };
-  // The type of a new array; of one that is there the parts that were given.
+  // A new array is laid out with all of the type. An array that is there must agree in the parts that were given.
   struct OpenAs {
     Type type;
     bool dtype_given = false;

@@ -60,8 +60,8 @@ class Graph {
     std::string edge_type = {};  // for the caller: its name
     friend bool operator==(const Type&, const Type&) = default;
   };
-  // The type of a new graph; of one that is there whether it is directed and has parallel edges, if that was given, and
-  // the type of its edges, if there is one.
+  // A new graph is laid out with all of the type. A graph that is there must have the same kind (directed, multi) if
+  // kind_given, and the same type of edges if one is named.
   struct OpenAs {
     Type type;
     bool kind_given = false;

@@ -55,8 +55,7 @@ void ShadowTree::inspect(Entry entry, unsigned level, u64 base, Inspection& insp
 void ShadowTree::inspect_record(Entry entry, unsigned level, u64 base, Inspection& inspection) const {
   const u64 last = last_of(base, level);
   // 4. A record is of the level, and for the addresses, of the entry that refers to it: so of one entry. Its runs are
-  //    in
-  // order, of addresses of the entry.
+  // in order, of addresses of the entry.
   const ShadowRuns runs = nodes_.record(entry.value, level, base, last);
   inspection.records.push_back(entry.value);
   // 5. They are as few as say what they say, and lie in the smallest record that has room for them. Not all addresses
