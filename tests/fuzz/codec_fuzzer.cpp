@@ -31,7 +31,7 @@ void initialize_python() {
   require(imported(unpickling_error, "pickle", "UnpicklingError"), "pickle can be imported");
   // Decoding imports these when it first meets one; NumPy is not part of Python, and is fuzzed where it is there.
   for (const char* module : {"datetime", "uuid", "numpy"}) {
-    if (Ref(PyImport_ImportModule(module))) continue;
+    if (OwnedRef(PyImport_ImportModule(module))) continue;
     PyErr_Clear();
     std::fprintf(stderr, "codec: %s is not there, its tags are not fuzzed\n", module);
   }
@@ -66,7 +66,7 @@ bool equal(PyObject* a, PyObject* b) {
 }
 
 std::string text_of(PyObject* object) {
-  const Ref text(PyObject_Repr(object));
+  const OwnedRef text(PyObject_Repr(object));
   if (!text) PyErr_Clear();
   return text ? PyUnicode_AsUTF8(text.get()) : "?";
 }
@@ -87,21 +87,21 @@ void require_same(PyObject* first, const Buffer& first_bytes, PyObject* second, 
 }
 
 void check_value(Bytes bytes) {
-  const Ref first(codec().decode_value(bytes));
+  const OwnedRef first(codec().decode_value(bytes));
   if (!first) return require_refusal();
   Buffer first_bytes, second_bytes;
   if (!codec().encode_value(first.get(), first_bytes)) {
     PyErr_Print();
     fail("a value that was decoded can be encoded");
   }
-  const Ref second(codec().decode_value(first_bytes.bytes()));
+  const OwnedRef second(codec().decode_value(first_bytes.bytes()));
   require(static_cast<bool>(second), "a value that was encoded can be decoded");
   require(codec().encode_value(second.get(), second_bytes), "and encoded again");
   require_same(first.get(), first_bytes, second.get(), second_bytes);
 }
 
 void check_key(Bytes canonical, Bytes annex) {
-  const Ref first(codec().decode_key(canonical, annex));
+  const OwnedRef first(codec().decode_key(canonical, annex));
   if (!first) return require_refusal();
   Buffer first_bytes, first_annex, second_bytes;
   if (!codec().encode_key(first.get(), first_bytes, &first_annex)) {
@@ -109,7 +109,7 @@ void check_key(Bytes canonical, Bytes annex) {
     require(PyErr_ExceptionMatches(PyExc_TypeError), "an object that is no key gives TypeError");
     return PyErr_Clear();
   }
-  const Ref second(codec().decode_key(first_bytes.bytes(), first_annex.bytes()));
+  const OwnedRef second(codec().decode_key(first_bytes.bytes(), first_annex.bytes()));
   require(static_cast<bool>(second), "a key that was encoded can be decoded");
   require(codec().encode_key(second.get(), second_bytes, nullptr), "and encoded again");
   const Bytes a = first_bytes.bytes(), b = second_bytes.bytes();

@@ -1,8 +1,9 @@
-// TypedContainer: the C part of EMTypedDict, with plain CPython slots, and most of that of EMTypedSet. See python/dict/object.h for the order of work in a slot.
+// TypedContainer: the C part of EMTypedDict, with plain CPython slots, and most of that of EMTypedSet. See
+// python/dict/object.h for the order of work in a slot.
 //
-// What is encoded before the container is entered has the types that the dict had then. The dict that is found may be another
-// one (the code that encoding has run, or another thread, has opened it anew), so whoever has encoded by columns() asks for
-// dict() of these columns.
+// What is encoded before the container is entered has the types that the dict had then. The dict that is found may be
+// another one (the code that encoding has run, or another thread, has opened it anew), so whoever has encoded by
+// columns() asks for dict() of these columns.
 //
 // Threads: any; see container.h.
 #pragma once
@@ -25,8 +26,8 @@ class TypedContainer : public StructureContainer<emd::TypedDict> {
   static constexpr const char* kTypeName = "pyrsistence._core.TypedDictBase";
   explicit TypedContainer(PyObject* self) noexcept;
 
-  // The types, once they are known; of a set without one of values: those given, or those of the file. They are valid as long as the container, whatever it
-  // is opened with later: a call may go on with them.
+  // The types, once they are known; of a set without one of values: those given, or those of the file. They are valid
+  // as long as the container, whatever it is opened with later: a call may go on with them.
   const Columns& columns() const { return *columns_.load(std::memory_order_acquire); }
   // Sets them, for the dict that is open. Errors by exception: PythonError; as EntryGuard.
   void describe(PyObject* keys, PyObject* values);
@@ -57,8 +58,8 @@ class TypedContainer : public StructureContainer<emd::TypedDict> {
 // An element is the key of a set.
 enum class TypedPart { key, value, item, element };
 
-// The canonical bytes of a key that is looked up. What cannot be a key is in no dict: then there are none, and no error;
-// but what has no hash is refused as dict refuses it.
+// The canonical bytes of a key that is looked up. What cannot be a key is in no dict: then there are none, and no
+// error; but what has no hash is refused as dict refuses it.
 enum class EncodedKey { yes, never, failed };
 EncodedKey encode_wanted(TypedContainer& container, const Column& keys, PyObject* key, ScalarBytes& bytes);
 
@@ -90,14 +91,14 @@ u64 typed_find_many(TypedContainer& container, const ReadBuffer& keys, const Wri
 void typed_contains_many(TypedContainer& container, const ReadBuffer& keys, const WriteBuffer& found);
 void typed_put_many(TypedContainer& container, const ReadBuffer& keys, const ReadBuffer& values);
 void typed_add_many(TypedContainer& container, const ReadBuffer& keys, const ReadBuffer& deltas);
-// The bytes of objects, one behind the other, and which of them can be in the column at all; with none of the latter the
-// first that cannot raises its error.
+// The bytes of objects, one behind the other, and which of them can be in the column at all; with none of the latter
+// the first that cannot raises its error.
 PyObject* typed_pack(TypedContainer& container, bool keys, PyObject* objects, bool wanted);
 PyObject* typed_unpack(TypedContainer& container, bool keys, const ReadBuffer& buffer);
 // The bytes of the live rows' part as they lie, in insertion order.
 PyObject* typed_column_bytes(TypedContainer& container, bool of_keys);
-// A RegionView of the rows as they lie, as bytes. Errors by exception, beside make_region_view()'s: StateError if there are
-// dead rows.
+// A RegionView of the rows as they lie, as bytes. Errors by exception, beside make_region_view()'s: StateError if there
+// are dead rows.
 PyObject* typed_view(TypedContainer& container);
 
 // Creates the types and adds them to the module; false with an error set.

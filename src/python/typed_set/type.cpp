@@ -1,5 +1,5 @@
-// The EMTypedSet base type: its slots and methods, as far as they are not those of a typed dict; and walks that give the bytes
-// of many elements at a time. The algebra is written in Python (pyrsistence/_containers/set_algebra.py).
+// The EMTypedSet base type: its slots and methods, as far as they are not those of a typed dict; and walks that give
+// the bytes of many elements at a time. The algebra is written in Python (pyrsistence/_containers/set_algebra.py).
 #include "python/typed_set/object.h"
 
 #include <utility>
@@ -90,7 +90,7 @@ PyObject* blocks(TypedSetContainer& set, PyObject* other_object, bool wanted) {
     return nullptr;
   }
   TypedSetContainer& other = unboxed<TypedSetContainer>(other_object);
-  const Container::Snapshot held(set), other_held(other);
+  const Container::SnapshotGuard held(set), other_held(other);
   u64 memory = 0;
   set.read([&] {
     set.dict(set.columns());
@@ -120,7 +120,7 @@ PyObject* add(TypedSetContainer& set, PyObject* element) {
   const Columns& columns = set.columns();
   ScalarBytes bytes(columns.keys.bytes());
   if (columns.keys.encode(element, bytes.data()) != Column::Fit::yes) return nullptr;
-  const Container::Entered entered(set);
+  const Container::EntryGuard entered(set);
   set.change([&] { set.dict(columns).put(bytes.data(), nullptr); });
   Py_RETURN_NONE;
 }
@@ -132,7 +132,7 @@ bool erase(TypedSetContainer& set, PyObject* element) {
   const EncodedKey encoded = encode_wanted(set, columns.keys, element, bytes);
   require(encoded != EncodedKey::failed);
   if (encoded == EncodedKey::never) return false;
-  const Container::Entered entered(set);
+  const Container::EntryGuard entered(set);
   return set.change([&] { return set.dict(columns).erase(bytes.data()); });
 }
 

@@ -113,8 +113,8 @@ class TypedDict {
   const u8* value_at(u64 row) const { return row_at(row) + value_offset_; }
   // Fetches what put() or find() will look at first.
   void prefetch(const u8* key) const { index_.prefetch(hash(key)); }
-  // Inserts, or replaces the value of the key that is there; true if it was inserted. A value of no bytes is replaced by
-  // doing nothing. Errors: SystemError,
+  // Inserts, or replaces the value of the key that is there; true if it was inserted. A value of no bytes is replaced
+  // by doing nothing. Errors: SystemError,
   // DamagedError; the dict is as before.
   bool put(const u8* key, const u8* value);
   // Returns whether the key was there. Errors: as put().
