@@ -97,8 +97,8 @@ PLANTS = (
         (
             (
                 "src/structures/dict/dict.cpp",
-                "  index_.make_room(hash, place);\n  // Nothing fails from here on.\n  const u64 offset = log_.append(shape, key, annex, value);\n",
-                "  const u64 offset = log_.append(shape, key, annex, value);\n  index_.make_room(hash, place);\n",
+                "  index_.make_room(hash, point);\n  // Nothing fails from here on.\n  const u64 offset = log_.append(shape, key, annex, value);\n",
+                "  const u64 offset = log_.append(shape, key, annex, value);\n  index_.make_room(hash, point);\n",
             ),
         ),
         "Fault.ADict*",

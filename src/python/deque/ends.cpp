@@ -8,11 +8,11 @@ namespace pyr {
 namespace {
 
 // What so many elements at one end push out at the other is kept no longer. Precondition: entered.
-void forget_leaving(DequeContainer& container, u64 count, End end, Trash& trash) {
+void forget_leaving(DequeContainer& container, u64 count, End end, DeferredDecrefs& deferred) {
   if (container.keeps_nothing()) return;
   const u64 gone = container.deque().leaving(count);
   if (gone == 0) return;
-  forget_elements(container, end == End::left ? container.deque().size() - gone : 0, 1, gone, trash);
+  forget_elements(container, end == End::left ? container.deque().size() - gone : 0, 1, gone, deferred);
 }
 
 // Precondition: within an operation.
@@ -25,7 +25,9 @@ class DequeGrowing final : public Growing {
   DequeGrowing(DequeContainer& container, End end) : Growing(container), container_(container), end_(end) {}
 
   bool append(PyObject* value) override { return deque_append(container_, value, end_); }
-  void make_way(u64 count, Trash& trash) override { forget_leaving(container_, count, end_, trash); }
+  void make_way(u64 count, DeferredDecrefs& deferred) override {
+    forget_leaving(container_, count, end_, deferred);
+  }
   void add(std::span<const Word> words) override {
     if (end_ == End::right) return container_.deque().extend(words);
     reversed_.assign(words.rbegin(), words.rend());
@@ -49,10 +51,10 @@ bool deque_append(DequeContainer& container, PyObject* value, End end) {
   Buffer block;
   const Form form = encode_word(container.codec(), value, word, block);
   if (form == Form::failed) return false;
-  Trash trash;
-  const Container::Entered entered(container);
+  DeferredDecrefs deferred;
+  const Container::EntryGuard entered(container);
   emd::Deque& deque = container.deque();
-  forget_leaving(container, 1, end, trash);
+  forget_leaving(container, 1, end, deferred);
   {
     const emd::Operation operation(container.store());
     if (form == Form::word) {
@@ -62,14 +64,14 @@ bool deque_append(DequeContainer& container, PyObject* value, End end) {
     with_block(deque, block.bytes(), [&](Word stored) { put(deque, stored, end); });
   }
   const u64 size = deque.size();
-  return size == 0 || remember_element(container, end == End::left ? 0 : size - 1, value, trash);
+  return size == 0 || remember_element(container, end == End::left ? 0 : size - 1, value, deferred);
 }
 
 bool deque_extend(DequeContainer& container, PyObject* iterable, End end) {
   DequeGrowing growing(container, end);
   // Elements that leave are among those that are to come again.
   const bool apart = iterable == container.self() && growing.most() != ~u64{0};
-  const Ref elements = apart ? Ref(PySequence_List(iterable)) : Ref::borrowed(iterable);
+  const OwnedRef elements = apart ? OwnedRef(PySequence_List(iterable)) : OwnedRef::borrowed(iterable);
   return elements && extend_with(growing, elements.get());
 }
 
@@ -80,8 +82,8 @@ bool deque_repeat(DequeContainer& container, Py_ssize_t times) {
 
 // ---- Taking
 
-void deque_remove(DequeContainer& container, u64 from, u64 count, Trash& trash) {
-  if (!container.keeps_nothing()) forget_elements(container, from, 1, count, trash);
+void deque_remove(DequeContainer& container, u64 from, u64 count, DeferredDecrefs& deferred) {
+  if (!container.keeps_nothing()) forget_elements(container, from, 1, count, deferred);
   emd::Deque& deque = container.deque();
   const u64 size = deque.size();
   container.change(std::min(from, size - from) > kLongWords, [&] { deque.splice(from, from + count, {}); });
@@ -99,20 +101,20 @@ PyObject* refuse_empty() {
 PyObject* pop_block(DequeContainer& container, End end) {
   while (true) {
     u64 at = 0;
-    TakenElement element(container);
+    ExtractedElement element(container);
     element.copy_always();
     const bool found = element.read([&](u64 size) {
       at = end == End::left || size == 0 ? 0 : size - 1;
       return at < size ? std::optional<u64>(at) : std::nullopt;
     });
     if (!found) return refuse_empty();
-    Ref value(element.object());
+    OwnedRef value(element.object());
     if (!value) return nullptr;
-    Trash trash;
-    const Container::Entered entered(container);
+    DeferredDecrefs deferred;
+    const Container::EntryGuard entered(container);
     const u64 size = container.deque().size();
     if ((end == End::right && at + 1 != size) || !element.is_at(at)) continue;
-    deque_remove(container, at, 1, trash);
+    deque_remove(container, at, 1, deferred);
     return value.release();
   }
 }
@@ -120,17 +122,17 @@ PyObject* pop_block(DequeContainer& container, End end) {
 }  // namespace
 
 PyObject* deque_pop(DequeContainer& container, End end) {
-  Trash trash;
+  DeferredDecrefs deferred;
   {
-    const Container::Entered entered(container);
+    const Container::EntryGuard entered(container);
     emd::Deque& deque = container.deque();
     const u64 size = deque.size();
     if (size == 0) return refuse_empty();
     const u64 at = end == End::left ? 0 : size - 1;
     const Word word = deque.get(at);
     if (!word.is_reference()) {
-      Ref value(inline_value(word));
-      if (value) deque_remove(container, at, 1, trash);
+      OwnedRef value(inline_value(word));
+      if (value) deque_remove(container, at, 1, deferred);
       return value.release();
     }
   }

@@ -1,5 +1,5 @@
-// Iterators over an EMDeque: they refuse to go on when elements came, went or moved, a transaction was rolled back, or the
-// deque was opened anew. An element may be assigned meanwhile.
+// Iterators over an EMDeque: they refuse to go on when elements came, went or moved, a transaction was rolled back, or
+// the deque was opened anew. An element may be assigned meanwhile.
 #include <optional>
 #include <utility>
 
@@ -16,8 +16,9 @@ DequeState state_of(DequeContainer& container) { return {container.deque().versi
 struct DequeWalk {
   using Owner = DequeContainer;
   static constexpr const char* kTypeName = "pyrsistence._core.DequeIterator";
-  struct Item : TakenElement {
-    Item(DequeContainer& container, const DequeWalk&) : TakenElement(container, TakenElement::Place::free) {}
+  struct Item : ExtractedElement {
+    Item(DequeContainer& container, const DequeWalk&)
+        : ExtractedElement(container, ExtractedElement::Admission::if_free) {}
   };
 
   DequeState state = {};

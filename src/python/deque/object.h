@@ -35,7 +35,7 @@ bool deque_repeat(DequeContainer& container, Py_ssize_t times);
 // A new reference, or null with an error set.
 PyObject* deque_pop(DequeContainer& container, End end);
 // Drops the elements [from, from + count) from the caches and the deque. Precondition: entered.
-void deque_remove(DequeContainer& container, u64 from, u64 count, Trash& trash);
+void deque_remove(DequeContainer& container, u64 from, u64 count, DeferredDecrefs& deferred);
 
 PyObject* deque_iter(DequeContainer& container);
 PyObject* deque_reversed(DequeContainer& container);

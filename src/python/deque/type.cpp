@@ -1,4 +1,5 @@
-// The EMDeque base type: its slots and methods. What is not hot is written in Python (pyrsistence/_containers/deque.py).
+// The EMDeque base type: its slots and methods. What is not hot is written in Python
+// (pyrsistence/_containers/deque.py).
 #include <optional>
 
 #include "python/deque/object.h"
@@ -32,14 +33,14 @@ PyObject* item(DequeContainer& container, Py_ssize_t index) {
 int assign_item(DequeContainer& container, Py_ssize_t index, PyObject* value) {
   static const char* const kOutOfRange = "deque index out of range";
   if (value && index >= 0) return list_set(container, index, value, kOutOfRange) ? 0 : -1;
-  Trash trash;
-  const Container::Entered entered(container);
+  DeferredDecrefs deferred;
+  const Container::EntryGuard entered(container);
   const u64 at = static_cast<u64>(index);
   if (at >= container.deque().size()) {
     PyErr_SetString(PyExc_IndexError, kOutOfRange);
     return -1;
   }
-  deque_remove(container, at, 1, trash);
+  deque_remove(container, at, 1, deferred);
   return 0;
 }
 
@@ -52,14 +53,14 @@ class Search {
         version_(container.read([&] { return container.deque().version(); })) {}
   u64 version() const { return version_; }
   // The first index in [from, to) whose element equals the value, or -1. Errors: PythonError.
-  Py_ssize_t find(u64 from, u64 to, TakenElement& element, PyObject* error, const char* text) {
+  Py_ssize_t find(u64 from, u64 to, ExtractedElement& element, PyObject* error, const char* text) {
     const Py_ssize_t found = list_find(container_, value_, from, to, element, version_);
     if (found == kChanged) PyErr_SetString(error, text);
     require(found >= -1);
     return found;
   }
   Py_ssize_t find(u64 from, u64 to) {
-    TakenElement element(container_, TakenElement::Place::free);
+    ExtractedElement element(container_, ExtractedElement::Admission::if_free);
     return find(from, to, element, PyExc_RuntimeError, "deque mutated during iteration");
   }
 
@@ -70,7 +71,7 @@ class Search {
 };
 
 int contains(DequeContainer& container, PyObject* value) {
-  const Container::Snapshot held(container);
+  const Container::SnapshotGuard held(container);
   return Search(container, value).find(0, PY_SSIZE_T_MAX) != -1;
 }
 
@@ -98,7 +99,7 @@ void repeat(DequeContainer& container, Py_ssize_t times) { require(deque_repeat(
 
 Py_ssize_t index(DequeContainer& container, PyObject* value, std::optional<Clamped> start,
                  std::optional<Clamped> stop) {
-  const Container::Snapshot held(container);
+  const Container::SnapshotGuard held(container);
   const u64 size = static_cast<u64>(length(container));
   const u64 from = start ? start->within(size) : 0;
   const u64 to = stop ? stop->within(size) : PY_SSIZE_T_MAX;
@@ -109,7 +110,7 @@ Py_ssize_t index(DequeContainer& container, PyObject* value, std::optional<Clamp
 }
 
 Py_ssize_t count(DequeContainer& container, PyObject* value) {
-  const Container::Snapshot held(container);
+  const Container::SnapshotGuard held(container);
   Search search(container, value);
   u64 from = 0;
   for (Py_ssize_t count = 0;; ++count) {
@@ -123,27 +124,27 @@ void remove(DequeContainer& container, PyObject* value) {
   static const char* const kChangedMeanwhile = "deque mutated during remove().";
   Search search(container, value);
   while (true) {
-    TakenElement element(container);
+    ExtractedElement element(container);
     element.copy_always();
     const Py_ssize_t found = search.find(0, PY_SSIZE_T_MAX, element, PyExc_IndexError, kChangedMeanwhile);
     if (found == -1) PyErr_SetString(PyExc_ValueError, "deque.remove(x): x not in deque");
     require(found >= 0);
-    Trash trash;
-    const Container::Entered entered(container);
+    DeferredDecrefs deferred;
+    const Container::EntryGuard entered(container);
     if (container.deque().version() != search.version()) {
       PyErr_SetString(PyExc_IndexError, kChangedMeanwhile);
       throw PythonError();
     }
     if (!element.is_at(static_cast<u64>(found))) continue;  // it was assigned meanwhile
-    return deque_remove(container, static_cast<u64>(found), 1, trash);
+    return deque_remove(container, static_cast<u64>(found), 1, deferred);
   }
 }
 
 void insert(DequeContainer& container, Py_ssize_t index, PyObject* value) {
   WordBatch batch;
   require(batch.add(container.codec(), value));
-  Trash trash;
-  const Container::Entered entered(container);
+  DeferredDecrefs deferred;
+  const Container::EntryGuard entered(container);
   emd::Deque& deque = container.deque();
   const u64 size = deque.size();
   if (deque.limit() && size >= *deque.limit()) {
@@ -154,11 +155,11 @@ void insert(DequeContainer& container, Py_ssize_t index, PyObject* value) {
   container.change(std::min(at, size - at) > kLongWords, [&] {
     batch.apply(deque, [&](std::span<const Word> words) { deque.insert(at, words[0]); });
   });
-  require(remember_element(container, at, value, trash));
+  require(remember_element(container, at, value, deferred));
 }
 
 void rotate(DequeContainer& container, std::optional<Py_ssize_t> steps) {
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   emd::Deque& deque = container.deque();
   const auto size = static_cast<Py_ssize_t>(deque.size());
   if (size < 2) return;
@@ -171,17 +172,17 @@ void rotate(DequeContainer& container, std::optional<Py_ssize_t> steps) {
 }
 
 void reverse(DequeContainer& container) {
-  const Container::Entered entered(container);
+  const Container::EntryGuard entered(container);
   container.cache().changed();
   container.change(container.deque().size() > kLongWords, [&] { container.deque().reverse(); });
 }
 
 void clear(DequeContainer& container) {
-  Trash trash;
-  const Container::Entered entered(container);
+  DeferredDecrefs deferred;
+  const Container::EntryGuard entered(container);
   container.change([&] { container.deque().clear(); });
-  container.cache().forget_all(trash);
-  container.decoded().forget_all(trash);
+  container.cache().forget_all(deferred);
+  container.decoded().forget_all(deferred);
 }
 
 std::optional<u64> limit(DequeContainer& container) {
@@ -191,7 +192,7 @@ PyObject* decoded_anew(DequeContainer& container, Py_ssize_t index) { return ele
 
 // All elements as a list.
 PyObject* elements(DequeContainer& container) {
-  const Ref all(PySlice_New(nullptr, nullptr, nullptr));
+  const OwnedRef all(PySlice_New(nullptr, nullptr, nullptr));
   return all ? list_slice(container, all.get()) : nullptr;
 }
 

@@ -116,8 +116,8 @@ bool extend_from_self(Growing& growing, u64 count) {
   return true;
 }
 
-// Whether so many words can be added, as far as it can be told before the first one is written. False with an error set.
-// Errors by exception: SystemError: the disk has less space than they take.
+// Whether so many words can be added, as far as it can be told before the first one is written. False with an error
+// set. Errors by exception: SystemError: the disk has less space than they take.
 bool check_room(WordsContainer& container, u64 words) {
   if (words > u64{PY_SSIZE_T_MAX} / sizeof(Word)) {  // as for a list
     PyErr_NoMemory();

@@ -68,10 +68,10 @@ bool comparable(Word word) { return !word.is_reference() && word.tag() != Word::
 // Words looked at in one read: a writer's commit repeats no more than these.
 constexpr u64 kWordsAtOnce = u64{1} << 14;
 
-enum class Outcome { equal, to_compare, further, end, changed };
+enum class SearchStep { equal, to_compare, further, end, changed };
 
 // Searches from `at` on, which becomes the index of what was found, or where to go on.
-Outcome search(WordsContainer& container, const Probe& probe, u64& at, u64 to, ExtractedElement& element) {
+SearchStep search(WordsContainer& container, const Probe& probe, u64& at, u64 to, ExtractedElement& element) {
   const std::span<const Word> words = container.list().words();
   const u64 end = std::min<u64>(to, words.size());
   const u64 here = at < end ? std::min(end, at + kWordsAtOnce) : at;
@@ -80,14 +80,14 @@ Outcome search(WordsContainer& container, const Probe& probe, u64& at, u64 to, E
     const Word word = words[at];
     if (!usable || !comparable(word)) {
       element.take(at);
-      return Outcome::to_compare;
+      return SearchStep::to_compare;
     }
     if (probe.equals(word)) {
       element.take(at);
-      return Outcome::equal;
+      return SearchStep::equal;
     }
   }
-  return at < end ? Outcome::further : Outcome::end;
+  return at < end ? SearchStep::further : SearchStep::end;
 }
 
 }  // namespace
@@ -97,18 +97,18 @@ Py_ssize_t list_find(WordsContainer& container, PyObject* value, u64 from, u64 t
   const Probe probe(value);
   while (true) {
     u64 at = from;
-    Outcome outcome{};
+    SearchStep step{};
     do {
-      outcome = container.read([&] {
-        if (version && container.list().version() != *version) return Outcome::changed;
+      step = container.read([&] {
+        if (version && container.list().version() != *version) return SearchStep::changed;
         return search(container, probe, at = from, to, element);
       });
-    } while (outcome == Outcome::to_compare && element.grow());
-    if (outcome == Outcome::end) return -1;
-    if (outcome == Outcome::changed) return kChanged;
-    if (outcome == Outcome::equal) return static_cast<Py_ssize_t>(at);
+    } while (step == SearchStep::to_compare && element.grow());
+    if (step == SearchStep::end) return -1;
+    if (step == SearchStep::changed) return kChanged;
+    if (step == SearchStep::equal) return static_cast<Py_ssize_t>(at);
     from = at;
-    if (outcome == Outcome::further) continue;
+    if (step == SearchStep::further) continue;
     const OwnedRef found(element.object());
     const int equal = found ? PyObject_RichCompareBool(found.get(), value, Py_EQ) : -1;
     if (equal < 0) return -2;

@@ -79,7 +79,7 @@ Py_ssize_t index(ListContainer& container, PyObject* value, std::optional<Clampe
   const u64 size = container.read([&] { return container.list().size(); });
   const u64 from = start ? start->within(size) : 0;
   const u64 to = stop ? stop->within(size) : PY_SSIZE_T_MAX;
-  ExtractedElement element(container, ExtractedElement::Place::free);
+  ExtractedElement element(container, ExtractedElement::Admission::if_free);
   const Py_ssize_t found = list_find(container, value, from, to, element);
   if (found == -1) PyErr_Format(PyExc_ValueError, "%R is not in list", value);
   require(found >= 0);
@@ -88,7 +88,7 @@ Py_ssize_t index(ListContainer& container, PyObject* value, std::optional<Clampe
 
 Py_ssize_t count(ListContainer& container, PyObject* value) {
   const Container::SnapshotGuard held(container);
-  ExtractedElement element(container, ExtractedElement::Place::free);
+  ExtractedElement element(container, ExtractedElement::Admission::if_free);
   u64 from = 0;
   for (Py_ssize_t count = 0;; ++count) {
     const Py_ssize_t found = list_find(container, value, from, PY_SSIZE_T_MAX, element);

@@ -57,11 +57,11 @@ inline Bytes decoded_name(const Word& word) {
 // An element, taken out of a list.
 class ExtractedElement {
  public:
-  using Place = DecodedCache::Place;
+  using Admission = DecodedCache::Admission;
 
-  // `place`: what the object may push out of the cache of decoded ones.
-  explicit ExtractedElement(WordsContainer& container, Place place = Place::any)
-      : container_(container), place_(place) {}
+  // `admission`: what the object may push out of the cache of decoded ones.
+  explicit ExtractedElement(WordsContainer& container, Admission admission = Admission::evicting)
+      : container_(container), admission_(admission) {}
   ~ExtractedElement() { Py_CLEAR(object_); }
   ExtractedElement(const ExtractedElement&) = delete;
   ExtractedElement& operator=(const ExtractedElement&) = delete;
@@ -104,7 +104,7 @@ class ExtractedElement {
   PyObject* remembered(PyObject* value);
 
   WordsContainer& container_;
-  const Place place_;
+  const Admission admission_;
   Word word_;
   bool copy_always_ = false;
   bool decoded_ = false;  // object_ is the element; null with an error set
@@ -134,8 +134,9 @@ inline Word word_at(WordsContainer& container, Choose&& choose) {
 // Elements at rising or falling distance, all of one state.
 class ExtractedRange {
  public:
-  // `place`: what the objects may push out of the cache of decoded ones.
-  ExtractedRange(WordsContainer& container, DecodedCache::Place place) : container_(container), place_(place) {}
+  // `admission`: what the objects may push out of the cache of decoded ones.
+  ExtractedRange(WordsContainer& container, DecodedCache::Admission admission)
+      : container_(container), admission_(admission) {}
   // Within a read.
   // Room for so many elements. Errors: PythonError.
   void begin(u64 count);
@@ -150,7 +151,7 @@ class ExtractedRange {
 
  private:
   WordsContainer& container_;
-  const DecodedCache::Place place_;
+  const DecodedCache::Admission admission_;
   u64 changes_ = 0;  // of the store, when they were read
   Buffer words_;
   std::vector<std::size_t> ends_;  // of the blocks' copies
@@ -164,7 +165,8 @@ inline u64 resolved_index(Py_ssize_t index, u64 size) {
   return index < 0 ? static_cast<u64>(index) + size : static_cast<u64>(index);
 }
 
-// The element at resolve(size), whatever it is; IndexError if there is none. A new reference, or null with an error set.
+// The element at resolve(size), whatever it is; IndexError if there is none. A new reference, or null with an error
+// set.
 template <class Resolve>
 __attribute__((noinline)) PyObject* any_element_at(WordsContainer& container, Resolve&& resolve) {
   ExtractedElement element(container);
@@ -256,8 +258,8 @@ bool list_set_many(ListContainer& container, PyObject* indices, PyObject* values
 
 PyObject* list_sort(ListContainer& container, PyObject* args, PyObject* kwargs);
 
-// The first index in [from, to) whose element equals `value`, and that element; or -1; -2 with an error set; kChanged where
-// the words are of another version than this one, if it is given.
+// The first index in [from, to) whose element equals `value`, and that element; or -1; -2 with an error set; kChanged
+// where the words are of another version than this one, if it is given.
 inline constexpr Py_ssize_t kChanged = -3;
 Py_ssize_t list_find(WordsContainer& container, PyObject* value, u64 from, u64 to, ExtractedElement& element,
                      std::optional<u64> version = {});

@@ -51,8 +51,8 @@ class List {
   List& operator=(const List&) = delete;
 
   u64 size() const { return extent().length; }
-  // Changes with every change of the sequence, also by rollback, but for set() of a deque; says nothing from one process
-  // to another.
+  // Changes with every change of the sequence, also by rollback, but for set() of a deque; says nothing from one
+  // process to another.
   u64 version() const { return words_.size() < kHeaderBytes ? 0 : load<u64>(words_.data() + kChangesAt); }
 
   // Precondition of all: index < size(), or <= size() for insertion; ranges lie within.
