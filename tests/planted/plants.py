@@ -358,7 +358,7 @@ PLANTS = (
                 "round_down(packed_offset(now.first + kept), kPageSize)",
             ),
         ),
-        "Of/Crash.EverySyncPoint/deque",
+        "Of/Crash.EverySyncPoint*/deque",
     ),
     Plant(
         "blocks of elements that a full deque never takes are kept",
@@ -394,6 +394,6 @@ PLANTS = (
                 "  if (extent().first >= count) return true;\n  if (!small",
             ),
         ),
-        "Of/Crash.EverySyncPoint/deque",
+        "Seeds/DequeModelTest.Tiny*",
     ),
 )

@@ -47,6 +47,7 @@ TESTS = [
     "reader_test",
     "verify_test",
     "buffered_index_test",
+    "deque_test",
     "graph_test",
     "hostile_store_test",
     "neighbour_table_test",

@@ -126,10 +126,9 @@ PyObject* deque_pop(DequeContainer& container, End end) {
   {
     const Container::EntryGuard entered(container);
     emd::Deque& deque = container.deque();
-    const u64 size = deque.size();
-    if (size == 0) return refuse_empty();
-    const u64 at = end == End::left ? 0 : size - 1;
-    const Word word = deque.get(at);
+    const u64 size = container.live() ? 0 : deque.size();  // beside a writer it refuses below
+    const u64 at = end == End::left || size == 0 ? 0 : size - 1;
+    const Word word = size == 0 ? Word::reference({}) : deque.get(at);
     if (!word.is_reference()) {
       OwnedRef value(inline_value(word));
       if (value) deque_remove(container, at, 1, deferred);

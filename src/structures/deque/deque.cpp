@@ -11,6 +11,9 @@
 namespace emd {
 namespace {
 
+// What Python can say, and every limit that is laid out.
+constexpr u64 kMostLimit = (u64{1} << 63) - 1;
+
 std::string limit_text(const std::optional<u64>& limit) { return limit ? std::to_string(*limit) : "None"; }
 
 }  // namespace
@@ -39,6 +42,11 @@ void Deque::require(const OpenAs& wanted) const {
 
 std::optional<u64> Deque::limit() const {
   const u64 found = has_header() ? load_once<u64>(words_.data() + kLimitAt) : 0;
+  if (found > kMostLimit + 1) {
+    throw DamagedError("deque: expected a limit of at most " + std::to_string(kMostLimit) + ", found " +
+                           std::to_string(found - 1),
+                       words_.path());
+  }
   return found == 0 ? std::nullopt : std::optional<u64>(found - 1);
 }
 

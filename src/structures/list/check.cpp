@@ -58,12 +58,15 @@ void List::check(Findings& findings) const {
 }
 
 // 7. Of a deque: what is given up lies before the first word and ends with a page, and there are no more elements than
-// the limit.
+// the limit, which is one that Python can say.
 void List::check_ends(const ListHeader& header, Findings& findings) const {
   if (header.dead > header.first || (header.dead != 0 && packed_offset(header.dead) % kPageSize != 0)) {
     findings.push_back({"words at 40", "expected at most " + std::to_string(header.first) +
                                            " words given up, up to a page's end, found " +
                                            std::to_string(header.dead)});
+  }
+  if (header.limit > u64{1} << 63) {
+    findings.push_back({"words at 48", "no deque has a limit of " + std::to_string(header.limit - 1)});
   }
   if (header.limit != 0 && header.length > header.limit - 1) {
     findings.push_back({"words at 8", "expected at most " + std::to_string(header.limit - 1) +

@@ -540,9 +540,9 @@ TEST_F(DequeDamageTest, AHeaderThatContradictsItselfIsRefused) {
   const u64 first = header(kFirstAt);
   const struct {
     u64 offset, value;
-  } plants[] = {{0, 0x4c444d45},          {kLengthAt, ~u64{0}}, {kFirstAt, ~u64{0}},
-                {kFirstAt, first + 5000}, {kFirstAt, 0},        {kDeadAt, ~u64{0}},
-                {kDeadAt, first + 1},     {kLimitAt, 1},        {kLimitAt, 1000}};
+  } plants[] = {{0, 0x4c444d45},  {kLengthAt, ~u64{0}}, {kFirstAt, ~u64{0}},  {kFirstAt, first + 5000},
+                {kFirstAt, 0},    {kDeadAt, ~u64{0}},   {kDeadAt, first + 1}, {kLimitAt, 1},
+                {kLimitAt, 1000}, {kLimitAt, ~u64{0}}};
   for (const auto& [offset, value] : plants) {
     SCOPED_TRACE(std::to_string(offset) + ": " + std::to_string(value));
     store_->begin();
