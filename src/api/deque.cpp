@@ -1,3 +1,4 @@
+// Deque of the C++ library: items at both ends, as words or blocks (words.h).
 #include <limits>
 #include <string>
 

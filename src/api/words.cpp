@@ -1,3 +1,4 @@
+// Which form an item takes, a word or bytes for a block, and the value of a word.
 #include "api/words.h"
 
 namespace emd::v2::detail {

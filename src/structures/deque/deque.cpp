@@ -1,3 +1,4 @@
+// Deque: room made and given up at either end, and the limit of a length. All else is the list's.
 #include "structures/deque/deque.h"
 
 #include <algorithm>
