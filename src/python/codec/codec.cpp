@@ -7,6 +7,7 @@
 
 #include "python/codec/atoms.h"
 #include "python/codec/key_codec.h"
+#include "python/codec/ordered.h"
 #include "python/codec/support.h"
 #include "python/codec/value_codec.h"
 
@@ -201,23 +202,47 @@ bool Codec::encode_key(PyObject* key, Buffer& canonical, Buffer* annex) {
     if (type == &PyBytes_Type) return put_bytes_object<Framing::whole>(canonical, key);
   }
   try {
-    return encode_any_key(key, canonical, annex);
+    return encode_any_key(key, canonical, annex, false);
   } catch (const std::bad_alloc&) {
     PyErr_NoMemory();
     return false;
   }
 }
 
-bool Codec::encode_any_key(PyObject* key, Buffer& canonical, Buffer* annex) {
+bool Codec::encode_any_key(PyObject* key, Buffer& canonical, Buffer* annex, bool ordered) {
   const OwnedRef how = key_.get();
   OwnedRef form = how ? OwnedRef(PyObject_CallOneArg(to_form(how.get()), key)) : OwnedRef::borrowed(key);
   if (!form) return false;
   bool natural = true;
-  if (!encode_canonical(form.get(), canonical, natural)) return false;
+  const bool encoded = ordered ? encode_ordered(form.get(), canonical, natural)
+                               : encode_canonical(form.get(), canonical, natural);
+  if (!encoded) return false;
   PyObject* const kept = how && is_pair(how.get()) ? form.get() : key;
   if (!annex || (natural && kept == form.get()) || encode_value(kept, *annex)) return true;
   if (is_unpicklable()) raise_from(PyExc_TypeError, kUnpicklableKey, kept);
   return false;
+}
+
+bool Codec::encode_ordered_key(PyObject* key, Buffer& canonical, Buffer* annex) {
+  if (__builtin_expect(key_.empty(), 1) && PyLong_CheckExact(key)) {
+    bool natural = true;
+    return encode_ordered(key, canonical, natural);
+  }
+  try {
+    return encode_any_key(key, canonical, annex, true);
+  } catch (const std::bad_alloc&) {
+    PyErr_NoMemory();
+    return false;
+  }
+}
+
+PyObject* Codec::decode_ordered_key(Bytes canonical, Bytes annex) {
+  try {
+    PyObject* const key = annex.empty() ? decode_ordered(canonical) : decode_value(annex);
+    return __builtin_expect(rebuilds_keys(), 0) ? rebuilt_key(key) : key;
+  } catch (const std::bad_alloc&) {
+    return PyErr_NoMemory();
+  }
 }
 
 PyObject* Codec::rebuilt_key(PyObject* form) {

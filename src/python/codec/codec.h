@@ -90,6 +90,12 @@ class Codec {
   bool encode_key(PyObject* key, Buffer& canonical, Buffer* annex);
   // A new reference, or null with an error set, as decode_value; where keys are rebuilt, runs Python code for any.
   PyObject* decode_key(Bytes canonical, Bytes annex);
+  // The same for the keys of sorted containers, whose canonical bytes are in the objects' order (ordered.h). Errors: also
+  // ValueError for NaN.
+  bool encode_ordered_key(PyObject* key, Buffer& canonical, Buffer* annex);
+  PyObject* decode_ordered_key(Bytes canonical, Bytes annex);
+  // Whether key= was given: then encoding a key runs the caller's code.
+  bool has_key_function() const { return !key_.empty(); }
   // Whether a key is what a function makes of what its bytes say.
   bool rebuilds_keys() const { return rebuilds_keys_.load(std::memory_order_relaxed); }
   // That of a key decoded from its bytes, taking the reference; null, also for null, with an error set.
@@ -98,7 +104,7 @@ class Codec {
  private:
   bool encode_pickled(PyObject* value, Buffer& out);
   PyObject* decode_pickled(Bytes bytes);
-  bool encode_any_key(PyObject* key, Buffer& canonical, Buffer* annex);
+  bool encode_any_key(PyObject* key, Buffer& canonical, Buffer* annex, bool ordered);
 
   SharedRef pickle_;    // the bound method pickler.pickle
   SharedRef unpickle_;  // the bound method unpickler.unpickle

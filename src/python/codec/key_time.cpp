@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "python/codec/key_time.h"
+#include "python/codec/ordered.h"
 
 namespace pyr {
 
@@ -260,6 +261,215 @@ PyObject* make_time(u8 tag, Reader& reader) {
 PyObject* read_plain_time(Reader& reader, u8 tag) {
   if (!ready()) return nullptr;
   PyObject* object = make_time(tag, reader);
+  if (object) return object;
+  return PyErr_Occurred() ? damaged_from_error("damaged date or time") : damaged("damaged date or time");
+}
+
+// ---- In the order of sorted containers: fields and counts, the highest byte first
+
+namespace {
+
+void put_big(u8*& to, u64 value, unsigned bytes) {
+  while (bytes-- > 0) *to++ = static_cast<u8>(value >> (8 * bytes));
+}
+u64 take_big(const u8*& from, unsigned bytes) {
+  u64 value = 0;
+  while (bytes-- > 0) value = value << 8 | *from++;
+  return value;
+}
+// Numbers below zero come first.
+u64 shifted(i64 value) {
+  return static_cast<u64>(value) ^ u64 { 1 } << 63;
+}
+
+Ordered put_instant(PyObject* object, u8 tag, i64 instant, Buffer& out) {
+  (void)object;
+  u8* to = out.room(9);
+  if (!to) return Ordered::error;
+  *to++ = tag;
+  put_big(to, shifted(instant), 8);
+  out.advance(9);
+  return Ordered::yes;
+}
+
+// Whether the time has an offset, and which. In a gap or a repeated hour of its zone Python orders by the clock what has the same
+// zone, and by the instant what has another: no one order does both.
+Offset ordered_offset(PyObject* time, i64& offset) {
+  i64 other = 0;
+  const OwnedRef first = with_fold(time, 0);
+  const Offset kind = first ? offset_of(first.get(), offset) : Offset::error;
+  if (kind != Offset::known) return kind;
+  const OwnedRef second = with_fold(time, 1);
+  const Offset second_kind = second ? offset_of(second.get(), other) : Offset::error;
+  if (second_kind == Offset::error) return second_kind;
+  if (second_kind == Offset::known && offset == other) return kind;
+  PyErr_Format(PyExc_ValueError,
+               "%R cannot be a key of a sorted container: in a gap or a repeated hour of its time zone its "
+               "place in the order "
+               "depends on what it is compared with; convert it to UTC",
+               time);
+  return Offset::error;
+}
+
+Ordered put_ordered_date(PyObject* date, Buffer& out) {
+  const DateFields f = date_fields_of(date);
+  u8* to = out.room(5);
+  if (!to) return Ordered::error;
+  *to++ = kOrderedDate;
+  put_big(to, f.year, 2);
+  put_big(to, f.month, 1);
+  put_big(to, f.day, 1);
+  out.advance(5);
+  return Ordered::yes;
+}
+
+void put_clock(u8*& to, const TimeFields& f) {
+  put_big(to, f.hour, 1);
+  put_big(to, f.minute, 1);
+  put_big(to, f.second, 1);
+  put_big(to, f.microsecond, 3);
+}
+
+Ordered put_ordered_datetime(PyObject* datetime, Buffer& out, bool& natural) {
+  i64 offset = 0;
+  const bool zoned = PyDateTime_DATE_GET_TZINFO(datetime) != Py_None;
+  if (zoned || PyDateTime_DATE_GET_FOLD(datetime)) natural = false;
+  const DateTimeFields f = fields_of(datetime);
+  if (zoned) {
+    const Offset kind = ordered_offset(datetime, offset);
+    if (kind == Offset::error) return Ordered::error;
+    if (kind == Offset::known) return put_instant(datetime, kOrderedInstant, microseconds(f) - offset, out);
+  }
+  u8* to = out.room(11);
+  if (!to) return Ordered::error;
+  *to++ = kOrderedDateTime;
+  put_big(to, f.year, 2);
+  put_big(to, f.month, 1);
+  put_big(to, f.day, 1);
+  put_clock(to, f.time);
+  out.advance(11);
+  return Ordered::yes;
+}
+
+Ordered put_ordered_clock(PyObject* time, Buffer& out, bool& natural) {
+  i64 offset = 0;
+  const bool zoned = PyDateTime_TIME_GET_TZINFO(time) != Py_None;
+  if (zoned || PyDateTime_TIME_GET_FOLD(time)) natural = false;
+  const TimeFields f = time_fields_of(time);
+  if (zoned) {
+    const Offset kind = ordered_offset(time, offset);
+    if (kind == Offset::error) return Ordered::error;
+    if (kind == Offset::known) return put_instant(time, kOrderedAwareTime, microseconds(f) - offset, out);
+  }
+  u8* to = out.room(7);
+  if (!to) return Ordered::error;
+  *to++ = kOrderedTime;
+  put_clock(to, f);
+  out.advance(7);
+  return Ordered::yes;
+}
+
+Ordered put_ordered_delta(PyObject* delta, Buffer& out) {
+  const DeltaFields f = delta_fields_of(delta);
+  u8* to = out.room(11);
+  if (!to) return Ordered::error;
+  *to++ = kOrderedTimeDelta;
+  put_big(to, static_cast<emd::u32>(f.days) ^ 0x80000000u, 4);
+  put_big(to, static_cast<u64>(f.seconds), 3);
+  put_big(to, static_cast<u64>(f.microseconds), 3);
+  out.advance(11);
+  return Ordered::yes;
+}
+
+// A class with an order of its own (pandas.Timestamp, which has nanoseconds) is not taken for the plain time.
+Ordered refuse_order(PyObject* object) {
+  PyErr_Format(
+      PyExc_TypeError,
+      "%R has an order of its own, which a sorted container does not know; give key= (a function to a plain "
+      "time or a number)",
+      Py_TYPE(object));
+  return Ordered::error;
+}
+
+bool orders_as(PyObject* object, PyTypeObject* base) {
+  if (Py_TYPE(object) == base) return true;
+  const OwnedRef own(PyObject_GetAttrString(reinterpret_cast<PyObject*>(Py_TYPE(object)), "__lt__"));
+  const OwnedRef inherited(own ? PyObject_GetAttrString(reinterpret_cast<PyObject*>(base), "__lt__")
+                               : nullptr);
+  if (!inherited) PyErr_Clear();
+  return inherited && own.get() == inherited.get();
+}
+
+}  // namespace
+
+Ordered encode_ordered_time(PyObject* object, Buffer& out, bool& natural) {
+  if (!PyDateTimeAPI) {
+    static PyObject* module = nullptr;
+    if (!if_imported(module, "datetime", "datetime"))
+      return PyErr_Occurred() ? Ordered::error : Ordered::not_this;
+    if (!ready()) return Ordered::error;
+  }
+  PyTypeObject* base = nullptr;
+  if (PyDateTime_Check(object)) {
+    base = PyDateTimeAPI->DateTimeType;
+  } else if (PyDate_Check(object)) {
+    base = PyDateTimeAPI->DateType;
+  } else if (PyTime_Check(object)) {
+    base = PyDateTimeAPI->TimeType;
+  } else if (PyDelta_Check(object)) {
+    base = PyDateTimeAPI->DeltaType;
+  } else {
+    return Ordered::not_this;
+  }
+  if (!orders_as(object, base)) return refuse_order(object);
+  if (Py_TYPE(object) != base) natural = false;
+  if (base == PyDateTimeAPI->DateTimeType) return put_ordered_datetime(object, out, natural);
+  if (base == PyDateTimeAPI->DateType) return put_ordered_date(object, out);
+  if (base == PyDateTimeAPI->TimeType) return put_ordered_clock(object, out, natural);
+  return put_ordered_delta(object, out);
+}
+
+unsigned ordered_time_bytes(u8 tag) {
+  switch (tag) {
+    case kOrderedDate:
+      return 4;
+    case kOrderedDateTime:
+    case kOrderedTimeDelta:
+      return 10;
+    case kOrderedTime:
+      return 6;
+    case kOrderedInstant:
+    case kOrderedAwareTime:
+      return 8;
+    default:
+      return 0;
+  }
+}
+
+PyObject* decode_ordered_time(u8 tag, const u8* from) {
+  if (!ready()) return nullptr;
+  PyObject* object = nullptr;
+  const auto next = [&](unsigned bytes) { return static_cast<int>(take_big(from, bytes)); };
+  if (tag == kOrderedInstant || tag == kOrderedAwareTime)
+    return damaged("damaged key: a time with a zone needs an annex");
+  if (tag == kOrderedTimeDelta) {
+    const auto days = static_cast<std::int32_t>(static_cast<emd::u32>(take_big(from, 4)) ^ 0x80000000u);
+    const int seconds = next(3), micros = next(3);
+    if (seconds < kSecondsPerDay && micros < kMicrosecondsPerSecond)
+      object = PyDelta_FromDSU(days, seconds, micros);
+  } else {
+    int year = 0, month = 0, day = 0;
+    if (tag != kOrderedTime) year = next(2), month = next(1), day = next(1);
+    if (tag == kOrderedDate) {
+      object = PyDate_FromDate(year, month, day);
+    } else {
+      const int hour = next(1), minute = next(1), second = next(1), micros = next(3);
+      if (micros < kMicrosecondsPerSecond)
+        object = tag == kOrderedTime
+                     ? PyTime_FromTime(hour, minute, second, micros)
+                     : PyDateTime_FromDateAndTime(year, month, day, hour, minute, second, micros);
+    }
+  }
   if (object) return object;
   return PyErr_Occurred() ? damaged_from_error("damaged date or time") : damaged("damaged date or time");
 }

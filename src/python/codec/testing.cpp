@@ -2,6 +2,7 @@
 #include "python/codec/testing.h"
 
 #include "python/codec/codec.h"
+#include "python/codec/ordered.h"
 
 namespace pyr {
 
@@ -71,6 +72,34 @@ PyObject* decode_key(PyObject*, PyObject* arguments, PyObject* keywords) {
   return key;
 }
 
+PyObject* encode_ordered_key(PyObject*, PyObject* arguments, PyObject* keywords) {
+  PyObject* key;
+  Codec codec;
+  Buffer canonical, annex;
+  if (!PyArg_ParseTuple(arguments, "O", &key) || !configure(codec, keywords)) return nullptr;
+  if (!codec.encode_ordered_key(key, canonical, &annex)) return nullptr;
+  return Py_BuildValue("NN", as_object(canonical.bytes()), as_object(annex.bytes()));
+}
+
+PyObject* decode_ordered_key(PyObject*, PyObject* arguments, PyObject* keywords) {
+  Py_buffer canonical, annex;
+  Codec codec;
+  if (!configure(codec, keywords) || !PyArg_ParseTuple(arguments, "y*y*", &canonical, &annex)) return nullptr;
+  PyObject* key = codec.decode_ordered_key(as_bytes(canonical), as_bytes(annex));
+  PyBuffer_Release(&canonical);
+  PyBuffer_Release(&annex);
+  return key;
+}
+
+PyObject* comparable(PyObject*, PyObject* arguments, PyObject*) {
+  Py_buffer a, b;
+  if (!PyArg_ParseTuple(arguments, "y*y*", &a, &b)) return nullptr;
+  const bool result = are_comparable(as_bytes(a), as_bytes(b));
+  PyBuffer_Release(&a);
+  PyBuffer_Release(&b);
+  return PyBool_FromLong(result);
+}
+
 template <PyObject* (*kFunction)(PyObject*, PyObject*, PyObject*)>
 PyMethodDef method(const char* name, const char* doc) {
   return {name, reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(kFunction)),
@@ -86,6 +115,10 @@ int add_codec_functions(PyObject* module) {
       method<encode_key>("_encode_key", "The canonical bytes and the annex of a key."),
       method<encode_lookup>("_encode_lookup", "The canonical bytes of a key that is only looked up."),
       method<decode_key>("_decode_key", "The key of its canonical bytes and annex."),
+      method<encode_ordered_key>("_encode_ordered_key",
+                                 "The bytes in order and the annex of a key of a sorted container."),
+      method<decode_ordered_key>("_decode_ordered_key", "That key."),
+      method<comparable>("_comparable", "Whether Python compares the keys of these bytes."),
       {nullptr, nullptr, 0, nullptr},
   };
   return PyModule_AddFunctions(module, functions);
