@@ -97,7 +97,10 @@ def _passes(folder: str, rounds: int) -> dict[str, Any]:
         s[_BASE : _BASE + _WARM] = flags
         works: dict[str, list[Callable[[], object]]] = {
             "mark": [lambda: s.mark_as_code(_BASE, _WARM), lambda: numpy.bitwise_or(flags, 2, out=flags)],
-            "count": [lambda: s.count_marked_as_analyzed(_BASE, _WARM), lambda: numpy.count_nonzero(flags & 1)],
+            "count": [
+                lambda: s.count_marked_as_analyzed(_BASE, _WARM),
+                lambda: numpy.count_nonzero(flags & 1),
+            ],
             "find": [lambda: s.next_marked(_BASE, 128), lambda: (flags & 128).any()],
             "unmark": [
                 lambda: s.unmark_as_code(_BASE, _WARM),

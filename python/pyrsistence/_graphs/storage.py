@@ -36,7 +36,9 @@ class GraphStorage(LiveAttributes, container.Container):
 
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, directed: bool = False, multi: bool = False, explicit: bool = False, **codec: Any) -> None:
+    def __init__(
+        self, directed: bool = False, multi: bool = False, explicit: bool = False, **codec: Any
+    ) -> None:
         self._set_options(directed=directed, multi=multi, explicit=explicit, **codec)
 
     def _set_options(  # type: ignore[override]

@@ -47,10 +47,12 @@ struct TypedWalk {
   PyObject* refuse(Step step) const {
     const bool of_set = part == TypedPart::element;
     const char* const what = of_set ? "Set" : "dictionary";
-    if (step == Step::changed) return PyErr_Format(PyExc_RuntimeError, "%s changed size during iteration", what);
-    return PyErr_Format(PyExc_RuntimeError,
-                        "%s changed during iteration, by a commit of its writer: iterate under `with %s.snapshot():`",
-                        what, of_set ? "s" : "d");
+    if (step == Step::changed)
+      return PyErr_Format(PyExc_RuntimeError, "%s changed size during iteration", what);
+    return PyErr_Format(
+        PyExc_RuntimeError,
+        "%s changed during iteration, by a commit of its writer: iterate under `with %s.snapshot():`", what,
+        of_set ? "s" : "d");
   }
   Py_ssize_t left(TypedContainer& container) const { return is_current(container) ? remaining : 0; }
 
@@ -66,7 +68,8 @@ struct TypedWalk {
     if (found == emd::TypedDict::kNone) return Step::exhausted;
     next = backwards ? found : found + 1;
     if (part != TypedPart::value) std::memcpy(item.key.data(), dict.key_at(found), item.key.size());
-    if (part == TypedPart::value || part == TypedPart::item) std::memcpy(item.value.data(), dict.value_at(found), item.value.size());
+    if (part == TypedPart::value || part == TypedPart::item)
+      std::memcpy(item.value.data(), dict.value_at(found), item.value.size());
     return Step::given;
   }
 };

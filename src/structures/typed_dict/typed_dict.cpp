@@ -36,9 +36,9 @@ void TypedDict::damaged_row(u64 row) const { damaged("a reference to a row", "on
 
 bool TypedDict::is_possible(const Layout& layout) {
   const u64 value_end = u64{layout.value_offset} + layout.value_bytes;
-  return layout.key_bytes >= 1 && layout.key_bytes <= layout.value_offset &&
-         value_end <= layout.row_bytes && layout.row_bytes <= kMaxRowBytes &&
-         layout.key_text.size() <= kMaxTextBytes && layout.value_text.size() <= kMaxTextBytes;
+  return layout.key_bytes >= 1 && layout.key_bytes <= layout.value_offset && value_end <= layout.row_bytes &&
+         layout.row_bytes <= kMaxRowBytes && layout.key_text.size() <= kMaxTextBytes &&
+         layout.value_text.size() <= kMaxTextBytes;
 }
 
 TypedDict::TypedDict(Store& store, Member& member) : TypedDict(store, member, nullptr) {}
