@@ -25,16 +25,16 @@ Form form_of_bytes(BytesView bytes) {
 }  // namespace
 
 Form form_of(const Item& item) {
-  switch (item.kind()) {
-    case Item::Kind::none:
+  switch (item.type()) {
+    case Item::Type::none:
       break;
-    case Item::Kind::boolean:
+    case Item::Type::boolean:
       return {Word::boolean(item.integer() != 0), {}};
-    case Item::Kind::integer:
+    case Item::Type::integer:
       return form_of_integer(item.integer());
-    case Item::Kind::real:
+    case Item::Type::real:
       return form_of_real(item.real());
-    case Item::Kind::bytes:
+    case Item::Type::bytes:
       return form_of_bytes(item.bytes());
   }
   return {Word::none(), {}};
